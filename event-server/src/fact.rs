@@ -1,0 +1,57 @@
+//! What the store records and the lottery lives by: the vocabulary between the two.
+//!
+//! Every change of the lottery's state is a fact. A fact is staged, becomes durable with its turn, and is
+//! told again, in the same order, when the server starts: the state is what the facts add up to.
+
+use frame::{Agency, MessageId, Number, UploadId};
+
+/// Where the bets of a batch come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Batches of a client that knows no resume.
+    Plain,
+    /// A file that is sent as an upload.
+    Upload(UploadId),
+}
+
+/// Something that happened, once durable, for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// A single bet was stored, beside any batch.
+    Bet {
+        /// Whose.
+        agency: Agency,
+    },
+    /// A batch was stored whole.
+    Batch {
+        /// Whose.
+        agency: Agency,
+        /// What it is a part of.
+        source: Source,
+        /// The request that brought it.
+        id: MessageId,
+        /// How many bets it has; at least one.
+        bets: u32,
+    },
+    /// An agency has finished.
+    Finished {
+        /// Which.
+        agency: Agency,
+    },
+    /// The draw was done.
+    Drawn {
+        /// The bytes of bets.csv that it covers.
+        position: u64,
+        /// The number that won.
+        winner: Number,
+    },
+    /// All batches of an agency so far, in a checkpoint's stead for each of them.
+    Stored {
+        /// Whose.
+        agency: Agency,
+        /// What they are parts of.
+        source: Source,
+        /// How many bets they have.
+        bets: u64,
+    },
+}

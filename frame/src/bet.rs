@@ -1,0 +1,326 @@
+//! A bet and its fields. Each is parsed once, at the edge; from then on a value that exists is valid.
+//!
+//! Comes from payload text or from the columns of a file, goes out as payload text. Never allocates but
+//! for a value whose doubled quotes had to be undone.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::num::NonZeroU32;
+
+use crate::error::{BetError, Field, Flaw};
+use crate::payload::{self, ObjectWriter, Objects};
+
+/// One bet: six valid fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bet<'a> {
+    /// The agency that took it.
+    pub agency: Agency,
+    /// The bettor's first name, `nombre`.
+    pub first_name: Name<'a>,
+    /// The bettor's last name, `apellido`.
+    pub last_name: Name<'a>,
+    /// The bettor's document, `dni`.
+    pub document: Document<'a>,
+    /// The bettor's day of birth, `nacimiento`.
+    pub birthdate: Birthdate,
+    /// The number that was bet on, `numero`.
+    pub number: Number,
+}
+
+impl<'a> Bet<'a> {
+    /// Reads the next object of a payload as a bet; `None` after the last.
+    ///
+    /// Fields may stand in any order, unknown keys are ignored.
+    ///
+    /// # Errors
+    /// The text leaves the grammar, or a field is missing, repeated (a name such as `A,agency:2` must not
+    /// move a bet to agency 2) or not allowed.
+    pub fn read(objects: &mut Objects<'a>) -> Result<Option<Self>, BetError> {
+        let (mut agency, mut first_name, mut last_name) = (None, None, None);
+        let (mut document, mut birthdate, mut number) = (None, None, None);
+        let found = objects.read(|key, value| match key {
+            b"agency" => set(&mut agency, Field::Agency, Agency::parse(&value)),
+            b"nombre" => set(&mut first_name, Field::FirstName, Name::parse(value)),
+            b"apellido" => set(&mut last_name, Field::LastName, Name::parse(value)),
+            b"dni" => set(&mut document, Field::Document, Document::parse(value)),
+            b"nacimiento" => set(&mut birthdate, Field::Birthdate, Birthdate::parse(&value)),
+            b"numero" => set(&mut number, Field::Number, Number::parse(&value)),
+            _ => Ok(()),
+        })?;
+        if !found {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            agency: present(agency, Field::Agency)?,
+            first_name: present(first_name, Field::FirstName)?,
+            last_name: present(last_name, Field::LastName)?,
+            document: present(document, Field::Document)?,
+            birthdate: present(birthdate, Field::Birthdate)?,
+            number: present(number, Field::Number)?,
+        }))
+    }
+
+    /// Appends the bet as a payload object, its fields in the order of the protocol.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        ObjectWriter::new(out)
+            .number(Field::Agency.name(), self.agency.get().into())
+            .pair(Field::FirstName.name(), self.first_name.as_str().as_bytes())
+            .pair(Field::LastName.name(), self.last_name.as_str().as_bytes())
+            .pair(Field::Document.name(), self.document.as_str().as_bytes())
+            .pair(Field::Birthdate.name(), self.birthdate.as_bytes())
+            .number(Field::Number.name(), self.number.get().into())
+            .end();
+    }
+}
+
+/// Fills the slot of a field that may stand once.
+pub(crate) fn set<T>(
+    slot: &mut Option<T>,
+    field: Field,
+    value: Result<T, Flaw>,
+) -> Result<(), BetError> {
+    if slot.is_some() {
+        return Err(BetError::Field(field, Flaw::Repeated));
+    }
+    *slot = Some(value.map_err(|flaw| BetError::Field(field, flaw))?);
+    Ok(())
+}
+
+/// The value of a field that must stand.
+pub(crate) fn present<T>(slot: Option<T>, field: Field) -> Result<T, BetError> {
+    slot.ok_or(BetError::Field(field, Flaw::Missing))
+}
+
+/// An agency's number, 1 to 4,294,967,295.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Agency(NonZeroU32);
+
+impl Agency {
+    /// The agency of this number; none has 0.
+    pub fn new(number: u32) -> Option<Self> {
+        NonZeroU32::new(number).map(Self)
+    }
+
+    /// Reads plain digits without a leading zero.
+    ///
+    /// # Errors
+    /// [`Flaw::NotAgency`] for anything else.
+    pub fn parse(digits: &[u8]) -> Result<Self, Flaw> {
+        let number = match digits {
+            [b'1'..=b'9', ..] => payload::parse_number(digits).and_then(|n| u32::try_from(n).ok()),
+            _ => None,
+        };
+        number.and_then(Self::new).ok_or(Flaw::NotAgency)
+    }
+
+    /// The number.
+    pub fn get(self) -> u32 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for Agency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// 1 to `MAX` bytes of UTF-8 without control characters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Text<'a, const MAX: usize>(Cow<'a, str>);
+
+/// A first or last name: 1 to 255 bytes.
+pub type Name<'a> = Text<'a, 255>;
+
+/// A document's number, kept as written (leading zeros too): 1 to 32 bytes.
+pub type Document<'a> = Text<'a, 32>;
+
+impl<'a, const MAX: usize> Text<'a, MAX> {
+    /// Takes the text as it is, blanks included.
+    ///
+    /// # Errors
+    /// It is empty, longer than `MAX` bytes, no UTF-8, or holds a control character.
+    pub fn parse(value: impl Into<Cow<'a, [u8]>>) -> Result<Self, Flaw> {
+        let value = value.into();
+        if value.is_empty() {
+            return Err(Flaw::Empty);
+        }
+        if value.len() > MAX {
+            return Err(Flaw::TooLong(MAX));
+        }
+        let text = match value {
+            Cow::Borrowed(bytes) => {
+                Cow::Borrowed(std::str::from_utf8(bytes).map_err(|_| Flaw::NotUtf8)?)
+            }
+            Cow::Owned(bytes) => Cow::Owned(String::from_utf8(bytes).map_err(|_| Flaw::NotUtf8)?),
+        };
+        let control = if text.is_ascii() {
+            text.bytes().any(|b| b.is_ascii_control())
+        } else {
+            text.chars().any(char::is_control)
+        };
+        if control {
+            Err(Flaw::Control)
+        } else {
+            Ok(Self(text))
+        }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A real calendar date of the years 1 to 9999, as its text `YYYY-MM-DD`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Birthdate([u8; 10]);
+
+impl Birthdate {
+    /// Reads the form `YYYY-MM-DD`, every digit there.
+    ///
+    /// # Errors
+    /// [`Flaw::NotDate`] for another form and for a day that no calendar has.
+    pub fn parse(text: &[u8]) -> Result<Self, Flaw> {
+        let bytes: [u8; 10] = text.try_into().map_err(|_| Flaw::NotDate)?;
+        let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = bytes else {
+            return Err(Flaw::NotDate);
+        };
+        let number = |digits: &[u8]| payload::parse_number(digits).ok_or(Flaw::NotDate);
+        // Four and two digits: neither cast can lose anything.
+        let year = number(&[y1, y2, y3, y4])? as i16;
+        let (month, day) = (number(&[m1, m2])? as i8, number(&[d1, d2])? as i8);
+        if year == 0 || jiff::civil::Date::new(year, month, day).is_err() {
+            return Err(Flaw::NotDate);
+        }
+        Ok(Self(bytes))
+    }
+
+    /// The ten bytes of `YYYY-MM-DD`.
+    pub fn as_bytes(&self) -> &[u8; 10] {
+        &self.0
+    }
+}
+
+/// A number that can be bet on: 0 to 999,999,999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Number(u32);
+
+impl Number {
+    /// The largest one.
+    pub const MAX: u32 = 999_999_999;
+
+    /// The number, where it is not above [`Number::MAX`].
+    pub fn new(number: u32) -> Option<Self> {
+        (number <= Self::MAX).then_some(Self(number))
+    }
+
+    /// Reads 1 to 9 decimal digits; leading zeros say nothing (`0464` is 464).
+    ///
+    /// # Errors
+    /// [`Flaw::NotNumber`] for anything else.
+    pub fn parse(digits: &[u8]) -> Result<Self, Flaw> {
+        if digits.len() > 9 {
+            return Err(Flaw::NotNumber);
+        }
+        let number = payload::parse_number(digits).and_then(|n| u32::try_from(n).ok());
+        number.and_then(Self::new).ok_or(Flaw::NotNumber)
+    }
+
+    /// The number.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BET: &str =
+        "{agency:1,nombre:Ana,apellido:Lorca,dni:012,nacimiento:2000-02-29,numero:0464}";
+
+    fn read(payload: &str) -> Result<Option<Bet<'_>>, BetError> {
+        Bet::read(&mut Objects::new(payload.as_bytes()))
+    }
+
+    #[test]
+    fn fields_are_found_by_name_in_any_order_and_unknown_keys_ignored() {
+        let shuffled = "{numero:464,x:1,nacimiento:2000-02-29, dni : 012,x:2,apellido:Lorca,nombre:Ana,agency:1}";
+        let bet = read(shuffled).unwrap().unwrap();
+        assert_eq!(read(BET), Ok(Some(bet.clone())));
+        let mut out = Vec::new();
+        bet.write(&mut out);
+        assert_eq!(out, BET.replace("0464", "464").as_bytes());
+    }
+
+    #[test]
+    fn a_missing_and_a_repeated_field_are_named() {
+        for field in [
+            Field::Agency,
+            Field::FirstName,
+            Field::LastName,
+            Field::Document,
+            Field::Birthdate,
+            Field::Number,
+        ] {
+            let without = BET.replace(&format!("{}:", field.name()), "other:");
+            assert_eq!(read(&without), Err(BetError::Field(field, Flaw::Missing)));
+            let start = BET.find(field.name()).unwrap();
+            let pair = BET[start..].split([',', '}']).next().unwrap();
+            let twice = BET.replacen('{', &format!("{{{pair},"), 1);
+            assert_eq!(read(&twice), Err(BetError::Field(field, Flaw::Repeated)));
+        }
+    }
+
+    #[test]
+    fn each_field_is_refused_outside_its_bounds_and_taken_at_them() {
+        let (name, document) = ("é".repeat(127) + "e", "9".repeat(32));
+        for (old, new) in [
+            ("agency:1", "agency:4294967295"),
+            ("nombre:Ana", &format!("nombre:{name}")),
+            ("dni:012", &format!("dni:{document}")),
+            ("2000-02-29", "0001-01-01"),
+            ("2000-02-29", "9999-12-31"),
+            ("numero:0464", "numero:999999999"),
+            ("numero:0464", "numero:0"),
+        ] {
+            assert!(read(&BET.replace(old, new)).is_ok(), "{new}");
+        }
+        for (old, new, flaw) in [
+            ("agency:1", "agency:0", Flaw::NotAgency),
+            ("agency:1", "agency:01", Flaw::NotAgency),
+            ("agency:1", "agency:+1", Flaw::NotAgency),
+            ("agency:1", "agency:4294967296", Flaw::NotAgency),
+            ("agency:1", "agency:", Flaw::NotAgency),
+            ("nombre:Ana", "nombre:", Flaw::Empty),
+            ("nombre:Ana", &format!("nombre:{name}x"), Flaw::TooLong(255)),
+            ("nombre:Ana", "nombre:A\nna", Flaw::Control),
+            ("nombre:Ana", "nombre:Áñ\u{85}", Flaw::Control),
+            ("apellido:Lorca", "apellido:\"\"", Flaw::Empty),
+            ("dni:012", "dni:\0", Flaw::Control),
+            ("dni:012", &format!("dni:{document}9"), Flaw::TooLong(32)),
+            ("2000-02-29", "1999-02-29", Flaw::NotDate),
+            ("2000-02-29", "1999-2-3", Flaw::NotDate),
+            ("2000-02-29", "99-01-01", Flaw::NotDate),
+            ("2000-02-29", "0000-01-01", Flaw::NotDate),
+            ("2000-02-29", "2000-13-01", Flaw::NotDate),
+            ("2000-02-29", "2000/02/29", Flaw::NotDate),
+            ("numero:0464", "numero:", Flaw::NotNumber),
+            ("numero:0464", "numero:-1", Flaw::NotNumber),
+            ("numero:0464", "numero:0000000001", Flaw::NotNumber),
+        ] {
+            let Err(BetError::Field(_, found)) = read(&BET.replace(old, new)) else {
+                panic!("{new} is taken")
+            };
+            assert_eq!(found, flaw, "{new}");
+        }
+        assert_eq!(Name::parse(&b"\xc3"[..]), Err(Flaw::NotUtf8));
+    }
+}

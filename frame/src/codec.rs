@@ -1,0 +1,287 @@
+//! Messages ↔ frames: the encoding and the decoding of each stand side by side.
+
+use crate::bet::{Agency, Bet, present, set};
+use crate::error::{BetError, Field, Flaw, FramingError, ReplyError, RequestError};
+use crate::message::{self, Ack, Batch, Documents, MessageId, Reply, Request, UploadId, Winners};
+use crate::payload::{self, ObjectWriter, Objects};
+
+/// Bytes of the length field, which it does not count.
+pub const LENGTH_FIELD: usize = 4;
+
+/// Bytes before the payload: length, type and id.
+pub const HEADER: usize = LENGTH_FIELD + MIN_LENGTH;
+
+/// The smallest valid `length`: type and id, an empty payload.
+pub const MIN_LENGTH: usize = 18;
+
+/// The largest `length` that any bound may allow: its first byte stays 0x00, which is how a frame is
+/// told from text.
+pub const MAX_LENGTH: usize = 16_777_215;
+
+const BET: u16 = 1;
+const ACK: u16 = 2;
+const BATCH: u16 = 3;
+const FINISHED: u16 = 4;
+const WINNERS_QUERY: u16 = 5;
+const WINNERS: u16 = 6;
+const RESUME: u16 = 7;
+const RESUMED: u16 = 8;
+
+const SUCCESS: &[u8] = b"success";
+const FAILURE: &[u8] = b"failure";
+const IN_PROGRESS: &[u8] = b"in_progress";
+
+/// A whole frame, its payload unread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// What the payload is.
+    pub kind: u16,
+    /// Which request this is, or answers.
+    pub id: MessageId,
+    /// The rest.
+    pub payload: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    /// The size of the frame that `bytes` begins with, its length field included; `None` while that field
+    /// is not whole.
+    ///
+    /// # Errors
+    /// The announced length is below [`MIN_LENGTH`] or above `max_length`.
+    pub fn size(bytes: &[u8], max_length: usize) -> Result<Option<usize>, FramingError> {
+        let Some((field, _)) = bytes.split_first_chunk::<LENGTH_FIELD>() else {
+            return Ok(None);
+        };
+        let length = u32::from_be_bytes(*field);
+        match usize::try_from(length) {
+            Ok(size) if (MIN_LENGTH..=max_length).contains(&size) => Ok(Some(LENGTH_FIELD + size)),
+            _ => Err(FramingError::Length {
+                length,
+                max: max_length,
+            }),
+        }
+    }
+
+    /// Takes one whole frame apart; `None` where `bytes` is too short to be one.
+    pub fn split(bytes: &'a [u8]) -> Option<Self> {
+        let (kind, rest) = bytes.get(LENGTH_FIELD..)?.split_first_chunk()?;
+        let (id, payload) = rest.split_first_chunk()?;
+        Some(Self {
+            kind: u16::from_be_bytes(*kind),
+            id: MessageId(*id),
+            payload,
+        })
+    }
+
+    /// Appends a frame whose payload `write` appends. The id of a request is not known before its payload
+    /// is: without one, it becomes the MD5 of what was written.
+    fn append(
+        out: &mut Vec<u8>,
+        kind: u16,
+        id: Option<MessageId>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> MessageId {
+        let start = out.len();
+        out.extend_from_slice(&[0; HEADER]);
+        write(out);
+        let (header, payload) = out[start..].split_at_mut(HEADER);
+        let id = id.unwrap_or_else(|| MessageId::of(payload));
+        // No payload of ours comes near 4 GiB: replies are bounded by MAX_REPLY, requests by 8 kB.
+        let length = (MIN_LENGTH + payload.len()) as u32;
+        header[..LENGTH_FIELD].copy_from_slice(&length.to_be_bytes());
+        header[LENGTH_FIELD..LENGTH_FIELD + 2].copy_from_slice(&kind.to_be_bytes());
+        header[LENGTH_FIELD + 2..].copy_from_slice(&id.0);
+        id
+    }
+}
+
+impl<'a> Request<'a> {
+    /// Appends the request as a frame, and returns the id that its reply will carry.
+    pub fn encode(&self, out: &mut Vec<u8>) -> MessageId {
+        match self {
+            Self::Bet(bet) => Frame::append(out, BET, None, |out| bet.write(out)),
+            Self::Batch(batch) => Frame::append(out, BATCH, None, |out| {
+                out.extend_from_slice(batch.payload())
+            }),
+            Self::Finished { agency, bets } => Frame::append(out, FINISHED, None, |out| {
+                let object =
+                    ObjectWriter::new(out).number(Field::Agency.name(), agency.get().into());
+                match bets {
+                    Some(bets) => object.number(Field::Bets.name(), *bets).end(),
+                    None => object.end(),
+                }
+            }),
+            Self::Winners { agency } => Frame::append(out, WINNERS_QUERY, None, |out| {
+                ObjectWriter::new(out)
+                    .number(Field::Agency.name(), agency.get().into())
+                    .end();
+            }),
+            Self::Resume { agency, upload } => Frame::append(out, RESUME, None, |out| {
+                ObjectWriter::new(out)
+                    .number(Field::Agency.name(), agency.get().into())
+                    .pair(Field::Upload.name(), upload.to_string().as_bytes())
+                    .end();
+            }),
+        }
+    }
+
+    /// Reads a frame as a request. The bets of a batch are read only as they are taken out of it.
+    ///
+    /// # Errors
+    /// The type is no request's, the id is not the MD5 of the payload, or the payload is not what the
+    /// type asks for.
+    pub fn decode(frame: Frame<'a>) -> Result<Self, RequestError> {
+        if !matches!(frame.kind, BET | BATCH | FINISHED | WINNERS_QUERY | RESUME) {
+            return Err(RequestError::UnknownType(frame.kind));
+        }
+        if frame.id != MessageId::of(frame.payload) {
+            return Err(RequestError::WrongId);
+        }
+        Ok(match frame.kind {
+            BET => Self::Bet(decode_bet(frame.payload)?),
+            BATCH => Self::Batch(Batch::new(frame.payload)),
+            FINISHED => {
+                let claim = Claim::read(frame.payload)?;
+                Self::Finished {
+                    agency: present(claim.agency, Field::Agency)?,
+                    bets: claim.bets,
+                }
+            }
+            WINNERS_QUERY => Self::Winners {
+                agency: present(Claim::read(frame.payload)?.agency, Field::Agency)?,
+            },
+            _ => {
+                let claim = Claim::read(frame.payload)?;
+                Self::Resume {
+                    agency: present(claim.agency, Field::Agency)?,
+                    upload: present(claim.upload, Field::Upload)?,
+                }
+            }
+        })
+    }
+}
+
+fn decode_bet(payload: &[u8]) -> Result<Bet<'_>, BetError> {
+    let mut objects = Objects::new(payload);
+    let bet = present(Bet::read(&mut objects)?, Field::Agency)?;
+    match objects.read(|_, _| Ok::<_, BetError>(()))? {
+        true => Err(BetError::Payload(crate::PayloadError {
+            at: 0,
+            expected: "one bet",
+        })),
+        false => Ok(bet),
+    }
+}
+
+/// The fields that requests without a bet are made of.
+#[derive(Default)]
+struct Claim {
+    agency: Option<Agency>,
+    bets: Option<u64>,
+    upload: Option<UploadId>,
+}
+
+impl Claim {
+    fn read(payload: &[u8]) -> Result<Self, BetError> {
+        let mut claim = Self::default();
+        payload::read_object(payload, |key, value| match key {
+            b"agency" => set(&mut claim.agency, Field::Agency, Agency::parse(&value)),
+            b"apuestas" => set(&mut claim.bets, Field::Bets, count(&value)),
+            b"envio" => set(&mut claim.upload, Field::Upload, UploadId::parse(&value)),
+            _ => Ok(()),
+        })?;
+        Ok(claim)
+    }
+}
+
+fn count(digits: &[u8]) -> Result<u64, Flaw> {
+    payload::parse_number(digits).ok_or(Flaw::NotCount)
+}
+
+impl<'a> Reply<'a> {
+    /// Appends the reply to the request `id` as a frame.
+    pub fn encode(&self, id: MessageId, out: &mut Vec<u8>) {
+        let result = Field::Result.name();
+        let kind = match self {
+            Self::Ack(_) => ACK,
+            Self::Winners(_) => WINNERS,
+            Self::Resumed(_) => RESUMED,
+        };
+        Frame::append(out, kind, Some(id), |out| match self {
+            Self::Ack(Ack::Success) => ObjectWriter::new(out).pair(result, SUCCESS).end(),
+            Self::Ack(Ack::Failure { reason: None }) | Self::Winners(Winners::Refused) => {
+                ObjectWriter::new(out).pair(result, FAILURE).end();
+            }
+            Self::Ack(Ack::Failure {
+                reason: Some(reason),
+            }) => {
+                ObjectWriter::new(out)
+                    .pair(result, FAILURE)
+                    .pair(Field::Error.name(), reason.as_bytes())
+                    .end();
+            }
+            Self::Winners(Winners::InProgress) => {
+                ObjectWriter::new(out).pair(result, IN_PROGRESS).end()
+            }
+            Self::Winners(Winners::Drawn(documents)) => {
+                out.extend_from_slice(b"{ganadores:");
+                out.extend_from_slice(documents.list());
+                out.push(b'}');
+            }
+            Self::Resumed(bets) => ObjectWriter::new(out)
+                .number(Field::Bets.name(), *bets)
+                .end(),
+        });
+    }
+
+    /// Reads a frame as a reply.
+    ///
+    /// # Errors
+    /// The type is no reply's, or the payload is not what the type asks for.
+    pub fn decode(frame: Frame<'a>) -> Result<Self, ReplyError> {
+        match frame.kind {
+            ACK => match outcome(frame.payload)? {
+                Outcome::Success => Ok(Self::Ack(Ack::Success)),
+                Outcome::Failure(reason) => Ok(Self::Ack(Ack::Failure { reason })),
+                Outcome::InProgress => Err(BetError::Field(Field::Result, Flaw::NotResult).into()),
+            },
+            WINNERS => {
+                if let Some(list) = message::winners_list(frame.payload)? {
+                    payload::read_list(list, |_| Ok::<_, BetError>(()))?;
+                    return Ok(Self::Winners(Winners::Drawn(Documents::new(list))));
+                }
+                match outcome(frame.payload)? {
+                    Outcome::InProgress => Ok(Self::Winners(Winners::InProgress)),
+                    Outcome::Failure(_) => Ok(Self::Winners(Winners::Refused)),
+                    Outcome::Success => Err(BetError::Field(Field::Result, Flaw::NotResult).into()),
+                }
+            }
+            RESUMED => {
+                let bets = Claim::read(frame.payload)?.bets;
+                Ok(Self::Resumed(present(bets, Field::Bets)?))
+            }
+            kind => Err(ReplyError::UnknownType(kind)),
+        }
+    }
+}
+
+enum Outcome<'a> {
+    Success,
+    Failure(Option<std::borrow::Cow<'a, str>>),
+    InProgress,
+}
+
+fn outcome(payload: &[u8]) -> Result<Outcome<'_>, BetError> {
+    let (mut result, mut reason) = (None, None);
+    payload::read_object(payload, |key, value| match key {
+        b"result" => set(&mut result, Field::Result, Ok(value)),
+        b"error" => set(&mut reason, Field::Error, message::utf8(value)),
+        _ => Ok(()),
+    })?;
+    match &*present(result, Field::Result)? {
+        SUCCESS => Ok(Outcome::Success),
+        FAILURE => Ok(Outcome::Failure(reason)),
+        IN_PROGRESS => Ok(Outcome::InProgress),
+        _ => Err(BetError::Field(Field::Result, Flaw::NotResult)),
+    }
+}

@@ -1,0 +1,302 @@
+//! The form of a log line, which both programs share:
+//!
+//! ```text
+//! 2024-08-21 22:11:15 INFO     action: NAME | result: success | key: value
+//! ```
+//!
+//! Time in the local zone, the level left-aligned in 8 columns, the message. A [`Journal`] is a layer for
+//! `tracing`; it writes each line at once, or gathers the lines of a turn of a loop into one write.
+//! Knows no line's text.
+
+use std::fmt::{self, Write as _};
+use std::io::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+
+/// The `target` of an event that ends the program: its level reads CRITICAL.
+pub const CRITICAL: &str = "critical";
+
+/// Gathered lines are written before the turn's end when they are more than this many bytes.
+const GATHERED: usize = 1024 * 1024;
+
+/// The lowest level that is written, as the configurations name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Everything.
+    Debug,
+    /// What happened.
+    Info,
+    /// Nothing of ours is of this level: as WARNING.
+    Notice,
+    /// What is odd.
+    Warning,
+    /// What went wrong.
+    Error,
+    /// What ended the program.
+    Critical,
+}
+
+impl Level {
+    /// All levels, lowest first.
+    pub const ALL: [Self; 6] = [
+        Self::Debug,
+        Self::Info,
+        Self::Notice,
+        Self::Warning,
+        Self::Error,
+        Self::Critical,
+    ];
+
+    /// The level's name in a configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Notice => "NOTICE",
+            Self::Warning => "WARNING",
+            Self::Error => "ERROR",
+            Self::Critical => "CRITICAL",
+        }
+    }
+
+    fn of(metadata: &Metadata<'_>) -> Self {
+        match *metadata.level() {
+            _ if metadata.target() == CRITICAL => Self::Critical,
+            tracing::Level::ERROR => Self::Error,
+            tracing::Level::WARN => Self::Warning,
+            tracing::Level::INFO => Self::Info,
+            _ => Self::Debug,
+        }
+    }
+}
+
+/// A text from outside as a value of a log line: line breaks, control characters and `|` are escaped, so
+/// that no value can pass for another line or another part.
+#[derive(Clone, Copy, Debug)]
+pub struct Escaped<'a>(pub &'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unsafe_here =
+            |c: char| c == '|' || c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+        let mut rest = self.0;
+        while let Some(at) = rest.find(unsafe_here) {
+            let (plain, odd) = rest.split_at(at);
+            f.write_str(plain)?;
+            let mut chars = odd.chars();
+            match chars.next() {
+                Some('|') => f.write_str("\\x7c")?,
+                Some(c) => write!(f, "{}", c.escape_default())?,
+                None => {}
+            }
+            rest = chars.as_str();
+        }
+        f.write_str(rest)
+    }
+}
+
+/// Where lines go.
+#[derive(Clone)]
+pub struct Journal {
+    level: Level,
+    gather: bool,
+    lines: Arc<Mutex<Lines>>,
+}
+
+struct Lines {
+    text: String,
+    /// The second that `time` is the text of.
+    second: i64,
+    time: String,
+    sink: Box<dyn Write + Send>,
+}
+
+impl Journal {
+    /// A journal that writes each line to `sink` at once.
+    pub fn immediate(level: Level, sink: impl Write + Send + 'static) -> Self {
+        let lines = Lines {
+            text: String::new(),
+            second: i64::MIN,
+            time: String::new(),
+            sink: Box::new(sink),
+        };
+        Self {
+            level,
+            gather: false,
+            lines: Arc::new(Mutex::new(lines)),
+        }
+    }
+
+    /// A journal that writes to `sink` in [`flush`](Self::flush): one write for all lines since the last.
+    pub fn gathering(level: Level, sink: impl Write + Send + 'static) -> Self {
+        Self {
+            gather: true,
+            ..Self::immediate(level, sink)
+        }
+    }
+
+    /// Makes this the journal of the whole program. Does nothing where there is one already.
+    pub fn install(&self) {
+        let subscriber = tracing_subscriber::registry().with(self.clone());
+        let _ = tracing::subscriber::set_global_default(subscriber);
+    }
+
+    /// Writes the gathered lines.
+    pub fn flush(&self) {
+        self.lines().flush();
+    }
+
+    /// Forgets the gathered lines: what they tell did not come true.
+    pub fn discard(&self) {
+        self.lines().text.clear();
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lines {
+    fn append(&mut self, level: Level, event: &Event<'_>) {
+        let now = jiff::Timestamp::now();
+        if now.as_second() != self.second {
+            self.second = now.as_second();
+            self.time = now
+                .to_zoned_datetime(jiff::tz::TimeZone::system())
+                .strftime("%Y-%m-%d %H:%M:%S")
+                .to_string();
+        }
+        // Writing to a String does not fail.
+        let _ = write!(self.text, "{} {:<8} ", self.time, level.name());
+        event.record(&mut Message(&mut self.text));
+        self.text.push('\n');
+    }
+
+    /// A log that cannot be written has nobody to tell: the lines are dropped.
+    fn flush(&mut self) {
+        if !self.text.is_empty() {
+            let _ = self.sink.write_all(self.text.as_bytes());
+            let _ = self.sink.flush();
+            self.text.clear();
+        }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Journal {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        Level::of(metadata) >= self.level
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(match self.level {
+            Level::Debug => LevelFilter::DEBUG,
+            Level::Info => LevelFilter::INFO,
+            Level::Notice | Level::Warning => LevelFilter::WARN,
+            Level::Error | Level::Critical => LevelFilter::ERROR,
+        })
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut lines = self.lines();
+        lines.append(Level::of(event.metadata()), event);
+        if !self.gather || lines.text.len() > GATHERED {
+            lines.flush();
+        }
+    }
+}
+
+struct Message<'a>(&'a mut String);
+
+impl Visit for Message<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            let _ = write!(self.0, "{value:?}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<String>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0
+                .lock()
+                .unwrap()
+                .push(String::from_utf8(bytes.to_vec()).unwrap());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn written(journal: impl FnOnce(Sink) -> Journal, act: impl FnOnce(&Journal)) -> Vec<String> {
+        let sink = Sink::default();
+        let journal = journal(sink.clone());
+        tracing::subscriber::with_default(
+            tracing_subscriber::registry().with(journal.clone()),
+            || act(&journal),
+        );
+        Arc::try_unwrap(sink.0).map_or_else(
+            |shared| shared.lock().unwrap().clone(),
+            |own| own.into_inner().unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_line_is_time_level_in_eight_columns_and_message() {
+        let writes = written(
+            |sink| Journal::immediate(Level::Info, sink),
+            |_| {
+                tracing::info!("action: {} | result: success", "x");
+                tracing::debug!("hidden");
+                tracing::warn!("w");
+                tracing::error!(target: CRITICAL, "c");
+            },
+        );
+        let texts: Vec<&str> = writes.iter().map(|w| &w[19..]).collect();
+        assert_eq!(
+            texts,
+            [
+                " INFO     action: x | result: success\n",
+                " WARNING  w\n",
+                " CRITICAL c\n"
+            ]
+        );
+        assert!(jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", &writes[0][..19]).is_ok());
+    }
+
+    #[test]
+    fn gathered_lines_are_one_write_and_can_be_discarded() {
+        let writes = written(
+            |sink| Journal::gathering(Level::Critical, sink),
+            |journal| {
+                tracing::error!("below the level");
+                tracing::error!(target: CRITICAL, "lost");
+                journal.discard();
+                tracing::error!(target: CRITICAL, "a");
+                tracing::error!(target: CRITICAL, "b");
+                journal.flush();
+                journal.flush();
+            },
+        );
+        assert_eq!(writes.len(), 1);
+        assert_eq!(writes[0].lines().count(), 2);
+    }
+
+    #[test]
+    fn an_escaped_value_cannot_break_a_line_or_a_part() {
+        let text = Escaped("a|b\nc\u{1b}[1m\u{2028}é\\").to_string();
+        assert_eq!(text, "a\\x7cb\\nc\\u{1b}[1m\\u{2028}é\\");
+    }
+}

@@ -1,0 +1,230 @@
+//! The messages, types 1 to 8: requests go from an agency to the central, replies come back.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use md5::{Digest, Md5};
+
+use crate::bet::{Agency, Bet};
+use crate::error::{BatchError, BetError, Field, Flaw, PayloadError};
+use crate::payload::{self, Objects};
+
+/// A refusal that begins with these words is for now: with room made on the server's disk, the same
+/// request would be taken.
+pub const NO_SPACE: &str = "no space";
+
+/// What an agency asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request<'a> {
+    /// Type 1: store one bet. Answered by an [`Ack`].
+    Bet(Bet<'a>),
+    /// Type 3: store all of these bets or none. Answered by an [`Ack`].
+    Batch(Batch<'a>),
+    /// Type 4: no more bets will come. Answered by an [`Ack`].
+    Finished {
+        /// Who has finished.
+        agency: Agency,
+        /// How many bets its upload has; only where the connection began with a resume.
+        bets: Option<u64>,
+    },
+    /// Type 5: who won? Answered by [`Winners`], once the draw is done.
+    Winners {
+        /// Whose winners.
+        agency: Agency,
+    },
+    /// Type 7: how much of this upload is stored? Answered by [`Reply::Resumed`], or a failed [`Ack`].
+    Resume {
+        /// Whose upload.
+        agency: Agency,
+        /// Which upload.
+        upload: UploadId,
+    },
+}
+
+/// What the central answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply<'a> {
+    /// Type 2: to a bet, a batch, finished, or a resume that is refused.
+    Ack(Ack<'a>),
+    /// Type 6: to a winners query.
+    Winners(Winners<'a>),
+    /// Type 8: to a resume: how many bets of the upload are stored.
+    Resumed(u64),
+}
+
+/// Whether a request was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ack<'a> {
+    /// Done, and durable.
+    Success,
+    /// Refused; nothing was stored.
+    Failure {
+        /// Why; told on connections that began with a resume.
+        reason: Option<Cow<'a, str>>,
+    },
+}
+
+/// The answer to a winners query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Winners<'a> {
+    /// The documents that won.
+    Drawn(Documents<'a>),
+    /// Not drawn yet, and no room to hold the query: ask again.
+    InProgress,
+    /// Refused.
+    Refused,
+}
+
+/// Bets joined by `|`, unread: each is parsed as it is taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch<'a>(&'a [u8]);
+
+impl<'a> Batch<'a> {
+    /// A batch of this payload, whatever it holds.
+    pub fn new(payload: &'a [u8]) -> Self {
+        Self(payload)
+    }
+
+    /// The text as it travels.
+    pub fn payload(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The bets in their order; the first error is the last item.
+    pub fn bets(&self) -> impl Iterator<Item = Result<Bet<'a>, BatchError>> + use<'a> {
+        let mut objects = Objects::new(self.0);
+        let mut bet = 0;
+        let mut failed = false;
+        std::iter::from_fn(move || {
+            if failed {
+                return None;
+            }
+            bet += 1;
+            let next = Bet::read(&mut objects).map_err(|error| BatchError { bet, error });
+            failed = next.is_err();
+            next.transpose()
+        })
+    }
+
+    /// How many bets it seems to hold: for a report on a batch that cannot be read to its end.
+    pub fn apparent_len(&self) -> usize {
+        memchr::memmem::find_iter(self.0, b"}|{").count() + 1
+    }
+}
+
+/// The documents of winners, unread: each is parsed as it is taken out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Documents<'a>(&'a [u8]);
+
+impl<'a> Documents<'a> {
+    /// The documents of this text: values joined by `|`, as [`payload::write_value`] writes them.
+    pub fn new(list: &'a [u8]) -> Self {
+        Self(list)
+    }
+
+    /// The text as it travels.
+    pub fn list(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The documents in their order.
+    ///
+    /// # Errors
+    /// The text is no list of values, or a value is no UTF-8.
+    pub fn to_vec(&self) -> Result<Vec<Cow<'a, str>>, BetError> {
+        let mut documents = Vec::new();
+        payload::read_list(self.0, |value| {
+            documents.push(utf8(value).map_err(|flaw| BetError::Field(Field::Winners, flaw))?);
+            Ok::<_, BetError>(())
+        })?;
+        Ok(documents)
+    }
+}
+
+pub(crate) fn utf8(value: Cow<'_, [u8]>) -> Result<Cow<'_, str>, Flaw> {
+    match value {
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes)
+            .map(Cow::Borrowed)
+            .map_err(|_| Flaw::NotUtf8),
+        Cow::Owned(bytes) => String::from_utf8(bytes)
+            .map(Cow::Owned)
+            .map_err(|_| Flaw::NotUtf8),
+    }
+}
+
+/// The text between `{ganadores:` and `}`, which is a list and so outside the grammar of objects.
+pub(crate) fn winners_list(payload: &[u8]) -> Result<Option<&[u8]>, PayloadError> {
+    let Some(rest) = payload.strip_prefix(b"{ganadores:") else {
+        return Ok(None);
+    };
+    let error = PayloadError {
+        at: payload.len(),
+        expected: "'}' after the winners",
+    };
+    rest.strip_suffix(b"}").map(Some).ok_or(error)
+}
+
+/// The MD5 of a request's payload, by which its reply is known.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MessageId(pub [u8; 16]);
+
+impl MessageId {
+    /// The id of a request with this payload.
+    pub fn of(payload: &[u8]) -> Self {
+        Self(Md5::digest(payload).into())
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex(&self.0, f)
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex(&self.0, f)
+    }
+}
+
+/// The MD5 of an agency's file, which names its upload.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UploadId(pub [u8; 16]);
+
+impl UploadId {
+    /// Reads 32 lower-case hexadecimal digits.
+    ///
+    /// # Errors
+    /// [`Flaw::NotUpload`] for anything else.
+    pub fn parse(text: &[u8]) -> Result<Self, Flaw> {
+        let digit = |d: u8| match d {
+            b'0'..=b'9' => Ok(d - b'0'),
+            b'a'..=b'f' => Ok(d - b'a' + 10),
+            _ => Err(Flaw::NotUpload),
+        };
+        if text.len() != 32 {
+            return Err(Flaw::NotUpload);
+        }
+        let mut id = [0; 16];
+        for (byte, pair) in id.iter_mut().zip(text.chunks_exact(2)) {
+            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        }
+        Ok(Self(id))
+    }
+}
+
+impl fmt::Display for UploadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex(&self.0, f)
+    }
+}
+
+impl fmt::Debug for UploadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex(&self.0, f)
+    }
+}
+
+fn hex(bytes: &[u8; 16], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}

@@ -1,0 +1,439 @@
+//! The text of a payload: objects of `key:value` pairs, read and written side by side.
+//!
+//! ```text
+//! payload = object *( "|" object )
+//! object  = "{" [ pair *( "," pair ) ] "}"
+//! pair    = key ":" value                    ; blanks (space, tab) around key and value are trimmed
+//! value   = quoted | plain
+//! plain   = *( any byte but , | { } )        ; does not begin with '"'
+//! quoted  = '"' *( any byte but '"' | '""' ) '"'
+//! ```
+//!
+//! Works on bytes and borrows from them: a value is owned only where doubled quotes had to be undone.
+//! Whether a value is UTF-8 is for the field to say. Never looks at what a key means.
+
+use std::borrow::Cow;
+
+use crate::error::PayloadError;
+
+/// A cursor over the objects of a payload.
+///
+/// ```
+/// use frame::{PayloadError, payload::Objects};
+///
+/// let mut objects = Objects::new(b"{agency:1}|{agency: \"2\" ,x:}");
+/// let mut seen = Vec::new();
+/// while objects.read(|key, value| Ok::<_, PayloadError>(seen.push((key, value.into_owned()))))? {}
+/// assert_eq!(seen, [(&b"agency"[..], b"1".to_vec()), (b"agency", b"2".to_vec()), (b"x", b"".to_vec())]);
+/// # Ok::<_, PayloadError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Objects<'a> {
+    bytes: &'a [u8],
+    /// All before this is read; it stands before an object's `{`, or at the end.
+    at: usize,
+    done: bool,
+}
+
+impl<'a> Objects<'a> {
+    /// A cursor at the first object.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            done: false,
+        }
+    }
+
+    /// Reads the next object and hands its pairs to `pair`, in their order; `false` after the last object.
+    ///
+    /// # Errors
+    /// What `pair` returns, or where the text leaves the grammar. The cursor is of no use after either.
+    pub fn read<E: From<PayloadError>>(
+        &mut self,
+        mut pair: impl FnMut(&'a [u8], Cow<'a, [u8]>) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        if self.done {
+            return Ok(false);
+        }
+        self.expect(b'{', "'{'")?;
+        self.skip_blanks();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+        } else {
+            loop {
+                let key = self.key()?;
+                let value = self.value()?;
+                pair(key, value)?;
+                match self.take() {
+                    Some(b',') => {}
+                    Some(b'}') => break,
+                    _ => return Err(self.error_before("',' or '}' after a value").into()),
+                }
+            }
+        }
+        match self.peek() {
+            None => self.done = true,
+            Some(b'|') => self.at += 1,
+            Some(_) => return Err(self.error("'|' or the end after an object").into()),
+        }
+        Ok(true)
+    }
+
+    fn key(&mut self) -> Result<&'a [u8], PayloadError> {
+        let start = self.at;
+        let length = self.bytes[start..]
+            .iter()
+            .position(|b| matches!(b, b':' | b',' | b'|' | b'{' | b'}'));
+        self.at = length.map_or(self.bytes.len(), |length| start + length);
+        let key = trim(&self.bytes[start..self.at]);
+        if self.take() != Some(b':') {
+            return Err(self.error_before("':' after a key"));
+        }
+        if key.is_empty() {
+            return Err(self.error_before("a key before ':'"));
+        }
+        Ok(key)
+    }
+
+    /// Leaves the cursor at the byte that ends the pair, which must be ',' or '}'.
+    fn value(&mut self) -> Result<Cow<'a, [u8]>, PayloadError> {
+        self.skip_blanks();
+        if self.peek() == Some(b'"') {
+            let value = self.quoted()?;
+            self.skip_blanks();
+            return Ok(value);
+        }
+        let start = self.at;
+        let length = self.bytes[start..]
+            .iter()
+            .position(|b| matches!(b, b',' | b'|' | b'{' | b'}'));
+        self.at = length.map_or(self.bytes.len(), |length| start + length);
+        Ok(Cow::Borrowed(trim(&self.bytes[start..self.at])))
+    }
+
+    fn quoted(&mut self) -> Result<Cow<'a, [u8]>, PayloadError> {
+        let start = self.at + 1;
+        let mut end = start;
+        let mut doubled = false;
+        loop {
+            let Some(quote) = memchr::memchr(b'"', &self.bytes[end..]) else {
+                return Err(self.error("a closing '\"'"));
+            };
+            end += quote;
+            if self.bytes.get(end + 1) != Some(&b'"') {
+                break;
+            }
+            doubled = true;
+            end += 2;
+        }
+        self.at = end + 1;
+        let inner = &self.bytes[start..end];
+        Ok(if doubled {
+            Cow::Owned(undouble(inner))
+        } else {
+            Cow::Borrowed(inner)
+        })
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn take(&mut self) -> Option<u8> {
+        let byte = self.peek();
+        self.at += 1;
+        byte
+    }
+
+    fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), PayloadError> {
+        if self.peek() != Some(byte) {
+            return Err(self.error(expected));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn skip_blanks(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
+    fn error(&self, expected: &'static str) -> PayloadError {
+        PayloadError {
+            at: self.at,
+            expected,
+        }
+    }
+
+    fn error_before(&self, expected: &'static str) -> PayloadError {
+        PayloadError {
+            at: self.at - 1,
+            expected,
+        }
+    }
+}
+
+/// Reads a payload that is one object.
+///
+/// # Errors
+/// What `pair` returns, or where the text leaves the grammar; a second object does.
+pub fn read_object<'a, E: From<PayloadError>>(
+    payload: &'a [u8],
+    pair: impl FnMut(&'a [u8], Cow<'a, [u8]>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut objects = Objects::new(payload);
+    objects.read(pair)?;
+    if objects.done {
+        Ok(())
+    } else {
+        Err(objects.error_before("the end after one object").into())
+    }
+}
+
+/// Reads the values of a `a|b|c` list: quoted or plain, any number of them.
+///
+/// # Errors
+/// What `value` returns, or where the text leaves the grammar.
+pub fn read_list<'a, E: From<PayloadError>>(
+    list: &'a [u8],
+    mut value: impl FnMut(Cow<'a, [u8]>) -> Result<(), E>,
+) -> Result<(), E> {
+    if trim(list).is_empty() {
+        return Ok(());
+    }
+    let mut cursor = Objects::new(list);
+    loop {
+        value(cursor.value()?)?;
+        match cursor.take() {
+            None => return Ok(()),
+            Some(b'|') => {}
+            Some(_) => return Err(cursor.error_before("'|' or the end after a value").into()),
+        }
+    }
+}
+
+/// Writes one object, pair by pair.
+pub struct ObjectWriter<'o> {
+    out: &'o mut Vec<u8>,
+    first: bool,
+}
+
+impl<'o> ObjectWriter<'o> {
+    /// Begins an object at the end of `out`.
+    pub fn new(out: &'o mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self { out, first: true }
+    }
+
+    /// Appends a pair; the value is quoted where it must be.
+    #[must_use]
+    pub fn pair(mut self, key: &str, value: &[u8]) -> Self {
+        self.key(key);
+        write_value(self.out, value);
+        self
+    }
+
+    /// Appends a pair whose value is a whole number.
+    #[must_use]
+    pub fn number(mut self, key: &str, value: u64) -> Self {
+        self.key(key);
+        write_number(self.out, value);
+        self
+    }
+
+    /// Ends the object.
+    pub fn end(self) {
+        self.out.push(b'}');
+    }
+
+    fn key(&mut self, key: &str) {
+        if !self.first {
+            self.out.push(b',');
+        }
+        self.first = false;
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.push(b':');
+    }
+}
+
+/// Whether a value must be quoted: programs that do not know quotes cannot be sent it.
+pub fn needs_quotes(value: &[u8]) -> bool {
+    let blank = |b: &u8| matches!(b, b' ' | b'\t');
+    value.first().is_some_and(|b| *b == b'"' || blank(b))
+        || value.last().is_some_and(blank)
+        || value.iter().any(|b| matches!(b, b',' | b'|' | b'{' | b'}'))
+}
+
+/// Appends a value, quoted only where it must be.
+pub fn write_value(out: &mut Vec<u8>, value: &[u8]) {
+    if !needs_quotes(value) {
+        out.extend_from_slice(value);
+        return;
+    }
+    out.push(b'"');
+    for (i, piece) in value.split(|b| *b == b'"').enumerate() {
+        if i > 0 {
+            out.extend_from_slice(b"\"\"");
+        }
+        out.extend_from_slice(piece);
+    }
+    out.push(b'"');
+}
+
+/// Appends a whole number in decimal digits, without allocating.
+pub fn write_number(out: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
+}
+
+/// Reads 1 to 19 plain decimal digits: no sign, no blank.
+pub fn parse_number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || digits.len() > 19 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(
+        digits
+            .iter()
+            .fold(0, |n, digit| n * 10 + u64::from(digit - b'0')),
+    )
+}
+
+fn trim(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+fn undouble(inner: &[u8]) -> Vec<u8> {
+    let mut value = Vec::with_capacity(inner.len());
+    let mut rest = inner;
+    while let Some(quote) = memchr::memchr(b'"', rest) {
+        value.extend_from_slice(&rest[..=quote]);
+        rest = &rest[quote + 2..];
+    }
+    value.extend_from_slice(rest);
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
+    fn read_all(payload: &[u8]) -> Result<Vec<Pairs>, PayloadError> {
+        let mut objects = Objects::new(payload);
+        let mut all = Vec::new();
+        loop {
+            let mut pairs = Pairs::new();
+            let more = objects.read(|key, value| {
+                pairs.push((key.to_vec(), value.into_owned()));
+                Ok::<_, PayloadError>(())
+            })?;
+            if !more {
+                return Ok(all);
+            }
+            all.push(pairs);
+        }
+    }
+
+    #[test]
+    fn what_the_grammar_allows_is_read() {
+        for (text, pairs) in [
+            ("{}", vec![]),
+            ("{a:1}", vec![("a", "1")]),
+            ("{ a\t: 1 ,b:}", vec![("a", "1"), ("b", "")]),
+            ("{a:x:y\"z}", vec![("a", "x:y\"z")]),
+            ("{a:\"1,2|{3}\" }", vec![("a", "1,2|{3}")]),
+            ("{a:\"\"\"q\"\"\"}", vec![("a", "\"q\"")]),
+            ("{a:\" \"}", vec![("a", " ")]),
+        ] {
+            let expected: Pairs = pairs
+                .iter()
+                .map(|(k, v)| (k.as_bytes().to_vec(), v.as_bytes().to_vec()))
+                .collect();
+            assert_eq!(read_all(text.as_bytes()), Ok(vec![expected]), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_leaves_the_grammar_is_an_error_at_its_byte() {
+        for (text, at) in [
+            ("", 0),
+            ("x", 0),
+            ("{", 1),
+            ("{a", 2),
+            ("{a}", 2),
+            ("{a:1", 4),
+            ("{:1}", 1),
+            ("{a:1,}", 5),
+            ("{a:1}}", 5),
+            ("{a:1} ", 5),
+            ("{a:1}|", 6),
+            ("{a:1|b:2}", 4),
+            ("{a:{b}", 3),
+            ("{a:\"1}", 3),
+            ("{a:\"1\"2}", 6),
+        ] {
+            assert_eq!(read_all(text.as_bytes()).unwrap_err().at, at, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(prop_oneof![
+            any::<u8>(), proptest::sample::select(&b"{}:,|\" \ta1"[..])], 0..200)) {
+            let _ = read_all(&bytes);
+            let _ = read_object(&bytes, |_, _| Ok::<_, PayloadError>(()));
+            let _ = read_list(&bytes, |_| Ok::<_, PayloadError>(()));
+        }
+
+        #[test]
+        fn what_is_written_is_read_back(values in proptest::collection::vec(
+            proptest::collection::vec(prop_oneof![any::<u8>(), proptest::sample::select(&b"{}:,|\" \t"[..])], 1..20), 1..5)) {
+            let mut out = Vec::new();
+            let mut writer = ObjectWriter::new(&mut out);
+            for value in &values {
+                writer = writer.pair("k", value);
+            }
+            writer.end();
+            let pairs: Pairs = values.iter().map(|v| (b"k".to_vec(), v.clone())).collect();
+            prop_assert_eq!(read_all(&out), Ok(vec![pairs]));
+
+            out.clear();
+            for (i, value) in values.iter().enumerate() {
+                if i > 0 {
+                    out.push(b'|');
+                }
+                write_value(&mut out, value);
+            }
+            let mut read = Vec::new();
+            read_list(&out, |value| {
+                read.push(value.into_owned());
+                Ok::<_, PayloadError>(())
+            }).unwrap();
+            prop_assert_eq!(read, values);
+        }
+
+        #[test]
+        fn numbers_are_written_as_their_digits(n in 0..=9_999_999_999_999_999_999u64) {
+            let mut out = Vec::new();
+            write_number(&mut out, n);
+            prop_assert_eq!(std::str::from_utf8(&out).unwrap(), n.to_string());
+            prop_assert_eq!(parse_number(&out), Some(n));
+        }
+    }
+}
