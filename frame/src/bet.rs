@@ -211,8 +211,12 @@ impl Number {
     pub const MAX: u32 = 999_999_999;
 
     /// The number, where it is not above [`Number::MAX`].
-    pub fn new(number: u32) -> Option<Self> {
-        (number <= Self::MAX).then_some(Self(number))
+    pub const fn new(number: u32) -> Option<Self> {
+        if number <= Self::MAX {
+            Some(Self(number))
+        } else {
+            None
+        }
     }
 
     /// Reads 1 to 9 decimal digits; leading zeros say nothing (`0464` is 464).

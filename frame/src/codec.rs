@@ -1,5 +1,6 @@
 //! Messages ↔ frames: the encoding and the decoding of each stand side by side.
 
+use self::kind::{ACK, BATCH, BET, FINISHED, RESUME, RESUMED, WINNERS, WINNERS_QUERY};
 use crate::bet::{Agency, Bet, present, set};
 use crate::error::{BetError, Field, Flaw, FramingError, ReplyError, RequestError};
 use crate::message::{self, Ack, Batch, Documents, MessageId, Reply, Request, UploadId, Winners};
@@ -18,14 +19,25 @@ pub const MIN_LENGTH: usize = 18;
 /// told from text.
 pub const MAX_LENGTH: usize = 16_777_215;
 
-const BET: u16 = 1;
-const ACK: u16 = 2;
-const BATCH: u16 = 3;
-const FINISHED: u16 = 4;
-const WINNERS_QUERY: u16 = 5;
-const WINNERS: u16 = 6;
-const RESUME: u16 = 7;
-const RESUMED: u16 = 8;
+/// The types of requests and replies, as the header has them.
+pub mod kind {
+    /// One bet.
+    pub const BET: u16 = 1;
+    /// The reply to 1, 3 and 4.
+    pub const ACK: u16 = 2;
+    /// Many bets.
+    pub const BATCH: u16 = 3;
+    /// No more bets will come.
+    pub const FINISHED: u16 = 4;
+    /// Who won?
+    pub const WINNERS_QUERY: u16 = 5;
+    /// The reply to 5.
+    pub const WINNERS: u16 = 6;
+    /// How much of an upload is stored?
+    pub const RESUME: u16 = 7;
+    /// The reply to 7.
+    pub const RESUMED: u16 = 8;
+}
 
 const SUCCESS: &[u8] = b"success";
 const FAILURE: &[u8] = b"failure";

@@ -36,7 +36,7 @@ pub mod payload;
 
 pub use bet::{Agency, Bet, Birthdate, Document, Name, Number, Text};
 pub use channel::{Channel, Received};
-pub use codec::{Frame, HEADER, LENGTH_FIELD, MAX_LENGTH, MIN_LENGTH};
+pub use codec::{Frame, HEADER, LENGTH_FIELD, MAX_LENGTH, MIN_LENGTH, kind};
 pub use error::{
     BatchError, BetError, Field, Flaw, FramingError, PayloadError, ReplyError, RequestError,
 };
