@@ -78,10 +78,10 @@ impl Inbox {
         }
         // Less than half free after the move: this peer is faster than the buffer is large.
         if self.end * 2 > self.buffer.len() || self.buffer.is_empty() {
-            self.buffer.resize(
-                (self.buffer.len() * 2).clamp(INITIAL.min(self.bound), self.bound),
-                0,
-            );
+            let size = (self.buffer.len() * 2).clamp(INITIAL.min(self.bound), self.bound);
+            // Left to itself, the Vec would double to beyond the bound.
+            self.buffer.reserve_exact(size - self.buffer.len());
+            self.buffer.resize(size, 0);
         }
         self.end < self.buffer.len()
     }
@@ -138,6 +138,6 @@ impl Inbox {
 
     /// Bytes allocated.
     pub fn allocated(&self) -> usize {
-        self.buffer.len()
+        self.buffer.capacity()
     }
 }
