@@ -1,1 +1,6 @@
-//! Placeholder.
+//! wip
+pub mod batch;
+pub mod config;
+mod duration;
+pub mod error;
+pub mod rows;

@@ -1,0 +1,404 @@
+//! The agency file as rows: CSV, no header, name, surname, document, birthdate, number.
+//!
+//! In come the bytes of any reader; out come [`Row`]s that borrow from one buffer, each of which is a
+//! [`Bet`] or says where and why it is none. All bytes read go through MD5 on their way. Holds one row at a
+//! time, and that only up to [`MAX_ROW`]: an opening quote without its end must not swallow the file.
+//! Never tells the value of a field.
+
+use std::fmt;
+use std::io::{self, Read};
+
+use csv::{ByteRecord, ReaderBuilder, Terminator};
+use frame::{Agency, Bet, Birthdate, Document, Field, Flaw, Name, Number, UploadId, payload};
+use md5::{Digest, Md5};
+
+/// The most bytes that a row may have. The longest valid one has less than a tenth of them.
+pub const MAX_ROW: usize = 16 * 1024;
+
+/// What is read from the file at once.
+const READ: usize = 64 * 1024;
+
+/// The columns of a row, in their order.
+const COLUMNS: [Field; 5] = [
+    Field::FirstName,
+    Field::LastName,
+    Field::Document,
+    Field::Birthdate,
+    Field::Number,
+];
+
+/// The rows of an agency file, one after another.
+pub struct Rows<R> {
+    reader: csv::Reader<Watched<R>>,
+    record: ByteRecord,
+}
+
+/// Why there is no next row.
+#[derive(Debug)]
+pub enum RowError {
+    /// The reader failed.
+    Io(io::Error),
+    /// The row is no bet. The rows after it can be read.
+    Bad(BadRow),
+    /// The row has more than [`MAX_ROW`] bytes. Nothing behind it can be read.
+    TooLong {
+        /// The line that it begins in, counted from 1.
+        line: u64,
+    },
+}
+
+/// Where a row is no bet, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadRow {
+    /// Its line, counted from 1.
+    pub line: u64,
+    /// The column that is wrong, counted from 1.
+    pub column: usize,
+    /// What is wrong there.
+    pub fault: Fault,
+}
+
+/// What is wrong with a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// There are not five columns but so many.
+    Columns(usize),
+    /// A field holds no value of its kind.
+    Field(Field, Flaw),
+    /// A field can only be written in quotes, which a plain server does not know.
+    Quotes(Field),
+    /// The row has more than [`MAX_ROW`] bytes.
+    TooLong,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Columns(found) => write!(
+                f,
+                "there are {found} columns instead of 5 (name, surname, document, birthdate, number)"
+            ),
+            Self::Field(field, flaw) => write!(f, "{} {flaw}", field.name()),
+            Self::Quotes(field) => write!(
+                f,
+                "{} holds what a plain server cannot read: one of , | {{ }} or a quote at its beginning",
+                field.name()
+            ),
+            Self::TooLong => write!(
+                f,
+                "the row has more than {MAX_ROW} bytes: is a closing quote missing? nothing behind it was checked"
+            ),
+        }
+    }
+}
+
+impl<R: Read> Rows<R> {
+    /// The rows of what `reader` gives.
+    pub fn new(reader: R) -> Self {
+        let reader = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .buffer_capacity(READ)
+            // A CR before it is taken off the last field; csv's own CRLF counts lines one behind.
+            .terminator(Terminator::Any(b'\n'))
+            .from_reader(Watched::new(reader));
+        Self {
+            reader,
+            record: ByteRecord::new(),
+        }
+    }
+
+    /// The next row that is not blank; `None` after the last.
+    ///
+    /// # Errors
+    /// The reader failed, or the row is too long.
+    pub fn next(&mut self) -> Result<Option<Row<'_>>, RowError> {
+        loop {
+            self.reader.get_mut().begin_row();
+            match self.reader.read_byte_record(&mut self.record) {
+                Ok(true) if is_blank(&self.record) => {}
+                Ok(true) => {
+                    return Ok(Some(Row {
+                        record: &self.record,
+                        next_line: self.reader.position().line(),
+                    }));
+                }
+                Ok(false) => return Ok(None),
+                Err(_) if self.reader.get_ref().overlong => {
+                    let line = self.record.position().map_or(0, csv::Position::line);
+                    return Err(RowError::TooLong { line });
+                }
+                Err(e) => return Err(RowError::Io(e.into())),
+            }
+        }
+    }
+
+    /// The MD5 of all bytes that were read: after the last row, the name of this file's upload.
+    pub fn digest(&self) -> UploadId {
+        UploadId(self.reader.get_ref().md5.clone().finalize().into())
+    }
+}
+
+/// A line of nothing but CR: csv skips only those of nothing at all.
+fn is_blank(record: &ByteRecord) -> bool {
+    record.len() == 1 && trim(record.as_slice()).is_empty()
+}
+
+/// One row, which may be a bet.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    record: &'a ByteRecord,
+    /// The line after its last one.
+    next_line: u64,
+}
+
+impl<'a> Row<'a> {
+    /// The row as a bet of this agency, its fields trimmed of blanks.
+    ///
+    /// # Errors
+    /// [`RowError::Bad`] where it is none.
+    pub fn bet(&self, agency: Agency) -> Result<Bet<'a>, RowError> {
+        if self.record.len() != COLUMNS.len() {
+            let column = self.record.len().min(COLUMNS.len()) + 1;
+            return Err(self.bad(column, Fault::Columns(self.record.len())));
+        }
+        Ok(Bet {
+            agency,
+            first_name: self.field(0, Name::parse)?,
+            last_name: self.field(1, Name::parse)?,
+            document: self.field(2, Document::parse)?,
+            birthdate: self.field(3, Birthdate::parse)?,
+            number: self.field(4, Number::parse)?,
+        })
+    }
+
+    /// Checks that the row can be written without quotes.
+    ///
+    /// # Errors
+    /// [`RowError::Bad`] where it cannot.
+    pub fn check_plain(&self) -> Result<(), RowError> {
+        for (index, field) in COLUMNS.into_iter().enumerate() {
+            if payload::needs_quotes(self.text(index)) {
+                return Err(self.bad(index + 1, Fault::Quotes(field)));
+            }
+        }
+        Ok(())
+    }
+
+    fn field<T>(
+        &self,
+        index: usize,
+        parse: impl Fn(&'a [u8]) -> Result<T, Flaw>,
+    ) -> Result<T, RowError> {
+        parse(self.text(index))
+            .map_err(|flaw| self.bad(index + 1, Fault::Field(COLUMNS[index], flaw)))
+    }
+
+    fn text(&self, index: usize) -> &'a [u8] {
+        trim(self.record.get(index).unwrap_or_default())
+    }
+
+    fn bad(&self, column: usize, fault: Fault) -> RowError {
+        // Every row ends with a line feed, and may hold more of them between quotes.
+        let within = memchr_count(b'\n', self.record.as_slice());
+        RowError::Bad(BadRow {
+            line: self.next_line - 1 - within,
+            column,
+            fault,
+        })
+    }
+}
+
+fn memchr_count(byte: u8, bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|b| **b == byte).count() as u64
+}
+
+/// Takes blanks off both ends, and a CR that belongs to the end of the line.
+fn trim(mut bytes: &[u8]) -> &[u8] {
+    if let [rest @ .., b'\r'] = bytes {
+        bytes = rest;
+    }
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// A reader that hashes what passes, stops a row that has no end, and ends the last line where the file
+/// does not.
+struct Watched<R> {
+    inner: R,
+    md5: Md5,
+    /// Bytes that may still be read for the row at hand.
+    left: usize,
+    overlong: bool,
+    last: u8,
+}
+
+impl<R: Read> Watched<R> {
+    fn new(inner: R) -> Self {
+        Self {
+            inner,
+            md5: Md5::new(),
+            left: MAX_ROW,
+            overlong: false,
+            last: b'\n',
+        }
+    }
+
+    fn begin_row(&mut self) {
+        self.left = MAX_ROW;
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            self.overlong = true;
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let count = self.inner.read(space)?;
+        if let Some(last) = space[..count].last() {
+            self.last = *last;
+            self.md5.update(&space[..count]);
+            self.left = self.left.saturating_sub(count);
+            return Ok(count);
+        }
+        match space.first_mut() {
+            Some(byte) if self.last != b'\n' => {
+                *byte = b'\n';
+                self.last = b'\n';
+                Ok(1)
+            }
+            _ => Ok(0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AGENCY: u32 = 3;
+
+    /// What each row is: its payload, or where and why it is none.
+    fn read(file: &[u8]) -> Vec<Result<String, (u64, usize, String)>> {
+        let mut rows = Rows::new(file);
+        let mut all = Vec::new();
+        loop {
+            let bet = match rows.next() {
+                Ok(None) => return all,
+                Ok(Some(row)) => row.bet(Agency::new(AGENCY).unwrap()).and_then(|bet| {
+                    let mut out = Vec::new();
+                    bet.write(&mut out);
+                    row.check_plain().map(|()| String::from_utf8(out).unwrap())
+                }),
+                Err(e) => Err(e),
+            };
+            all.push(match bet {
+                Ok(text) => Ok(text),
+                Err(RowError::Bad(BadRow {
+                    line,
+                    column,
+                    fault,
+                })) => Err((line, column, fault.to_string())),
+                Err(RowError::TooLong { line }) => {
+                    all.push(Err((line, 0, Fault::TooLong.to_string())));
+                    return all;
+                }
+                Err(RowError::Io(e)) => panic!("{e}"),
+            });
+        }
+    }
+
+    fn ana(number: u32) -> Result<String, (u64, usize, String)> {
+        Ok(format!(
+            "{{agency:3,nombre:Ana,apellido:Lorca,dni:1,nacimiento:2000-01-01,numero:{number}}}"
+        ))
+    }
+
+    #[test]
+    fn lf_crlf_a_missing_last_one_blanks_and_blank_lines_make_no_difference() {
+        for file in [
+            "Ana,Lorca,1,2000-01-01,1\nAna,Lorca,1,2000-01-01,2\n",
+            "Ana,Lorca,1,2000-01-01,1\r\nAna,Lorca,1,2000-01-01,2\r\n",
+            "Ana,Lorca,1,2000-01-01,1\nAna,Lorca,1,2000-01-01,2",
+            "\u{feff} Ana\t,Lorca , 1,2000-01-01,1 \r\n\r\n\nAna,\"Lorca\", 1 ,2000-01-01,0002\r",
+            "\n\nAna,Lorca,1,2000-01-01,1\n  \nAna,\" Lorca \",1,2000-01-01,\"2\"\r\n\r\n",
+        ] {
+            assert_eq!(read(file.as_bytes()), [ana(1), ana(2)], "{file:?}");
+        }
+        assert_eq!(read(b""), []);
+        assert_eq!(read(b"\r\n\n"), []);
+    }
+
+    #[test]
+    fn a_bad_row_is_told_by_line_and_column_and_the_next_one_is_read() {
+        let good = "Ana,Lorca,1,2000-01-01,1";
+        for (bad, lines, column, reason) in [
+            (
+                "Ana,Lorca,1,2000-01-01",
+                1,
+                5,
+                "there are 4 columns instead of 5",
+            ),
+            ("Ana,Lorca,1,2000-01-01,1,", 1, 6, "there are 6 columns"),
+            (" ,Lorca,1,2000-01-01,1", 1, 1, "nombre is empty"),
+            (
+                "Ana,Lo\u{7}rca,1,2000-01-01,1",
+                1,
+                2,
+                "apellido holds a control",
+            ),
+            (
+                "Ana,\"Lor\n\nca\",1,2000-01-01,1",
+                3,
+                2,
+                "apellido holds a control",
+            ),
+            ("Ana,Lorca,,2000-01-01,1", 1, 3, "dni is empty"),
+            (
+                "Ana,Lorca,1,2001-02-29,1",
+                1,
+                4,
+                "nacimiento is no calendar date",
+            ),
+            ("Ana,Lorca,1,2000-01-01,x", 1, 5, "numero is not 1 to 9"),
+            (
+                "Ana,\"Lorca, h.\",1,2000-01-01,1",
+                1,
+                2,
+                "apellido holds what a plain",
+            ),
+        ] {
+            for end in ["\n", "\r\n"] {
+                let file = format!("{good}{end}{end}{good}{end}{bad}{end}{good}{end}{end}{bad}");
+                let rows = read(file.as_bytes());
+                let [Ok(_), Ok(_), Err(first), Ok(_), Err(last)] = &rows[..] else {
+                    panic!("{bad:?} is read as {rows:?}")
+                };
+                assert_eq!((first.0, first.1), (4, column), "{file:?}");
+                assert_eq!((last.0, last.1), (4 + lines + 2, column), "{file:?}");
+                assert!(first.2.starts_with(reason), "{}", first.2);
+            }
+        }
+    }
+
+    #[test]
+    fn a_quote_without_its_end_does_not_swallow_the_file() {
+        let mut file = b"Ana,Lorca,1,2000-01-01,1\nAna,\"Lorca,1,2000-01-01,1\n".to_vec();
+        file.resize(10 * READ, b'x');
+        let rows = read(&file);
+        let [Ok(_), Err((2, 0, _))] = &rows[..] else {
+            panic!("{rows:?}")
+        };
+    }
+
+    #[test]
+    fn the_digest_is_that_of_all_bytes() {
+        let file = b"\xef\xbb\xbfAna,Lorca,1,2000-01-01,1\r\n\r\nx";
+        let mut rows = Rows::new(&file[..]);
+        while let Ok(Some(_)) = rows.next() {}
+        assert_eq!(rows.digest(), UploadId(Md5::digest(file).into()));
+    }
+}
