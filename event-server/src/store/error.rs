@@ -1,0 +1,251 @@
+//! What can be wrong with the store's files. Every error is final: the server stops, exit code 74, and
+//! acknowledges nothing more. A full disk is none; it is [`NoSpace`], and the server goes on.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Durability;
+use super::rows::RowFlaw;
+
+/// Why the store cannot be opened, or cannot go on. The text says what is wrong, where, and what to do.
+#[derive(Clone, Debug)]
+pub enum StoreError {
+    /// A call on a file failed.
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        error: Arc<io::Error>,
+    },
+    /// Another server works in the folder.
+    Locked {
+        /// The lock.
+        path: PathBuf,
+    },
+    /// The log's head, or the checkpoint in it, is not what was written.
+    Head {
+        /// The log.
+        path: PathBuf,
+    },
+    /// The log was written by another version of this program.
+    Version {
+        /// The log.
+        path: PathBuf,
+        /// Which version.
+        version: u32,
+    },
+    /// A turn cannot be read, and a later one can: this is no torn tail.
+    Damage {
+        /// The log.
+        path: PathBuf,
+        /// The turn that cannot be read.
+        turn: u64,
+        /// The byte at which it should begin.
+        at: u64,
+        /// The byte at which a later one begins.
+        later: u64,
+    },
+    /// The log ends before a turn that was acknowledged.
+    Lost {
+        /// The log.
+        path: PathBuf,
+        /// The byte at which the log ends.
+        at: u64,
+        /// The last turn in it.
+        last: u64,
+        /// The turn that was acknowledged.
+        acknowledged: u64,
+    },
+    /// A turn is whole, and yet makes no sense.
+    Nonsense {
+        /// The log.
+        path: PathBuf,
+        /// The byte at which it begins.
+        at: u64,
+    },
+    /// bets.csv is shorter than its synced part.
+    Short {
+        /// bets.csv.
+        path: PathBuf,
+        /// Its bytes.
+        length: u64,
+        /// The bytes that it must have.
+        stored: u64,
+        /// What it was written with.
+        durability: Durability,
+    },
+    /// The synced part of bets.csv is not what it was.
+    Different {
+        /// bets.csv.
+        path: PathBuf,
+        /// The bytes that it had at the last checkpoint.
+        checkpoint: u64,
+    },
+    /// bets.csv is longer than all that was ever stored.
+    Long {
+        /// bets.csv.
+        path: PathBuf,
+        /// Its bytes.
+        length: u64,
+        /// The bytes that checkpoint and log account for.
+        stored: u64,
+    },
+    /// A row of bets.csv is none.
+    Row {
+        /// bets.csv.
+        path: PathBuf,
+        /// The byte at which the row begins.
+        at: u64,
+        /// What is wrong with it.
+        flaw: RowFlaw,
+    },
+}
+
+impl StoreError {
+    /// Whether there was no room: with some made, the same call may succeed.
+    pub(super) fn is_full(&self) -> bool {
+        let Self::Io { error, .. } = self else {
+            return false;
+        };
+        matches!(
+            error.kind(),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+        )
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const RESTORE: &str = "restore the folder from a backup";
+        match self {
+            Self::Io {
+                action,
+                path,
+                error,
+            } => {
+                write!(
+                    f,
+                    "cannot {action} {}: {error}; mend the disk and start again",
+                    path.display()
+                )
+            }
+            Self::Locked { path } => write!(
+                f,
+                "another server has locked {}: stop it, or set another SERVER_DATA_DIR",
+                path.display()
+            ),
+            Self::Head { path } => write!(
+                f,
+                "{} is damaged at its head: {RESTORE}, or take the log out of it to keep the bets of \
+                 bets.csv without finished agencies, uploads and draw",
+                path.display()
+            ),
+            Self::Version { path, version } => write!(
+                f,
+                "{} is of version {version}: start the program that wrote it",
+                path.display()
+            ),
+            Self::Damage {
+                path,
+                turn,
+                at,
+                later,
+            } => write!(
+                f,
+                "{} is damaged: turn {turn} at byte {at} cannot be read, but a later one at byte {later} can; \
+                 {RESTORE}",
+                path.display()
+            ),
+            Self::Lost {
+                path,
+                at,
+                last,
+                acknowledged,
+            } => write!(
+                f,
+                "{} is damaged: it ends at byte {at} with turn {last}, but turn {acknowledged} was \
+                 acknowledged; {RESTORE}",
+                path.display()
+            ),
+            Self::Nonsense { path, at } => write!(
+                f,
+                "{} holds a turn at byte {at} that is whole but makes no sense: it was not written by \
+                 this program; {RESTORE}",
+                path.display()
+            ),
+            Self::Short {
+                path,
+                length,
+                stored,
+                durability,
+            } => {
+                let why = match durability {
+                    Durability::Always => "",
+                    Durability::Never => " (SERVER_DURABILITY=never leaves that to chance)",
+                };
+                write!(
+                    f,
+                    "{} has {length} bytes, at least {stored} were stored{why}: {RESTORE}",
+                    path.display()
+                )
+            }
+            Self::Different { path, checkpoint } => write!(
+                f,
+                "{} was changed within its first {checkpoint} bytes: undo that, or {RESTORE}",
+                path.display()
+            ),
+            Self::Long {
+                path,
+                length,
+                stored,
+            } => write!(
+                f,
+                "{} has {length} bytes, but only {stored} were ever stored: if someone appended to it cut it \
+                 to them, else {RESTORE}",
+                path.display()
+            ),
+            Self::Row { path, at, flaw } => {
+                write!(
+                    f,
+                    "{}: the row at byte {at} {flaw}; mend it, or {RESTORE}",
+                    path.display()
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// There is no room for a request. Nothing has changed; with room made, the same request is taken.
+#[derive(Clone, Debug)]
+pub struct NoSpace(pub(super) StoreError);
+
+impl fmt::Display for NoSpace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            StoreError::Io {
+                action,
+                path,
+                error,
+            } => {
+                let name = path.file_name().unwrap_or_default().display();
+                write!(f, "the server cannot {action} {name}: {error}")
+            }
+            other => other.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for NoSpace {}

@@ -1,0 +1,237 @@
+//! What the store asks of the world outside: four files in a folder, and a salt.
+//!
+//! The store is generic over [`Files`], so that a test can cut the power at any operation. The real ones
+//! are a [`Folder`](super::Folder)'s. [`Open`] adds to a file what the store needs at every call: whole reads
+//! and writes, and errors that name the file.
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crc32fast::Hasher;
+
+use super::error::StoreError;
+
+/// Bytes that are read, copied or zeroed at once: 1,024 facts, so that none is cut in two.
+pub(super) const CHUNK: usize = 1024 * super::record::FACT;
+
+/// The files of a folder; others in it are left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Name {
+    /// The stored bets.
+    Bets,
+    /// The log.
+    Log,
+    /// A log that is being made; it counts only once it is renamed to [`Name::Log`].
+    NewLog,
+    /// Locked while a server works here.
+    Lock,
+}
+
+impl Name {
+    /// The file's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bets => "bets.csv",
+            Self::Log => "bets.wal",
+            Self::NewLog => "bets.wal.new",
+            Self::Lock => "lock",
+        }
+    }
+}
+
+/// A folder with the store's files.
+pub trait Files {
+    /// An open file. Dropping it closes it, and gives its lock back.
+    type File: RandomAccess;
+
+    /// Where the files are, for errors to name.
+    fn folder(&self) -> &Path;
+
+    /// Opens a file for reading and writing; `None` where there is none.
+    fn open(&mut self, name: Name) -> io::Result<Option<Self::File>>;
+
+    /// Makes an empty file, in place of one that may be there, for its owner's eyes only.
+    fn create(&mut self, name: Name) -> io::Result<Self::File>;
+
+    /// Gives a file another name, in place of one that may have it.
+    fn rename(&mut self, from: Name, to: Name) -> io::Result<()>;
+
+    /// Takes a file out of the folder.
+    fn remove(&mut self, name: Name) -> io::Result<()>;
+
+    /// Makes the folder's names durable: what was created, renamed and removed.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// 64 bits that no peer can guess.
+    fn salt(&mut self) -> u64;
+}
+
+/// A file as the kernel offers it: any call may do less than it was asked for, and fail.
+pub trait RandomAccess {
+    /// Bytes in the file.
+    fn length(&self) -> io::Result<u64>;
+
+    /// Reads bytes from an offset on, as `pread`.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes bytes from an offset on, as `pwrite`; the file grows where it must.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
+
+    /// Cuts the file, or lets it grow by zeros.
+    fn set_length(&self, length: u64) -> io::Result<()>;
+
+    /// Makes the file's bytes and its length durable, as `fdatasync`.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Locks the file against every other opening of it; `false` where another has locked it.
+    fn try_lock(&self) -> io::Result<bool>;
+}
+
+/// An open file, and what errors call it.
+pub(super) struct Open<H> {
+    handle: H,
+    path: PathBuf,
+}
+
+impl<H: RandomAccess> Open<H> {
+    /// Opens a file that may be there.
+    pub(super) fn find<F: Files<File = H>>(
+        files: &mut F,
+        name: Name,
+    ) -> Result<Option<Self>, StoreError> {
+        let path = files.folder().join(name.as_str());
+        match files.open(name) {
+            Ok(handle) => Ok(handle.map(|handle| Self { handle, path })),
+            Err(error) => Err(failed("open", &path, error)),
+        }
+    }
+
+    /// Makes an empty file.
+    pub(super) fn create<F: Files<File = H>>(
+        files: &mut F,
+        name: Name,
+    ) -> Result<Self, StoreError> {
+        let path = files.folder().join(name.as_str());
+        match files.create(name) {
+            Ok(handle) => Ok(Self { handle, path }),
+            Err(error) => Err(failed("create", &path, error)),
+        }
+    }
+
+    /// Gives the file a name under which it stays after a power cut.
+    pub(super) fn rename<F: Files<File = H>>(
+        &mut self,
+        files: &mut F,
+        from: Name,
+        to: Name,
+    ) -> Result<(), StoreError> {
+        (files.rename(from, to)).map_err(|error| failed("rename", &self.path, error))?;
+        self.path = files.folder().join(to.as_str());
+        Ok(())
+    }
+
+    /// What errors call the file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn length(&self) -> Result<u64, StoreError> {
+        self.handle
+            .length()
+            .map_err(|e| failed("measure", &self.path, e))
+    }
+
+    /// Reads until the buffer is full or the file ends; returns how many bytes that were.
+    pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> Result<usize, StoreError> {
+        let mut count = 0;
+        while count < buffer.len() {
+            match self
+                .handle
+                .read_at(&mut buffer[count..], offset + count as u64)
+            {
+                Ok(0) => break,
+                Ok(more) => count += more,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(failed("read", &self.path, e)),
+            }
+        }
+        Ok(count)
+    }
+
+    /// Writes all of these bytes.
+    pub(super) fn write(&self, mut bytes: &[u8], mut offset: u64) -> Result<(), StoreError> {
+        while !bytes.is_empty() {
+            match self.handle.write_at(bytes, offset) {
+                Ok(0) => return Err(failed("write", &self.path, ErrorKind::WriteZero.into())),
+                Ok(count) => {
+                    bytes = &bytes[count..];
+                    offset += count as u64;
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(failed("write", &self.path, e)),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_length(&self, length: u64) -> Result<(), StoreError> {
+        (self.handle.set_length(length)).map_err(|e| failed("cut", &self.path, e))
+    }
+
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.handle
+            .sync()
+            .map_err(|e| failed("sync", &self.path, e))
+    }
+
+    pub(super) fn try_lock(&self) -> Result<bool, StoreError> {
+        self.handle
+            .try_lock()
+            .map_err(|e| failed("lock", &self.path, e))
+    }
+
+    /// Hands the bytes of a range to `piece`, in order and in pieces of at most [`CHUNK`]; `false` where the
+    /// file ends before the range does.
+    pub(super) fn for_each(
+        &self,
+        mut from: u64,
+        until: u64,
+        buffer: &mut [u8; CHUNK],
+        mut piece: impl FnMut(&[u8]) -> Result<(), StoreError>,
+    ) -> Result<bool, StoreError> {
+        while from < until {
+            let most = usize::try_from(until - from).map_or(CHUNK, |rest| rest.min(CHUNK));
+            let count = self.read(&mut buffer[..most], from)?;
+            piece(&buffer[..count])?;
+            if count < most {
+                return Ok(false);
+            }
+            from += count as u64;
+        }
+        Ok(true)
+    }
+
+    /// Adds the bytes of a range to a checksum; `false` where the file ends before the range does.
+    pub(super) fn digest(
+        &self,
+        from: u64,
+        until: u64,
+        buffer: &mut [u8; CHUNK],
+        hasher: &mut Hasher,
+    ) -> Result<bool, StoreError> {
+        self.for_each(from, until, buffer, |piece| {
+            hasher.update(piece);
+            Ok(())
+        })
+    }
+}
+
+/// The error of a call on a file.
+pub(super) fn failed(action: &'static str, path: &Path, error: io::Error) -> StoreError {
+    StoreError::Io {
+        action,
+        path: path.to_owned(),
+        error: Arc::new(error),
+    }
+}

@@ -1,0 +1,139 @@
+//! The real files: a folder of the operating system.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::error::StoreError;
+use super::files::{Files, Name, RandomAccess, failed};
+
+/// What the owner alone may do.
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+
+/// A folder that is there.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// The folder itself, to be synced.
+    handle: File,
+}
+
+impl Folder {
+    /// Opens a folder, and makes it and its parents where they are not there, for the owner alone. One that is
+    /// there keeps its mode; the files in it are made the owner's in any case.
+    ///
+    /// # Errors
+    /// It cannot be made or opened.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let path = std::path::absolute(path).map_err(|e| failed("find", path, e))?;
+        create(&path).map_err(|e| failed("create the folder", &path, e))?;
+        let handle = File::open(&path).map_err(|e| failed("open the folder", &path, e))?;
+        Ok(Self { path, handle })
+    }
+}
+
+/// Makes the folder where it is not there, each name durable in the folder above it.
+fn create(path: &Path) -> io::Result<()> {
+    match (
+        DirBuilder::new().mode(FOLDER_MODE).create(path),
+        path.parent(),
+    ) {
+        (Err(e), _) if e.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        (Err(e), Some(parent)) if e.kind() == ErrorKind::NotFound => {
+            create(parent)?;
+            create(path)
+        }
+        (Ok(()), Some(parent)) => File::open(parent)?.sync_all(),
+        (made, _) => made,
+    }
+}
+
+impl Files for Folder {
+    type File = File;
+
+    fn folder(&self) -> &Path {
+        &self.path
+    }
+
+    fn open(&mut self, name: Name) -> io::Result<Option<File>> {
+        let opened = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(self.path.join(name.as_str()));
+        match opened {
+            Ok(file) => private(file).map(Some),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn create(&mut self, name: Name) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(FILE_MODE);
+        private(options.open(self.path.join(name.as_str()))?)
+    }
+
+    fn rename(&mut self, from: Name, to: Name) -> io::Result<()> {
+        fs::rename(self.path.join(from.as_str()), self.path.join(to.as_str()))
+    }
+
+    fn remove(&mut self, name: Name) -> io::Result<()> {
+        fs::remove_file(self.path.join(name.as_str()))
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.handle.sync_all()
+    }
+
+    fn salt(&mut self) -> u64 {
+        // Seeded by the system's random numbers.
+        RandomState::new().hash_one(std::time::SystemTime::now())
+    }
+}
+
+/// A file that was there before may be open to others.
+fn private(file: File) -> io::Result<File> {
+    let mode = file.metadata()?.permissions().mode();
+    if mode & 0o777 != FILE_MODE {
+        file.set_permissions(Permissions::from_mode(FILE_MODE))?;
+    }
+    Ok(file)
+}
+
+impl RandomAccess for File {
+    fn length(&self) -> io::Result<u64> {
+        self.metadata().map(|metadata| metadata.len())
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(self, buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        FileExt::write_at(self, bytes, offset)
+    }
+
+    fn set_length(&self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        match File::try_lock(self) {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(e)) => Err(e),
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! The log: a checkpoint, then a record for each turn since, then zeros.
+//!
+//! ```text
+//! 0      52      start                       end                        room
+//! +------+-------+--------+--------+---------+--------------------------+
+//! | head | facts | turn n | n + 1  | n + 2   | zeros                    |
+//! +------+-------+--------+--------+---------+--------------------------+
+//! ```
+//!
+//! A log is written once, from front to back, each byte of a turn to a place that holds zeros already. A log that
+//! was found at the start is only read: what stands behind its end may be a torn turn. The checkpoint that
+//! follows makes a new one.
+//!
+//! The head holds a salt that no peer knows, and every record repeats it: bytes of a row cannot pass for a record,
+//! nor can one of another log.
+
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+
+use crc32fast::Hasher;
+use memchr::memmem;
+
+use super::error::StoreError;
+use super::files::{CHUNK, Files, Name, Open, RandomAccess, failed};
+use super::record::{self, FACT, HEAD, HEADER, Head, Header, VERSION};
+use super::{Durability, ROOM};
+use crate::fact::Fact;
+
+static ZEROS: [u8; CHUNK] = [0; CHUNK];
+
+pub(super) struct Log<H> {
+    file: Open<H>,
+    pub(super) head: Head,
+    /// The last turn in it, or before it.
+    pub(super) sequence: u64,
+    /// Where the first record begins.
+    start: u64,
+    /// Where the last record ends.
+    pub(super) end: u64,
+    /// How far there are zeros to write over; `None` in a log that is only read.
+    room: Option<u64>,
+}
+
+impl<H: RandomAccess> Log<H> {
+    /// Makes a log beside the one in force, whole and durable as far as `head` says. It takes force with
+    /// [`Log::publish`].
+    pub(super) fn create<F: Files<File = H>>(
+        files: &mut F,
+        mut head: Head,
+        facts: impl IntoIterator<Item = Fact>,
+        room: u64,
+    ) -> Result<Self, StoreError> {
+        let file = Open::create(files, Name::NewLog)?;
+        let mut hasher = Hasher::new();
+        let mut piece = Vec::with_capacity(CHUNK);
+        let mut start = HEAD as u64;
+        for fact in facts {
+            piece.extend_from_slice(&record::encode_fact(&fact));
+            head.facts += 1;
+            if piece.len() == CHUNK {
+                hasher.update(&piece);
+                file.write(&piece, start)?;
+                start += CHUNK as u64;
+                piece.clear();
+            }
+        }
+        hasher.update(&piece);
+        file.write(&piece, start)?;
+        start += piece.len() as u64;
+        file.write(&head.encode(&hasher), 0)?;
+        let mut log = Self {
+            file,
+            head,
+            sequence: head.sequence,
+            start,
+            end: start,
+            room: Some(start),
+        };
+        if room > 0 {
+            log.make_room(room)?;
+        }
+        log.sync()?;
+        Ok(log)
+    }
+
+    /// Puts the log in the place of the one in force.
+    pub(super) fn publish<F: Files<File = H>>(&mut self, files: &mut F) -> Result<(), StoreError> {
+        self.file.rename(files, Name::NewLog, Name::Log)?;
+        match self.head.durability {
+            Durability::Always => files.sync().map_err(|e| failed("sync", files.folder(), e)),
+            Durability::Never => Ok(()),
+        }
+    }
+
+    /// Sees to it that a record of so many bytes can be written without asking the disk for more.
+    pub(super) fn make_room(&mut self, size: u64) -> Result<(), StoreError> {
+        let Some(room) = &mut self.room else {
+            let why = "there was none for the checkpoint at the start";
+            return Err(failed(
+                "write",
+                self.file.path(),
+                io::Error::new(ErrorKind::StorageFull, why),
+            ));
+        };
+        let needed = self.end + size;
+        if needed <= *room {
+            return Ok(());
+        }
+        let until = needed.max(*room + ROOM);
+        while *room < until {
+            let count = (until - *room).min(CHUNK as u64);
+            self.file.write(&ZEROS[..count as usize], *room)?;
+            *room += count;
+        }
+        Ok(())
+    }
+
+    /// Whether this is the log that was found at the start, which takes no turns.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.room.is_none()
+    }
+
+    /// Writes the record of the next turn, and makes it durable.
+    pub(super) fn append(&mut self, record: &[u8]) -> Result<(), StoreError> {
+        self.file.write(record, self.end)?;
+        self.sync()?;
+        self.end += record.len() as u64;
+        self.sequence += 1;
+        Ok(())
+    }
+
+    /// Makes durable what is written; not where the log was made without durability.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        match self.head.durability {
+            Durability::Always => self.file.sync(),
+            Durability::Never => Ok(()),
+        }
+    }
+
+    /// Opens the log in force, to be read with [`Log::facts`] and [`Log::next`].
+    pub(super) fn find<F: Files<File = H>>(
+        files: &mut F,
+        buffer: &mut [u8; CHUNK],
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(file) = Open::find(files, Name::Log)? else {
+            return Ok(None);
+        };
+        let mut bytes = [0; HEAD];
+        file.read(&mut bytes, 0)?;
+        let damaged = || StoreError::Head {
+            path: file.path().to_owned(),
+        };
+        let (head, crc, mut hasher) = Head::decode(&bytes).ok_or_else(damaged)?;
+        let start = (HEAD + head.facts as usize * FACT) as u64;
+        if !file.digest(HEAD as u64, start, buffer, &mut hasher)? || hasher.finalize() != crc {
+            return Err(damaged());
+        }
+        if head.version != VERSION {
+            return Err(StoreError::Version {
+                path: file.path().to_owned(),
+                version: head.version,
+            });
+        }
+        Ok(Some(Self {
+            file,
+            head,
+            sequence: head.sequence,
+            start,
+            end: start,
+            room: None,
+        }))
+    }
+
+    /// What errors call the log.
+    pub(super) fn path(&self) -> PathBuf {
+        self.file.path().to_owned()
+    }
+
+    /// Hands the checkpoint's facts to `replay`.
+    pub(super) fn facts(
+        &self,
+        buffer: &mut [u8; CHUNK],
+        replay: impl FnMut(&Fact),
+    ) -> Result<(), StoreError> {
+        self.each_fact(HEAD as u64, self.start, buffer, replay)
+    }
+
+    /// Reads the record at the log's end, if a whole one stands there, and moves the end behind it. Its rows, which
+    /// belong at `position`, are added to `rows`; its facts are handed to `replay`.
+    pub(super) fn next(
+        &mut self,
+        position: u64,
+        buffer: &mut [u8; CHUNK],
+        rows: &mut Hasher,
+        replay: impl FnMut(&Fact),
+    ) -> Result<Option<Header>, StoreError> {
+        let Some((header, end)) = self.whole_record(self.end, buffer)? else {
+            return Ok(None);
+        };
+        if header.sequence != self.sequence + 1 || header.position != position {
+            return Err(StoreError::Nonsense {
+                path: self.path(),
+                at: self.end,
+            });
+        }
+        let begin = self.end + HEADER as u64;
+        self.file.digest(begin, begin + header.rows, buffer, rows)?;
+        self.each_fact(begin + header.rows, end, buffer, replay)?;
+        self.end = end;
+        self.sequence = header.sequence;
+        Ok(Some(header))
+    }
+
+    /// The record at an offset and where it ends, if it is one of this log's and whole.
+    fn whole_record(
+        &self,
+        at: u64,
+        buffer: &mut [u8; CHUNK],
+    ) -> Result<Option<(Header, u64)>, StoreError> {
+        let mut bytes = [0; HEADER];
+        if self.file.read(&mut bytes, at)? < HEADER {
+            return Ok(None);
+        }
+        let (header, mut hasher) = Header::decode(&bytes);
+        let Some(end) = header.end(at).filter(|_| header.salt == self.head.salt) else {
+            return Ok(None);
+        };
+        let whole = self
+            .file
+            .digest(at + HEADER as u64, end, buffer, &mut hasher)?
+            && hasher.finalize() == header.crc;
+        Ok(whole.then_some((header, end)))
+    }
+
+    fn each_fact(
+        &self,
+        from: u64,
+        until: u64,
+        buffer: &mut [u8; CHUNK],
+        mut replay: impl FnMut(&Fact),
+    ) -> Result<(), StoreError> {
+        let nonsense = || StoreError::Nonsense {
+            path: self.path(),
+            at: from,
+        };
+        self.file.for_each(from, until, buffer, |piece| {
+            let (facts, _) = piece.as_chunks();
+            facts.iter().try_for_each(|bytes| {
+                replay(&record::decode_fact(bytes).ok_or_else(nonsense)?);
+                Ok(())
+            })
+        })?;
+        Ok(())
+    }
+
+    /// Looks through all that stands behind the log's end, byte by byte.
+    pub(super) fn tail(&self, buffer: &mut [u8; CHUNK]) -> Result<Tail, StoreError> {
+        let salt = self.head.salt.to_be_bytes();
+        let finder = memmem::Finder::new(&salt);
+        let mut window = vec![0; CHUNK];
+        let mut tail = Tail {
+            bytes: 0,
+            later: None,
+        };
+        let mut at = self.end;
+        loop {
+            let count = self.file.read(&mut window, at)?;
+            for found in finder.find_iter(&window[..count]) {
+                let begin = at + found as u64;
+                if tail.later.is_none() && self.whole_record(begin, buffer)?.is_some() {
+                    tail.later = Some(begin);
+                }
+            }
+            if let Some(last) = window[..count].iter().rposition(|b| *b != 0) {
+                tail.bytes = at + last as u64 + 1 - self.end;
+            }
+            if count < CHUNK {
+                return Ok(tail);
+            }
+            // A salt that the window's end cuts is whole in the next one.
+            at += (CHUNK - salt.len() + 1) as u64;
+        }
+    }
+
+    /// Writes the turns' rows to bets.csv, from its byte `from` on.
+    pub(super) fn copy_rows(
+        &self,
+        from: u64,
+        bets: &Open<H>,
+        buffer: &mut [u8; CHUNK],
+    ) -> Result<(), StoreError> {
+        let mut at = self.start;
+        while at < self.end {
+            let mut bytes = [0; HEADER];
+            self.file.read(&mut bytes, at)?;
+            let (header, _) = Header::decode(&bytes);
+            let Some(next) = header.end(at).filter(|next| *next <= self.end) else {
+                return Err(StoreError::Nonsense {
+                    path: self.path(),
+                    at,
+                });
+            };
+            let rows = at + HEADER as u64;
+            let skipped = from.saturating_sub(header.position);
+            let mut position = header.position + skipped;
+            self.file
+                .for_each(rows + skipped, rows + header.rows, buffer, |piece| {
+                    bets.write(piece, position)?;
+                    position += piece.len() as u64;
+                    Ok(())
+                })?;
+            at = next;
+        }
+        Ok(())
+    }
+}
+
+/// What stands behind a log's last record.
+pub(super) struct Tail {
+    /// How many bytes until only zeros follow.
+    pub(super) bytes: u64,
+    /// Where a whole record begins: the one before it did not end the log.
+    pub(super) later: Option<u64>,
+}

@@ -1,0 +1,51 @@
+//! The last acknowledged turn, noted in the lock file.
+//!
+//! ```text
+//! 0      8          16    20
+//! | salt | sequence | crc |        big-endian; crc over the 16 bytes before it
+//! ```
+//!
+//! Written after a turn is durable, never synced. So it tells nothing that is not true: a log with this salt did
+//! hold this turn. A power cut may take the mark back; a killed server leaves it. With it, recovery tells a last
+//! turn that was damaged, or cut off together with the end of the log, from one that never was acknowledged.
+
+use super::error::StoreError;
+use super::files::{Open, RandomAccess};
+use super::record;
+
+const MARK: usize = 20;
+
+/// Says that a turn was acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// Of the log that has the turn.
+    pub(super) salt: u64,
+    /// The turn.
+    pub(super) sequence: u64,
+}
+
+impl Mark {
+    pub(super) fn write<H: RandomAccess>(self, lock: &Open<H>) -> Result<(), StoreError> {
+        let mut bytes = [0; MARK];
+        let (covered, crc) = bytes.split_at_mut(16);
+        record::put(
+            covered,
+            &[&self.salt.to_be_bytes(), &self.sequence.to_be_bytes()],
+        );
+        record::put(crc, &[&record::begin(covered).finalize().to_be_bytes()]);
+        lock.write(&bytes, 0)
+    }
+
+    /// The mark, where a whole one stands.
+    pub(super) fn read<H: RandomAccess>(lock: &Open<H>) -> Result<Option<Self>, StoreError> {
+        let mut bytes = [0; MARK];
+        lock.read(&mut bytes, 0)?;
+        let mut fields = record::Fields(&bytes);
+        let mark = Self {
+            salt: fields.u64(),
+            sequence: fields.u64(),
+        };
+        let whole = fields.u32() == record::begin(&bytes[..16]).finalize();
+        Ok(whole.then_some(mark))
+    }
+}

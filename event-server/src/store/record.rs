@@ -1,0 +1,462 @@
+//! The bytes of the log: its head, the header of a turn, a fact. All numbers are big-endian.
+//!
+//! ```text
+//! head     0        8         12           16     24         32       40      44      48      52
+//!          | BETS.WAL | version | durability | salt | sequence | length | crc   | facts | crc   |
+//!                                                              bets.csv         of head and facts
+//!
+//! header   0      8          16         24     32      36      40
+//!          | salt | sequence | position | rows | facts | crc   |
+//!                                                      of header, rows and facts
+//!
+//! fact     0      1        4        8        16   32       48
+//!          | kind | source | agency | number | id | upload |
+//! ```
+//!
+//! A value is encoded and decoded side by side. What decodes encodes to the same bytes again: unused bytes are
+//! zero, and nothing else is accepted.
+
+use crc32fast::Hasher;
+use frame::{Agency, MessageId, Number, UploadId};
+
+use super::Durability;
+use crate::fact::{Fact, Source};
+
+/// What a log begins with.
+const MAGIC: [u8; 8] = *b"BETS.WAL";
+
+/// The only version there is.
+pub(super) const VERSION: u32 = 1;
+
+/// Bytes of a log's head, its facts not counted.
+pub(super) const HEAD: usize = 52;
+
+/// Bytes of a turn's header.
+pub(super) const HEADER: usize = 40;
+
+/// Bytes of a fact.
+pub(super) const FACT: usize = 48;
+
+/// Bytes of a checksum: the last of a head and of a header.
+const CRC: usize = 4;
+
+/// How a log begins: a checkpoint. The facts that the state adds up to stand right behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) version: u32,
+    pub(super) durability: Durability,
+    /// Marks every record of this log.
+    pub(super) salt: u64,
+    /// The last turn before this log; its records count on from it.
+    pub(super) sequence: u64,
+    /// Bytes of bets.csv, all of them synced.
+    pub(super) length: u64,
+    /// Their checksum.
+    pub(super) bets_crc: u32,
+    /// How many facts follow.
+    pub(super) facts: u32,
+}
+
+impl Head {
+    /// A head before its facts are counted. A salt of zero would look like a place that nothing was written to.
+    pub(super) fn new(
+        durability: Durability,
+        salt: u64,
+        sequence: u64,
+        length: u64,
+        bets: &Hasher,
+    ) -> Self {
+        let bets_crc = bets.clone().finalize();
+        Self {
+            version: VERSION,
+            durability,
+            salt: salt.max(1),
+            sequence,
+            length,
+            bets_crc,
+            facts: 0,
+        }
+    }
+
+    /// The head's bytes. `facts` is the checksum of the facts, which the head's own covers too.
+    pub(super) fn encode(&self, facts: &Hasher) -> [u8; HEAD] {
+        let mut bytes = [0; HEAD];
+        let (covered, crc) = bytes.split_at_mut(HEAD - CRC);
+        let durability = match self.durability {
+            Durability::Never => 0_u32,
+            Durability::Always => 1,
+        };
+        put(
+            covered,
+            &[
+                &MAGIC,
+                &self.version.to_be_bytes(),
+                &durability.to_be_bytes(),
+                &self.salt.to_be_bytes(),
+                &self.sequence.to_be_bytes(),
+                &self.length.to_be_bytes(),
+                &self.bets_crc.to_be_bytes(),
+                &self.facts.to_be_bytes(),
+            ],
+        );
+        let mut hasher = begin(covered);
+        hasher.combine(facts);
+        put(crc, &[&hasher.finalize().to_be_bytes()]);
+        bytes
+    }
+
+    /// The head, the checksum that it says, and the one that its bytes begin. `None`: this is no log.
+    pub(super) fn decode(bytes: &[u8; HEAD]) -> Option<(Self, u32, Hasher)> {
+        let mut fields = Fields(bytes);
+        if fields.take::<8>() != MAGIC {
+            return None;
+        }
+        let head = Self {
+            version: fields.u32(),
+            durability: match fields.u32() {
+                0 => Durability::Never,
+                1 => Durability::Always,
+                _ => return None,
+            },
+            salt: fields.u64(),
+            sequence: fields.u64(),
+            length: fields.u64(),
+            bets_crc: fields.u32(),
+            facts: fields.u32(),
+        };
+        Some((head, fields.u32(), begin(&bytes[..HEAD - CRC])))
+    }
+}
+
+/// What stands before the rows and facts of a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    /// The log's.
+    pub(super) salt: u64,
+    /// Which turn; it counts up by one, and goes on from log to log.
+    pub(super) sequence: u64,
+    /// The byte of bets.csv at which the rows go.
+    pub(super) position: u64,
+    /// Bytes of rows.
+    pub(super) rows: u64,
+    /// Number of facts.
+    pub(super) facts: u32,
+    /// The record's checksum; it covers all of it but these four bytes.
+    pub(super) crc: u32,
+}
+
+impl Header {
+    /// Writes the header, with the checksum that fits, to the place kept for it at the record's begin.
+    pub(super) fn seal(&self, record: &mut [u8]) {
+        let (header, body) = record.split_at_mut(HEADER);
+        let (covered, crc) = header.split_at_mut(HEADER - CRC);
+        put(
+            covered,
+            &[
+                &self.salt.to_be_bytes(),
+                &self.sequence.to_be_bytes(),
+                &self.position.to_be_bytes(),
+                &self.rows.to_be_bytes(),
+                &self.facts.to_be_bytes(),
+            ],
+        );
+        let mut hasher = begin(covered);
+        hasher.update(body);
+        put(crc, &[&hasher.finalize().to_be_bytes()]);
+    }
+
+    /// The header and the checksum that its bytes begin.
+    pub(super) fn decode(bytes: &[u8; HEADER]) -> (Self, Hasher) {
+        let mut fields = Fields(bytes);
+        let header = Self {
+            salt: fields.u64(),
+            sequence: fields.u64(),
+            position: fields.u64(),
+            rows: fields.u64(),
+            facts: fields.u32(),
+            crc: fields.u32(),
+        };
+        (header, begin(&bytes[..HEADER - CRC]))
+    }
+
+    /// Where the record ends that begins at `at`; `None` where no file reaches.
+    pub(super) fn end(&self, at: u64) -> Option<u64> {
+        let facts = u64::from(self.facts) * FACT as u64;
+        at.checked_add(HEADER as u64)?
+            .checked_add(self.rows)?
+            .checked_add(facts)
+    }
+}
+
+/// A fact's bytes.
+pub(super) fn encode_fact(fact: &Fact) -> [u8; FACT] {
+    let mut parts = Parts::default();
+    match *fact {
+        Fact::Bet { agency } => {
+            parts.kind = 1;
+            parts.agency = agency.get();
+        }
+        Fact::Batch {
+            agency,
+            source,
+            id,
+            bets,
+        } => {
+            parts = Parts {
+                kind: 2,
+                agency: agency.get(),
+                number: bets.into(),
+                id: id.0,
+                ..parts
+            };
+            parts.set_source(source);
+        }
+        Fact::Finished { agency } => {
+            parts.kind = 3;
+            parts.agency = agency.get();
+        }
+        // The winner takes the agency's place.
+        Fact::Drawn { position, winner } => {
+            parts = Parts {
+                kind: 4,
+                agency: winner.get(),
+                number: position,
+                ..parts
+            };
+        }
+        Fact::Stored {
+            agency,
+            source,
+            bets,
+        } => {
+            parts = Parts {
+                kind: 5,
+                agency: agency.get(),
+                number: bets,
+                ..parts
+            };
+            parts.set_source(source);
+        }
+    }
+    parts.encode()
+}
+
+/// The fact of these bytes; `None`: there is no such fact.
+pub(super) fn decode_fact(bytes: &[u8; FACT]) -> Option<Fact> {
+    let parts = Parts::decode(bytes);
+    let agency = Agency::new(parts.agency);
+    let fact = match parts.kind {
+        1 => Fact::Bet { agency: agency? },
+        2 => Fact::Batch {
+            agency: agency?,
+            source: parts.source(),
+            id: MessageId(parts.id),
+            bets: parts.number.try_into().ok()?,
+        },
+        3 => Fact::Finished { agency: agency? },
+        4 => Fact::Drawn {
+            position: parts.number,
+            winner: Number::new(parts.agency)?,
+        },
+        5 => Fact::Stored {
+            agency: agency?,
+            source: parts.source(),
+            bets: parts.number,
+        },
+        _ => return None,
+    };
+    (encode_fact(&fact) == *bytes).then_some(fact)
+}
+
+/// A fact's fields, before they have a meaning.
+#[derive(Default)]
+struct Parts {
+    kind: u8,
+    /// Whether there is an upload.
+    source: u8,
+    agency: u32,
+    number: u64,
+    id: [u8; 16],
+    upload: [u8; 16],
+}
+
+impl Parts {
+    fn set_source(&mut self, source: Source) {
+        if let Source::Upload(upload) = source {
+            (self.source, self.upload) = (1, upload.0);
+        }
+    }
+
+    fn source(&self) -> Source {
+        if self.source == 0 {
+            Source::Plain
+        } else {
+            Source::Upload(UploadId(self.upload))
+        }
+    }
+
+    fn encode(&self) -> [u8; FACT] {
+        let mut bytes = [0; FACT];
+        put(
+            &mut bytes,
+            &[
+                &[self.kind, self.source, 0, 0],
+                &self.agency.to_be_bytes(),
+                &self.number.to_be_bytes(),
+                &self.id,
+                &self.upload,
+            ],
+        );
+        bytes
+    }
+
+    fn decode(bytes: &[u8; FACT]) -> Self {
+        let mut fields = Fields(bytes);
+        let [kind, source, _, _] = fields.take();
+        Self {
+            kind,
+            source,
+            agency: fields.u32(),
+            number: fields.u64(),
+            id: fields.take(),
+            upload: fields.take(),
+        }
+    }
+}
+
+/// A checksum over these bytes, to be gone on with.
+pub(super) fn begin(bytes: &[u8]) -> Hasher {
+    let mut hasher = Hasher::new();
+    hasher.update(bytes);
+    hasher
+}
+
+/// Fills a place with parts of just its size.
+pub(super) fn put(place: &mut [u8], parts: &[&[u8]]) {
+    let mut rest = place;
+    for part in parts {
+        let (head, tail) = rest.split_at_mut(part.len());
+        head.copy_from_slice(part);
+        rest = tail;
+    }
+    debug_assert!(rest.is_empty(), "parts fill their place");
+}
+
+/// Takes fields off bytes of a fixed size, which is the size of all of them.
+pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+
+impl Fields<'_> {
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        let (field, rest) = self
+            .0
+            .split_first_chunk()
+            .expect("the sizes of the fields add up");
+        self.0 = rest;
+        *field
+    }
+
+    pub(super) fn u32(&mut self) -> u32 {
+        u32::from_be_bytes(self.take())
+    }
+
+    pub(super) fn u64(&mut self) -> u64 {
+        u64::from_be_bytes(self.take())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_come_back_as_they_went_and_no_other_bytes_are_a_fact() {
+        let agency = Agency::new(u32::MAX).unwrap();
+        let upload = Source::Upload(UploadId([0xab; 16]));
+        let id = MessageId([0xcd; 16]);
+        for fact in [
+            Fact::Bet { agency },
+            Fact::Batch {
+                agency,
+                source: Source::Plain,
+                id,
+                bets: 1,
+            },
+            Fact::Batch {
+                agency,
+                source: upload,
+                id,
+                bets: u32::MAX,
+            },
+            Fact::Finished { agency },
+            Fact::Drawn {
+                position: u64::MAX,
+                winner: Number::new(Number::MAX).unwrap(),
+            },
+            Fact::Stored {
+                agency,
+                source: Source::Plain,
+                bets: 0,
+            },
+            Fact::Stored {
+                agency,
+                source: upload,
+                bets: u64::MAX,
+            },
+        ] {
+            let bytes = encode_fact(&fact);
+            assert_eq!(decode_fact(&bytes), Some(fact));
+            for i in 0..FACT {
+                let mut other = bytes;
+                other[i] ^= 0x80;
+                assert_ne!(decode_fact(&other), Some(fact), "byte {i} says nothing");
+            }
+        }
+        assert_eq!(decode_fact(&[0; FACT]), None);
+    }
+
+    #[test]
+    fn a_head_and_a_header_come_back_as_they_went() {
+        let head = Head {
+            version: VERSION,
+            durability: Durability::Always,
+            salt: 1 << 60,
+            sequence: 2 << 50,
+            length: 3 << 40,
+            bets_crc: 4,
+            facts: 5,
+        };
+        let bytes = head.encode(&begin(b"facts"));
+        let (decoded, said, mut found) = Head::decode(&bytes).unwrap();
+        found.update(b"facts");
+        assert_eq!((decoded, said), (head, found.finalize()));
+
+        let mut record = vec![7; HEADER + 100];
+        let header = Header {
+            salt: 1,
+            sequence: 2,
+            position: 3,
+            rows: 52,
+            facts: 1,
+            crc: 0,
+        };
+        header.seal(&mut record);
+        let (decoded, mut found) = Header::decode(record.first_chunk().unwrap());
+        found.update(&record[HEADER..]);
+        assert_eq!(
+            decoded,
+            Header {
+                crc: found.finalize(),
+                ..header
+            }
+        );
+        assert_eq!(decoded.end(10), Some(10 + 140));
+        assert_eq!(
+            Header {
+                rows: u64::MAX,
+                ..header
+            }
+            .end(10),
+            None
+        );
+    }
+}

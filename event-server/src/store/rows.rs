@@ -1,0 +1,233 @@
+//! A row of bets.csv, written and read side by side.
+//!
+//! ```text
+//! agency,first_name,last_name,document,birthdate,number CR LF
+//! ```
+//!
+//! Written as Python's csv writer does: a column is quoted only where it holds `,` or `"` (a [`Bet`] has no
+//! line breaks), and a quote in it is doubled. Read more laxly, since a file that is taken over was written by
+//! others:
+//!
+//! - one row a line, LF or CRLF, at most [`MAX_ROW`] bytes, UTF-8 without control characters, no blank lines;
+//! - six columns, each plain or quoted; a quote within a plain one is itself;
+//! - agency: decimal digits, 1 to 4,294,967,295; number: 1 to 19 decimal digits;
+//! - birthdate: a real day, `YYYY-MM-DD`; names and document: any text, empty too.
+//!
+//! Writing allocates nothing, reading only for a column with doubled quotes.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use frame::payload::{parse_number, write_number};
+use frame::{Agency, Bet, Birthdate};
+use memchr::memchr;
+
+/// The longest row that is read, its line end not counted. Ours have 1,200 bytes at most.
+pub const MAX_ROW: usize = 8 * 1024;
+
+/// Appends a bet as a row.
+pub(super) fn write(bet: &Bet<'_>, out: &mut Vec<u8>) {
+    write_number(out, bet.agency.get().into());
+    for text in [
+        bet.first_name.as_str(),
+        bet.last_name.as_str(),
+        bet.document.as_str(),
+    ] {
+        out.push(b',');
+        write_text(text.as_bytes(), out);
+    }
+    out.push(b',');
+    out.extend_from_slice(bet.birthdate.as_bytes());
+    out.push(b',');
+    write_number(out, bet.number.get().into());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_text(text: &[u8], out: &mut Vec<u8>) {
+    // No early exit: texts are short, and this way the compiler compares many bytes at once.
+    let special = text
+        .iter()
+        .fold(false, |found, b| found | (*b == b',') | (*b == b'"'));
+    if !special {
+        out.extend_from_slice(text);
+        return;
+    }
+    out.push(b'"');
+    for byte in text {
+        if *byte == b'"' {
+            out.push(b'"');
+        }
+        out.push(*byte);
+    }
+    out.push(b'"');
+}
+
+/// What the draw wants of a row. That it exists says that the whole row keeps to the rules.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Row<'a> {
+    pub(super) agency: Agency,
+    pub(super) document: Cow<'a, [u8]>,
+    pub(super) number: u64,
+}
+
+impl<'a> Row<'a> {
+    /// Reads a line, its LF already taken off.
+    pub(super) fn parse(line: &'a [u8]) -> Result<Self, RowFlaw> {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.len() > MAX_ROW {
+            return Err(RowFlaw::TooLong);
+        }
+        let text = std::str::from_utf8(line).map_err(|_| RowFlaw::Text)?;
+        if text.chars().any(char::is_control) {
+            return Err(RowFlaw::Text);
+        }
+        let mut rest = Some(line);
+        let agency = column(&mut rest)?;
+        let (_first_name, _last_name) = (column(&mut rest)?, column(&mut rest)?);
+        let document = column(&mut rest)?;
+        let (birthdate, number) = (column(&mut rest)?, column(&mut rest)?);
+        if rest.is_some() {
+            return Err(RowFlaw::Columns);
+        }
+        Birthdate::parse(&birthdate).map_err(|_| RowFlaw::Birthdate)?;
+        Ok(Self {
+            agency: parse_number(&agency)
+                .and_then(|number| Agency::new(number.try_into().ok()?))
+                .ok_or(RowFlaw::Agency)?,
+            document,
+            number: parse_number(&number).ok_or(RowFlaw::Number)?,
+        })
+    }
+}
+
+/// Takes the next column off; `None` is left after the last.
+fn column<'a>(rest: &mut Option<&'a [u8]>) -> Result<Cow<'a, [u8]>, RowFlaw> {
+    let line = rest.take().ok_or(RowFlaw::Columns)?;
+    let Some(quoted) = line.strip_prefix(b"\"") else {
+        let (column, after) = match memchr(b',', line) {
+            Some(comma) => (&line[..comma], Some(&line[comma + 1..])),
+            None => (line, None),
+        };
+        *rest = after;
+        return Ok(Cow::Borrowed(column));
+    };
+    let mut end = 0;
+    let mut doubled = false;
+    loop {
+        end += memchr(b'"', &quoted[end..]).ok_or(RowFlaw::Quotes)?;
+        match quoted.get(end + 1) {
+            Some(b'"') => {
+                doubled = true;
+                end += 2;
+            }
+            Some(b',') => {
+                *rest = Some(&quoted[end + 2..]);
+                break;
+            }
+            Some(_) => return Err(RowFlaw::Quotes),
+            None => break,
+        }
+    }
+    let column = &quoted[..end];
+    Ok(if doubled {
+        Cow::Owned(undouble(column))
+    } else {
+        Cow::Borrowed(column)
+    })
+}
+
+fn undouble(column: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(column.len());
+    let mut bytes = column.iter();
+    while let Some(byte) = bytes.next() {
+        text.push(*byte);
+        if *byte == b'"' {
+            bytes.next();
+        }
+    }
+    text
+}
+
+/// Where a row leaves the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowFlaw {
+    /// Not six columns.
+    Columns,
+    /// A quote that nothing closes, or something between a closing one and the comma.
+    Quotes,
+    /// No UTF-8, or a control character.
+    Text,
+    /// No agency's number.
+    Agency,
+    /// No day of the calendar as `YYYY-MM-DD`.
+    Birthdate,
+    /// No whole number.
+    Number,
+    /// More than [`MAX_ROW`] bytes.
+    TooLong,
+    /// The file ends within it.
+    Unfinished,
+}
+
+impl fmt::Display for RowFlaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Columns => "has not six columns",
+            Self::Quotes => "has a quote that does not enclose a column",
+            Self::Text => "has a control character or is not UTF-8",
+            Self::Agency => "has no agency from 1 to 4294967295 in its first column",
+            Self::Birthdate => "has no date YYYY-MM-DD in its fifth column",
+            Self::Number => "has no number of 1 to 19 digits in its last column",
+            Self::TooLong => "is longer than 8192 bytes",
+            Self::Unfinished => "has no line end",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_read_whatever_is_quoted_and_however_the_line_ends() {
+        for line in [
+            &b"5,\"Juan \"\"Pepe\"\"\",x,\"1,\"\"2\",2024-02-29,464"[..],
+            b"005,Juan \"Pepe\",x,\"1,\"\"2\",2024-02-29,0464\r",
+            b"\"5\",\"\",\"\",\"1,\"\"2\",\"2024-02-29\",\"464\"",
+        ] {
+            let row = Row::parse(line).unwrap();
+            assert_eq!(
+                (row.agency.get(), &*row.document, row.number),
+                (5, &b"1,\"2"[..], 464)
+            );
+        }
+    }
+
+    #[test]
+    fn a_row_outside_the_rules_is_refused_with_its_flaw() {
+        let long = format!("1,{},b,3,2000-01-01,5", "a".repeat(MAX_ROW));
+        for (line, flaw) in [
+            ("", RowFlaw::Columns),
+            ("1,a,b,3,2000-01-01", RowFlaw::Columns),
+            ("1,a,b,3,2000-01-01,5,", RowFlaw::Columns),
+            ("1,a,b,\"3,2000-01-01,5", RowFlaw::Quotes),
+            ("1,a,\"b\" ,3,2000-01-01,5", RowFlaw::Quotes),
+            ("1,a,b\t,3,2000-01-01,5", RowFlaw::Text),
+            ("1,a,b\r,3,2000-01-01,5", RowFlaw::Text),
+            ("0,a,b,3,2000-01-01,5", RowFlaw::Agency),
+            ("4294967296,a,b,3,2000-01-01,5", RowFlaw::Agency),
+            ("-1,a,b,3,2000-01-01,5", RowFlaw::Agency),
+            ("1,a,b,3,2001-02-29,5", RowFlaw::Birthdate),
+            ("1,a,b,3,20010201,5", RowFlaw::Birthdate),
+            ("1,a,b,3,2000-01-01,5.0", RowFlaw::Number),
+            ("1,a,b,3,2000-01-01,", RowFlaw::Number),
+            (&long, RowFlaw::TooLong),
+        ] {
+            assert_eq!(Row::parse(line.as_bytes()).unwrap_err(), flaw, "{line:.40}");
+        }
+        assert_eq!(
+            Row::parse(b"1,\xc3,b,3,2000-01-01,5").unwrap_err(),
+            RowFlaw::Text
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! What is staged in a turn of the loop: the record that will go to the log, while it grows.
+//!
+//! ```text
+//! record   header (later) | rows of the first batch | rows of the second | … rows of a draft
+//! facts    fact of the first batch | of the second | …
+//! ```
+//!
+//! The rows stand together because they go to bets.csv in one write; the facts are put behind them when the turn
+//! is sealed, so that the record is one piece of memory. Both buffers are used again every turn.
+
+use frame::Bet;
+
+use super::record::{self, FACT, HEADER, Header};
+use super::rows;
+use crate::fact::Fact;
+
+/// The turn's group.
+#[derive(Debug)]
+pub(super) struct Turn {
+    /// Begins with the header's place.
+    record: Vec<u8>,
+    facts: Vec<u8>,
+}
+
+impl Turn {
+    pub(super) fn new() -> Self {
+        Self {
+            record: vec![0; HEADER],
+            facts: Vec::new(),
+        }
+    }
+
+    /// Bytes of rows and facts.
+    pub(super) fn staged(&self) -> usize {
+        self.record.len() - HEADER + self.facts.len()
+    }
+
+    /// Bytes of the record that has these rows, and one fact more than now.
+    pub(super) fn size_with(&self, rows: usize) -> u64 {
+        (HEADER + self.staged() + rows + FACT) as u64
+    }
+
+    /// Begins to write rows, `bytes` of them at most.
+    pub(super) fn draft(&mut self, bytes: usize) -> Draft<'_> {
+        self.record.reserve(bytes);
+        let start = self.record.len();
+        Draft {
+            start,
+            end: start + bytes,
+            turn: self,
+        }
+    }
+
+    pub(super) fn push(&mut self, fact: &Fact) {
+        self.facts.extend_from_slice(&record::encode_fact(fact));
+    }
+
+    /// The whole record and the rows in it. Nothing more can be staged until [`Turn::clear`].
+    pub(super) fn seal(&mut self, salt: u64, sequence: u64, position: u64) -> (&[u8], &[u8]) {
+        let rows = self.record.len() - HEADER;
+        self.record.extend_from_slice(&self.facts);
+        // 48 bytes each: their count is far from 32 bits.
+        let facts = (self.facts.len() / FACT) as u32;
+        let header = Header {
+            salt,
+            sequence,
+            position,
+            rows: rows as u64,
+            facts,
+            crc: 0,
+        };
+        header.seal(&mut self.record);
+        (&self.record, &self.record[HEADER..HEADER + rows])
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.record.truncate(HEADER);
+        self.facts.clear();
+    }
+}
+
+/// The rows of a request while they are written. Sealed they are a part of the turn; dropped they leave no
+/// trace.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    turn: &'a mut Turn,
+    /// Where the rows begin that a drop takes back.
+    start: usize,
+    /// How far there is room in the log.
+    end: usize,
+}
+
+impl Draft<'_> {
+    /// Writes a bet as the next row.
+    pub fn row(&mut self, bet: &Bet<'_>) {
+        rows::write(bet, &mut self.turn.record);
+    }
+
+    /// Stages the rows, and what they mean.
+    ///
+    /// # Panics
+    /// The rows take more bytes than the draft was made for.
+    pub fn seal(mut self, fact: Fact) {
+        let length = self.turn.record.len();
+        assert!(
+            length <= self.end,
+            "a draft has outgrown the room made for it"
+        );
+        self.start = length;
+        self.turn.push(&fact);
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        self.turn.record.truncate(self.start);
+    }
+}
