@@ -1,0 +1,32 @@
+# What can be done with the project; `make` alone lists it.
+.DEFAULT_GOAL := help
+.PHONY: help build entrega docker-image docker-compose-up docker-compose-down docker-compose-logs test-containers
+
+# The definition that generar-compose.sh was asked for, else the committed one.
+COMPOSE = docker compose -f $(or $(wildcard docker-compose-dev.yaml),compose/dev.yaml)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 22
+
+build: ## both programs, optimised
+	cargo build --release --locked -p event-server -p batch-client
+
+docker-image: ## the images server:latest and client:latest
+	docker build -f event-server/Dockerfile -t server:latest .
+	docker build -f batch-client/Dockerfile -t client:latest .
+
+docker-compose-up: docker-image ## the lottery in containers, from docker-compose-dev.yaml where that exists
+	$(COMPOSE) up -d
+
+# The server needs SERVER_SHUTDOWN_GRACE (2s) at most. The bets stay in their volume.
+docker-compose-down: ## stop the containers, cleanly, and remove them
+	$(COMPOSE) down --remove-orphans --timeout 15
+
+docker-compose-logs: ## follow what they say
+	$(COMPOSE) logs -f
+
+entrega: ## the branches ej1 to ej8 of the course, from the current commit
+	@compose/entrega.sh
+
+test-containers: ## every exercise on its branch, in containers
+	@compose/test-containers.sh
