@@ -88,7 +88,7 @@ impl<R: Read> Scan<R> {
     }
 
     fn read_row(&mut self) -> Result<bool, RowError> {
-        let Some(row) = self.rows.next()? else {
+        let Some(row) = self.rows.next_row()? else {
             return Ok(false);
         };
         row.bet(self.agency)?;
@@ -156,7 +156,7 @@ impl<R: Read> Batches<R> {
     /// The reader failed, or a row has no end.
     pub fn skip(&mut self, rows: u64) -> Result<bool, RowError> {
         for _ in 0..rows {
-            if self.rows.next()?.is_none() {
+            if self.rows.next_row()?.is_none() {
                 return Ok(false);
             }
         }
@@ -167,11 +167,13 @@ impl<R: Read> Batches<R> {
     ///
     /// # Errors
     /// The reader failed, or a row is no bet.
-    pub fn next(&mut self) -> Result<Option<(Batch<'_>, u32)>, RowError> {
+    pub fn next_batch(&mut self) -> Result<Option<(Batch<'_>, u32)>, RowError> {
         let mut bets = self.carry_over();
         self.cut = self.payload.len();
         while bets < self.max_amount {
-            let Some(row) = self.rows.next()? else { break };
+            let Some(row) = self.rows.next_row()? else {
+                break;
+            };
             if bets > 0 {
                 self.payload.push(b'|');
             }
@@ -202,7 +204,7 @@ impl<R: Read> Batches<R> {
     /// # Errors
     /// The reader failed, or a row has no end.
     pub fn end(&mut self) -> Result<Option<UploadId>, RowError> {
-        let all_out = self.cut == self.payload.len() && self.rows.next()?.is_none();
+        let all_out = self.cut == self.payload.len() && self.rows.next_row()?.is_none();
         Ok(all_out.then(|| self.rows.digest()))
     }
 }
@@ -236,7 +238,7 @@ mod tests {
         let file = file.into_inner().unwrap();
         let mut reader = Rows::new(&file[..]);
         let mut objects = Vec::new();
-        while let Some(row) = reader.next().unwrap() {
+        while let Some(row) = reader.next_row().unwrap() {
             let mut object = Vec::new();
             row.bet(agency()).unwrap().write(&mut object);
             objects.push(object);
@@ -258,10 +260,7 @@ mod tests {
             let mut batches = Batches::new(&bytes[..], agency(), max_amount);
             assert!(batches.skip(skip as u64).unwrap());
             let mut rest = &objects[skip..];
-            loop {
-                let Some((batch, bets)) = batches.next().unwrap() else {
-                    break;
-                };
+            while let Some((batch, bets)) = batches.next_batch().unwrap() {
                 let (now, later) = rest.split_at(bets as usize);
                 assert_eq!(batch.payload(), now.join(&b"|"[..]));
                 let mut frame = Vec::new();
@@ -301,7 +300,7 @@ mod tests {
         let long = format!("{},Lorca,1,2000-01-01,1\n", "a".repeat(255)).repeat(30);
         for (file, max_amount) in [(row.repeat(2), 1), (long, 1_000)] {
             let mut batches = Batches::new(file.as_bytes(), agency(), max_amount);
-            assert!(batches.next().unwrap().is_some());
+            assert!(batches.next_batch().unwrap().is_some());
             assert_eq!(batches.end().unwrap(), None);
         }
         assert!(!Batches::new(row.as_bytes(), agency(), 1).skip(2).unwrap());

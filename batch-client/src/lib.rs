@@ -1,6 +1,33 @@
-//! wip
+//! A lottery agency: it sends its bets to the central and learns its winners.
+//!
+//! ```text
+//! main -> echo ---------+
+//!      -> bet ----+     |
+//!      -> agency -+-> plain --+-> dialogue -> (mio)
+//!            |    +-> resume -+        ^
+//!            |           |             +- patience: when to try again
+//!            |           +-> upload      what to send next, what a reply means
+//!            +-> batch -> rows           the agency file -> batches
+//! ```
+//!
+//! What decides, [`batch`], [`rows`], [`upload`] and [`patience`], has no socket, no file and no clock; what
+//! waits is [`dialogue`] alone; what is logged is [`report`]'s. The modes are functions of a
+//! [`Config`](config::Config): [`echo::run`], [`bet::run`], [`agency::run`]. The program adds arguments,
+//! environment and exit code.
+
+pub mod agency;
 pub mod batch;
+pub mod bet;
 pub mod config;
-mod duration;
+pub mod dialogue;
+pub mod duration;
+pub mod echo;
 pub mod error;
+pub mod file;
+pub mod patience;
+mod plain;
+pub mod progress;
+pub mod report;
+mod resume;
 pub mod rows;
+pub mod upload;

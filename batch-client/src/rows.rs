@@ -112,7 +112,7 @@ impl<R: Read> Rows<R> {
     ///
     /// # Errors
     /// The reader failed, or the row is too long.
-    pub fn next(&mut self) -> Result<Option<Row<'_>>, RowError> {
+    pub fn next_row(&mut self) -> Result<Option<Row<'_>>, RowError> {
         loop {
             self.reader.get_mut().begin_row();
             match self.reader.read_byte_record(&mut self.record) {
@@ -286,7 +286,7 @@ mod tests {
         let mut rows = Rows::new(file);
         let mut all = Vec::new();
         loop {
-            let bet = match rows.next() {
+            let bet = match rows.next_row() {
                 Ok(None) => return all,
                 Ok(Some(row)) => row.bet(Agency::new(AGENCY).unwrap()).and_then(|bet| {
                     let mut out = Vec::new();
@@ -398,7 +398,7 @@ mod tests {
     fn the_digest_is_that_of_all_bytes() {
         let file = b"\xef\xbb\xbfAna,Lorca,1,2000-01-01,1\r\n\r\nx";
         let mut rows = Rows::new(&file[..]);
-        while let Ok(Some(_)) = rows.next() {}
+        while let Ok(Some(_)) = rows.next_row() {}
         assert_eq!(rows.digest(), UploadId(Md5::digest(file).into()));
     }
 }

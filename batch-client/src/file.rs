@@ -1,0 +1,71 @@
+//! The agency file on disk: a regular file, opened once for each pass.
+//!
+//! Opened by its name each time, so that another file put in its place is noticed as well as one that was
+//! written to. Its closing is logged.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::report;
+use crate::rows::RowError;
+
+/// The path of the agency's bets.
+#[derive(Clone, Copy, Debug)]
+pub struct AgencyFile<'a>(pub &'a Path);
+
+/// The file, open.
+#[derive(Debug)]
+pub struct OpenFile(File);
+
+impl AgencyFile<'_> {
+    /// Opens the file at its beginning.
+    ///
+    /// # Errors
+    /// [`Error::File`] where that fails, [`Error::NotRegular`] where it cannot be read twice.
+    pub fn open(&self) -> Result<OpenFile, Error> {
+        // Asked before it is opened: opening a pipe waits for somebody to write to it.
+        let metadata = fs::metadata(self.0).map_err(|e| self.failed(e))?;
+        if !metadata.is_file() {
+            return Err(Error::NotRegular(self.path()));
+        }
+        let file = File::open(self.0).map_err(|e| self.failed(e))?;
+        Ok(OpenFile(file))
+    }
+
+    /// The error of a failed read.
+    pub fn failed(&self, error: io::Error) -> Error {
+        let path = self.path();
+        Error::File { path, error }
+    }
+
+    /// The error of a file that is not what it was.
+    pub fn changed(&self) -> Error {
+        Error::FileChanged(self.path())
+    }
+
+    /// The error of a row that was a bet when the file was checked.
+    pub fn unlike_before(&self, error: RowError) -> Error {
+        match error {
+            RowError::Io(e) => self.failed(e),
+            RowError::Bad(_) | RowError::TooLong { .. } => self.changed(),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.to_owned()
+    }
+}
+
+impl Read for OpenFile {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        self.0.read(space)
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        report::file_closed();
+    }
+}

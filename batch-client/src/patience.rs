@@ -1,0 +1,116 @@
+//! How long to pause before the next try, and when to give up.
+//!
+//! Pauses grow and hold some chance, so that five agencies do not knock at once. They start over only with
+//! progress. What counts against the limit is time without a sign of life: a server that answers, or
+//! rightly holds an answer back, may take as long as it likes. Reads no clock: it is told what time it is.
+
+use std::time::{Duration, Instant};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The patience of one client with one server.
+#[derive(Debug)]
+pub struct Patience {
+    limit: Duration,
+    /// The longest that the next pause may be.
+    pause: Duration,
+    /// Time without a sign of life, up to `since`.
+    spent: Duration,
+    since: Instant,
+}
+
+impl Patience {
+    /// Patience for `limit` without progress.
+    pub fn new(limit: Duration, now: Instant) -> Self {
+        Self {
+            limit,
+            pause: FIRST_PAUSE,
+            spent: Duration::ZERO,
+            since: now,
+        }
+    }
+
+    /// The server lives, or owes nothing: the time up to now does not count.
+    pub fn sign_of_life(&mut self, now: Instant) {
+        self.since = now;
+    }
+
+    /// The last sign of life, or the end of the last pause.
+    pub fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// There was progress: everything starts over.
+    pub fn progress(&mut self, now: Instant) {
+        *self = Self::new(self.limit, now);
+    }
+
+    /// A try failed: how long to pause before the next one, or else how long it was tried in vain.
+    ///
+    /// # Errors
+    /// The limit is reached.
+    pub fn failed(&mut self, now: Instant, rng: &mut fastrand::Rng) -> Result<Duration, Duration> {
+        self.spent += now.saturating_duration_since(self.since);
+        if self.spent >= self.limit {
+            return Err(self.spent);
+        }
+        let pause = self
+            .pause
+            .mul_f64(0.5 + rng.f64() / 2.0)
+            .min(self.limit - self.spent);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.spent += pause;
+        self.since = now + pause;
+        Ok(pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_bound_and_fill_exactly_the_limit() {
+        for seed in 0..100 {
+            println!("seed {seed}");
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let limit = Duration::from_millis(rng.u64(..200_000));
+            let begin = Instant::now();
+            let (mut now, mut longest) = (begin, FIRST_PAUSE);
+            let mut patience = Patience::new(limit, now);
+            let spent = loop {
+                now += Duration::from_millis(rng.u64(..50));
+                match patience.failed(now, &mut rng) {
+                    Err(spent) => break spent,
+                    Ok(pause) => {
+                        assert!(pause <= longest);
+                        assert!(pause >= longest / 2 || now + pause == begin + limit);
+                        longest = (longest * 2).min(LONGEST_PAUSE);
+                        now += pause;
+                        assert_eq!(patience.since(), now);
+                    }
+                }
+            };
+            assert_eq!(spent, now - begin);
+            assert!(spent >= limit && spent < limit + Duration::from_millis(50));
+        }
+    }
+
+    #[test]
+    fn only_progress_starts_over_but_a_living_server_costs_nothing() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        let mut now = Instant::now();
+        let mut patience = Patience::new(Duration::from_secs(10), now);
+        for _ in 0..10 {
+            now += Duration::from_secs(3_600);
+            patience.sign_of_life(now);
+            if let Ok(pause) = patience.failed(now, &mut rng) {
+                now += pause;
+            }
+        }
+        assert!(patience.failed(now, &mut rng).is_err());
+        patience.progress(now);
+        assert!(patience.failed(now, &mut rng).unwrap() <= FIRST_PAUSE);
+    }
+}
