@@ -253,18 +253,20 @@ fn a_full_inbox_has_room_again_once_a_frame_is_taken_out() {
 
 #[test]
 fn a_slow_peer_costs_little_until_a_frame_needs_more() {
-    let mut inbox = inbox();
-    let stream = raw(9, MessageId([1; 16]), &[b'x'; SMALL - HEADER]).repeat(20);
-    for byte in &stream {
-        give(&mut inbox, &[*byte], &mut Vec::new());
-        assert_eq!(inbox.allocated(), SMALL);
+    let frame = |size| raw(9, MessageId([1; 16]), &vec![b'x'; size - HEADER]);
+    // The largest that fit at first, and small ones whose pieces end in the middle of others.
+    for (size, piece) in [(SMALL, 1), (1000, 1), (1000, 700), (1000, 1460)] {
+        let mut inbox = inbox();
+        for piece in frame(size).repeat(20).chunks(piece) {
+            give(&mut inbox, piece, &mut Vec::new());
+            assert_eq!(inbox.allocated(), SMALL);
+        }
+        for byte in frame(SMALL + 1) {
+            give(&mut inbox, &[byte], &mut Vec::new());
+        }
+        assert!(inbox.is_empty());
+        assert_eq!(inbox.allocated(), 2 * SMALL);
     }
-    let larger = raw(9, MessageId([1; 16]), &[b'x'; SMALL]);
-    for byte in &larger {
-        give(&mut inbox, &[*byte], &mut Vec::new());
-    }
-    assert!(inbox.is_empty());
-    assert_eq!(inbox.allocated(), 2 * SMALL);
 }
 
 #[test]

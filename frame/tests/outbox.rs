@@ -1,0 +1,88 @@
+//! The outbox: what goes in comes out in order, and its bound and its memory are what it says.
+
+use frame::{Ack, Agency, MessageId, Outbox, Reply, Request};
+
+/// Lets the outbox's bytes go, at most so many.
+fn take(outbox: &mut Outbox, most: usize, taken: &mut Vec<u8>) {
+    outbox
+        .drain(|bytes| {
+            let count = bytes.len().min(most);
+            taken.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        })
+        .unwrap();
+}
+
+#[test]
+fn bytes_leave_in_order_however_much_waits_and_however_little_is_taken() {
+    for seed in 0..50 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let (mut outbox, mut put, mut taken) = (Outbox::new(0), Vec::new(), Vec::new());
+        let mut largest = 0;
+        for _ in 0..200 {
+            let text: Vec<u8> = (0..rng.usize(..20_000)).map(|_| rng.u8(..)).collect();
+            outbox.text(&text);
+            put.extend_from_slice(&text);
+            largest = largest.max(outbox.waiting());
+            for _ in 0..rng.u8(..4) {
+                take(&mut outbox, rng.usize(1..10_000), &mut taken);
+            }
+            assert_eq!(outbox.waiting(), put.len() - taken.len(), "seed {seed}");
+        }
+        // Taken bytes are kept until moving the rest is worth it; a Vec doubles.
+        assert!(
+            outbox.allocated() <= 4 * largest.max(64 * 1024),
+            "seed {seed}"
+        );
+        take(&mut outbox, usize::MAX, &mut taken);
+        assert!(outbox.is_empty() && taken == put, "seed {seed}");
+    }
+}
+
+#[test]
+fn an_outbox_has_room_while_less_than_its_bound_waits() {
+    let mut outbox = Outbox::new(10);
+    outbox.text(&[0; 9]);
+    assert!(outbox.has_room());
+    outbox.text(&[0; 1000]);
+    assert!(
+        !outbox.has_room(),
+        "the last message may go beyond the bound"
+    );
+    take(&mut outbox, 999, &mut Vec::new());
+    assert!(!outbox.has_room());
+    take(&mut outbox, 1, &mut Vec::new());
+    assert!(outbox.has_room());
+}
+
+#[test]
+fn an_outbox_gives_its_memory_back_only_when_nothing_waits() {
+    let mut outbox = Outbox::new(10);
+    assert_eq!(outbox.allocated(), 0);
+    outbox.text(b"hello");
+    take(&mut outbox, 4, &mut Vec::new());
+    outbox.release();
+    assert_eq!(outbox.waiting(), 1);
+    outbox.clear();
+    outbox.release();
+    assert_eq!((outbox.waiting(), outbox.allocated()), (0, 0));
+    let written = outbox.drain(|_| panic!("nothing waits")).unwrap();
+    assert_eq!(written, None);
+}
+
+#[test]
+fn frames_and_text_follow_each_other_as_they_were_put_in() {
+    let agency = Agency::new(2).unwrap();
+    let query = Request::Winners { agency };
+    let (mut outbox, mut expected, mut taken) = (Outbox::new(10), Vec::new(), Vec::new());
+    let id = outbox.request(&query);
+    assert_eq!(id, MessageId::of(b"{agency:2}"));
+    outbox.text(b"hello\n");
+    outbox.reply(id, &Reply::Ack(Ack::Success));
+
+    query.encode(&mut expected);
+    expected.extend_from_slice(b"hello\n");
+    Reply::Ack(Ack::Success).encode(id, &mut expected);
+    take(&mut outbox, usize::MAX, &mut taken);
+    assert_eq!(taken, expected);
+}
