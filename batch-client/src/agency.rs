@@ -48,7 +48,6 @@ pub fn run(config: &Config, journal: Journal, progress: &Progress) -> Result<Out
         Protocol::Resume => resume::run(&errand, &mut dialogue, summary),
         Protocol::Plain => plain::run(&errand, &mut dialogue, summary),
     }?;
-    report::winners(winners.len());
     Ok(Outcome {
         bets: summary.bets,
         winners,

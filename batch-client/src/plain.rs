@@ -99,7 +99,10 @@ fn ask_winners(config: &Config, dialogue: &mut Dialogue) -> Result<Vec<String>, 
             &Request::Winners { agency },
             read,
         ) {
-            Ok((_, Query::Drawn(winners))) => return Ok(winners),
+            Ok((_, Query::Drawn(winners))) => {
+                report::winners(winners.len());
+                return Ok(winners);
+            }
             Ok((_, Query::Refused)) => return Err(Error::Refused { step, reason: None }),
             Ok((_, Query::NotYet)) => {
                 report::winners_not_yet();

@@ -157,7 +157,9 @@ impl Session<'_> {
                 Event::NotYet => report::winners_not_yet(),
                 Event::Winners(documents) => {
                     let winners = agency::keep(documents);
-                    return Ok(Some(winners.map_err(|e| self.upload.senseless(e))?));
+                    let winners = winners.map_err(|e| self.upload.senseless(e))?;
+                    report::winners(winners.len());
+                    return Ok(Some(winners));
                 }
             }
         }
