@@ -95,15 +95,6 @@ pub use self::turn::Draft;
 use self::turn::Turn;
 use crate::fact::Fact;
 
-/// Bytes by which the log's room grows.
-const ROOM: u64 = 1024 * 1024;
-
-/// Bytes of log after which a checkpoint is due: what recovery has to read at most, beside a turn.
-const INTERVAL: u64 = 64 * 1024 * 1024;
-
-/// The most bytes of bets.csv that are written before they are synced.
-const PORTION: u64 = 8 * 1024 * 1024;
-
 /// Whether what is acknowledged outlives a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
@@ -142,8 +133,9 @@ impl<F: Files> Store<F> {
     /// # Errors
     /// There is no room. Nothing has changed.
     pub fn draft(&mut self, bytes: usize) -> Result<Draft<'_>, NoSpace> {
+        self.check().map_err(NoSpace)?;
         let size = self.turn.size_with(bytes);
-        let made = self.redo().and_then(|()| self.log.make_room(size));
+        let made = self.redo().and_then(|()| self.log.make_room(size, F::ROOM));
         self.grant(made)?;
         Ok(self.turn.draft(bytes))
     }
@@ -153,7 +145,8 @@ impl<F: Files> Store<F> {
     /// # Errors
     /// There is no room. Nothing has changed.
     pub fn record(&mut self, fact: Fact) -> Result<(), NoSpace> {
-        let made = self.log.make_room(self.turn.size_with(0));
+        self.check().map_err(NoSpace)?;
+        let made = self.log.make_room(self.turn.size_with(0), F::ROOM);
         self.grant(made)?;
         self.turn.push(&fact);
         Ok(())
@@ -188,7 +181,7 @@ impl<F: Files> Store<F> {
         self.crc.update(rows);
         self.position = end;
         if !lagging {
-            if end - self.synced > PORTION {
+            if end - self.synced > F::PORTION {
                 sync(&self.bets, self.durability)?;
                 self.synced = start;
             }
@@ -232,7 +225,7 @@ impl<F: Files> Store<F> {
     /// # Panics
     /// Something is staged: the facts may know of it, and it is not durable.
     pub fn checkpoint(&mut self, facts: impl IntoIterator<Item = Fact>) -> Result<(), StoreError> {
-        self.renew_log(facts, ROOM)
+        self.renew_log(facts, F::ROOM)
     }
 
     fn renew_log(
@@ -240,8 +233,8 @@ impl<F: Files> Store<F> {
         facts: impl IntoIterator<Item = Fact>,
         room: u64,
     ) -> Result<(), StoreError> {
-        assert_eq!(self.staged(), 0, "a checkpoint within a turn");
         self.check()?;
+        assert_eq!(self.staged(), 0, "a checkpoint within a turn");
         let renewed = self.try_renew_log(facts, room);
         self.settle(renewed)
     }
@@ -251,7 +244,7 @@ impl<F: Files> Store<F> {
         facts: impl IntoIterator<Item = Fact>,
         room: u64,
     ) -> Result<(), StoreError> {
-        self.checkpoint_at = self.log.end + ROOM;
+        self.checkpoint_at = self.log.end + F::ROOM;
         self.catch_up()?;
         if self.lagging() {
             return Ok(());
@@ -276,7 +269,7 @@ impl<F: Files> Store<F> {
         };
         log.publish(&mut self.files)?;
         self.log = log;
-        self.checkpoint_at = self.log.end + INTERVAL;
+        self.checkpoint_at = self.log.end + F::INTERVAL;
         self.acknowledge()
     }
 
@@ -355,14 +348,11 @@ impl<F: Files> Store<F> {
         result
     }
 
-    /// A request can be refused for space. A failure refuses it too, and then ends the turn.
+    /// Without room a request is refused, and so it is where the disk failed: that ends the turn.
     fn grant(&mut self, made: Result<(), StoreError>) -> Result<(), NoSpace> {
         match made {
             Err(e) if e.is_full() => Err(NoSpace(e)),
-            made => self
-                .settle(made)
-                .and_then(|()| self.check())
-                .map_err(NoSpace),
+            made => self.settle(made).map_err(NoSpace),
         }
     }
 }

@@ -41,7 +41,18 @@ impl Name {
 }
 
 /// A folder with the store's files.
+///
+/// The constants are bounds in bytes. A test's files have smaller ones, to meet them more often.
 pub trait Files {
+    /// By how much the room in the log grows at least.
+    const ROOM: u64 = 1024 * 1024;
+
+    /// How long the log grows before a checkpoint is due: what recovery has to read, but for the last turn.
+    const INTERVAL: u64 = 64 * 1024 * 1024;
+
+    /// How much of bets.csv is left unsynced, unless a single turn has more.
+    const PORTION: u64 = 8 * 1024 * 1024;
+
     /// An open file. Dropping it closes it, and gives its lock back.
     type File: RandomAccess;
 
@@ -210,6 +221,24 @@ impl<H: RandomAccess> Open<H> {
             from += count as u64;
         }
         Ok(true)
+    }
+
+    /// Writes the bytes of a range once more where they are. What another program wrote may be known to the kernel
+    /// alone: it was killed before its sync, or told that the sync had failed. Pages of which that is true count as
+    /// written, and only writing them again makes the next sync write them.
+    pub(super) fn write_again(
+        &self,
+        from: u64,
+        until: u64,
+        buffer: &mut [u8; CHUNK],
+    ) -> Result<(), StoreError> {
+        let mut at = from;
+        self.for_each(from, until, buffer, |piece| {
+            self.write(piece, at)?;
+            at += piece.len() as u64;
+            Ok(())
+        })?;
+        Ok(())
     }
 
     /// Adds the bytes of a range to a checksum; `false` where the file ends before the range does.

@@ -20,10 +20,10 @@ use std::path::PathBuf;
 use crc32fast::Hasher;
 use memchr::memmem;
 
+use super::Durability;
 use super::error::StoreError;
 use super::files::{CHUNK, Files, Name, Open, RandomAccess, failed};
 use super::record::{self, FACT, HEAD, HEADER, Head, Header, VERSION};
-use super::{Durability, ROOM};
 use crate::fact::Fact;
 
 static ZEROS: [u8; CHUNK] = [0; CHUNK];
@@ -35,6 +35,8 @@ pub(super) struct Log<H> {
     pub(super) sequence: u64,
     /// Where the first record begins.
     start: u64,
+    /// Where the last record begins that was read; the end, if there is none.
+    last: u64,
     /// Where the last record ends.
     pub(super) end: u64,
     /// How far there are zeros to write over; `None` in a log that is only read.
@@ -73,12 +75,11 @@ impl<H: RandomAccess> Log<H> {
             head,
             sequence: head.sequence,
             start,
+            last: start,
             end: start,
             room: Some(start),
         };
-        if room > 0 {
-            log.make_room(room)?;
-        }
+        log.make_room(room, 0)?;
         log.sync()?;
         Ok(log)
     }
@@ -92,8 +93,9 @@ impl<H: RandomAccess> Log<H> {
         }
     }
 
-    /// Sees to it that a record of so many bytes can be written without asking the disk for more.
-    pub(super) fn make_room(&mut self, size: u64) -> Result<(), StoreError> {
+    /// Sees to it that a record of `size` bytes can be written without asking the disk for more. Where it asks, it
+    /// asks for `step` bytes at least.
+    pub(super) fn make_room(&mut self, size: u64, step: u64) -> Result<(), StoreError> {
         let Some(room) = &mut self.room else {
             let why = "there was none for the checkpoint at the start";
             return Err(failed(
@@ -106,7 +108,7 @@ impl<H: RandomAccess> Log<H> {
         if needed <= *room {
             return Ok(());
         }
-        let until = needed.max(*room + ROOM);
+        let until = needed.max(*room + step);
         while *room < until {
             let count = (until - *room).min(CHUNK as u64);
             self.file.write(&ZEROS[..count as usize], *room)?;
@@ -166,6 +168,7 @@ impl<H: RandomAccess> Log<H> {
             head,
             sequence: head.sequence,
             start,
+            last: start,
             end: start,
             room: None,
         }))
@@ -206,6 +209,7 @@ impl<H: RandomAccess> Log<H> {
         let begin = self.end + HEADER as u64;
         self.file.digest(begin, begin + header.rows, buffer, rows)?;
         self.each_fact(begin + header.rows, end, buffer, replay)?;
+        self.last = self.end;
         self.end = end;
         self.sequence = header.sequence;
         Ok(Some(header))
@@ -251,6 +255,12 @@ impl<H: RandomAccess> Log<H> {
             })
         })?;
         Ok(())
+    }
+
+    /// Makes durable what was read: the last turn. The others were synced, or the log was made without durability.
+    pub(super) fn harden(&self, buffer: &mut [u8; CHUNK]) -> Result<(), StoreError> {
+        self.file.write_again(self.last, self.end, buffer)?;
+        self.file.sync()
     }
 
     /// Looks through all that stands behind the log's end, byte by byte.

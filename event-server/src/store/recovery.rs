@@ -15,7 +15,7 @@ use super::record::Head;
 use super::rows::Row;
 use super::scan::Lines;
 use super::turn::Turn;
-use super::{Durability, INTERVAL, ROOM, Store};
+use super::{Durability, Store};
 use crate::fact::Fact;
 
 /// What was found when the store was opened. Its text is for a log line.
@@ -156,9 +156,14 @@ impl<F: Files> Found<F> {
             bets.set_length(position)?;
             recovery.warnings.push(Warning::RowsLost { bytes: surplus });
         }
-        // A server that was killed may have written turns without having synced them, and they were read from
-        // memory. They are told as stored from now on.
-        self.log.sync()?;
+        // What is not known to be durable becomes so before more depends on it: before bets.csv has the rows,
+        // and before anyone is told that they are stored.
+        if (durability, head.durability) != (Durability::Never, Durability::Never) {
+            self.log.harden(&mut self.buffer)?;
+        }
+        if (durability, head.durability) == (Durability::Always, Durability::Never) {
+            bets.write_again(0, head.length, &mut self.buffer)?;
+        }
         recovery.bytes = position;
         let mut store = Store {
             files: self.files,
@@ -302,17 +307,18 @@ fn take_over<F: Files>(
         None => Open::create(&mut files, Name::Bets)?,
     };
     if durability == Durability::Always {
+        bets.write_again(0, position, &mut buffer)?;
         bets.sync()?;
     }
     let head = Head::new(durability, files.salt(), 0, position, &crc);
-    let mut log = Log::create(&mut files, head, [], ROOM)?;
+    let mut log = Log::create(&mut files, head, [], F::ROOM)?;
     log.publish(&mut files)?;
     let recovery = Recovery {
         bytes: position,
         taken_over: (rows > 0).then_some(rows),
         ..Recovery::default()
     };
-    let checkpoint_at = log.end + INTERVAL;
+    let checkpoint_at = log.end + F::INTERVAL;
     let store = Store {
         files,
         durability,
