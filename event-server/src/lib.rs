@@ -1,3 +1,26 @@
 //! The lottery's central: one thread, one `Poll`, straight calls.
+//!
+//! The modules in the order of a bet's journey:
+//!
+//! ```text
+//! server      readiness comes in: the poll, the listener, the signals
+//!   hub         one turn over all connections: serve, commit, draw, send, reap
+//!     connection  one peer and its state: bytes become frames
+//!     service     one frame becomes a verdict
+//!       lottery     what the rules say; pure
+//!       store       what is durable: bets.csv and its log
+//! ```
+//!
+//! Arrows go down, never back or sideways. Beside them: `check` (a health check), `config`, `fact` (what
+//! store and lottery have in common) and `report` (the text of every log line).
 
+pub mod check;
+pub mod config;
+pub mod connection;
 pub mod fact;
+pub mod hub;
+pub mod lottery;
+pub mod report;
+pub mod server;
+pub mod service;
+pub mod store;

@@ -1,2 +1,110 @@
-//! Placeholder.
-fn main() {}
+//! Arguments → configuration → store → bind → run → exit code.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use event_server::check::check;
+use event_server::config::{Config, Loaded};
+use event_server::lottery::Lottery;
+use event_server::report;
+use event_server::server::{Server, ServerError};
+use event_server::service::Service;
+use event_server::store::{Folder, Store};
+use frame::line::{Journal, Level};
+
+const USAGE: u8 = 64;
+const UNAVAILABLE: u8 = 69;
+const IO_ERROR: u8 = 74;
+const CONFIGURATION: u8 = 78;
+
+/// The central of a lottery: stores the agencies' bets, draws when all have finished, and tells each
+/// agency its winners.
+#[derive(Parser)]
+#[command(name = "event-server", version)]
+struct Arguments {
+    /// The configuration file [default: config.ini, where there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Instead of serving, echo a line off the server that runs with this configuration
+    #[arg(long)]
+    check: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(e) => {
+            // Help and version are no errors; a closed standard output is nobody's.
+            let _ = e.print();
+            return if e.use_stderr() {
+                USAGE.into()
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let loaded = match Config::load(arguments.config.as_deref(), |key| std::env::var(key).ok()) {
+        Ok(loaded) => loaded,
+        Err(e) => {
+            Journal::immediate(Level::Info, io::stderr()).install();
+            report::exit_failed(&e);
+            return CONFIGURATION.into();
+        }
+    };
+    if arguments.check {
+        return check_running(loaded.config.address);
+    }
+    let journal = Journal::gathering(loaded.config.logging_level, io::stderr());
+    journal.install();
+    let code = match run(&loaded, &journal) {
+        Ok(()) => {
+            report::exit();
+            ExitCode::SUCCESS
+        }
+        Err(e) => {
+            report::exit_failed(&e);
+            match e {
+                ServerError::System { .. } => UNAVAILABLE.into(),
+                ServerError::Store(_) => IO_ERROR.into(),
+            }
+        }
+    };
+    journal.flush();
+    code
+}
+
+fn check_running(address: SocketAddr) -> ExitCode {
+    match check(address) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            Journal::immediate(Level::Info, io::stderr()).install();
+            report::exit_failed(&format_args!("no server answers on {address}: {e}"));
+            UNAVAILABLE.into()
+        }
+    }
+}
+
+fn run(Loaded { config, warnings }: &Loaded, journal: &Journal) -> Result<(), ServerError> {
+    let level = config.logging_level.name();
+    report::config(config.address.port(), config.listen_backlog, level);
+    warnings
+        .iter()
+        .for_each(|warning| report::config_warning(warning));
+
+    let mut lottery = Lottery::new(config.agencies);
+    let (store, recovery) =
+        Store::open(Folder::open(&config.data_dir)?, config.durability, |fact| {
+            lottery.apply(fact)
+        })?;
+    report::store_opened(&recovery);
+    recovery
+        .warnings
+        .iter()
+        .for_each(|warning| report::store_warning(warning));
+    let service = Service::new(lottery, store, config.winner)?;
+    Server::bind(config, service, journal.clone())?.run()
+}

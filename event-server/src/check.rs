@@ -1,0 +1,41 @@
+//! `event-server --check`: sends a line of text to a running server and expects it back.
+//!
+//! For health checks where there is neither a shell nor a netcat. Runs instead of a server, so it may
+//! block.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Echoes a line off the server that listens on `address`.
+///
+/// # Errors
+/// Nobody answers there in time, or not with the same line.
+pub fn check(address: SocketAddr) -> io::Result<()> {
+    let line = format!("check {}\n", std::process::id());
+    let mut stream = TcpStream::connect_timeout(&reachable(address), TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    stream.write_all(line.as_bytes())?;
+    let mut answer = Vec::new();
+    stream
+        .take(line.len() as u64 + 1)
+        .read_to_end(&mut answer)?;
+    if answer == line.as_bytes() {
+        Ok(())
+    } else {
+        Err(io::Error::other("another line came back"))
+    }
+}
+
+/// A server bound to every address is reached through the loopback one.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}

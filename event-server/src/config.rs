@@ -1,0 +1,379 @@
+//! The configuration: environment over `config.ini` over defaults.
+//!
+//! Every key has a range; a value outside it is an error that names key, value and what is allowed. What
+//! is unknown is warned about. Opens nothing but the one file.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use configparser::ini::{Ini, IniDefault};
+use frame::Number;
+use frame::line::Level;
+
+use crate::lottery::MAX_AGENCIES;
+use crate::store::Durability;
+
+/// Where the configuration is looked for if nobody says where.
+pub const DEFAULT_FILE: &str = "config.ini";
+
+/// The section that holds all keys, as the parser names it.
+const SECTION: &str = "default";
+
+/// All that can be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `SERVER_BIND` and `SERVER_PORT`: where to listen; port 0 lets the system choose.
+    pub address: SocketAddr,
+    /// `SERVER_LISTEN_BACKLOG`: passed to listen(2).
+    pub listen_backlog: u32,
+    /// `LOGGING_LEVEL`.
+    pub logging_level: Level,
+    /// `SERVER_AGENCIES`: 1 to this number take part; 0: anyone, no draw.
+    pub agencies: u32,
+    /// `SERVER_DATA_DIR`: the store's folder.
+    pub data_dir: PathBuf,
+    /// `SERVER_DURABILITY`.
+    pub durability: Durability,
+    /// `SERVER_MAX_FRAME`: the largest `length` of a frame.
+    pub max_frame: usize,
+    /// `SERVER_MAX_CONNECTIONS`.
+    pub max_connections: usize,
+    /// `SERVER_IDLE_TIMEOUT`.
+    pub idle_timeout: Duration,
+    /// `SERVER_SHUTDOWN_GRACE`.
+    pub shutdown_grace: Duration,
+    /// `LOTTERY_WINNER_NUMBER`.
+    pub winner: Number,
+}
+
+/// What is wrong with the configuration: one sentence.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigError(String);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// A configuration, and what in it was passed over.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// One sentence for each thing that was passed over.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads `file`, or [`DEFAULT_FILE`] where there is one, and asks `env` for each key.
+    ///
+    /// # Errors
+    /// The file named cannot be read, or is no INI file, or a value is not allowed.
+    pub fn load(
+        file: Option<&Path>,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Loaded, ConfigError> {
+        let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && file.is_none() => String::new(),
+            Err(e) => {
+                return Err(ConfigError(format!(
+                    "{}: cannot be read: {e}",
+                    path.display()
+                )));
+            }
+        };
+        Self::parse(&text, &path.display().to_string(), env)
+    }
+
+    fn parse(
+        text: &str,
+        file: &str,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Loaded, ConfigError> {
+        let mut keys = Keys::read(text, file, env)?;
+        let bind = keys.get(
+            "SERVER_BIND",
+            "an IP address such as 127.0.0.1 or 0.0.0.0",
+            IpAddr::V4(Ipv4Addr::LOCALHOST),
+            |text| text.parse().ok(),
+        )?;
+        let port = keys.number("SERVER_PORT", 12_345, 0..=65_535)?;
+        keys.get("SERVER_IP", "anything", (), |_| Some(()))?;
+        let config = Self {
+            address: SocketAddr::new(bind, port as u16),
+            listen_backlog: keys.number("SERVER_LISTEN_BACKLOG", 1_024, 1..=65_535)?,
+            logging_level: keys.get(
+                "LOGGING_LEVEL",
+                "DEBUG, INFO, WARNING, ERROR or CRITICAL",
+                Level::Info,
+                level,
+            )?,
+            agencies: keys.number("SERVER_AGENCIES", 5, 0..=MAX_AGENCIES)?,
+            data_dir: keys.get(
+                "SERVER_DATA_DIR",
+                "a folder's path",
+                "data".into(),
+                |text| (!text.is_empty()).then(|| text.into()),
+            )?,
+            durability: keys.get(
+                "SERVER_DURABILITY",
+                "always or never",
+                Durability::Always,
+                durability,
+            )?,
+            max_frame: keys.number("SERVER_MAX_FRAME", 65_536, 8_192..=16_777_215)? as usize,
+            max_connections: keys.number("SERVER_MAX_CONNECTIONS", 10_000, 1..=1_000_000)? as usize,
+            idle_timeout: keys.duration("SERVER_IDLE_TIMEOUT", 60_000, 50..=86_400_000)?,
+            shutdown_grace: keys.duration("SERVER_SHUTDOWN_GRACE", 2_000, 0..=3_600_000)?,
+            winner: keys.get(
+                "LOTTERY_WINNER_NUMBER",
+                "1 to 9 decimal digits",
+                DEFAULT_WINNER,
+                |text| Number::parse(text.as_bytes()).ok(),
+            )?,
+        };
+        Ok(Loaded {
+            config,
+            warnings: keys.into_warnings(),
+        })
+    }
+}
+
+/// The number that wins if nobody says another.
+const DEFAULT_WINNER: Number = match Number::new(7_574) {
+    Some(number) => number,
+    None => panic!("a number above Number::MAX"),
+};
+
+fn level(text: &str) -> Option<Level> {
+    let known = |level: &Level| *level != Level::Notice && level.name().eq_ignore_ascii_case(text);
+    Level::ALL.into_iter().find(known)
+}
+
+fn durability(text: &str) -> Option<Durability> {
+    match text {
+        "always" => Some(Durability::Always),
+        "never" => Some(Durability::Never),
+        _ => None,
+    }
+}
+
+/// The keys of the file and of the environment; what is not asked for is unknown.
+struct Keys<E> {
+    file: String,
+    values: Vec<(String, Option<String>)>,
+    warnings: Vec<String>,
+    env: E,
+}
+
+impl<E: Fn(&str) -> Option<String>> Keys<E> {
+    fn read(text: &str, file: &str, env: E) -> Result<Self, ConfigError> {
+        let mut defaults: IniDefault = Ini::new().defaults();
+        // `SERVER_DATA_DIR = /srv/a#1` is a path, not a path and a comment.
+        defaults.enable_inline_comments = false;
+        let mut ini = Ini::new_from_defaults(defaults);
+        let sections = ini
+            .read(text.to_owned())
+            .map_err(|e| ConfigError(format!("{file}: {e}")))?;
+        let mut keys = Self {
+            file: file.to_owned(),
+            values: Vec::new(),
+            warnings: Vec::new(),
+            env,
+        };
+        for (section, pairs) in sections {
+            if section == SECTION {
+                keys.values = pairs.into_iter().collect();
+            } else {
+                keys.warnings.push(format!(
+                    "{file}: section [{section}] is unknown and passed over"
+                ));
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The key's value, read by `parse`: from the environment, the file, or the default.
+    fn get<T>(
+        &mut self,
+        key: &str,
+        allowed: &str,
+        default: T,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, ConfigError> {
+        let at = self
+            .values
+            .iter()
+            .position(|(name, _)| name.eq_ignore_ascii_case(key));
+        let in_file = at.map(|at| self.values.swap_remove(at).1.unwrap_or_default());
+        let (value, source) = match ((self.env)(key), in_file) {
+            (Some(value), _) => (value, "the environment"),
+            (None, Some(value)) => (value, self.file.as_str()),
+            (None, None) => return Ok(default),
+        };
+        parse(value.trim()).ok_or_else(|| {
+            ConfigError(format!(
+                "{source}: {key} is '{value}', allowed is {allowed}"
+            ))
+        })
+    }
+
+    fn number(
+        &mut self,
+        key: &str,
+        default: u32,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> Result<u32, ConfigError> {
+        let allowed = format!("a whole number from {} to {}", range.start(), range.end());
+        self.get(key, &allowed, default, |text| {
+            text.parse().ok().filter(|number| range.contains(number))
+        })
+    }
+
+    fn duration(
+        &mut self,
+        key: &str,
+        default: u64,
+        millis: std::ops::RangeInclusive<u64>,
+    ) -> Result<Duration, ConfigError> {
+        let range = Duration::from_millis(*millis.start())..=Duration::from_millis(*millis.end());
+        let (from, to) = (range.start(), range.end());
+        let allowed = format!("a duration such as 500ms, 2s or 1m, from {from:?} to {to:?}");
+        self.get(key, &allowed, Duration::from_millis(default), |text| {
+            humantime::parse_duration(text)
+                .ok()
+                .filter(|duration| range.contains(duration))
+        })
+    }
+
+    fn into_warnings(mut self) -> Vec<String> {
+        let mut unknown: Vec<String> = self.values.into_iter().map(|(key, _)| key).collect();
+        unknown.sort();
+        for key in unknown {
+            let key = key.to_uppercase();
+            self.warnings.push(format!(
+                "{}: key {key} is unknown and passed over",
+                self.file
+            ));
+        }
+        self.warnings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, env: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
+        Config::parse(text, "config.ini", |key| {
+            env.iter()
+                .find(|(name, _)| *name == key)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn without_a_file_every_key_has_its_default() {
+        let loaded = parse("", &[]).unwrap();
+        assert!(loaded.warnings.is_empty());
+        let config = loaded.config;
+        assert_eq!(config.address, "127.0.0.1:12345".parse().unwrap());
+        assert_eq!((config.listen_backlog, config.agencies), (1_024, 5));
+        assert_eq!((config.max_frame, config.max_connections), (65_536, 10_000));
+        assert_eq!(config.idle_timeout, Duration::from_secs(60));
+        assert_eq!(config.shutdown_grace, Duration::from_secs(2));
+        assert_eq!(config.winner.get(), 7_574);
+        assert_eq!(config.data_dir, Path::new("data"));
+        assert_eq!(config.durability, Durability::Always);
+        assert_eq!(config.logging_level, Level::Info);
+    }
+
+    #[test]
+    fn environment_wins_over_the_file_and_the_file_over_the_default() {
+        let file = "[DEFAULT]\nSERVER_PORT = 1\nserver_ip = server\nLOGGING_LEVEL = debug\nSERVER_DATA_DIR = /a b#1;2\n";
+        let config = parse(file, &[("SERVER_PORT", "2"), ("SERVER_BIND", "::")])
+            .unwrap()
+            .config;
+        assert_eq!(config.address, "[::]:2".parse().unwrap());
+        assert_eq!(config.logging_level, Level::Debug);
+        assert_eq!(config.data_dir, Path::new("/a b#1;2"));
+    }
+
+    #[test]
+    fn a_bad_value_names_source_key_value_and_what_is_allowed() {
+        for (key, value, allowed) in [
+            ("SERVER_PORT", "65536", "a whole number from 0 to 65535"),
+            ("SERVER_PORT", "-1", "a whole number from 0 to 65535"),
+            (
+                "SERVER_BIND",
+                "localhost",
+                "an IP address such as 127.0.0.1 or 0.0.0.0",
+            ),
+            (
+                "LOGGING_LEVEL",
+                "NOTICE",
+                "DEBUG, INFO, WARNING, ERROR or CRITICAL",
+            ),
+            ("SERVER_DURABILITY", "maybe", "always or never"),
+            (
+                "SERVER_MAX_FRAME",
+                "8191",
+                "a whole number from 8192 to 16777215",
+            ),
+            (
+                "SERVER_IDLE_TIMEOUT",
+                "1ms",
+                "a duration such as 500ms, 2s or 1m, from 50ms to 86400s",
+            ),
+            ("LOTTERY_WINNER_NUMBER", "x", "1 to 9 decimal digits"),
+        ] {
+            let error = ConfigError(format!(
+                "the environment: {key} is '{value}', allowed is {allowed}"
+            ));
+            assert_eq!(parse("", &[(key, value)]).unwrap_err(), error);
+            let error = ConfigError(format!(
+                "config.ini: {key} is '{value}', allowed is {allowed}"
+            ));
+            assert_eq!(
+                parse(&format!("[DEFAULT]\n{key}={value}"), &[]).unwrap_err(),
+                error
+            );
+        }
+        let error = parse("[DEFAULT]\nSERVER_PORT\n", &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("config.ini: SERVER_PORT is ''"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn unknown_keys_and_sections_are_warned_about() {
+        let warnings = parse("[DEFAULT]\nSERVER_PROT = 1\n[other]\nx = 1\n", &[])
+            .unwrap()
+            .warnings;
+        assert_eq!(
+            warnings,
+            [
+                "config.ini: section [other] is unknown and passed over",
+                "config.ini: key SERVER_PROT is unknown and passed over",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_missing_file_is_an_error_only_where_it_was_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("none.ini");
+        let error = Config::load(Some(&file), |_| None).unwrap_err().to_string();
+        assert!(error.contains("none.ini: cannot be read"), "{error}");
+    }
+}

@@ -1,0 +1,483 @@
+//! One connection and its state: every transition is in this file.
+//!
+//! ```text
+//!             text                  answered
+//! Sniffing ---------> Echoing --------------------.
+//!    |                                            v
+//!    |  frame       query         drawn        Draining ----> Closed
+//!    '---------> Open ------> Held ----> Open     ^             ^
+//!                  |                              |             |
+//!                  '-- end of stream, bad frame --'    reset, fenced, timed out
+//! ```
+//!
+//! Bytes come in through [`Connection::mark`] (readiness only) and [`Connection::serve`], replies go out
+//! through [`Connection::send`]: between the two the hub commits the turn. Judges no request itself.
+
+use std::io::{self, Read, Write};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use frame::{Channel, Inbox, MessageId, Outbox, Received, Reply, Winners};
+
+use crate::report;
+use crate::service::{ConnectionId, Service, Session, Verdict};
+use crate::store::Files;
+
+/// The longest line of text that is echoed.
+const MAX_LINE: usize = 1_024;
+
+/// Unread input that one connection may have in memory, or one largest frame where that is more.
+const INBOX_BOUND: usize = 64 * 1024;
+
+/// Unsent replies beyond which a connection is not served; the largest reply may come on top.
+const OUTBOX_BOUND: usize = 64 * 1024;
+
+/// What one connection may do in one turn, so that all get theirs.
+const REQUESTS_A_TURN: usize = 128;
+const BYTES_A_TURN: usize = 128 * 1024;
+
+/// How much is read away after the last reply, so that no reset eats it, and for how long.
+const DRAIN_BYTES: usize = 1024 * 1024;
+const DRAIN_TIME: Duration = Duration::from_secs(2);
+
+/// What the server needs of a peer's stream; never blocks.
+pub trait Stream: Read + Write {
+    /// Says that no more bytes will come; the peer may still send.
+    ///
+    /// # Errors
+    /// The stream is not connected any more.
+    fn shutdown_write(&self) -> io::Result<()>;
+
+    /// Why the stream failed, where it did.
+    ///
+    /// # Errors
+    /// The system would not say.
+    fn take_error(&self) -> io::Result<Option<io::Error>>;
+}
+
+/// Bounds that the configuration sets for every connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The largest `length` of a frame.
+    pub max_frame: usize,
+    /// For a first byte, for the rest of a frame begun, for taking replies.
+    pub idle_timeout: Duration,
+}
+
+/// Where a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Not a byte yet: it may become either.
+    Sniffing,
+    /// A line of text is coming.
+    Echoing,
+    /// Frames are served.
+    Open,
+    /// This winners query waits for the draw; nothing behind it is served.
+    Held {
+        agency: frame::Agency,
+        query: MessageId,
+    },
+    /// Nothing more is served; the last replies go out.
+    Draining,
+    /// The last reply is out and the stream shut down; so much was read away since.
+    Drained { discarded: usize },
+    /// To be dropped.
+    Closed,
+    /// To be dropped, and reported already.
+    Lost,
+}
+
+/// What a connection is waiting for, where it may not wait forever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    FirstByte,
+    RestOfFrame,
+    RepliesTaken,
+    Goodbye,
+}
+
+/// What the hub has to do after a connection was served.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Served {
+    /// Nothing.
+    Done,
+    /// A winners query of this agency is held now.
+    Held(frame::Agency),
+    /// This connection is to be dropped.
+    Fences(ConnectionId),
+}
+
+/// One peer.
+pub struct Connection<S> {
+    /// Its name.
+    pub id: ConnectionId,
+    channel: Channel<S>,
+    ip: IpAddr,
+    state: State,
+    session: Session,
+    /// An event told of an error or a full hang-up.
+    dead: bool,
+    /// Its line about being accepted waits for the first byte: a health check's is quieter.
+    announced: bool,
+    waiting: Option<Waiting>,
+    since: Instant,
+    /// Something moved since `since` was set.
+    progress: bool,
+}
+
+impl<S: Stream> Connection<S> {
+    /// A connection that was just accepted.
+    pub fn new(id: ConnectionId, stream: S, ip: IpAddr, limits: &Limits, now: Instant) -> Self {
+        let inbox = Inbox::new(limits.max_frame, INBOX_BOUND);
+        let mut connection = Self {
+            id,
+            channel: Channel::new(stream, inbox, Outbox::new(OUTBOX_BOUND)),
+            ip,
+            state: State::Sniffing,
+            session: Session::New,
+            dead: false,
+            announced: false,
+            waiting: None,
+            since: now,
+            progress: false,
+        };
+        if !ip.is_loopback() {
+            connection.announce(false);
+        }
+        connection.watch(now);
+        connection
+    }
+
+    fn announce(&mut self, quiet: bool) {
+        if !self.announced {
+            self.announced = true;
+            report::accepted(self.ip, quiet);
+        }
+    }
+
+    /// Lines about a health check are quieter.
+    fn quiet(&self) -> bool {
+        self.ip.is_loopback() && matches!(self.session, Session::New)
+    }
+
+    /// Sets the bits that an event brings; `dead` for an error or a full hang-up.
+    pub fn mark(&mut self, readable: bool, writable: bool, dead: bool) {
+        self.channel.mark(readable, writable);
+        self.dead |= dead;
+    }
+
+    /// What it has said about itself.
+    pub fn session(&self) -> Session {
+        self.session
+    }
+
+    /// Whether it is to be dropped.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed | State::Lost)
+    }
+
+    /// Whether serving or sending would move it now; a held one would where the winners are known.
+    pub fn can_move(&self, winners_known: bool) -> bool {
+        let Channel { inbox, outbox, .. } = &self.channel;
+        let input = self.channel.can_receive();
+        self.channel.can_send()
+            || match self.state {
+                State::Sniffing | State::Echoing => input,
+                State::Open => outbox.has_room() && (input || inbox.has_frame()),
+                State::Drained { .. } => input,
+                State::Held { .. } => winners_known,
+                State::Draining | State::Closed | State::Lost => false,
+            }
+    }
+
+    /// Takes in bytes and hands whole frames to the service, within the budget of a turn. Replies are
+    /// staged, not sent.
+    pub fn serve<F: Files>(&mut self, service: &mut Service<F>) -> Served {
+        if self.dead {
+            self.hang_up();
+        }
+        let (mut requests, mut bytes) = (0, 0);
+        loop {
+            let step = match self.state {
+                State::Sniffing => self.sniff(),
+                State::Echoing => self.echo(),
+                State::Open if requests == REQUESTS_A_TURN || !self.channel.outbox.has_room() => {
+                    return Served::Done;
+                }
+                State::Open => {
+                    requests += 1;
+                    self.serve_frame(service)
+                }
+                State::Held { agency, query } => match service.winners(agency) {
+                    Some(reply) => self.answer(query, &reply),
+                    None => return Served::Done,
+                },
+                State::Drained { .. } => self.discard(),
+                State::Draining | State::Closed | State::Lost => return Served::Done,
+            };
+            match step {
+                Step::Again => {}
+                Step::Tell(served) => return served,
+                Step::NeedsInput if bytes >= BYTES_A_TURN => return Served::Done,
+                Step::NeedsInput => match self.receive() {
+                    Received::Bytes(count) => bytes += count,
+                    Received::End => self.input_ended(),
+                    Received::NotYet | Received::Full => return Served::Done,
+                },
+            }
+        }
+    }
+
+    /// A failed stream closes the connection, and reads as nothing more to come.
+    fn receive(&mut self) -> Received {
+        self.channel.receive().unwrap_or_else(|e| {
+            self.lost(&e);
+            Received::NotYet
+        })
+    }
+
+    /// Tells text from frames by the first byte.
+    fn sniff(&mut self) -> Step {
+        match self.channel.inbox.unread().first().copied() {
+            None => return Step::NeedsInput,
+            Some(0x00) => {
+                self.announce(false);
+                self.state = State::Open;
+            }
+            Some(b'\t' | b'\r' | b'\n' | 0x20..) => {
+                self.announce(self.quiet());
+                self.state = State::Echoing;
+            }
+            Some(byte) => {
+                self.announce(false);
+                let error = format!("byte {byte:#04x} begins neither a frame nor a line of text");
+                report::receive_failed(self.ip, &error);
+                self.drain();
+            }
+        }
+        Step::Again
+    }
+
+    fn echo(&mut self) -> Step {
+        let unread = self.channel.inbox.unread();
+        let unread = &unread[..unread.len().min(MAX_LINE)];
+        let newline = unread.iter().position(|b| *b == b'\n');
+        let complete = newline.is_some() || unread.len() == MAX_LINE || self.channel.ended();
+        if !complete {
+            return Step::NeedsInput;
+        }
+        let line = unread[..newline.unwrap_or(unread.len())].trim_ascii_end();
+        let quiet = self.quiet();
+        report::text_received(self.ip, &String::from_utf8_lossy(line), quiet);
+        self.channel.outbox.text(line);
+        self.channel.outbox.text(b"\n");
+        self.drain();
+        Step::Again
+    }
+
+    fn serve_frame<F: Files>(&mut self, service: &mut Service<F>) -> Step {
+        let frame = match self.channel.inbox.frame() {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return Step::NeedsInput,
+            Err(e) => {
+                report::receive_failed(self.ip, &e);
+                self.drain();
+                return Step::Again;
+            }
+        };
+        self.progress = true;
+        let query = frame.id;
+        match service.handle(self.id, &mut self.session, self.ip, frame) {
+            Verdict::Reply(reply) => self.channel.outbox.reply(query, &reply),
+            Verdict::Last(reply) => {
+                self.channel.outbox.reply(query, &reply);
+                self.drain();
+            }
+            Verdict::Fence(reply, older) => {
+                self.channel.outbox.reply(query, &reply);
+                return Step::Tell(Served::Fences(older));
+            }
+            Verdict::Hold(agency) => {
+                self.state = State::Held { agency, query };
+                if service.winners_known() {
+                    return Step::Again;
+                }
+                report::winners_held(agency);
+                return Step::Tell(Served::Held(agency));
+            }
+        }
+        Step::Again
+    }
+
+    fn answer(&mut self, query: MessageId, reply: &Reply<'_>) -> Step {
+        self.channel.outbox.reply(query, reply);
+        self.state = State::Open;
+        Step::Again
+    }
+
+    /// Answers a held query without a result: its place is needed. The client asks again.
+    pub fn turn_away(&mut self) {
+        if let State::Held { query, .. } = self.state {
+            self.answer(query, &Reply::Winners(Winners::InProgress));
+        }
+    }
+
+    fn input_ended(&mut self) {
+        match self.state {
+            // The next step answers what there is of the line.
+            State::Echoing => {}
+            State::Open => {
+                if !self.channel.inbox.is_empty() {
+                    report::receive_failed(self.ip, &"the stream ended in the middle of a frame");
+                }
+                self.drain();
+            }
+            _ => self.state = State::Closed,
+        }
+    }
+
+    /// Serves nothing more: what is owed goes out, then the connection closes.
+    fn drain(&mut self) {
+        self.channel.inbox.clear();
+        self.state = State::Draining;
+    }
+
+    fn discard(&mut self) -> Step {
+        let State::Drained { discarded } = &mut self.state else {
+            return Step::Again;
+        };
+        *discarded += self.channel.inbox.unread().len();
+        self.channel.inbox.clear();
+        if *discarded > DRAIN_BYTES {
+            self.state = State::Closed;
+            return Step::Again;
+        }
+        Step::NeedsInput
+    }
+
+    /// Sends what the outbox holds, after the turn is committed, and looks at the clock.
+    pub fn send(&mut self, now: Instant) {
+        if self.is_closed() {
+            return;
+        }
+        let waiting = self.channel.outbox.waiting();
+        match self.channel.send() {
+            Err(e) => self.lost(&e),
+            Ok(empty) => {
+                self.progress |= self.channel.outbox.waiting() < waiting;
+                if empty && self.state == State::Draining {
+                    self.shut_down();
+                }
+            }
+        }
+        self.watch(now);
+    }
+
+    fn shut_down(&mut self) {
+        self.state = match self.channel.stream().shutdown_write() {
+            Ok(()) if !self.channel.ended() => State::Drained { discarded: 0 },
+            _ => State::Closed,
+        };
+    }
+
+    /// Notes since when it waits for the peer.
+    fn watch(&mut self, now: Instant) {
+        let Channel { inbox, outbox, .. } = &self.channel;
+        let waiting = match self.state {
+            State::Sniffing => Some(Waiting::FirstByte),
+            State::Echoing => Some(Waiting::RestOfFrame),
+            State::Draining => Some(Waiting::RepliesTaken),
+            State::Drained { .. } => Some(Waiting::Goodbye),
+            State::Open if !outbox.is_empty() => Some(Waiting::RepliesTaken),
+            State::Open if !inbox.is_empty() && !inbox.has_frame() => Some(Waiting::RestOfFrame),
+            State::Open | State::Held { .. } | State::Closed | State::Lost => None,
+        };
+        if waiting != self.waiting || self.progress {
+            self.since = now;
+        }
+        (self.waiting, self.progress) = (waiting, false);
+    }
+
+    /// To be called now and then: closes it where the peer took too long, and gives back memory that it
+    /// does not use.
+    pub fn sweep(&mut self, limits: &Limits, now: Instant) {
+        self.channel.inbox.release();
+        self.channel.outbox.release();
+        let waited = now.saturating_duration_since(self.since);
+        let what = match self.waiting {
+            Some(Waiting::Goodbye) if waited >= DRAIN_TIME => return self.close(),
+            Some(Waiting::FirstByte) => "a first byte",
+            Some(Waiting::RestOfFrame) => "the rest of what it began to send",
+            Some(Waiting::RepliesTaken) => "the peer to take its replies",
+            Some(Waiting::Goodbye) | None => return,
+        };
+        if waited >= limits.idle_timeout {
+            self.announce(self.quiet());
+            report::timed_out(self.ip, what);
+            self.close();
+        }
+    }
+
+    /// The server stops: nothing more is decoded, what is owed is sent, a held query is dropped.
+    pub fn stop(&mut self) {
+        if matches!(self.state, State::Draining | State::Drained { .. }) || self.is_closed() {
+            return;
+        }
+        self.drain();
+        let input = self.receive();
+        // With input unread, closing at once would be a reset, which could eat a reply under way.
+        if matches!(input, Received::NotYet | Received::End)
+            && self.channel.outbox.is_empty()
+            && !self.is_closed()
+        {
+            self.close();
+        }
+    }
+
+    /// Drops it: its turn is over, or its upload goes on elsewhere.
+    pub fn close(&mut self) {
+        self.state = State::Closed;
+    }
+
+    /// Another connection carries its upload now: what it sent and was not served is discarded.
+    pub fn fence(&mut self) {
+        if !self.is_closed() {
+            report::fenced(self.ip);
+            self.close();
+        }
+    }
+
+    /// An event said that the peer is gone.
+    fn hang_up(&mut self) {
+        match self.channel.stream().take_error() {
+            _ if self.is_closed() => {}
+            _ if matches!(self.state, State::Drained { .. }) => self.close(),
+            Ok(Some(e)) | Err(e) => self.lost(&e),
+            Ok(None) => self.lost(&io::ErrorKind::ConnectionReset.into()),
+        }
+    }
+
+    fn lost(&mut self, error: &io::Error) {
+        self.announce(self.quiet());
+        report::connection_lost(self.ip, error);
+        self.state = State::Lost;
+    }
+
+    /// Writes its last line. What it still held is gone.
+    pub fn report_closed(&mut self) {
+        if self.state != State::Lost {
+            self.announce(self.quiet());
+            report::connection_closed(self.ip, self.quiet());
+        }
+    }
+}
+
+enum Step {
+    /// Look at the state again.
+    Again,
+    /// Only more bytes help.
+    NeedsInput,
+    /// The hub has to know.
+    Tell(Served),
+}

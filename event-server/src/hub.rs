@@ -1,0 +1,272 @@
+//! The connections, and one turn of the loop over them.
+//!
+//! ```text
+//! mark     events set bits and put connections into the ready queue; nothing is served
+//! tick     serve   each ready connection once, within its budget: replies are staged
+//!          commit  all that was staged becomes durable, with one sync
+//!          draw    a slice, where all agencies have finished
+//!          send    what the outboxes hold
+//!          reap    what ended; a slot is freed only here
+//! ```
+//!
+//! Generic over the stream: a test drives it with fake ones. Never waits, never looks at a clock (the
+//! time comes in), and knows no poll.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use frame::Agency;
+use slab::Slab;
+
+use crate::connection::{Connection, Limits, Served, Stream};
+use crate::service::{ConnectionId, Service};
+use crate::store::{Files, StoreError};
+
+/// Bytes staged for the store beyond which the rest of the ready queue waits for the next turn.
+const TURN_BYTES: usize = 4 * 1024 * 1024;
+
+/// The longest time between two looks at the connections' timeouts.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// All connections, and the service that they talk to.
+pub struct Hub<S, F: Files> {
+    connections: Slab<Entry<S>>,
+    /// Slots of connections that can move, each once, in the order of their turns.
+    ready: VecDeque<usize>,
+    /// Slots that were served in this turn. Empty between turns.
+    served: Vec<usize>,
+    /// Held queries by agency and age, so that the oldest of an agency is found at once.
+    held: BTreeSet<(Agency, u64, usize)>,
+    service: Service<F>,
+    limits: Limits,
+    max_connections: usize,
+    serial: u64,
+    next_sweep: Option<Instant>,
+    stopping: bool,
+}
+
+struct Entry<S> {
+    connection: Connection<S>,
+    /// It is in the ready queue.
+    queued: bool,
+}
+
+impl<S: Stream, F: Files> Hub<S, F> {
+    /// A hub without connections that takes at most `max_connections`, and holds the winners queries of at
+    /// most half as many.
+    pub fn new(service: Service<F>, limits: Limits, max_connections: usize) -> Self {
+        Self {
+            connections: Slab::new(),
+            ready: VecDeque::new(),
+            served: Vec::new(),
+            held: BTreeSet::new(),
+            service,
+            limits,
+            max_connections,
+            serial: 0,
+            next_sweep: None,
+            stopping: false,
+        }
+    }
+
+    /// Whether another connection may be taken.
+    pub fn has_room(&self) -> bool {
+        self.connections.len() < self.max_connections
+    }
+
+    /// Whether no connection is left.
+    pub fn is_empty(&self) -> bool {
+        self.connections.is_empty()
+    }
+
+    /// The slot that the next [`insert`](Self::insert) fills.
+    pub fn next_slot(&self) -> usize {
+        self.connections.vacant_key()
+    }
+
+    /// Takes in a connection.
+    pub fn insert(&mut self, stream: S, ip: IpAddr, now: Instant) {
+        let id = ConnectionId {
+            slot: self.next_slot(),
+            serial: self.serial,
+        };
+        self.serial += 1;
+        let connection = Connection::new(id, stream, ip, &self.limits, now);
+        self.connections.insert(Entry {
+            connection,
+            queued: false,
+        });
+        self.next_sweep.get_or_insert(now + self.sweep_period());
+    }
+
+    /// Sets the bits that an event brings; `dead` for an error or a full hang-up. An event for a slot
+    /// without a connection is stale, and says nothing.
+    pub fn mark(&mut self, slot: usize, readable: bool, writable: bool, dead: bool) {
+        if let Some(entry) = self.connections.get_mut(slot) {
+            entry.connection.mark(readable, writable, dead);
+            self.enqueue(slot);
+        }
+    }
+
+    fn enqueue(&mut self, slot: usize) {
+        if let Some(entry) = self.connections.get_mut(slot)
+            && !entry.queued
+        {
+            entry.queued = true;
+            self.ready.push_back(slot);
+        }
+    }
+
+    /// Whether the next turn has something to do without a new event.
+    pub fn has_work(&self) -> bool {
+        !self.ready.is_empty() || !self.stopping && self.service.drawing()
+    }
+
+    /// When the next turn is due, event or not.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.next_sweep
+    }
+
+    /// One turn.
+    ///
+    /// # Errors
+    /// The disk failed: nothing of this turn was answered, and nothing may be any more.
+    pub fn tick(&mut self, now: Instant) -> Result<(), StoreError> {
+        self.sweep(now);
+        self.serve();
+        self.service.commit()?;
+        if !self.stopping && self.service.advance_draw()? {
+            for (_, _, slot) in std::mem::take(&mut self.held) {
+                self.enqueue(slot);
+            }
+        }
+        self.send(now);
+        Ok(())
+    }
+
+    fn serve(&mut self) {
+        for _ in 0..self.ready.len() {
+            if self.service.staged() >= TURN_BYTES {
+                break;
+            }
+            let Some(slot) = self.ready.pop_front() else {
+                break;
+            };
+            self.served.push(slot);
+            let Some(entry) = self.connections.get_mut(slot) else {
+                continue;
+            };
+            match entry.connection.serve(&mut self.service) {
+                Served::Done => {}
+                Served::Held(agency) => self.hold(agency, slot),
+                Served::Fences(older) => self.fence(older),
+            }
+        }
+    }
+
+    /// Notes a held query. At most half the connections may be held: beyond that the oldest query of the
+    /// same agency gives way, or else this one.
+    fn hold(&mut self, agency: Agency, slot: usize) {
+        let Some(entry) = self.connections.get(slot) else {
+            return;
+        };
+        self.held.insert((agency, entry.connection.id.serial, slot));
+        if self.held.len() <= self.max_connections / 2 {
+            return;
+        }
+        let oldest = self.held.range((agency, 0, 0)..).next().copied();
+        if let Some(oldest) = oldest {
+            self.held.remove(&oldest);
+            if let Some(entry) = self.connections.get_mut(oldest.2) {
+                entry.connection.turn_away();
+                self.enqueue(oldest.2);
+            }
+        }
+    }
+
+    fn fence(&mut self, older: ConnectionId) {
+        if let Some(entry) = self.connections.get_mut(older.slot)
+            && entry.connection.id == older
+        {
+            entry.connection.fence();
+            self.enqueue(older.slot);
+        }
+    }
+
+    /// Sends, reaps, and queues again what can still move.
+    fn send(&mut self, now: Instant) {
+        let winners_known = self.service.winners_known();
+        for i in 0..self.served.len() {
+            let slot = self.served[i];
+            let Some(entry) = self.connections.get_mut(slot) else {
+                continue;
+            };
+            entry.connection.send(now);
+            entry.queued = false;
+            if entry.connection.is_closed() {
+                self.reap(slot);
+            } else if entry.connection.can_move(winners_known) {
+                self.enqueue(slot);
+            }
+        }
+        self.served.clear();
+    }
+
+    fn reap(&mut self, slot: usize) {
+        let mut connection = self.connections.remove(slot).connection;
+        if let Some(agency) = connection.session().agency() {
+            self.held.remove(&(agency, connection.id.serial, slot));
+        }
+        self.service.leave(connection.id, connection.session());
+        connection.report_closed();
+    }
+
+    /// Now and then: closes what took too long, frees what is not used, tries again what had no room.
+    fn sweep(&mut self, now: Instant) {
+        if self.next_sweep.is_none_or(|due| now < due) {
+            return;
+        }
+        for slot in 0..self.connections.capacity() {
+            let Some(entry) = self.connections.get_mut(slot) else {
+                continue;
+            };
+            entry.connection.sweep(&self.limits, now);
+            if entry.connection.is_closed() {
+                self.enqueue(slot);
+            }
+        }
+        self.service.retry();
+        let idle = self.connections.is_empty() && !self.service.retries();
+        self.next_sweep = (!idle).then(|| now + self.sweep_period());
+    }
+
+    fn sweep_period(&self) -> Duration {
+        SWEEP.min(self.limits.idle_timeout / 4)
+    }
+
+    /// The server stops: from now on nothing is decoded, counted or held; what is owed is still sent.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+        self.held.clear();
+        for slot in 0..self.connections.capacity() {
+            if let Some(entry) = self.connections.get_mut(slot) {
+                entry.connection.stop();
+                self.enqueue(slot);
+            }
+        }
+    }
+
+    /// Drops every connection and closes the store.
+    ///
+    /// # Errors
+    /// The disk failed; what was committed stays so.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        for slot in 0..self.connections.capacity() {
+            if self.connections.contains(slot) {
+                self.reap(slot);
+            }
+        }
+        self.service.close()
+    }
+}

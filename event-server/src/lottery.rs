@@ -1,0 +1,518 @@
+//! The rules of the lottery and who won: pure, without I/O and without a clock.
+//!
+//! Facts come in through [`Lottery::apply`] and are what the state adds up to; questions ("may this agency
+//! send a batch?") are answered from it and change nothing. What is asked first and applied after is for
+//! the [service](crate::service) to keep together.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use frame::{Agency, Documents, MAX_REPLY, Number, UploadId, payload};
+
+use crate::fact::{Fact, Source};
+
+/// The most agencies that one lottery knows: the bound of its memory where anyone may take part.
+pub const MAX_AGENCIES: u32 = 65_536;
+
+/// Why the rules forbid a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The agency takes no part.
+    UnknownAgency {
+        /// Who asked.
+        agency: Agency,
+        /// How many take part.
+        agencies: u32,
+    },
+    /// Anyone may take part, but [`MAX_AGENCIES`] do already.
+    TooManyAgencies,
+    /// The agency has said that no more bets will come.
+    Finished(Agency),
+    /// The draw is done.
+    Drawn,
+    /// There is no draw to wait for.
+    NoDraw,
+    /// The agency's batches belong to another upload.
+    OtherUpload(UploadId),
+    /// The agency's batches belong to an upload.
+    PlainBesideUpload(UploadId),
+    /// The agency's batches belong to no upload.
+    UploadBesidePlain,
+    /// The upload has another number of bets than the agency says.
+    WrongTotal {
+        /// What is stored.
+        stored: u64,
+        /// What the agency says; it has to.
+        said: Option<u64>,
+    },
+    /// The documents do not fit into a reply.
+    TooManyWinners,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownAgency { agency, agencies } => {
+                write!(f, "agency {agency} takes no part, agencies 1 to {agencies} do")
+            }
+            Self::TooManyAgencies => write!(f, "{MAX_AGENCIES} agencies take part already, no other can"),
+            Self::Finished(agency) => write!(f, "agency {agency} has finished, its bets are closed"),
+            Self::Drawn => f.write_str(
+                "the draw is done: for the next lottery start the server with another SERVER_DATA_DIR",
+            ),
+            Self::NoDraw => f.write_str("with SERVER_AGENCIES=0 there is no draw"),
+            Self::OtherUpload(upload) => {
+                write!(f, "the agency's batches belong to upload {upload}, send that file")
+            }
+            Self::PlainBesideUpload(upload) => {
+                write!(f, "the agency's batches belong to upload {upload}, plain batches cannot join it")
+            }
+            Self::UploadBesidePlain => {
+                f.write_str("the agency has sent plain batches, an upload cannot join them")
+            }
+            Self::WrongTotal { stored, said: Some(said) } => {
+                write!(f, "{stored} bets of the upload are stored, not {said}")
+            }
+            Self::WrongTotal { said: None, .. } => {
+                f.write_str("after a resume, finished has to say how many bets the upload has (apuestas)")
+            }
+            Self::TooManyWinners => f.write_str("the winners do not fit into a reply, they are in bets.csv"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// All batches of an agency so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stored {
+    source: Source,
+    bets: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Account {
+    /// Decided by the first batch that is stored.
+    stored: Option<Stored>,
+    finished: bool,
+}
+
+/// How far the draw is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Draw {
+    /// Some agency has not finished, or there is no draw at all.
+    Waiting,
+    /// All have finished: time to draw.
+    Due,
+    /// It is done, for good.
+    Done {
+        /// The bytes of bets.csv that it covers.
+        position: u64,
+        /// The number that won.
+        winner: Number,
+    },
+}
+
+/// One lottery, from the first bet to the draw.
+#[derive(Debug)]
+pub struct Lottery {
+    /// 1 to this number take part; with 0 anyone does, and there is no draw.
+    agencies: u32,
+    accounts: BTreeMap<Agency, Account>,
+    /// How many of agencies 1 to `agencies` have finished.
+    finished: u32,
+    drawn: Option<(u64, Number)>,
+}
+
+impl Lottery {
+    /// A lottery of agencies 1 to `agencies`; 0: of anyone, without a draw.
+    pub fn new(agencies: u32) -> Self {
+        Self {
+            agencies,
+            accounts: BTreeMap::new(),
+            finished: 0,
+            drawn: None,
+        }
+    }
+
+    /// Adds a fact to the state. It was allowed when it happened and is not judged again, so that a
+    /// changed configuration cannot undo it.
+    pub fn apply(&mut self, fact: &Fact) {
+        match *fact {
+            Fact::Bet { agency } => _ = self.accounts.entry(agency).or_default(),
+            Fact::Batch {
+                agency,
+                source,
+                bets,
+                ..
+            } => self.add(agency, source, bets.into()),
+            Fact::Stored {
+                agency,
+                source,
+                bets,
+            } => self.add(agency, source, bets),
+            Fact::Finished { agency } => {
+                let account = self.accounts.entry(agency).or_default();
+                if !account.finished && agency.get() <= self.agencies {
+                    self.finished += 1;
+                }
+                account.finished = true;
+            }
+            Fact::Drawn { position, winner } => self.drawn = Some((position, winner)),
+        }
+    }
+
+    fn add(&mut self, agency: Agency, source: Source, bets: u64) {
+        let account = self.accounts.entry(agency).or_default();
+        account
+            .stored
+            .get_or_insert(Stored { source, bets: 0 })
+            .bets += bets;
+    }
+
+    /// The state as facts: applied to a new lottery, they give this one.
+    pub fn facts(&self) -> impl Iterator<Item = Fact> {
+        let accounts = self.accounts.iter().flat_map(|(&agency, account)| {
+            let stored = account.stored.map(|Stored { source, bets }| Fact::Stored {
+                agency,
+                source,
+                bets,
+            });
+            stored
+                .into_iter()
+                .chain(account.finished.then_some(Fact::Finished { agency }))
+        });
+        accounts.chain(
+            self.drawn
+                .map(|(position, winner)| Fact::Drawn { position, winner }),
+        )
+    }
+
+    /// How far the draw is.
+    pub fn draw(&self) -> Draw {
+        match self.drawn {
+            Some((position, winner)) => Draw::Done { position, winner },
+            None if self.agencies > 0 && self.finished == self.agencies => Draw::Due,
+            None => Draw::Waiting,
+        }
+    }
+
+    /// Whether the agency takes part. One that took part in a lottery that is drawn always did.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn check_agency(&self, agency: Agency) -> Result<(), Refusal> {
+        let took_part = self.accounts.contains_key(&agency);
+        if self.drawn.is_some() && took_part || (1..=self.agencies).contains(&agency.get()) {
+            return Ok(());
+        }
+        match self.agencies {
+            0 if took_part || self.accounts.len() < MAX_AGENCIES as usize => Ok(()),
+            0 => Err(Refusal::TooManyAgencies),
+            agencies => Err(Refusal::UnknownAgency { agency, agencies }),
+        }
+    }
+
+    /// Whether the agency may place a single bet.
+    ///
+    /// # Errors
+    /// It takes no part, has finished, or the draw is done.
+    pub fn check_bet(&self, agency: Agency) -> Result<(), Refusal> {
+        self.check_agency(agency)?;
+        if self.drawn.is_some() {
+            return Err(Refusal::Drawn);
+        }
+        match self.accounts.get(&agency) {
+            Some(Account { finished: true, .. }) => Err(Refusal::Finished(agency)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the agency may send a batch from this source.
+    ///
+    /// # Errors
+    /// As [`check_bet`](Self::check_bet), or its batches come from another source.
+    pub fn check_batch(&self, agency: Agency, source: Source) -> Result<(), Refusal> {
+        self.check_bet(agency)?;
+        self.check_source(agency, source).map(drop)
+    }
+
+    /// How many bets of this upload are stored.
+    ///
+    /// # Errors
+    /// The agency takes no part, or its batches come from another source.
+    pub fn check_resume(&self, agency: Agency, upload: UploadId) -> Result<u64, Refusal> {
+        self.check_agency(agency)?;
+        self.check_source(agency, Source::Upload(upload))
+    }
+
+    /// How many bets of this source are stored.
+    fn check_source(&self, agency: Agency, source: Source) -> Result<u64, Refusal> {
+        let Some(stored) = self
+            .accounts
+            .get(&agency)
+            .and_then(|account| account.stored)
+        else {
+            return Ok(0);
+        };
+        match (stored.source, source) {
+            (Source::Plain, Source::Plain) => Ok(stored.bets),
+            (Source::Upload(theirs), Source::Upload(this)) if theirs == this => Ok(stored.bets),
+            (Source::Upload(theirs), Source::Upload(_)) => Err(Refusal::OtherUpload(theirs)),
+            (Source::Upload(theirs), Source::Plain) => Err(Refusal::PlainBesideUpload(theirs)),
+            (Source::Plain, Source::Upload(_)) => Err(Refusal::UploadBesidePlain),
+        }
+    }
+
+    /// Whether the agency may say that it has finished; of an upload it has to say the total. `false`: it
+    /// said so before, and nothing is to be recorded.
+    ///
+    /// # Errors
+    /// The agency takes no part, its batches come from another source than the upload, or the upload has
+    /// another number of bets.
+    pub fn check_finished(
+        &self,
+        agency: Agency,
+        upload: Option<UploadId>,
+        said: Option<u64>,
+    ) -> Result<bool, Refusal> {
+        self.check_agency(agency)?;
+        if let Some(upload) = upload {
+            let stored = self.check_resume(agency, upload)?;
+            if said != Some(stored) {
+                return Err(Refusal::WrongTotal { stored, said });
+            }
+        }
+        Ok(!self
+            .accounts
+            .get(&agency)
+            .is_some_and(|account| account.finished))
+    }
+
+    /// Whether the agency may ask for its winners, now or by waiting.
+    ///
+    /// # Errors
+    /// It takes no part, or there is no draw to wait for.
+    pub fn check_query(&self, agency: Agency) -> Result<(), Refusal> {
+        self.check_agency(agency)?;
+        if self.agencies == 0 && self.drawn.is_none() {
+            Err(Refusal::NoDraw)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The documents that won, agency by agency, in the order their bets were stored.
+#[derive(Debug, Default)]
+pub struct Tally(BTreeMap<Agency, Won>);
+
+/// The bytes of a list with which its reply is just not too large.
+const MAX_LIST: usize = MAX_REPLY - frame::MIN_LENGTH - "{ganadores:}".len();
+
+#[derive(Debug)]
+enum Won {
+    /// As the wire has it: values joined by `|`.
+    List(Vec<u8>),
+    TooMany,
+}
+
+impl Tally {
+    /// Counts one winner.
+    pub fn add(&mut self, agency: Agency, document: &[u8]) {
+        let won = self
+            .0
+            .entry(agency)
+            .or_insert_with(|| Won::List(Vec::new()));
+        let Won::List(list) = won else { return };
+        if !list.is_empty() {
+            list.push(b'|');
+        }
+        payload::write_value(list, document);
+        if list.len() > MAX_LIST {
+            *won = Won::TooMany;
+        }
+    }
+
+    /// The agency's winners.
+    ///
+    /// # Errors
+    /// They do not fit into a reply.
+    pub fn winners(&self, agency: Agency) -> Result<Documents<'_>, Refusal> {
+        match self.0.get(&agency) {
+            None => Ok(Documents::default()),
+            Some(Won::List(list)) => Ok(Documents::new(list)),
+            Some(Won::TooMany) => Err(Refusal::TooManyWinners),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use frame::MessageId;
+
+    const A: UploadId = UploadId([0xa; 16]);
+    const B: UploadId = UploadId([0xb; 16]);
+
+    fn agency(number: u32) -> Agency {
+        Agency::new(number).unwrap()
+    }
+
+    fn batch(number: u32, source: Source, bets: u32) -> Fact {
+        Fact::Batch {
+            agency: agency(number),
+            source,
+            id: MessageId([0; 16]),
+            bets,
+        }
+    }
+
+    #[test]
+    fn only_agencies_one_to_n_take_part_and_with_zero_anyone_up_to_the_bound() {
+        let five = Lottery::new(5);
+        assert_eq!(five.check_bet(agency(5)), Ok(()));
+        let refusal = Refusal::UnknownAgency {
+            agency: agency(6),
+            agencies: 5,
+        };
+        assert_eq!(five.check_bet(agency(6)), Err(refusal));
+        assert_eq!(five.check_query(agency(6)), Err(refusal));
+
+        let mut anyone = Lottery::new(0);
+        for number in 1..=MAX_AGENCIES {
+            anyone.apply(&Fact::Finished {
+                agency: agency(u32::MAX - number),
+            });
+        }
+        assert_eq!(anyone.check_agency(agency(u32::MAX - 1)), Ok(()));
+        assert_eq!(
+            anyone.check_agency(agency(1)),
+            Err(Refusal::TooManyAgencies)
+        );
+        assert_eq!(anyone.draw(), Draw::Waiting);
+        assert_eq!(
+            anyone.check_query(agency(u32::MAX - 1)),
+            Err(Refusal::NoDraw)
+        );
+    }
+
+    #[test]
+    fn the_first_stored_batch_decides_an_agencys_source() {
+        let mut lottery = Lottery::new(2);
+        assert_eq!(lottery.check_resume(agency(1), A), Ok(0));
+        assert_eq!(lottery.check_resume(agency(1), B), Ok(0));
+        lottery.apply(&batch(1, Source::Upload(A), 3));
+        lottery.apply(&batch(1, Source::Upload(A), 4));
+        assert_eq!(lottery.check_resume(agency(1), A), Ok(7));
+        assert_eq!(
+            lottery.check_resume(agency(1), B),
+            Err(Refusal::OtherUpload(A))
+        );
+        assert_eq!(
+            lottery.check_batch(agency(1), Source::Upload(B)),
+            Err(Refusal::OtherUpload(A))
+        );
+        assert_eq!(
+            lottery.check_batch(agency(1), Source::Plain),
+            Err(Refusal::PlainBesideUpload(A))
+        );
+        assert_eq!(lottery.check_bet(agency(1)), Ok(()));
+
+        lottery.apply(&batch(2, Source::Plain, 1));
+        assert_eq!(lottery.check_batch(agency(2), Source::Plain), Ok(()));
+        assert_eq!(
+            lottery.check_resume(agency(2), A),
+            Err(Refusal::UploadBesidePlain)
+        );
+        assert_eq!(
+            lottery.check_finished(agency(2), Some(A), Some(0)),
+            Err(Refusal::UploadBesidePlain)
+        );
+    }
+
+    #[test]
+    fn finished_closes_the_bets_and_needs_the_uploads_total() {
+        let mut lottery = Lottery::new(2);
+        lottery.apply(&batch(1, Source::Upload(A), 3));
+        for said in [None, Some(2), Some(4)] {
+            let refusal = Refusal::WrongTotal { stored: 3, said };
+            assert_eq!(
+                lottery.check_finished(agency(1), Some(A), said),
+                Err(refusal)
+            );
+        }
+        assert_eq!(
+            lottery.check_finished(agency(1), Some(A), Some(3)),
+            Ok(true)
+        );
+        assert_eq!(lottery.check_finished(agency(1), None, Some(99)), Ok(true));
+        lottery.apply(&Fact::Finished { agency: agency(1) });
+        assert_eq!(
+            lottery.check_finished(agency(1), Some(A), Some(3)),
+            Ok(false)
+        );
+        assert_eq!(
+            lottery.check_bet(agency(1)),
+            Err(Refusal::Finished(agency(1)))
+        );
+        assert_eq!(lottery.check_resume(agency(1), A), Ok(3));
+        assert_eq!(lottery.check_bet(agency(2)), Ok(()));
+    }
+
+    #[test]
+    fn the_draw_is_due_when_all_have_finished_and_then_done_whatever_the_configuration() {
+        let mut lottery = Lottery::new(2);
+        lottery.apply(&batch(2, Source::Upload(A), 3));
+        lottery.apply(&Fact::Finished { agency: agency(2) });
+        assert_eq!(lottery.draw(), Draw::Waiting);
+        lottery.apply(&Fact::Finished { agency: agency(1) });
+        assert_eq!(lottery.draw(), Draw::Due);
+        let winner = Number::new(7574).unwrap();
+        lottery.apply(&Fact::Drawn {
+            position: 9,
+            winner,
+        });
+        for agencies in [0, 1, 2, 3] {
+            let mut again = Lottery::new(agencies);
+            lottery.facts().for_each(|fact| again.apply(&fact));
+            assert_eq!(
+                again.facts().collect::<Vec<_>>(),
+                lottery.facts().collect::<Vec<_>>()
+            );
+            assert_eq!(
+                again.draw(),
+                Draw::Done {
+                    position: 9,
+                    winner
+                }
+            );
+            assert_eq!(
+                again.check_query(agency(2)),
+                Ok(()),
+                "it took part in what was drawn"
+            );
+            assert_eq!(again.check_resume(agency(2), A), Ok(3));
+            assert_eq!(again.check_bet(agency(1)), Err(Refusal::Drawn));
+        }
+    }
+
+    #[test]
+    fn each_agency_gets_its_own_winners_in_order_and_too_many_are_refused() {
+        let mut tally = Tally::default();
+        tally.add(agency(1), b"3");
+        tally.add(agency(2), b"9");
+        tally.add(agency(1), b"A|1");
+        assert_eq!(tally.winners(agency(1)).unwrap().list(), b"3|\"A|1\"");
+        assert_eq!(tally.winners(agency(2)).unwrap().list(), b"9");
+        assert_eq!(tally.winners(agency(3)).unwrap().list(), b"");
+
+        let document = [b'7'; 31];
+        for _ in 0..MAX_LIST / 32 {
+            tally.add(agency(4), &document);
+        }
+        assert!(tally.winners(agency(4)).is_ok());
+        tally.add(agency(4), &document);
+        assert_eq!(tally.winners(agency(4)), Err(Refusal::TooManyWinners));
+    }
+}

@@ -1,0 +1,219 @@
+//! The text of every log line: nobody else writes one.
+//!
+//! Graders and operators parse these lines. `action` and `result` come first, every further part is
+//! `key: value`, and no value from outside can hold a `|` or a line break. Names and birthdates of
+//! bettors never reach a line.
+
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+
+use frame::line::{CRITICAL, Escaped};
+use frame::{Agency, Bet, UploadId};
+use tracing::{debug, error, info, warn};
+
+/// How the contract names this program.
+const CONTAINER: &str = "server";
+
+/// What the configuration says.
+pub fn config(port: u16, listen_backlog: u32, logging_level: &str) {
+    debug!(
+        "action: config | result: success | port: {port} | listen_backlog: {listen_backlog} | logging_level: {logging_level}"
+    );
+}
+
+/// Something in the configuration that was passed over, or that will not do what it seems to.
+pub fn config_warning(warning: &str) {
+    warn!(
+        "action: config | result: in_progress | warning: {}",
+        Escaped(warning)
+    );
+}
+
+/// The listener is bound.
+pub fn listening(address: SocketAddr) {
+    info!(
+        "action: listen | result: success | ip: {} | port: {}",
+        address.ip(),
+        address.port()
+    );
+}
+
+/// The store is open.
+pub fn store_opened(recovery: &dyn Display) {
+    info!("action: open_store | result: success | recovered: {recovery}");
+}
+
+/// Something about the stored files that an operator should know.
+pub fn store_warning(warning: &dyn Display) {
+    warn!("action: open_store | result: in_progress | warning: {warning}");
+}
+
+/// The server waits for connections.
+pub fn accepting() {
+    info!("action: accept_connections | result: in_progress");
+}
+
+/// A connection was accepted; `quiet` for a health check.
+pub fn accepted(ip: IpAddr, quiet: bool) {
+    leveled(
+        quiet,
+        format_args!("action: accept_connections | result: success | ip: {ip}"),
+    );
+}
+
+/// No connection can be accepted for now.
+pub fn accept_failed(error: &dyn Display) {
+    error!("action: accept_connections | result: fail | error: {error}");
+}
+
+/// A line of text came; `quiet` for a health check.
+pub fn text_received(ip: IpAddr, text: &str, quiet: bool) {
+    let msg = Escaped(text);
+    leveled(
+        quiet,
+        format_args!("action: receive_message | result: success | ip: {ip} | msg: {msg}"),
+    );
+}
+
+/// A peer broke the framing, or spoke no language of ours.
+pub fn receive_failed(ip: IpAddr, error: &dyn Display) {
+    error!("action: receive_message | result: fail | ip: {ip} | error: {error}");
+}
+
+/// A peer took too long.
+pub fn timed_out(ip: IpAddr, waited_for: &str) {
+    warn!(
+        "action: receive_message | result: fail | ip: {ip} | error: timed out waiting for {waited_for}"
+    );
+}
+
+/// A connection is closed; `quiet` for a health check.
+pub fn connection_closed(ip: IpAddr, quiet: bool) {
+    leveled(
+        quiet,
+        format_args!("action: close_connection | result: success | ip: {ip}"),
+    );
+}
+
+/// A connection was lost.
+pub fn connection_lost(ip: IpAddr, error: &dyn Display) {
+    info!("action: close_connection | result: fail | ip: {ip} | error: {error}");
+}
+
+/// A single bet was stored.
+pub fn bet_stored(bet: &Bet<'_>) {
+    let (dni, numero) = (Escaped(bet.document.as_str()), bet.number);
+    info!("action: apuesta_almacenada | result: success | dni: {dni} | numero: {numero}");
+}
+
+/// A single bet was refused.
+pub fn bet_refused(error: &dyn Display) {
+    error!("action: apuesta_almacenada | result: fail | error: {error}");
+}
+
+/// A batch was stored.
+pub fn batch_stored(bets: u32) {
+    info!("action: apuesta_recibida | result: success | cantidad: {bets}");
+}
+
+/// A batch was refused.
+pub fn batch_refused(bets: usize, error: &dyn Display) {
+    error!("action: apuesta_recibida | result: fail | cantidad: {bets} | error: {error}");
+}
+
+/// An agency has finished.
+pub fn finished(agency: Agency) {
+    info!("action: notify_finished | result: success | agency: {agency}");
+}
+
+/// An agency may not finish.
+pub fn finished_refused(agency: Agency, error: &dyn Display) {
+    error!("action: notify_finished | result: fail | agency: {agency} | error: {error}");
+}
+
+/// An agency goes on with an upload.
+pub fn resumed(agency: Agency, upload: UploadId, bets: u64) {
+    info!(
+        "action: resume | result: success | agency: {agency} | envio: {upload} | apuestas: {bets}"
+    );
+}
+
+/// An agency may not go on with an upload.
+pub fn resume_refused(agency: Agency, error: &dyn Display) {
+    error!("action: resume | result: fail | agency: {agency} | error: {error}");
+}
+
+/// A connection was dropped because its upload goes on elsewhere.
+pub fn fenced(ip: IpAddr) {
+    warn!("action: fence_connection | result: success | ip: {ip}");
+}
+
+/// A winners query waits for the draw.
+pub fn winners_held(agency: Agency) {
+    debug!("action: consulta_ganadores | result: in_progress | agency: {agency}");
+}
+
+/// A winners query was answered.
+pub fn winners_told(agency: Agency) {
+    info!("action: consulta_ganadores | result: success | agency: {agency}");
+}
+
+/// A winners query was refused.
+pub fn winners_refused(agency: Agency, error: &dyn Display) {
+    error!("action: consulta_ganadores | result: fail | agency: {agency} | error: {error}");
+}
+
+/// A whole frame held no request.
+pub fn request_refused(ip: IpAddr, error: &dyn Display) {
+    error!("action: receive_message | result: fail | ip: {ip} | error: {error}");
+}
+
+/// All agencies have finished: the stored bets are being counted.
+pub fn drawing() {
+    debug!("action: sorteo | result: in_progress");
+}
+
+/// The draw is done.
+pub fn drawn() {
+    info!("action: sorteo | result: success");
+}
+
+/// All is counted, but the result cannot be stored.
+pub fn draw_stalled(error: &dyn Display) {
+    error!("action: sorteo | result: fail | error: {error}");
+}
+
+/// A signal asks the server to stop.
+pub fn signal(name: &str) {
+    info!("action: receive_signal | result: success | container: {CONTAINER} | signal: {name}");
+}
+
+/// The listener is closed.
+pub fn listener_closed() {
+    info!("action: close_listener | result: success");
+}
+
+/// The store is closed.
+pub fn store_closed() {
+    info!("action: close_store | result: success");
+}
+
+/// The last line of an orderly stop.
+pub fn exit() {
+    info!("action: exit | result: success | container: {CONTAINER}");
+}
+
+/// The last line of a program that cannot go on.
+pub fn exit_failed(error: &dyn Display) {
+    let error = error.to_string();
+    let error = Escaped(&error);
+    error!(target: CRITICAL, "action: exit | result: fail | container: {CONTAINER} | error: {error}");
+}
+
+fn leveled(quiet: bool, line: std::fmt::Arguments<'_>) {
+    if quiet {
+        debug!("{line}")
+    } else {
+        info!("{line}")
+    }
+}

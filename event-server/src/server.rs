@@ -1,0 +1,336 @@
+//! The outside of the loop: one `Poll`, the listener, the signals, the timers. The one file that names mio.
+//!
+//! Readiness comes in and is noted; [`Hub::tick`] does the work. The listener has a sticky bit like every
+//! connection: an edge tells once, and only `WouldBlock` clears it. A signal is an event like any other.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use frame::line::Journal;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook_mio::v1_0::Signals;
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+
+use crate::config::Config;
+use crate::connection::{Limits, Stream};
+use crate::hub::Hub;
+use crate::report;
+use crate::service::Service;
+use crate::store::{Folder, StoreError};
+
+const LISTENER: Token = Token(usize::MAX);
+const SIGNALS: Token = Token(usize::MAX - 1);
+
+/// Events that one poll may bring.
+const EVENTS: usize = 1_024;
+
+/// Connections that one turn accepts, so that a storm of them does not stop the others.
+const ACCEPTS_A_TURN: usize = 64;
+
+/// How long to leave the listener alone after the system had no resources for a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Finds the peers that vanished while they were held.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(30))
+    .with_interval(Duration::from_secs(10))
+    .with_retries(3);
+
+/// Why the server could not begin or go on.
+#[derive(Debug)]
+pub enum ServerError {
+    /// The listener, the poll or the signals failed.
+    System {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The disk failed.
+    Store(StoreError),
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System { what, error } => write!(f, "{what}: {error}"),
+            Self::Store(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ServerError {}
+
+impl From<StoreError> for ServerError {
+    fn from(e: StoreError) -> Self {
+        Self::Store(e)
+    }
+}
+
+fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> ServerError {
+    move |error| ServerError::System {
+        what: what.into(),
+        error,
+    }
+}
+
+impl Stream for TcpStream {
+    fn shutdown_write(&self) -> io::Result<()> {
+        self.shutdown(std::net::Shutdown::Write)
+    }
+
+    fn take_error(&self) -> io::Result<Option<io::Error>> {
+        TcpStream::take_error(self)
+    }
+}
+
+/// A server that listens.
+pub struct Server {
+    poll: Poll,
+    signals: Signals,
+    /// Until the server stops.
+    listener: Option<TcpListener>,
+    address: SocketAddr,
+    /// The listener's sticky bit.
+    acceptable: bool,
+    /// The listener is left alone until then.
+    accept_again: Option<Instant>,
+    /// The last attempt found no resources, and that was reported.
+    accept_failing: bool,
+    hub: Hub<TcpStream, Folder>,
+    journal: Journal,
+    shutdown_grace: Duration,
+    /// When a server that stops drops what is left.
+    stop_until: Option<Instant>,
+}
+
+impl Server {
+    /// Binds the listener and takes over the signals.
+    ///
+    /// # Errors
+    /// The address is taken or not ours, or the system has no resources.
+    pub fn bind(
+        config: &Config,
+        service: Service<Folder>,
+        journal: Journal,
+    ) -> Result<Self, ServerError> {
+        let poll = Poll::new().map_err(system("making a poll"))?;
+        let registry = poll.registry();
+
+        let mut signals = catch_signals().map_err(system("catching signals"))?;
+        registry
+            .register(&mut signals, SIGNALS, Interest::READABLE)
+            .map_err(system("watching signals"))?;
+
+        let what = || format!("listening on {}", config.address);
+        let mut listener = listen(config).map_err(system(what()))?;
+        let address = listener.local_addr().map_err(system(what()))?;
+        registry
+            .register(&mut listener, LISTENER, Interest::READABLE)
+            .map_err(system("watching the listener"))?;
+        report::listening(address);
+        report::accepting();
+
+        let limits = Limits {
+            max_frame: config.max_frame,
+            idle_timeout: config.idle_timeout,
+        };
+        Ok(Self {
+            poll,
+            signals,
+            listener: Some(listener),
+            address,
+            acceptable: false,
+            accept_again: None,
+            accept_failing: false,
+            hub: Hub::new(service, limits, config.max_connections),
+            journal,
+            shutdown_grace: config.shutdown_grace,
+            stop_until: None,
+        })
+    }
+
+    /// Serves until a signal stops it; then closes everything.
+    ///
+    /// # Errors
+    /// The disk or the poll failed. Nothing of the turn was answered.
+    pub fn run(mut self) -> Result<(), ServerError> {
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            self.journal.flush();
+            let now = Instant::now();
+            if self
+                .stop_until
+                .is_some_and(|until| self.hub.is_empty() || now >= until)
+            {
+                break;
+            }
+            match self.poll.poll(&mut events, self.timeout(now)) {
+                Err(e) if e.kind() != io::ErrorKind::Interrupted => {
+                    return Err(system("waiting for events")(e));
+                }
+                _ => {}
+            }
+            let now = Instant::now();
+            self.mark(&events, now);
+            self.accept(now);
+            if let Err(e) = self.hub.tick(now) {
+                // What this turn's lines say did not come true.
+                self.journal.discard();
+                return Err(e.into());
+            }
+        }
+        self.hub.close()?;
+        report::store_closed();
+        Ok(())
+    }
+
+    fn timeout(&self, now: Instant) -> Option<Duration> {
+        if self.hub.has_work() || self.can_accept() && self.accept_again.is_none() {
+            return Some(Duration::ZERO);
+        }
+        let deadlines = [self.hub.deadline(), self.accept_again, self.stop_until];
+        deadlines
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|at| at.saturating_duration_since(now))
+    }
+
+    /// Notes what the events say; serves nothing.
+    fn mark(&mut self, events: &Events, now: Instant) {
+        for event in events {
+            match event.token() {
+                LISTENER => self.acceptable = true,
+                SIGNALS => self.stop(now),
+                Token(slot) => {
+                    let dead = event.is_error() || event.is_write_closed();
+                    self.hub
+                        .mark(slot, event.is_readable(), event.is_writable(), dead);
+                }
+            }
+        }
+    }
+
+    fn can_accept(&self) -> bool {
+        self.listener.is_some() && self.acceptable && self.hub.has_room()
+    }
+
+    /// Accepts what waits, as far as there is room: the rest stays in the backlog.
+    fn accept(&mut self, now: Instant) {
+        if self.accept_again.is_some_and(|at| now < at) {
+            return;
+        }
+        self.accept_again = None;
+        for _ in 0..ACCEPTS_A_TURN {
+            if !self.can_accept() {
+                break;
+            }
+            let Some(listener) = &self.listener else {
+                break;
+            };
+            match listener.accept() {
+                Ok((stream, peer)) => {
+                    self.accept_failing = false;
+                    self.admit(stream, peer.ip().to_canonical(), now);
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    self.acceptable = false;
+                    report::accepting();
+                }
+                // The peer was gone before we looked.
+                Err(e) if is_peers(&e) => {}
+                Err(e) => {
+                    if !self.accept_failing {
+                        report::accept_failed(&e);
+                    }
+                    self.accept_failing = true;
+                    self.accept_again = Some(now + ACCEPT_PAUSE);
+                    break;
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, mut stream: TcpStream, ip: IpAddr, now: Instant) {
+        let slot = Token(self.hub.next_slot());
+        let ready = stream
+            .set_nodelay(true)
+            .and_then(|()| SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE))
+            .and_then(|()| {
+                let both = Interest::READABLE | Interest::WRITABLE;
+                self.poll.registry().register(&mut stream, slot, both)
+            });
+        match ready {
+            Ok(()) => self.hub.insert(stream, ip, now),
+            Err(e) => report::connection_lost(ip, &e),
+        }
+    }
+
+    fn stop(&mut self, now: Instant) {
+        for signal in self.signals.pending() {
+            report::signal(if signal == SIGINT {
+                "SIGINT"
+            } else {
+                "SIGTERM"
+            });
+        }
+        if self.stop_until.is_some() {
+            return;
+        }
+        self.stop_until = Some(now + self.shutdown_grace);
+        self.listener = None;
+        report::listener_closed();
+        self.hub.stop();
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// mio's own bind fixes the backlog; and without SO_REUSEADDR a restart could not bind for a minute.
+fn listen(config: &Config) -> io::Result<TcpListener> {
+    let domain = Domain::for_address(config.address);
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&config.address.into())?;
+    socket.listen(config.listen_backlog.try_into().unwrap_or(i32::MAX))?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+/// The first signal becomes an event; a second one ends the program at once, whatever it is doing.
+fn catch_signals() -> io::Result<Signals> {
+    let stopping = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        let code = 128 + signal;
+        signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(&stopping))?;
+        signal_hook::flag::register(signal, Arc::clone(&stopping))?;
+    }
+    Signals::new([SIGTERM, SIGINT])
+}
+
+/// Errors of accept(2) that speak of one connection, not of the listener.
+fn is_peers(e: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown,
+        NetworkUnreachable,
+    };
+    matches!(
+        e.kind(),
+        ConnectionAborted
+            | ConnectionReset
+            | HostUnreachable
+            | Interrupted
+            | NetworkDown
+            | NetworkUnreachable
+    )
+}

@@ -1,0 +1,82 @@
+//! What the service knows of a connection: its name, and what it has said about itself.
+
+use frame::{Agency, UploadId};
+
+use super::refusal::Refusal;
+use crate::fact::Source;
+
+/// Names one connection for good: slots are used again, serials are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionId {
+    /// Where the hub keeps it.
+    pub slot: usize,
+    /// Which connection of all that ever were.
+    pub serial: u64,
+}
+
+/// What a connection has said about itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Session {
+    /// Nothing yet: the only moment for a resume.
+    #[default]
+    New,
+    /// Something, but nothing that was accepted.
+    Unbound,
+    /// It speaks for an agency.
+    Plain(Agency),
+    /// It carries an agency's upload.
+    Upload {
+        /// Whose.
+        agency: Agency,
+        /// Which.
+        upload: UploadId,
+        /// No batch was refused: what is stored is still a prefix of the file.
+        intact: bool,
+    },
+}
+
+impl Session {
+    /// The agency it speaks for.
+    pub fn agency(self) -> Option<Agency> {
+        match self {
+            Self::New | Self::Unbound => None,
+            Self::Plain(agency) | Self::Upload { agency, .. } => Some(agency),
+        }
+    }
+
+    /// The upload it carries.
+    pub(super) fn upload(self) -> Option<(Agency, UploadId)> {
+        match self {
+            Self::Upload { agency, upload, .. } => Some((agency, upload)),
+            _ => None,
+        }
+    }
+
+    /// What its batches are parts of.
+    pub(super) fn source(self) -> Source {
+        self.upload()
+            .map_or(Source::Plain, |(_, upload)| Source::Upload(upload))
+    }
+
+    /// Whether it may speak for this agency.
+    pub(super) fn check(self, named: Agency) -> Result<(), Refusal> {
+        match self.agency() {
+            Some(bound) if bound != named => Err(Refusal::OtherAgency { bound, named }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Binds it, where it is not bound yet.
+    pub(super) fn bind(&mut self, agency: Agency) {
+        if self.agency().is_none() {
+            *self = Self::Plain(agency);
+        }
+    }
+
+    /// A batch was refused: whatever follows would leave a hole in the upload.
+    pub(super) fn break_upload(&mut self) {
+        if let Self::Upload { intact, .. } = self {
+            *intact = false;
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The rules of the architecture that a program can check.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every source file of the server, by its path under `src`, without comments and unit tests.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path: PathBuf = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let code: String = text
+                .split("#[cfg(test)]\nmod tests")
+                .next()
+                .unwrap_or_default()
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .flat_map(|line| [line, "\n"])
+                .collect();
+            let name = path.strip_prefix(&root).unwrap().display().to_string();
+            sources.push((name, code));
+        }
+    }
+    sources
+}
+
+/// Whether `code` has `word` with no letter, digit or underscore around it.
+fn names(code: &str, word: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(word)
+        .any(|(at, _)| !code[..at].ends_with(part) && !code[at + word.len()..].starts_with(part))
+}
+
+/// Fails where a file other than `rooms` names one of `words`, and where no room does: then the rule
+/// watches over nothing.
+fn only(rooms: &[&str], words: &[&str]) {
+    let mut found = false;
+    for (file, code) in sources() {
+        for word in words {
+            if names(&code, word) {
+                let home = rooms
+                    .iter()
+                    .any(|room| file == *room || file.starts_with(&format!("{room}/")));
+                assert!(home, "{file} names {word}, which belongs to {rooms:?}");
+                found = true;
+            }
+        }
+    }
+    assert!(found, "nobody names {words:?}");
+}
+
+#[test]
+fn each_library_is_named_in_its_room_alone() {
+    only(
+        &["server.rs"],
+        &["mio", "signal_hook", "signal_hook_mio", "socket2"],
+    );
+    only(&["hub.rs"], &["slab", "Slab"]);
+    only(&["config.rs"], &["configparser", "humantime"]);
+    only(&["store.rs", "store"], &["crc32fast"]);
+}
+
+#[test]
+fn the_text_of_log_lines_lives_in_the_report_alone() {
+    only(&["report.rs"], &["tracing"]);
+    let quoted = sources()
+        .into_iter()
+        .filter(|(_, code)| code.contains("\"action:"));
+    assert_eq!(
+        quoted.map(|(file, _)| file).collect::<Vec<_>>(),
+        ["report.rs"]
+    );
+}
+
+#[test]
+fn the_lottery_has_no_io_and_no_clock() {
+    let (_, lottery) = sources()
+        .into_iter()
+        .find(|(file, _)| file == "lottery.rs")
+        .unwrap();
+    for word in [
+        "io",
+        "fs",
+        "net",
+        "time",
+        "Instant",
+        "SystemTime",
+        "thread",
+        "store",
+        "report",
+    ] {
+        assert!(!names(&lottery, word), "lottery.rs names {word}");
+    }
+}
+
+#[test]
+fn arrows_go_down_from_main_to_server_to_hub_to_service_to_store() {
+    let order = [
+        "server.rs",
+        "hub.rs",
+        "connection.rs",
+        "service",
+        "lottery.rs",
+        "fact.rs",
+    ];
+    let module = |room: &str| room.trim_end_matches(".rs").to_owned();
+    for (file, code) in sources() {
+        let file = if file == "service.rs" {
+            "service/".into()
+        } else {
+            file
+        };
+        let Some(own) = order.iter().position(|room| file.starts_with(room)) else {
+            continue;
+        };
+        for above in &order[..own] {
+            let path = format!("crate::{}", module(above));
+            assert!(
+                !names(&code, &path),
+                "{file} names {path}, which stands above it"
+            );
+        }
+    }
+    for (file, code) in sources()
+        .iter()
+        .filter(|(file, _)| file.starts_with("store"))
+    {
+        for above in [
+            "server",
+            "hub",
+            "connection",
+            "service",
+            "lottery",
+            "report",
+        ] {
+            assert!(
+                !names(code, &format!("crate::{above}")),
+                "{file} names {above}"
+            );
+        }
+    }
+}
