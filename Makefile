@@ -1,12 +1,21 @@
 # What can be done with the project; `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help build entrega docker-image docker-compose-up docker-compose-down docker-compose-logs test-containers
+.PHONY: help run test bench build entrega docker-image docker-compose-up docker-compose-down docker-compose-logs test-containers
 
 # The definition that generar-compose.sh was asked for, else the committed one.
 COMPOSE = docker compose -f $(or $(wildcard docker-compose-dev.yaml),compose/dev.yaml)
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 22
+
+run: build ## the whole story: a central, five agencies, the draw, the winners
+	cargo run --release --locked -q -p benches --bin story
+
+test: ## every test that needs no container engine
+	cargo test --workspace --locked
+
+bench: ## every bench
+	cargo bench --locked -p benches
 
 build: ## both programs, optimised
 	cargo build --release --locked -p event-server -p batch-client
