@@ -1,0 +1,203 @@
+//! The store on a real folder: the format that Python wrote, files of others, modes, the lock.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use event_server::fact::{Fact, Source};
+use event_server::store::{Durability, Folder, Recovery, Scanner, Store, StoreError};
+use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
+
+const GOLDEN: &str = include_str!("vectors/bets.csv");
+
+/// The bets of the golden file, from the JSON beside it: one `"key": value` a line.
+fn golden_bets() -> Vec<Bet<'static>> {
+    let value = |line: &str| {
+        let (_, value) = line.split_once(": ")?;
+        let value = value.strip_suffix(',').unwrap_or(value);
+        let quoted = value
+            .strip_prefix('"')
+            .and_then(|value| value.strip_suffix('"'));
+        Some(quoted.unwrap_or(value).replace("\\\"", "\""))
+    };
+    let values: Vec<String> = include_str!("vectors/bets.json")
+        .lines()
+        .filter_map(value)
+        .collect();
+    let (bets, []) = values.as_chunks() else {
+        panic!("six values a bet")
+    };
+    let bet = |[agency, first_name, last_name, document, birthdate, number]: &[String; 6]| Bet {
+        agency: Agency::parse(agency.as_bytes()).unwrap(),
+        first_name: frame::Name::parse(first_name.clone().into_bytes()).unwrap(),
+        last_name: frame::Name::parse(last_name.clone().into_bytes()).unwrap(),
+        document: Document::parse(document.clone().into_bytes()).unwrap(),
+        birthdate: Birthdate::parse(birthdate.as_bytes()).unwrap(),
+        number: Number::parse(number.as_bytes()).unwrap(),
+    };
+    bets.iter().map(bet).collect()
+}
+
+fn open(path: &Path) -> Result<(Store<Folder>, Recovery, Vec<Fact>), StoreError> {
+    let mut facts = Vec::new();
+    let folder = Folder::open(path)?;
+    let (store, recovery) = Store::open(folder, Durability::Always, |fact| facts.push(*fact))?;
+    Ok((store, recovery, facts))
+}
+
+/// Stores bets, each as a batch of its own, in one turn.
+fn store(store: &mut Store<Folder>, bets: &[Bet<'_>]) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    for bet in bets {
+        let (agency, id) = (bet.agency, MessageId::of(b""));
+        let fact = Fact::Batch {
+            agency,
+            source: Source::Plain,
+            id,
+            bets: 1,
+        };
+        let mut draft = store.draft(1000).unwrap();
+        draft.row(bet);
+        draft.seal(fact);
+        facts.push(fact);
+    }
+    store.commit().unwrap();
+    facts
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn rows_are_written_as_python_writes_them_and_stay_through_kills_and_orderly_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let bets = golden_bets();
+    let (mut first, _, facts) = open(folder.path()).unwrap();
+    assert_eq!(facts, []);
+    let stored = store(&mut first, &bets);
+    // Dropped without a word, as a kill would.
+    drop(first);
+    let (mut second, recovery, facts) = open(folder.path()).unwrap();
+    assert_eq!((facts, recovery.turns), (stored, 1));
+    assert_eq!(
+        fs::read_to_string(folder.path().join("bets.csv")).unwrap(),
+        GOLDEN
+    );
+    let checkpoint = [Fact::Finished {
+        agency: Agency::new(1).unwrap(),
+    }];
+    second.checkpoint(checkpoint).unwrap();
+    store(&mut second, &bets);
+    second.close(checkpoint).unwrap();
+    let (_, recovery, facts) = open(folder.path()).unwrap();
+    assert_eq!(
+        (&facts[..], recovery.turns, recovery.cut),
+        (&checkpoint[..], 0, 0)
+    );
+    let twice = fs::read_to_string(folder.path().join("bets.csv")).unwrap();
+    assert_eq!(twice, GOLDEN.repeat(2));
+}
+
+#[test]
+fn the_draw_reads_the_stored_file_in_slices() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut open, _, _) = open(folder.path()).unwrap();
+    store(&mut open, &golden_bets());
+    let mut scanner = Scanner::new(Number::new(464).unwrap());
+    let mut winners = Vec::new();
+    let (mut at, until) = (0, open.position());
+    while at < until {
+        let mut slice = [0; 50];
+        let count = open.read(at, until, &mut slice).unwrap();
+        let won = |agency: Agency, document: &[u8]| winners.push((agency.get(), document.to_vec()));
+        scanner.scan(&slice[..count], won).unwrap();
+        at += count as u64;
+    }
+    assert_eq!(winners, [(5, b"1".to_vec())]);
+}
+
+#[test]
+fn a_file_that_others_wrote_is_taken_over_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bets.csv");
+    // What the wire would refuse: a long name, an empty one, a leading zero, a number of ten digits, bare LF.
+    let lax = format!(
+        "{GOLDEN}01,{},\"\",\"1,2\",2000-01-01,1234567890\n",
+        "x".repeat(300)
+    );
+    fs::write(&path, &lax).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+    fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+
+    let (mut taken, recovery, facts) = open(folder.path()).unwrap();
+    assert_eq!((recovery.taken_over, &facts[..]), (Some(7), &[][..]));
+    assert_eq!(mode(&path), 0o600);
+    store(&mut taken, &golden_bets());
+    drop(taken);
+    let (_, recovery, facts) = open(folder.path()).unwrap();
+    assert_eq!((recovery.taken_over, facts.len()), (None, 6));
+    assert_eq!(fs::read_to_string(&path).unwrap(), lax + GOLDEN);
+    assert_eq!(fs::read(folder.path().join("notes.txt")).unwrap(), b"mine");
+}
+
+#[test]
+fn a_file_that_is_no_bets_csv_is_not_taken_over_and_the_row_is_named() {
+    for (row, flaw) in [
+        ("1,a,b,3,2000-01-01,7", "has no line end"),
+        ("1,a,b,3,2000-01-01\r\n", "has not six columns"),
+        ("\r\n", "has not six columns"),
+        ("agency,a,b,3,2000-01-01,7\r\n", "has no agency"),
+        ("1,a,b,3,2000-13-01,7\r\n", "has no date"),
+        ("1,a,b,3,2000-01-01,7.5\r\n", "has no number"),
+        ("1,\"a\r\nb\",b,3,2000-01-01,7\r\n", "has a quote"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bets.csv");
+        fs::write(&path, format!("{GOLDEN}{row}")).unwrap();
+        let refused = open(folder.path()).err().unwrap().to_string();
+        let expected = format!(
+            "{}: the row at byte {} {flaw}",
+            path.display(),
+            GOLDEN.len()
+        );
+        assert!(refused.starts_with(&expected), "{refused}");
+        assert!(!folder.path().join("bets.wal").exists());
+    }
+}
+
+#[test]
+fn the_folder_and_the_files_are_their_owners_alone() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("a/b");
+    let (store, _, _) = open(&folder).unwrap();
+    for made in [parent.path().join("a"), folder.clone()] {
+        assert_eq!(mode(&made), 0o700);
+    }
+    for name in ["bets.csv", "bets.wal", "lock"] {
+        assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
+    }
+    assert!(!folder.join("bets.wal.new").exists());
+    let second = open(&folder).err().unwrap();
+    assert!(matches!(second, StoreError::Locked { .. }), "{second}");
+    assert!(
+        second.to_string().contains("another server has locked"),
+        "{second}"
+    );
+    drop(store);
+    assert!(open(&folder).is_ok());
+}
+
+#[test]
+fn a_folder_that_cannot_be_is_an_error_that_names_it() {
+    let parent = tempfile::tempdir().unwrap();
+    let file = parent.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = open(&file.join("data")).err().unwrap().to_string();
+    assert!(
+        error.starts_with("cannot create the folder") && error.contains("file/data"),
+        "{error}"
+    );
+    let error = open(&file).err().unwrap().to_string();
+    assert!(error.starts_with("cannot create the folder"), "{error}");
+}

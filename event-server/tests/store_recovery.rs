@@ -1,0 +1,387 @@
+//! What becomes of a log that is cut at every byte, and of one with each byte flipped: all turns that were
+//! acknowledged, or a refusal that leaves the files as they are. Never less, never other bets.
+
+mod store_disk;
+
+use event_server::fact::{Fact, Source};
+use event_server::lottery::Lottery;
+use event_server::store::{Durability, Files, Name, Recovery, Store, StoreError, Warning};
+use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};
+use store_disk::{Disk, DiskFiles};
+
+/// The files as they are after a turn.
+#[derive(Clone)]
+struct Image {
+    bets: Vec<u8>,
+    log: Vec<u8>,
+    lock: Vec<u8>,
+    /// Where the turn's record ends in the log.
+    end: usize,
+    facts: Vec<Fact>,
+}
+
+/// A checkpoint with facts, and then some turns, each with its image. The first image is the checkpoint's.
+fn history(durability: Durability) -> Vec<Image> {
+    let disk = Disk::new(0);
+    let mut lottery = Lottery::new(0);
+    let (mut store, _) = Store::open(disk.boot(), durability, |_| {}).unwrap();
+    stage(&mut store, &mut lottery, batch(1, 2));
+    stage(&mut store, &mut lottery, finished(2));
+    store.commit().unwrap();
+    store.checkpoint(lottery.facts()).unwrap();
+    let mut end = 52 + 48 * lottery.facts().count();
+    let mut images = vec![image(&disk, end, &lottery)];
+    for turn in [
+        vec![batch(1, 1), batch(3, 2)],
+        vec![finished(3)],
+        vec![bet(4), bet(4), finished(4)],
+        vec![Fact::Drawn {
+            position: 7,
+            winner: Number::new(7574).unwrap(),
+        }],
+        vec![batch(1, 3)],
+        vec![finished(1)],
+    ] {
+        let facts = turn.len();
+        for fact in turn {
+            stage(&mut store, &mut lottery, fact);
+        }
+        let before = store.position();
+        store.commit().unwrap();
+        end += 40 + (store.position() - before) as usize + 48 * facts;
+        images.push(image(&disk, end, &lottery));
+    }
+    images
+}
+
+fn batch(agency: u32, bets: u32) -> Fact {
+    Fact::Batch {
+        agency: Agency::new(agency).unwrap(),
+        source: Source::Upload(UploadId(*b"SALT0002SALT0003")),
+        id: MessageId([7; 16]),
+        bets,
+    }
+}
+
+fn bet(agency: u32) -> Fact {
+    Fact::Bet {
+        agency: Agency::new(agency).unwrap(),
+    }
+}
+
+fn finished(agency: u32) -> Fact {
+    Fact::Finished {
+        agency: Agency::new(agency).unwrap(),
+    }
+}
+
+fn stage(store: &mut Store<DiskFiles>, lottery: &mut Lottery, fact: Fact) {
+    let (agency, bets) = match fact {
+        Fact::Bet { agency } => (agency, 1),
+        Fact::Batch { agency, bets, .. } => (agency, bets),
+        _ => {
+            store.record(fact).unwrap();
+            return lottery.apply(&fact);
+        }
+    };
+    let mut draft = store.draft(1000).unwrap();
+    for number in 0..bets {
+        draft.row(&Bet {
+            agency,
+            // The log's salt: a peer that knew it could not forge a record for that.
+            first_name: frame::Name::parse(&b"SALT0002"[..]).unwrap(),
+            last_name: frame::Name::parse(&b"\"P, \xc3\xb1"[..]).unwrap(),
+            document: Document::parse(&b"0123"[..]).unwrap(),
+            birthdate: Birthdate::parse(b"1999-03-17").unwrap(),
+            number: Number::new(number).unwrap(),
+        });
+    }
+    draft.seal(fact);
+    lottery.apply(&fact);
+}
+
+fn image(disk: &Disk, end: usize, lottery: &Lottery) -> Image {
+    let [bets, log, lock] = [Name::Bets, Name::Log, Name::Lock].map(|n| disk.bytes(n).unwrap());
+    let facts = lottery.facts().collect();
+    Image {
+        bets,
+        log,
+        lock,
+        end,
+        facts,
+    }
+}
+
+/// Opens a store over these files. What it recovers must be one of the images, which is returned; what it
+/// refuses must be left alone.
+fn open(
+    images: &[Image],
+    bets: &[u8],
+    log: &[u8],
+    lock: &[u8],
+) -> Result<(usize, Recovery), StoreError> {
+    let files = [(Name::Bets, bets), (Name::Log, log), (Name::Lock, lock)];
+    let disk = Disk::with(&files);
+    let mut lottery = Lottery::new(0);
+    match Store::open(disk.boot(), Durability::Always, |fact| lottery.apply(fact)) {
+        Ok((store, recovery)) => {
+            store.close(lottery.facts()).unwrap();
+            let facts: Vec<Fact> = lottery.facts().collect();
+            let bets = disk.bytes(Name::Bets).unwrap();
+            let found = |image: &Image| image.facts == facts && image.bets == bets;
+            let turns = images
+                .iter()
+                .position(found)
+                .expect("a state that never was");
+            Ok((turns, recovery))
+        }
+        Err(e) => {
+            for (name, bytes) in files {
+                assert!(disk.bytes(name).unwrap() == bytes, "{name:?} was touched");
+            }
+            Err(e)
+        }
+    }
+}
+
+/// How many turns are whole in a log.
+fn whole(images: &[Image], log: &[u8]) -> Option<usize> {
+    let original = &images.last()?.log;
+    images
+        .iter()
+        .rposition(|image| log.starts_with(&original[..image.end]))
+}
+
+#[test]
+fn a_log_cut_at_any_byte_gives_every_whole_turn_or_is_refused_if_one_was_acknowledged() {
+    let images = history(Durability::Always);
+    let last = images.last().unwrap();
+    for (acknowledged, now) in images.iter().enumerate() {
+        for cut in 0..=last.log.len() {
+            let mut zeroed = last.log.clone();
+            zeroed[cut..].fill(0);
+            for log in [&last.log[..cut], &zeroed] {
+                let whole = whole(&images, log);
+                // As the turn left it, and as a power cut may: with nothing that was not synced.
+                let seen = open(&images, &now.bets, log, &now.lock);
+                let synced = open(&images, &images[0].bets, log, b"");
+                match seen {
+                    Ok((turns, _)) => {
+                        assert_eq!(Some(turns), whole, "cut at {cut}");
+                        assert!(turns >= acknowledged, "cut at {cut}");
+                    }
+                    Err(e) => {
+                        assert!(whole < Some(acknowledged), "cut at {cut}: {e}");
+                    }
+                }
+                assert_eq!(
+                    synced.ok().map(|(turns, _)| turns),
+                    whole,
+                    "synced, cut at {cut}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_log_with_any_byte_flipped_gives_every_acknowledged_turn_or_is_refused() {
+    let images = history(Durability::Always);
+    let (first, last) = (&images[0], images.last().unwrap());
+    let before_last = &images[images.len() - 2];
+    for at in 0..last.log.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut log = last.log.clone();
+            log[at] ^= flip;
+            let seen = open(&images, &last.bets, &log, &last.lock);
+            assert_eq!(
+                seen.is_ok(),
+                at >= last.end,
+                "byte {at} flipped by {flip}: {seen:?}"
+            );
+            if let Ok((turns, recovery)) = seen {
+                assert_eq!(turns, images.len() - 1);
+                assert_eq!(recovery.cut, (at + 1 - last.end) as u64);
+            }
+            // With nothing left to tell that the last turn was acknowledged, it is a torn one.
+            let synced = open(&images, &first.bets, &log, b"");
+            match synced {
+                Ok((turns, _)) => assert_eq!(Some(turns), whole(&images, &log), "byte {at}"),
+                Err(StoreError::Head { .. }) => assert!(at < first.end),
+                Err(StoreError::Damage { at: begin, .. }) => {
+                    let begin = begin as usize;
+                    assert!(begin <= at && at < before_last.end, "byte {at}");
+                }
+                Err(e) => panic!("byte {at}: {e}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn without_syncs_a_log_is_cut_at_its_first_bad_record_with_a_warning() {
+    let images = history(Durability::Never);
+    let (first, last) = (&images[0], images.last().unwrap());
+    for at in 0..last.end {
+        let mut log = last.log.clone();
+        log[at] ^= 0x10;
+        match open(&images, &last.bets, &log, &last.lock) {
+            Ok((turns, recovery)) => {
+                assert_eq!(Some(turns), whole(&images, &log), "byte {at}");
+                assert!(matches!(
+                    recovery.warnings[0],
+                    Warning::TurnsLost { bytes: 1.., .. }
+                ));
+                let surplus = (last.bets.len() - images[turns].bets.len()) as u64;
+                assert_eq!(
+                    recovery.warnings.get(1),
+                    (surplus > 0).then_some(&Warning::RowsLost { bytes: surplus })
+                );
+            }
+            Err(e) => assert!(
+                at < first.end && matches!(e, StoreError::Head { .. }),
+                "byte {at}: {e}"
+            ),
+        }
+    }
+    let short = open(&images, &first.bets[1..], &last.log, &last.lock);
+    let Err(e @ StoreError::Short { .. }) = short else {
+        panic!("{short:?}")
+    };
+    assert!(e.to_string().contains("SERVER_DURABILITY=never"));
+}
+
+#[test]
+fn bets_csv_is_mended_from_the_log_and_refused_within_the_checkpoint_or_beyond_the_log() {
+    let images = history(Durability::Always);
+    let (synced, last) = (images[0].bets.len(), images.last().unwrap());
+    for at in 0..last.bets.len() {
+        let mut changed = last.bets.clone();
+        changed[at] ^= 1;
+        match open(&images, &changed, &last.log, &last.lock) {
+            Ok((turns, _)) => assert!(at >= synced && turns == images.len() - 1),
+            Err(e) => assert!(
+                at < synced && matches!(e, StoreError::Different { .. }),
+                "{e}"
+            ),
+        }
+        match open(&images, &last.bets[..at], &last.log, &last.lock) {
+            Ok((turns, _)) => assert!(at >= synced && turns == images.len() - 1),
+            Err(e) => assert!(at < synced && matches!(e, StoreError::Short { .. }), "{e}"),
+        }
+    }
+    let longer = [&last.bets[..], b"1"].concat();
+    let refused = open(&images, &longer, &last.log, &last.lock);
+    assert!(
+        matches!(refused, Err(StoreError::Long { .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_log_of_another_version_is_named() {
+    let disk = Disk::new(0);
+    let (store, _) = Store::open(disk.boot(), Durability::Always, |_| {}).unwrap();
+    store.close([]).unwrap();
+    let mut log = disk.bytes(Name::Log).unwrap();
+    log[8..12].copy_from_slice(&9_u32.to_be_bytes());
+    let crc = crc32fast::hash(&log[..48]);
+    log[48..52].copy_from_slice(&crc.to_be_bytes());
+    let refused = open(&[], b"", &log, b"");
+    assert!(
+        matches!(refused, Err(StoreError::Version { version: 9, .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_folder_is_one_servers_at_a_time() {
+    let disk = Disk::new(0);
+    let files = disk.boot();
+    let (store, _) = Store::open(files, Durability::Always, |_| {}).unwrap();
+    let second = Store::open(disk.rival(), Durability::Always, |_| {});
+    assert!(matches!(second.err(), Some(StoreError::Locked { .. })));
+    drop(store);
+    assert!(Store::open(disk.rival(), Durability::Always, |_| {}).is_ok());
+}
+
+#[test]
+fn a_checkpoint_holds_the_facts_of_very_many_agencies() {
+    let disk = Disk::new(0);
+    let facts: Vec<Fact> = (1..=65_536)
+        .map(|agency| Agency::new(agency).unwrap())
+        .flat_map(|agency| {
+            let source = Source::Upload(UploadId([9; 16]));
+            let bets = u64::MAX;
+            [
+                Fact::Stored {
+                    agency,
+                    source,
+                    bets,
+                },
+                Fact::Finished { agency },
+            ]
+        })
+        .collect();
+    let (store, _) = Store::open(disk.boot(), Durability::Always, |_| {}).unwrap();
+    store.close(facts.iter().copied()).unwrap();
+    let mut found = Vec::new();
+    Store::open(disk.boot(), Durability::Always, |fact| found.push(*fact)).unwrap();
+    assert!(found == facts);
+}
+
+#[test]
+fn a_request_without_room_changes_nothing_and_is_taken_when_there_is_some() {
+    let disk = Disk::new(0);
+    let mut lottery = Lottery::new(0);
+    let (mut store, _) = Store::open(disk.boot(), Durability::Always, |_| {}).unwrap();
+    disk.set_capacity(disk.used());
+    let refused = store.draft(DiskFiles::ROOM as usize + 1);
+    let why = refused.map(drop).unwrap_err().to_string();
+    assert!(why.contains("bets.wal"), "{why}");
+    // What fits into the room is taken, though bets.csv cannot grow; then it lags, and takes nothing more.
+    stage_small(&mut store, &mut lottery);
+    store.commit().unwrap();
+    assert!(store.lagging() && store.position() > 0);
+    assert_eq!(disk.bytes(Name::Bets).unwrap(), b"");
+    assert!(store.draft(1).is_err());
+    let until = store.position();
+    assert!(store.read(0, until, &mut [0; 10]).is_err());
+    // A restart on the full disk knows the turn, and takes nothing either.
+    drop(store);
+    disk.boot();
+    disk.set_capacity(disk.used());
+    let mut replayed = Lottery::new(0);
+    let (mut store, _) = Store::open(disk.rival(), Durability::Always, |fact| {
+        replayed.apply(fact)
+    })
+    .unwrap();
+    store.checkpoint(replayed.facts()).unwrap();
+    assert!(store.lagging() && store.wants_checkpoint());
+    assert!(store.record(finished(1)).is_err());
+    disk.set_capacity(u64::MAX);
+    store.catch_up().unwrap();
+    assert!(!store.lagging());
+    store.checkpoint(replayed.facts()).unwrap();
+    assert!(!store.wants_checkpoint());
+    store.record(finished(1)).unwrap();
+    store.commit().unwrap();
+    let mut bytes = vec![0; until as usize + 10];
+    assert_eq!(store.read(0, until, &mut bytes).unwrap() as u64, until);
+    assert_eq!(&bytes[..until as usize], disk.bytes(Name::Bets).unwrap());
+}
+
+fn stage_small(store: &mut Store<DiskFiles>, lottery: &mut Lottery) {
+    let fact = batch(1, 1);
+    let mut draft = store.draft(60).unwrap();
+    draft.row(&Bet {
+        agency: Agency::new(1).unwrap(),
+        first_name: frame::Name::parse(&b"A"[..]).unwrap(),
+        last_name: frame::Name::parse(&b"B"[..]).unwrap(),
+        document: Document::parse(&b"1"[..]).unwrap(),
+        birthdate: Birthdate::parse(b"1999-03-17").unwrap(),
+        number: Number::new(1).unwrap(),
+    });
+    draft.seal(fact);
+    lottery.apply(&fact);
+}
