@@ -27,7 +27,7 @@ use crate::store::Files;
 const MAX_LINE: usize = 1_024;
 
 /// Unread input that one connection may have in memory, or one largest frame where that is more.
-const INBOX_BOUND: usize = 64 * 1024;
+const INBOX_BOUND: usize = 128 * 1024;
 
 /// Unsent replies beyond which a connection is not served; the largest reply may come on top.
 const OUTBOX_BOUND: usize = 64 * 1024;

@@ -27,6 +27,8 @@ pub struct Inbox {
     /// `start <= end <= buffer.len()`.
     start: usize,
     end: usize,
+    /// The last fill alone used half of the buffer, up to its end: the peer is faster than it is large.
+    flooded: bool,
     max_length: usize,
     bound: usize,
 }
@@ -39,6 +41,7 @@ impl Inbox {
             buffer: Vec::new(),
             start: 0,
             end: 0,
+            flooded: false,
             max_length,
             bound: bound.max(LENGTH_FIELD + max_length),
         }
@@ -62,26 +65,22 @@ impl Inbox {
             self.end <= self.buffer.len(),
             "a reader claims more bytes than it was given room for"
         );
+        self.flooded = self.end == self.buffer.len() && count * 2 >= self.end;
         Ok(Some(count))
     }
 
     fn make_room(&mut self) -> bool {
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-        }
-        if self.end < self.buffer.len() {
-            return true;
-        }
-        if self.start > 0 {
+        if self.end == self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
-        }
-        // Less than half free after the move: this peer is faster than the buffer is large.
-        if self.end * 2 > self.buffer.len() || self.buffer.is_empty() {
-            let size = (self.buffer.len() * 2).clamp(INITIAL.min(self.bound), self.bound);
-            // Left to itself, the Vec would double to beyond the bound.
-            self.buffer.reserve_exact(size - self.buffer.len());
-            self.buffer.resize(size, 0);
+            if self.flooded || self.end * 2 > self.buffer.len() || self.buffer.is_empty() {
+                let size = (self.buffer.len() * 2).clamp(INITIAL.min(self.bound), self.bound);
+                // Left to itself, the Vec would double to beyond the bound.
+                self.buffer.reserve_exact(size - self.buffer.len());
+                self.buffer.resize(size, 0);
+            }
+        } else if self.start == self.end {
+            (self.start, self.end) = (0, 0);
         }
         self.end < self.buffer.len()
     }
