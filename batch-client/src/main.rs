@@ -79,15 +79,16 @@ fn main() -> ExitCode {
 }
 
 fn run(mode: &Mode, config: &Config, journal: &Journal, progress: &Progress) -> Result<(), Error> {
-    let journal = journal.clone();
     match mode {
-        Mode::Echo => echo::run(config, journal),
+        Mode::Echo => echo::run(config, journal.clone()),
         Mode::Bet => {
             let bettor = Bettor::from_variables(|name| std::env::var(name).ok())?;
-            bet::run(config, journal, &bettor)
+            bet::run(config, journal.clone(), &bettor)
         }
         Mode::Batch { json } => {
-            let outcome = agency::run(config, journal, progress)?;
+            let outcome = agency::run(config, journal.clone(), progress)?;
+            // Whoever reads the documents may take his time.
+            journal.flush();
             print(config.agency, &outcome, *json).map_err(Error::Output)
         }
     }

@@ -1,0 +1,164 @@
+//! The program under test: started in a folder of its own, with no environment but what the test sets.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use tempfile::TempDir;
+
+/// What a run left behind.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    /// The lines of standard error without their times, such as `INFO     action: …`.
+    pub log: Vec<String>,
+}
+
+impl Ended {
+    /// The log lines that begin with `action: NAME`, without their levels.
+    pub fn lines(&self, action: &str) -> Vec<&str> {
+        let start = format!("action: {action} ");
+        let texts = self.log.iter().map(|line| line[9..].trim_end());
+        texts.filter(|text| text.starts_with(&start)).collect()
+    }
+
+    pub fn assert_failed(&self, code: i32, sentence: &str) {
+        assert_eq!(self.code, Some(code), "{:#?}", self.log);
+        let last = self.log.last().map_or("", String::as_str);
+        assert!(last.starts_with("CRITICAL action: exit | result: fail | container: client"));
+        assert!(last.contains(sentence), "{last}\nsays not: {sentence}");
+        let before = &self.log[self.log.len() - 2];
+        assert!(before.starts_with("ERROR    action: "), "{before}");
+        assert!(before.contains(" | result: fail | error: "), "{before}");
+    }
+}
+
+/// A client that is about to start.
+pub struct Client {
+    command: Command,
+    folder: TempDir,
+}
+
+impl Client {
+    /// Agency 1 in this mode, toward this server; impatient, so that nothing takes long.
+    pub fn new(mode: &str, server: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_batch-client"));
+        command
+            .arg(mode)
+            .current_dir(folder.path())
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let client = Self { command, folder };
+        client
+            .env("CLI_ID", "1")
+            .env("CLI_SERVER_ADDRESS", server)
+            .env("CLI_SERVER_TIMEOUT", "300ms")
+            .env("CLI_LOOP_PERIOD", "1ms")
+            .env("CLI_BATCH_FILE", "bets.csv")
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub fn arg(mut self, arg: &str) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    /// Writes a file into the folder that the client runs in.
+    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        fs::write(self.folder.path().join(name), content).unwrap();
+        self
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn start(mut self) -> Running {
+        let mut child = self.command.spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        Running {
+            child,
+            stderr,
+            log: Vec::new(),
+            _folder: self.folder,
+        }
+    }
+
+    pub fn run(self) -> Ended {
+        self.start().end()
+    }
+}
+
+/// A client that runs; killed where a test fails.
+pub struct Running {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    log: Vec<String>,
+    _folder: TempDir,
+}
+
+impl Running {
+    /// Waits for a line that holds this text.
+    pub fn wait_for(&mut self, text: &str) {
+        while let Some(line) = self.line() {
+            let found = line.contains(text);
+            self.log.push(line);
+            if found {
+                return;
+            }
+        }
+        panic!("{text:?} is not said: {:#?}", self.log);
+    }
+
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> Ended {
+        while let Some(line) = self.line() {
+            self.log.push(line);
+        }
+        let mut stdout = String::new();
+        let mut pipe = self.child.stdout.take().unwrap();
+        pipe.read_to_string(&mut stdout).unwrap();
+        Ended {
+            code: self.child.wait().unwrap().code(),
+            stdout,
+            log: std::mem::take(&mut self.log),
+        }
+    }
+
+    fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        self.stderr.read_line(&mut line).unwrap();
+        let line = line.strip_suffix('\n')?;
+        // Clap's messages about usage bear no time.
+        Some(line.get(20..).unwrap_or(line).to_owned())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A file of so many rows; row n bets on number n.
+pub fn rows(count: usize) -> String {
+    let row = |n| format!("Ana María,Lorca,{},2000-02-29,{n}\n", 30_000_000 + n);
+    (1..=count).map(row).collect()
+}

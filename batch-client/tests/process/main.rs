@@ -1,0 +1,10 @@
+//! The program as a process, against servers written for the test: log lines to the letter, exit codes,
+//! and SIGTERM in every phase.
+
+mod client;
+mod echo_and_bet;
+mod fake;
+mod input;
+mod plain;
+mod resume;
+mod signals;

@@ -1,0 +1,304 @@
+//! Mode batch toward a server that knows resume.
+
+use std::fs;
+use std::net::TcpListener;
+
+use frame::{MessageId, Reply, Request};
+
+use crate::client::{Client, rows};
+use crate::fake::{FAILURE, Peer, SUCCESS, nobody, numbers, refused, serve, winners};
+
+/// A server that stores what it is sent, and has `stored` rows before; returns the payloads.
+fn honest(stored: u64) -> (String, std::thread::JoinHandle<Vec<String>>) {
+    serve(move |listener| {
+        let mut peer = Peer::accept(&listener);
+        let mut payloads = Vec::new();
+        while let Some(payload) = peer.payload() {
+            peer.reply(&match payload.as_str() {
+                text if text.contains("envio") => Reply::Resumed(stored),
+                "{agency:1}" => winners("30000002|\"a,b\"|\"\"\"q\\\"\"\""),
+                _ => SUCCESS,
+            });
+            payloads.push(payload);
+        }
+        payloads
+    })
+}
+
+fn bet(n: u32) -> String {
+    format!(
+        "{{agency:1,nombre:Ana María,apellido:Lorca,dni:{},nacimiento:2000-02-29,numero:{n}}}",
+        30_000_000 + n
+    )
+}
+
+#[test]
+fn the_whole_story_is_logged_to_the_letter_and_the_winners_printed() {
+    let (server, payloads) = honest(0);
+    let ended = Client::new("batch", &server)
+        .env("CLI_BATCH_MAXAMOUNT", "2")
+        .env("CLI_LOG_LEVEL", "debug")
+        .file("bets.csv", rows(3))
+        .run();
+    // The name of an upload is an MD5 as the id of a message is.
+    let upload = MessageId::of(rows(3).as_bytes());
+    let payloads = payloads.join().unwrap();
+    assert_eq!(
+        payloads,
+        [
+            format!("{{agency:1,envio:{upload}}}"),
+            format!("{}|{}", bet(1), bet(2)),
+            bet(3),
+            "{agency:1,apuestas:3}".to_owned(),
+            "{agency:1}".to_owned(),
+        ]
+    );
+    let id = |n: usize| MessageId::of(payloads[n].as_bytes());
+    let (first, second, finished) = (id(1), id(2), id(3));
+    assert_eq!(
+        ended.log.join("\n"),
+        format!(
+            "\
+INFO     action: config | result: success | client_id: 1 | server_address: {server} | loop_amount: 5 | loop_period: 1ms | log_level: DEBUG
+INFO     action: read_file | result: success | apuestas: 3 | envio: {upload}
+INFO     action: close_file | result: success
+INFO     action: resume | result: success | apuestas: 0
+INFO     action: close_file | result: success
+INFO     action: batch_enviado | result: success | id: {first} | cantidad: 2
+INFO     action: batch_enviado | result: success | id: {second} | cantidad: 1
+INFO     action: notify_finished | result: success | id: {finished}
+INFO     action: consulta_ganadores | result: success | cant_ganadores: 3
+INFO     action: close_connection | result: success
+INFO     action: exit | result: success | container: client1"
+        )
+    );
+    assert_eq!(ended.stdout, "30000002\na,b\n\"q\\\"\n");
+    assert_eq!(ended.code, Some(0));
+}
+
+#[test]
+fn winners_are_printed_as_json_where_asked_for() {
+    let (server, _payloads) = honest(0);
+    let client = Client::new("batch", &server).file("bets.csv", rows(3));
+    assert_eq!(
+        client.arg("--json").run().stdout,
+        "{\"agency\":1,\"bets\":3,\"winners\":[\"30000002\",\"a,b\",\"\\\"q\\\\\\\"\"]}\n"
+    );
+}
+
+#[test]
+fn what_the_server_has_is_not_sent_and_an_empty_file_is_finished_at_once() {
+    for (count, stored) in [(5, 3), (5, 5), (0, 0)] {
+        let (server, payloads) = honest(stored);
+        let client = Client::new("batch", &server).file("bets.csv", rows(count as usize));
+        assert_eq!(client.run().code, Some(0));
+        let payloads = payloads.join().unwrap();
+        let sent: Vec<String> = (stored as u32 + 1..=count).map(bet).collect();
+        assert_eq!(payloads[1..payloads.len() - 2].concat(), sent.join("|"));
+        let finished = format!("{{agency:1,apuestas:{count}}}");
+        assert_eq!(payloads[payloads.len() - 2], finished);
+    }
+}
+
+/// What a server does with the connections of an upload, one after another.
+struct Life {
+    /// How many rows it claims to have, or else those that it has.
+    claims: Option<u64>,
+    /// It dies after so many batches.
+    batches: usize,
+    /// Whether it acknowledges the last of them.
+    acknowledges: bool,
+}
+
+#[test]
+fn an_upload_survives_any_death_of_the_server_whatever_it_then_has() {
+    let lives = [
+        // It has stored a batch that it did not acknowledge.
+        (None, 3, false),
+        (None, 2, true),
+        // It has lost what it had acknowledged.
+        (Some(2), 1, true),
+        (None, 0, true),
+        (None, usize::MAX, true),
+    ];
+    let (server, stored) = serve(move |listener| {
+        let mut stored: Vec<u32> = Vec::new();
+        for (claims, batches, acknowledges) in lives {
+            let life = Life {
+                claims,
+                batches,
+                acknowledges,
+            };
+            live(&listener, &mut stored, &life);
+        }
+        stored
+    });
+    let ended = Client::new("batch", &server)
+        .env("CLI_BATCH_MAXAMOUNT", "1")
+        .env("CLI_BATCH_WINDOW", "2")
+        .file("bets.csv", rows(9))
+        .run();
+    assert_eq!(ended.code, Some(0), "{:#?}", ended.log);
+    assert_eq!(stored.join().unwrap(), Vec::from_iter(1..=9));
+    assert_eq!(
+        ended.lines("resume"),
+        [
+            "action: resume | result: success | apuestas: 0",
+            "action: resume | result: success | apuestas: 3",
+            "action: resume | result: success | apuestas: 2",
+            "action: resume | result: in_progress | warning: the server lost 3 bets that it had acknowledged; they are sent again",
+            "action: resume | result: success | apuestas: 3",
+            "action: resume | result: success | apuestas: 3",
+        ]
+    );
+    assert_eq!(ended.lines("close_connection").len(), 5);
+    assert_eq!(ended.lines("connect").len(), 4);
+}
+
+fn live(listener: &TcpListener, stored: &mut Vec<u32>, life: &Life) {
+    let mut peer = Peer::accept(listener);
+    stored.truncate(life.claims.map_or(usize::MAX, |k| k as usize));
+    let mut batches = 0;
+    while let Some(request) = peer.request() {
+        let reply = match request {
+            Request::Resume { .. } => Reply::Resumed(stored.len() as u64),
+            Request::Batch(_) => {
+                if batches == life.batches {
+                    return;
+                }
+                batches += 1;
+                stored.extend(numbers(&request));
+                if batches == life.batches && !life.acknowledges {
+                    return;
+                }
+                SUCCESS
+            }
+            Request::Winners { .. } => winners(""),
+            _ => SUCCESS,
+        };
+        peer.trickle(&reply);
+    }
+}
+
+#[test]
+fn a_server_that_comes_later_is_waited_for_and_one_that_never_comes_given_up() {
+    let address = nobody();
+    let mut client = Client::new("batch", &address)
+        .file("bets.csv", rows(1))
+        .start();
+    client.wait_for("action: connect | result: in_progress | retry_in: ");
+    let listener = TcpListener::bind(&address).unwrap();
+    let mut stored = Vec::new();
+    let life = Life {
+        claims: None,
+        batches: 2,
+        acknowledges: true,
+    };
+    live(&listener, &mut stored, &life);
+    assert_eq!(client.end().code, Some(0));
+
+    Client::new("batch", &nobody())
+        .env("CLI_SERVER_RETRY", "150ms")
+        .file("bets.csv", rows(1))
+        .run()
+        .assert_failed(69, "the server cannot be reached");
+}
+
+#[test]
+fn a_server_that_does_not_know_resume_is_told_from_one_that_restarts() {
+    let silent = |mut peer: Peer| {
+        peer.request();
+        peer.wait_for_close();
+    };
+    let closes = |mut peer: Peer| {
+        peer.request();
+    };
+    let refuses = |mut peer: Peer| {
+        peer.request();
+        peer.reply(&FAILURE);
+        peer.wait_for_close();
+    };
+    for behaviour in [silent, closes, refuses] {
+        let (server, accepted) = serve(move |listener| {
+            for _ in 0..3 {
+                behaviour(Peer::accept(&listener));
+            }
+        });
+        Client::new("batch", &server)
+            .env("CLI_SERVER_TIMEOUT", "50ms")
+            .file("bets.csv", rows(1))
+            .run()
+            .assert_failed(76, "set server.protocol to plain");
+        accepted.join().unwrap();
+    }
+}
+
+#[test]
+fn a_refusal_ends_the_upload_and_no_space_is_for_now() {
+    for (reason, code) in [("another upload was first", 76), ("no space left", 75)] {
+        for refuses_resume in [true, false] {
+            let (server, _) = serve(move |listener| {
+                let mut peer = Peer::accept(&listener);
+                while let Some(request) = peer.request() {
+                    let reply = match request {
+                        Request::Resume { .. } if !refuses_resume => Reply::Resumed(0),
+                        _ => refused(reason),
+                    };
+                    peer.reply(&reply);
+                }
+            });
+            let client = Client::new("batch", &server).file("bets.csv", rows(1));
+            client.run().assert_failed(code, reason);
+        }
+    }
+}
+
+#[test]
+fn a_server_that_speaks_otherwise_ends_the_upload() {
+    for (answer, sentence) in [
+        (&b"hello\n"[..], "a frame of length 1751477356 is announced"),
+        (
+            b"\0\0\0\x12\0\x0900112233445566778899",
+            "no reply has type 9",
+        ),
+    ] {
+        let (server, _) = serve(move |listener| {
+            let mut peer = Peer::accept(&listener);
+            peer.request();
+            peer.write(answer);
+            peer.wait_for_close();
+        });
+        let client = Client::new("batch", &server).file("bets.csv", rows(1));
+        client.run().assert_failed(76, sentence);
+    }
+    let (server, _) = honest(2);
+    let client = Client::new("batch", &server).file("bets.csv", rows(1));
+    let ended = client.run();
+    ended.assert_failed(76, "the server has 2 bets of a file of 1 rows");
+}
+
+#[test]
+fn a_file_that_changes_after_its_check_is_noticed_and_finished_not_said() {
+    let changed: [fn(&str) -> String; 4] = [
+        |file| file.replace("Ana", "Eva"),
+        |file| file.replace("2000-02-29", "2001-02-29"),
+        |file| file.lines().take(1).collect(),
+        |file| file.repeat(2),
+    ];
+    for change in changed {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap().to_string();
+        let client = Client::new("batch", &server).file("bets.csv", rows(2));
+        let path = client.folder().join("bets.csv");
+        let client = client.start();
+        let mut peer = Peer::accept(&listener);
+        peer.request();
+        fs::write(path, change(&rows(2))).unwrap();
+        peer.reply(&Reply::Resumed(0));
+        while let Some(request) = peer.request() {
+            assert!(matches!(request, Request::Batch(_)));
+        }
+        let ended = client.end();
+        ended.assert_failed(65, "bets.csv changed while it was being sent");
+    }
+}

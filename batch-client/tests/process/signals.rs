@@ -1,0 +1,123 @@
+//! SIGTERM and SIGINT in every phase: what is open is closed, and the exit code is 0.
+
+use std::net::TcpListener;
+
+use frame::{Documents, Reply, Winners};
+
+use crate::client::{Client, Running, rows};
+use crate::fake::{Peer, SUCCESS, nobody};
+
+/// Sends the signal; checks what is said from then on.
+fn stops(client: Running, signal: &str, closes: &[&str]) {
+    client.signal(signal);
+    let ended = client.end();
+    assert_eq!(ended.code, Some(0));
+    let mut expected = vec![format!(
+        "INFO     action: receive_signal | result: success | container: client1 | signal: SIG{signal}"
+    )];
+    expected.extend(
+        closes
+            .iter()
+            .map(|what| format!("INFO     action: close_{what} | result: success")),
+    );
+    expected.push("INFO     action: exit | result: success | container: client1".to_owned());
+    let from = ended.log.len().saturating_sub(expected.len());
+    assert_eq!(ended.log[from..], expected);
+}
+
+fn batch(address: &str) -> Client {
+    Client::new("batch", address)
+        .env("CLI_SERVER_TIMEOUT", "1h")
+        .env("CLI_BATCH_MAXAMOUNT", "1")
+        .env("CLI_BATCH_WINDOW", "2")
+        .file("bets.csv", rows(5))
+}
+
+#[test]
+fn while_pausing_between_tries() {
+    let mut client = batch(&nobody()).env("CLI_SERVER_RETRY", "1h").start();
+    client.wait_for("action: connect | result: in_progress");
+    stops(client, "TERM", &[]);
+}
+
+#[test]
+fn while_looking_up_the_servers_name_or_connecting() {
+    // Whether the first is known or not takes some time to find out, or none; the second drops what comes.
+    for address in ["name.invalid:1", "192.0.2.1:1"] {
+        let mut client = batch(address).start();
+        client.wait_for("action: close_file");
+        stops(client, "TERM", &[]);
+    }
+}
+
+#[test]
+fn while_a_resume_a_batch_or_a_held_query_waits_for_its_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    for signal in ["TERM", "INT"] {
+        let client = batch(&address).start();
+        let mut peer = Peer::accept(&listener);
+        peer.request();
+        stops(client, signal, &["connection"]);
+
+        let client = batch(&address).start();
+        let mut peer = Peer::accept(&listener);
+        peer.request();
+        peer.reply(&Reply::Resumed(0));
+        peer.request();
+        peer.request();
+        peer.reply(&SUCCESS);
+        stops(client, signal, &["connection", "file"]);
+
+        let client = batch(&address).start();
+        let mut peer = Peer::accept(&listener);
+        peer.request();
+        peer.reply(&Reply::Resumed(5));
+        peer.request();
+        peer.reply(&SUCCESS);
+        peer.request();
+        stops(client, signal, &["connection"]);
+    }
+}
+
+#[test]
+fn while_echo_pauses_and_while_it_waits() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let echo = Client::new("echo", &address).env("CLI_LOOP_PERIOD", "1h");
+    let mut client = echo.start();
+    let mut peer = Peer::accept(&listener);
+    let line = peer.line();
+    peer.write(line.as_bytes());
+    peer.write(b"\n");
+    client.wait_for("action: receive_message");
+    stops(client, "TERM", &[]);
+
+    let echo = Client::new("echo", &address).env("CLI_SERVER_TIMEOUT", "1h");
+    let client = echo.start();
+    let peer = Peer::accept(&listener);
+    peer.line();
+    stops(client, "TERM", &["connection"]);
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let mut client = batch(&address).start();
+    let mut peer = Peer::accept(&listener);
+    peer.request();
+    peer.reply(&Reply::Resumed(5));
+    peer.request();
+    peer.reply(&SUCCESS);
+    peer.request();
+    // More documents than a pipe takes: the client is stuck printing them to a test that does not read.
+    let list = vec!["30904465"; 100_000].join("|");
+    let documents = Documents::new(list.as_bytes());
+    peer.reply(&Reply::Winners(Winners::Drawn(documents)));
+    client.wait_for("action: close_connection");
+    client.signal("TERM");
+    client.signal("INT");
+    let code = client.end().code;
+    assert!(matches!(code, Some(130 | 143)), "{code:?}");
+}
