@@ -14,7 +14,7 @@ check() {
     output=$(
         exec 2>&1
         set -eE
-        trap 'echo "failed: $BASH_COMMAND (${BASH_SOURCE[0]##*/}, line $LINENO)"' ERR
+        trap 'echo "failed: $BASH_COMMAND (${BASH_SOURCE[0]##*/}, line $LINENO)" >&2' ERR
         "$@"
     )
     status=$?
