@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use crate::client::{Client, Ended};
-use crate::fake::{FAILURE, Peer, SUCCESS, nobody, serve};
+use crate::fake::{FAILURE, Nobody, Peer, SUCCESS, serve};
 
 #[test]
 fn echo_sends_its_messages_one_connection_each() {
@@ -53,12 +53,13 @@ fn echo_sends_its_messages_one_connection_each() {
 
 #[test]
 fn echo_waits_for_the_server_and_believes_no_other_answer() {
-    let address = nobody();
+    let nobody = Nobody::new();
+    let address = nobody.address();
     let mut client = Client::new("echo", &address)
         .env("CLI_LOOP_AMOUNT", "1")
         .start();
     client.wait_for("action: connect | result: in_progress");
-    let listener = TcpListener::bind(&address).unwrap();
+    let listener = nobody.listen();
     let mut peer = Peer::accept(&listener);
     let line = peer.line();
     peer.write(line.replace('1', "2").as_bytes());
@@ -71,7 +72,7 @@ fn echo_waits_for_the_server_and_believes_no_other_answer() {
     let (server, _) = serve(|listener| Peer::accept(&listener).line());
     let ended = Client::new("echo", &server).run();
     ended.assert_failed(69, "the server closed the connection");
-    let ended = Client::new("echo", &nobody())
+    let ended = Client::new("echo", &Nobody::new().address())
         .env("CLI_SERVER_RETRY", "0s")
         .run();
     ended.assert_failed(69, "the server cannot be reached");

@@ -1,10 +1,11 @@
 //! Servers written for the tests: blocking, one connection at a time, each doing what its test says.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 
 use frame::{Ack, Documents, Frame, HEADER, LENGTH_FIELD, MAX_LENGTH, Reply, Request, Winners};
+use socket2::{Domain, Socket, Type};
 
 pub const SUCCESS: Reply<'static> = Reply::Ack(Ack::Success);
 pub const FAILURE: Reply<'static> = Reply::Ack(Ack::Failure { reason: None });
@@ -28,10 +29,28 @@ pub fn serve<T: Send + 'static>(
     (address, thread::spawn(move || server(listener)))
 }
 
-/// An address where nobody listens, but somebody may later.
-pub fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
+/// An address where nobody listens, kept so that nobody else does either.
+pub struct Nobody(Socket);
+
+impl Nobody {
+    pub fn new() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket
+            .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+            .unwrap();
+        Self(socket)
+    }
+
+    pub fn address(&self) -> String {
+        let address = self.0.local_addr().unwrap();
+        address.as_socket().unwrap().to_string()
+    }
+
+    /// From now on somebody listens.
+    pub fn listen(self) -> TcpListener {
+        self.0.listen(8).unwrap();
+        self.0.into()
+    }
 }
 
 /// One connection of a client.

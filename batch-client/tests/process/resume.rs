@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use frame::{MessageId, Reply, Request};
 
 use crate::client::{Client, rows};
-use crate::fake::{FAILURE, Peer, SUCCESS, nobody, numbers, refused, serve, winners};
+use crate::fake::{FAILURE, Nobody, Peer, SUCCESS, numbers, refused, serve, winners};
 
 /// A server that stores what it is sent, and has `stored` rows before; returns the payloads.
 fn honest(stored: u64) -> (String, std::thread::JoinHandle<Vec<String>>) {
@@ -182,12 +182,13 @@ fn live(listener: &TcpListener, stored: &mut Vec<u32>, life: &Life) {
 
 #[test]
 fn a_server_that_comes_later_is_waited_for_and_one_that_never_comes_given_up() {
-    let address = nobody();
+    let nobody = Nobody::new();
+    let address = nobody.address();
     let mut client = Client::new("batch", &address)
         .file("bets.csv", rows(1))
         .start();
     client.wait_for("action: connect | result: in_progress | retry_in: ");
-    let listener = TcpListener::bind(&address).unwrap();
+    let listener = nobody.listen();
     let mut stored = Vec::new();
     let life = Life {
         claims: None,
@@ -197,7 +198,7 @@ fn a_server_that_comes_later_is_waited_for_and_one_that_never_comes_given_up() {
     live(&listener, &mut stored, &life);
     assert_eq!(client.end().code, Some(0));
 
-    Client::new("batch", &nobody())
+    Client::new("batch", &Nobody::new().address())
         .env("CLI_SERVER_RETRY", "150ms")
         .file("bets.csv", rows(1))
         .run()

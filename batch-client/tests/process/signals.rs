@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use frame::{Documents, Reply, Winners};
 
 use crate::client::{Client, Running, rows};
-use crate::fake::{Peer, SUCCESS, nobody};
+use crate::fake::{Nobody, Peer, SUCCESS};
 
 /// Sends the signal; checks what is said from then on.
 fn stops(client: Running, signal: &str, closes: &[&str]) {
@@ -35,7 +35,10 @@ fn batch(address: &str) -> Client {
 
 #[test]
 fn while_pausing_between_tries() {
-    let mut client = batch(&nobody()).env("CLI_SERVER_RETRY", "1h").start();
+    let nobody = Nobody::new();
+    let mut client = batch(&nobody.address())
+        .env("CLI_SERVER_RETRY", "1h")
+        .start();
     client.wait_for("action: connect | result: in_progress");
     stops(client, "TERM", &[]);
 }
@@ -65,8 +68,8 @@ fn while_a_resume_a_batch_or_a_held_query_waits_for_its_answer() {
         peer.request();
         peer.reply(&Reply::Resumed(0));
         peer.request();
-        peer.request();
         peer.reply(&SUCCESS);
+        peer.request();
         stops(client, signal, &["connection", "file"]);
 
         let client = batch(&address).start();
