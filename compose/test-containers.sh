@@ -14,7 +14,7 @@ source "$here/tests/check.sh"
 source "$here/tests/lottery.sh"
 
 # Marks the images that only the tests need.
-readonly OURS_TO_PRUNE=tp0.test=foreign
+readonly FOREIGN_LABEL=tp0.test=foreign
 
 main() {
     docker info > /dev/null 2>&1 || refuse "no container engine answers: start one (docker info says what is wrong)"
@@ -55,7 +55,7 @@ leave_others_alone() {
 clean_up() {
     cd /
     remove_containers || true
-    docker image prune --force --filter "label=$OURS_TO_PRUNE" > /dev/null || true
+    docker image prune --force --filter "label=$FOREIGN_LABEL" > /dev/null || true
     rm -rf "$scratch"
 }
 

@@ -22,6 +22,7 @@ main() {
     check "any number of clients, named as they should be" any_number_of_clients
     check "the same input gives the same bytes" same_input_same_bytes
     check "wherever the definition is written, its paths lead to the project" paths_lead_to_the_project
+    check "files are mounted read-only, and never made as folders" mounts_are_safe
     check "bad arguments exit 64 with the usage, and write nothing" bad_arguments_are_refused
     check "a missing file is named, and nothing is written" missing_files_are_named
     check "an agency's own file goes before the fixture" own_files_go_first
@@ -105,6 +106,12 @@ paths_lead_to_the_project() {
 # Every path of the project in a definition, as compose reads it.
 paths() {
     sed -nE "s/.*(context|source): '(.*)', .*(dockerfile|target):.*/\2/p" "$1" | sed "s/''/'/g; s/[$][$]/$/g"
+}
+
+mounts_are_safe() {
+    ./generar-compose.sh mounts.yaml 3 --mode batch
+    same "mounts" 7 "$(grep -c 'type: bind' mounts.yaml)"
+    same "safe mounts" 7 "$(grep -c 'type: bind, .*read_only: true, bind: {create_host_path: false}' mounts.yaml)"
 }
 
 bad_arguments_are_refused() {

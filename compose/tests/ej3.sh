@@ -32,19 +32,32 @@ healthy() {
     [[ $(docker inspect --format '{{.State.Health.Status}}' server) == healthy ]]
 }
 
-# foreign_server SAYS PROGRAM: what another server does with each connection, under our image's name.
-foreign_server() {
+# start_foreign PROGRAM: a server that runs the program for each connection, under our image's name.
+start_foreign() {
     local ours
     ours=$(docker image inspect --format '{{.Id}}' server:latest)
-    docker build --quiet --label "$OURS_TO_PRUNE" --tag server:latest - > /dev/null <<DOCKERFILE
+    docker build --quiet --label "$FOREIGN_LABEL" --tag server:latest - > /dev/null <<DOCKERFILE
 FROM busybox:latest
-RUN printf '#!/bin/sh\n%s\n' '$2' > /serve && chmod +x /serve
+RUN printf '#!/bin/sh\n%s\n' '$1' > /serve && chmod +x /serve
 STOPSIGNAL SIGKILL
 CMD ["sh", "-c", "while true; do nc -l -p 12345 -e /serve; done"]
 DOCKERFILE
     start 0
     docker tag "$ours" server:latest
+}
+
+# foreign_server SAYS PROGRAM
+foreign_server() {
+    start_foreign "$2"
     echo_check_says "$1"
+}
+
+# A volume is made by whoever comes first, and a foreign image has no folder /data of ours.
+volume_of_a_foreign_server() {
+    start_foreign 'exec cat'
+    compose down
+    start 0
+    echo_check_says success
 }
 
 no_network_at_all() {
@@ -59,4 +72,5 @@ scenario "a foreign server that echoes and never closes passes" foreign_server s
 scenario "a foreign server that answers something else fails" foreign_server fail 'exec echo hello'
 scenario "a foreign server that says nothing fails" foreign_server fail 'exec sleep 60'
 scenario "a foreign server that hangs up fails" foreign_server fail 'exit 0'
+scenario "our server runs on the volume that a foreign one left" volume_of_a_foreign_server
 scenario "without a network it fails" no_network_at_all
