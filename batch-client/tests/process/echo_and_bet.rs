@@ -1,7 +1,5 @@
 //! Modes echo and bet.
 
-use std::net::TcpListener;
-
 use crate::client::{Client, Ended};
 use crate::fake::{FAILURE, Nobody, Peer, SUCCESS, serve};
 
