@@ -4,17 +4,20 @@
 
 readonly DEFINITION=docker-compose-dev.yaml
 
-# exercise N TITLE: the clone becomes the exercise's branch, and the images are made from it.
+# exercise N TITLE: the clone becomes the exercise's branch, and the images are made from it. Without them
+# there is nothing to test.
 exercise() {
+    local before=$failed
     echo "ej$1: $2"
     as_committed
     git checkout --quiet "ej$1"
     check "the images are built from ./server and ./client" build_images
+    ((failed == before)) || summary
 }
 
 build_images() {
-    docker build --quiet -f ./server/Dockerfile -t server:latest .
-    docker build --quiet -f ./client/Dockerfile -t client:latest .
+    docker build -f ./server/Dockerfile -t server:latest .
+    docker build -f ./client/Dockerfile -t client:latest .
 }
 
 # scenario SENTENCE COMMAND…: a check that begins with the files as committed and nothing running. Where
@@ -47,7 +50,7 @@ start() {
 
 # Everything of the project, its volume too.
 remove_containers() {
-    docker compose --progress quiet -p tp0 down --volumes --remove-orphans --timeout 0
+    docker compose --progress quiet -p tp0 down --volumes --remove-orphans --timeout 0 2> /dev/null
 }
 
 # server_config PORT BACKLOG LEVEL
