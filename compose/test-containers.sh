@@ -9,8 +9,6 @@ unset CDPATH
 
 here=$(cd -P "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR
-source "$here/tests/check.sh"
-# shellcheck source-path=SCRIPTDIR
 source "$here/tests/lottery.sh"
 
 # Marks the images that only the tests need.
@@ -54,7 +52,7 @@ leave_others_alone() {
 
 clean_up() {
     cd /
-    remove_containers || true
+    remove_containers 2> /dev/null || true
     docker image prune --force --filter "label=$FOREIGN_LABEL" > /dev/null || true
     rm -rf "$scratch"
 }

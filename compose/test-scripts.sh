@@ -6,7 +6,7 @@ set -euo pipefail
 unset CDPATH
 
 here=$(cd -P "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=compose/tests/check.sh
+# shellcheck source-path=SCRIPTDIR
 source "$here/tests/check.sh"
 
 scratch=$(mktemp -d)

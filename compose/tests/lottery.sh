@@ -2,6 +2,9 @@
 # Sourced by the container tests, in a clone of the project: what graders do to the containers, and what
 # can be seen of them from outside. The words are theirs: start, stop, the two configuration files.
 
+# shellcheck source-path=SCRIPTDIR
+source "${BASH_SOURCE[0]%/*}/check.sh"
+
 readonly DEFINITION=docker-compose-dev.yaml
 
 # exercise N TITLE: the clone becomes the exercise's branch, and the images are made from it. Without them
@@ -50,7 +53,7 @@ start() {
 
 # Everything of the project, its volume too.
 remove_containers() {
-    docker compose --progress quiet -p tp0 down --volumes --remove-orphans --timeout 0 2> /dev/null
+    docker compose --progress quiet -p tp0 down --volumes --remove-orphans --timeout 0
 }
 
 # server_config PORT BACKLOG LEVEL
