@@ -206,7 +206,13 @@ fn a_log_with_any_byte_flipped_gives_every_acknowledged_turn_or_is_refused() {
             // With nothing left to tell that the last turn was acknowledged, it is a torn one.
             let synced = open(&images, &first.bets, &log, b"");
             match synced {
-                Ok((turns, _)) => assert_eq!(Some(turns), whole(&images, &log), "byte {at}"),
+                Ok((turns, _)) => {
+                    assert!(
+                        at >= before_last.end,
+                        "byte {at}: more than the last turn is lost"
+                    );
+                    assert_eq!(Some(turns), whole(&images, &log), "byte {at}");
+                }
                 Err(StoreError::Head { .. }) => assert!(at < first.end),
                 Err(StoreError::Damage { at: begin, .. }) => {
                     let begin = begin as usize;
@@ -292,6 +298,41 @@ fn a_log_of_another_version_is_named() {
         matches!(refused, Err(StoreError::Version { version: 9, .. })),
         "{refused:?}"
     );
+}
+
+#[test]
+fn a_record_of_another_log_is_not_taken_for_the_next_turn() {
+    let images = history(Durability::Always);
+    let (first, last) = (&images[0], images.last().unwrap());
+    let begin = images[images.len() - 2].end;
+    let mut log = last.log.clone();
+    log[begin] ^= 1;
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&log[begin..begin + 36]);
+    hasher.update(&log[begin + 40..last.end]);
+    let crc = hasher.finalize().to_be_bytes();
+    log[begin + 36..begin + 40].copy_from_slice(&crc);
+    let (turns, recovery) = open(&images, &first.bets, &log, b"").unwrap();
+    assert_eq!(turns, images.len() - 2);
+    assert_eq!(recovery.turns as usize, turns);
+}
+
+#[test]
+fn a_checkpoint_waits_for_a_bets_csv_that_lags() {
+    let disk = Disk::new(0);
+    let mut lottery = Lottery::new(0);
+    let (mut store, _) = Store::open(disk.boot(), Durability::Always, |_| {}).unwrap();
+    disk.limit_bets(10);
+    stage_small(&mut store, &mut lottery);
+    store.commit().unwrap();
+    store.checkpoint(lottery.facts()).unwrap();
+    store.close(lottery.facts()).unwrap();
+    let mut found = Lottery::new(0);
+    let replay = |fact: &Fact| found.apply(fact);
+    let (store, recovery) = Store::open(disk.boot(), Durability::Always, replay).unwrap();
+    assert!(store.lagging());
+    assert_eq!((recovery.turns, recovery.bytes), (1, store.position()));
+    assert!(found.facts().eq(lottery.facts()));
 }
 
 #[test]

@@ -162,8 +162,12 @@ impl Life<'_> {
                 let room = self.rng.u64(..2_000);
                 self.disk.set_capacity(self.disk.used() + room);
             }
+            4 => self
+                .disk
+                .limit_bets(self.store.position() + self.rng.u64(..500)),
             2 | 3 => {
                 self.disk.set_capacity(u64::MAX);
+                self.disk.limit_bets(u64::MAX);
                 self.store.catch_up()?;
             }
             _ => {}
@@ -355,9 +359,11 @@ fn simulate(seed: u64, durabilities: &[Durability]) {
         *lost |= model.risky && (cut || struck && fault == Fault::PowerCut);
         if rng.bool() {
             disk.set_capacity(u64::MAX);
+            disk.limit_bets(u64::MAX);
         }
     }
     history.disk.set_capacity(u64::MAX);
+    history.disk.limit_bets(u64::MAX);
     let opened = history.open(Durability::Always, None);
     let Some((store, lottery)) = opened.unwrap() else {
         return;

@@ -100,7 +100,7 @@ impl Scanner {
         let scanned = lines.feed(slice, |line| {
             let end = line.strip_suffix(b"\r").unwrap_or(line);
             let end = end.strip_suffix(b"\"").unwrap_or(end);
-            if end.ends_with(digits.as_bytes()) {
+            if let Some([.., b',' | b'"' | b'0']) = end.strip_suffix(digits.as_bytes()) {
                 let row = Row::parse(line)?;
                 if row.number == winner {
                     won(row.agency, &row.document);

@@ -47,6 +47,7 @@ struct State {
     fault: Option<(u64, Fault)>,
     operations: u64,
     capacity: u64,
+    bets_limit: u64,
     salts: u64,
 }
 
@@ -83,6 +84,7 @@ impl Disk {
             fault: None,
             operations: 0,
             capacity: u64::MAX,
+            bets_limit: u64::MAX,
             // A peer that knows the salt: its rows may hold it.
             salts: u64::from_be_bytes(*b"SALT0000"),
         })))
@@ -152,6 +154,11 @@ impl Disk {
         self.0.borrow_mut().capacity = bytes;
     }
 
+    /// How long bets.csv may become, as a quota or a file system says.
+    pub fn limit_bets(&self, bytes: u64) {
+        self.0.borrow_mut().bets_limit = bytes;
+    }
+
     /// The bytes of all files.
     pub fn used(&self) -> u64 {
         self.0.borrow().used()
@@ -176,6 +183,15 @@ impl State {
     fn used(&self) -> u64 {
         let bytes = |inode: &usize| self.inodes[*inode].seen.len() as u64;
         self.names.values().map(bytes).sum()
+    }
+
+    /// How many bytes at the end of a file there is no room for.
+    fn excess(&self, inode: usize, length: u64) -> u64 {
+        let growth = length.saturating_sub(self.inodes[inode].seen.len() as u64);
+        let is_bets = self.names.get(&Name::Bets) == Some(&inode);
+        let limit = if is_bets { self.bets_limit } else { u64::MAX };
+        let excess = (self.used() + growth).saturating_sub(self.capacity);
+        excess.max(length.saturating_sub(limit)).min(growth)
     }
 
     fn bind(&mut self, gone: Option<Name>, comes: Option<(Name, usize)>) {
@@ -469,11 +485,7 @@ impl RandomAccess for DiskFile {
             return Err(ErrorKind::Interrupted.into());
         }
         let mut part = some(&mut state.rng, bytes.len());
-        let growth =
-            (offset + part.end as u64).saturating_sub(state.inodes[self.inode].seen.len() as u64);
-        let excess = (state.used() + growth)
-            .saturating_sub(state.capacity)
-            .min(growth);
+        let excess = state.excess(self.inode, offset + part.end as u64);
         part.end = part.end.saturating_sub(excess as usize);
         if part.is_empty() && !bytes.is_empty() {
             return Err(ErrorKind::StorageFull.into());
