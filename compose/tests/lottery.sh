@@ -30,7 +30,7 @@ scenario() {
 }
 
 afresh() {
-    trap '(($? == 0)) || compose logs --tail 8' EXIT
+    trap '(($? == 0)) || docker compose -p tp0 logs --tail 8' EXIT
     remove_containers
     as_committed
     "$@"
