@@ -73,6 +73,7 @@ fn main() -> ExitCode {
         .iter()
         .for_each(|w| report::config_warning(w));
     let result = run(&arguments.mode, &config, &journal, &progress);
+    progress.end();
     let code = end(Some(config.agency), result);
     journal.flush();
     code

@@ -3,11 +3,12 @@
 //! The bar and the log share standard error, so log lines go through [`Progress::sink`]: the bar is taken
 //! away while they are written. Never decides anything.
 
+use std::fmt;
 use std::io::{self, Write};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
-const TEMPLATE: &str = "{wide_bar} {human_pos}/{human_len} bets  {per_sec}  {eta} left";
+const TEMPLATE: &str = "{wide_bar} {human_pos}/{human_len} bets  {rate}/s  {eta} left";
 
 /// A bar, or nothing.
 #[derive(Clone, Debug)]
@@ -18,7 +19,13 @@ impl Progress {
     pub fn bar() -> Self {
         let bar = ProgressBar::no_length();
         if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
-            bar.set_style(style);
+            bar.set_style(style.with_key(
+                "rate",
+                |state: &ProgressState, out: &mut dyn fmt::Write| {
+                    // A bar that cannot be drawn has nobody to tell.
+                    let _ = write!(out, "{}", HumanCount(state.per_sec() as u64));
+                },
+            ));
         }
         Self(bar)
     }
@@ -49,8 +56,8 @@ impl Progress {
         self.0.set_position(stored);
     }
 
-    /// All are stored.
-    pub(crate) fn end(&self) {
+    /// Takes the bar away: there is nothing left to wait for, or to wait with.
+    pub fn end(&self) {
         self.0.finish_and_clear();
     }
 }
