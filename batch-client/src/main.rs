@@ -1,5 +1,6 @@
 //! Arguments → configuration → mode → exit code.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,8 +52,9 @@ fn main() -> ExitCode {
             };
         }
     };
-    let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    // What is no UTF-8 is no valid value either, and told as such.
+    let text = |raw: OsString| raw.to_string_lossy().into_owned();
+    let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
     let loaded = match Config::load(arguments.config.as_deref(), variables) {
         Ok(loaded) => loaded,
         Err(e) => {
@@ -72,6 +74,8 @@ fn main() -> ExitCode {
         .warnings
         .iter()
         .for_each(|w| report::config_warning(w));
+    // Checking a large file takes a while before anything else is said.
+    journal.flush();
     let result = run(&arguments.mode, &config, &journal, &progress);
     progress.end();
     let code = end(Some(config.agency), result);

@@ -1,0 +1,121 @@
+//! The agency file as batches: the rows in their order, and the bounds of each batch.
+
+use batch_client::batch::{Batches, Scan, Summary, TOLD, Verdict};
+use batch_client::rows::Rows;
+use frame::{Agency, MAX_CLIENT_FRAME, Request};
+
+fn agency() -> Agency {
+    Agency::new(4_294_967_295).unwrap()
+}
+
+/// A file of rows as different as they may be, and its bets as payload objects.
+fn file(rng: &mut fastrand::Rng, rows: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let mut file = csv::WriterBuilder::new()
+        .has_headers(false)
+        .from_writer(Vec::new());
+    let longest = [1, 10, 255][rng.usize(..3)];
+    for _ in 0..rows {
+        let mut name = || -> String {
+            let letter = ["a", "ñ", ",", "}", "\""][rng.usize(..5)];
+            let length = rng.usize(1..=longest) / letter.len();
+            letter.repeat(length.max(1))
+        };
+        let (first, last) = (name(), name());
+        let number = rng.u32(..10_000).to_string();
+        file.write_record([&*first, &last, "30904465", "1999-03-17", &number])
+            .unwrap();
+    }
+    let file = file.into_inner().unwrap();
+    let mut reader = Rows::new(&file[..]);
+    let mut objects = Vec::new();
+    while let Some(row) = reader.next_row().unwrap() {
+        let mut object = Vec::new();
+        row.bet(agency()).unwrap().write(&mut object);
+        objects.push(object);
+    }
+    assert_eq!(objects.len(), rows);
+    (file, objects)
+}
+
+#[test]
+fn batches_are_the_rows_in_order_and_each_is_as_large_as_both_bounds_allow() {
+    for seed in 0..300 {
+        println!("seed {seed}");
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let rows = rng.usize(..400);
+        let (bytes, objects) = file(&mut rng, rows);
+        let max_amount = [1, 2, 86, 1_000_000][rng.usize(..4)];
+        let skip = rng.usize(..=rows);
+
+        let mut batches = Batches::new(&bytes[..], agency(), max_amount);
+        assert!(batches.skip(skip as u64).unwrap());
+        let mut rest = &objects[skip..];
+        while let Some((batch, bets)) = batches.next_batch().unwrap() {
+            let (now, later) = rest.split_at(bets as usize);
+            assert_eq!(batch.payload(), now.join(&b"|"[..]));
+            let mut frame = Vec::new();
+            Request::Batch(batch).encode(&mut frame);
+            assert!(frame.len() <= MAX_CLIENT_FRAME && bets <= max_amount);
+            if let Some(next) = later.first() {
+                assert!(
+                    bets == max_amount || frame.len() + 1 + next.len() > MAX_CLIENT_FRAME,
+                    "a batch of {bets} bets and {} bytes is closed early",
+                    frame.len()
+                );
+            }
+            rest = later;
+        }
+        assert!(rest.is_empty());
+
+        let mut scan = Scan::new(&bytes[..], agency(), false);
+        let verdict = loop {
+            if let Some(verdict) = scan.advance(7).unwrap() {
+                break verdict;
+            }
+        };
+        let upload = batches.end().unwrap().unwrap();
+        assert_eq!(
+            verdict,
+            Verdict::Good(Summary {
+                bets: rows as u64,
+                upload
+            })
+        );
+    }
+}
+
+#[test]
+fn the_end_is_no_end_while_a_bet_is_left() {
+    let row = "Ana,Lorca,1,2000-01-01,1\n";
+    let long = format!("{},Lorca,1,2000-01-01,1\n", "a".repeat(255)).repeat(30);
+    for (file, max_amount) in [(row.repeat(2), 1), (long, 1_000)] {
+        let mut batches = Batches::new(file.as_bytes(), agency(), max_amount);
+        assert!(batches.next_batch().unwrap().is_some());
+        assert_eq!(batches.end().unwrap(), None);
+    }
+    assert!(!Batches::new(row.as_bytes(), agency(), 1).skip(2).unwrap());
+}
+
+#[test]
+fn the_first_hundred_bad_rows_are_told_and_all_counted() {
+    let mut file = "Ana,Lorca,1,2000-01-01,1\n".to_owned();
+    file += &"Ana,Lorca,1,2000-01-01,\n".repeat(150);
+    let Verdict::Bad { first, count } = Scan::new(file.as_bytes(), agency(), false)
+        .advance(usize::MAX)
+        .unwrap()
+        .unwrap()
+    else {
+        panic!("the file is taken")
+    };
+    assert_eq!((first.len(), count), (TOLD, 150));
+    assert_eq!((first[99].line, first[99].column), (101, 5));
+}
+
+#[test]
+fn what_needs_quotes_is_bad_only_toward_a_plain_server() {
+    let file = b"\"Ana, h.\",Lorca,1,2000-01-01,1\n";
+    for plain in [false, true] {
+        let verdict = Scan::new(&file[..], agency(), plain).advance(2).unwrap();
+        assert_eq!(matches!(verdict, Some(Verdict::Bad { .. })), plain);
+    }
+}

@@ -1,0 +1,131 @@
+//! The configuration: where values come from, which ones are refused, and how that is said.
+
+use std::path::Path;
+use std::time::Duration;
+
+use batch_client::config::{Config, Loaded, Protocol};
+use frame::line::Level;
+
+/// Loads a file of this text, with these variables; errors and warnings call it `config.yaml`.
+fn load(yaml: &str, variables: &[(&str, &str)]) -> Result<Loaded, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.yaml");
+    std::fs::write(&path, yaml).unwrap();
+    let variables = variables
+        .iter()
+        .map(|(k, v)| (k.to_string(), v.to_string()));
+    let plain = |text: String| text.replace(path.to_str().unwrap(), "config.yaml");
+    let mut loaded = Config::load(Some(&path), variables).map_err(|e| plain(e.to_string()))?;
+    loaded.warnings = loaded.warnings.into_iter().map(plain).collect();
+    Ok(loaded)
+}
+
+fn variable(key: &str) -> String {
+    format!("CLI_{}", key.to_uppercase().replace('.', "_"))
+}
+
+#[test]
+fn every_key_but_the_id_has_a_default_that_works() {
+    let config = load("id: 1", &[]).unwrap().config;
+    assert_eq!(config.server.address, "server:12345");
+    assert_eq!(config.server.protocol, Protocol::Resume);
+    assert_eq!(config.server.timeout, Duration::from_secs(10));
+    assert_eq!(config.server.retry, Duration::from_secs(300));
+    assert_eq!((config.loop_amount, config.batch.max_amount), (5, 86));
+    assert_eq!(config.loop_period.to_string(), "5s");
+    assert_eq!(config.log_level, Level::Info);
+    assert_eq!(config.batch.window, 64);
+    assert_eq!(config.batch.file, Path::new("/data/agency.csv"));
+    assert_eq!(
+        load("", &[]).unwrap_err(),
+        "id is not set: set CLI_ID to a whole number from 1 to 4294967295"
+    );
+}
+
+#[test]
+fn the_environment_wins_over_the_file_whose_keys_are_nested_or_dotted() {
+    let yaml = "id: \"7\"\nserver:\n  address: a:1\n  protocol: plain\nloop.amount: 3\nloop:\n  period: 1m30s\nlog: {level: debug}\nbatch:\n  maxAmount: 10\n  file:\n";
+    let config = load(
+        yaml,
+        &[
+            ("CLI_ID", "8"),
+            ("CLI_BATCH_MAXAMOUNT", "20"),
+            ("CLI_LOOP_PERIOD", ""),
+        ],
+    )
+    .unwrap()
+    .config;
+    assert_eq!((config.agency.get(), config.batch.max_amount), (8, 20));
+    assert_eq!(config.server.address, "a:1");
+    assert_eq!(config.server.protocol, Protocol::Plain);
+    assert_eq!((config.loop_amount, config.log_level), (3, Level::Debug));
+    assert_eq!(config.loop_period.to_string(), "1m30s");
+    assert_eq!(config.batch.file, Path::new("/data/agency.csv"));
+}
+
+#[test]
+fn a_value_outside_its_range_is_named_with_its_key_and_what_is_allowed() {
+    for (key, value) in [
+        ("id", "0"),
+        ("id", "agency"),
+        ("id", "4294967296"),
+        ("server.address", "12345"),
+        ("server.address", ":12345"),
+        ("server.address", "server:0"),
+        ("server.address", "server:65536"),
+        ("server.protocol", "other"),
+        ("server.timeout", "0s"),
+        ("server.timeout", "25h"),
+        ("server.retry", "5"),
+        ("loop.amount", "-1"),
+        ("loop.amount", "4294967296"),
+        ("loop.period", "five"),
+        ("log.level", "LOUD"),
+        ("batch.maxAmount", "0"),
+        ("batch.maxAmount", "1.5"),
+        ("batch.window", "1025"),
+    ] {
+        let expected = |origin: &str| format!("{key} is \"{value}\" in {origin}: allowed is ");
+        let id = if key == "id" { "" } else { "id: 1\n" };
+        let error = load(&format!("{id}{key}: \"{value}\""), &[]).unwrap_err();
+        assert!(error.starts_with(&expected("config.yaml")), "{error}");
+        let name = variable(key);
+        let error = load("id: 1", &[(&name, value)]).unwrap_err();
+        assert!(
+            error.starts_with(&expected(&format!("the variable {name}"))),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn unknown_keys_are_warned_about_and_their_values_not_told() {
+    let loaded = load(
+        "id: 1\nserver: {adress: x}\n",
+        &[("CLI_NAME", "y"), ("PATH", "z")],
+    )
+    .unwrap();
+    assert_eq!(
+        loaded.warnings,
+        [
+            "config.yaml sets server.adress, which nobody reads",
+            "the variable CLI_NAME is set, which nobody reads"
+        ]
+    );
+}
+
+#[test]
+fn a_file_that_is_no_mapping_of_plain_values_cannot_be_used() {
+    for yaml in [
+        "- id",
+        "id",
+        "id: [1]",
+        "id: 1\nid: 2",
+        "1: 2",
+        "id: {",
+        "log.level: INFO\nlog: {level: INFO}",
+    ] {
+        let error = load(yaml, &[]).unwrap_err();
+        assert!(error.starts_with("config.yaml cannot be used: "), "{error}");
+    }
+}

@@ -1,0 +1,127 @@
+//! The agency file as rows: which ones are bets, and where and why the others are none.
+
+use batch_client::rows::{BadRow, Fault, RowError, Rows};
+use frame::{Agency, MessageId, UploadId};
+
+const AGENCY: u32 = 3;
+
+/// What each row is: its payload, or where and why it is none.
+fn read(file: &[u8]) -> Vec<Result<String, (u64, usize, String)>> {
+    let mut rows = Rows::new(file);
+    let mut all = Vec::new();
+    loop {
+        let bet = match rows.next_row() {
+            Ok(None) => return all,
+            Ok(Some(row)) => row.bet(Agency::new(AGENCY).unwrap()).and_then(|bet| {
+                let mut out = Vec::new();
+                bet.write(&mut out);
+                row.check_plain().map(|()| String::from_utf8(out).unwrap())
+            }),
+            Err(e) => Err(e),
+        };
+        all.push(match bet {
+            Ok(text) => Ok(text),
+            Err(RowError::Bad(BadRow {
+                line,
+                column,
+                fault,
+            })) => Err((line, column, fault.to_string())),
+            Err(RowError::TooLong { line }) => {
+                all.push(Err((line, 0, Fault::TooLong.to_string())));
+                return all;
+            }
+            Err(RowError::Io(e)) => panic!("{e}"),
+        });
+    }
+}
+
+fn ana(number: u32) -> Result<String, (u64, usize, String)> {
+    Ok(format!(
+        "{{agency:3,nombre:Ana,apellido:Lorca,dni:1,nacimiento:2000-01-01,numero:{number}}}"
+    ))
+}
+
+#[test]
+fn lf_crlf_a_missing_last_one_blanks_and_blank_lines_make_no_difference() {
+    for file in [
+        "Ana,Lorca,1,2000-01-01,1\nAna,Lorca,1,2000-01-01,2\n",
+        "Ana,Lorca,1,2000-01-01,1\r\nAna,Lorca,1,2000-01-01,2\r\n",
+        "Ana,Lorca,1,2000-01-01,1\nAna,Lorca,1,2000-01-01,2",
+        "\u{feff} Ana\t,Lorca , 1,2000-01-01,1 \r\n\r\n\nAna,\"Lorca\", 1 ,2000-01-01,0002\r",
+        "\n\nAna,Lorca,1,2000-01-01,1\n  \nAna,\" Lorca \",1,2000-01-01,\"2\"\r\n\r\n",
+    ] {
+        assert_eq!(read(file.as_bytes()), [ana(1), ana(2)], "{file:?}");
+    }
+    assert_eq!(read(b""), []);
+    assert_eq!(read(b"\r\n\n"), []);
+}
+
+#[test]
+fn a_bad_row_is_told_by_line_and_column_and_the_next_one_is_read() {
+    let good = "Ana,Lorca,1,2000-01-01,1";
+    for (bad, lines, column, reason) in [
+        (
+            "Ana,Lorca,1,2000-01-01",
+            1,
+            5,
+            "there are 4 columns instead of 5",
+        ),
+        ("Ana,Lorca,1,2000-01-01,1,", 1, 6, "there are 6 columns"),
+        (" ,Lorca,1,2000-01-01,1", 1, 1, "nombre is empty"),
+        (
+            "Ana,Lo\u{7}rca,1,2000-01-01,1",
+            1,
+            2,
+            "apellido holds a control",
+        ),
+        (
+            "Ana,\"Lor\n\nca\",1,2000-01-01,1",
+            3,
+            2,
+            "apellido holds a control",
+        ),
+        ("Ana,Lorca,,2000-01-01,1", 1, 3, "dni is empty"),
+        (
+            "Ana,Lorca,1,2001-02-29,1",
+            1,
+            4,
+            "nacimiento is no calendar date",
+        ),
+        ("Ana,Lorca,1,2000-01-01,x", 1, 5, "numero is not 1 to 9"),
+        (
+            "Ana,\"Lorca, h.\",1,2000-01-01,1",
+            1,
+            2,
+            "apellido holds what a plain",
+        ),
+    ] {
+        for end in ["\n", "\r\n"] {
+            let file = format!("{good}{end}{end}{good}{end}{bad}{end}{good}{end}{end}{bad}");
+            let rows = read(file.as_bytes());
+            let [Ok(_), Ok(_), Err(first), Ok(_), Err(last)] = &rows[..] else {
+                panic!("{bad:?} is read as {rows:?}")
+            };
+            assert_eq!((first.0, first.1), (4, column), "{file:?}");
+            assert_eq!((last.0, last.1), (4 + lines + 2, column), "{file:?}");
+            assert!(first.2.starts_with(reason), "{}", first.2);
+        }
+    }
+}
+
+#[test]
+fn a_quote_without_its_end_does_not_swallow_the_file() {
+    let mut file = b"Ana,Lorca,1,2000-01-01,1\nAna,\"Lorca,1,2000-01-01,1\n".to_vec();
+    file.resize(1_000_000, b'x');
+    let rows = read(&file);
+    let [Ok(_), Err((2, 0, _))] = &rows[..] else {
+        panic!("{rows:?}")
+    };
+}
+
+#[test]
+fn the_digest_is_that_of_all_bytes() {
+    let file = b"\xef\xbb\xbfAna,Lorca,1,2000-01-01,1\r\n\r\nx";
+    let mut rows = Rows::new(&file[..]);
+    while let Ok(Some(_)) = rows.next_row() {}
+    assert_eq!(rows.digest(), UploadId(MessageId::of(file).0));
+}
