@@ -23,29 +23,30 @@
 //!                                          ^ position
 //! ```
 //!
-//! The bytes of each part are pictured in `store/record.rs`. The head says how long bets.csv was and its
-//! CRC-32, all of it synced; its facts are what the state was then. Every record carries a sequence number
-//! that goes on from log to log, a CRC-32 over all of it, and the log's salt, which no peer can know: so no bytes
-//! that a peer has sent pass for a record.
+//! The bytes of each part are pictured in `store/record.rs` and `store/entry.rs`. The head says how long
+//! bets.csv was and its CRC-32, all of it synced; its facts are what the state was then. Every record carries
+//! a sequence number that goes on from log to log, a CRC-32 over all of it, and the log's salt, which no peer
+//! can know: so no bytes that a peer has sent pass for a record.
 //!
 //! # A turn
 //!
-//! 1. [`draft`](Store::draft) or [`record`](Store::record): zeros are written to the log where the record will
-//!    go, so that what is staged cannot fail for space. Without room the request is refused, and nothing changes.
+//! 1. [`draft`](Store::draft) or [`record`](Store::record): zeros are written to the log where the record
+//!    will go, so that what is staged cannot fail for space. Without room the request is refused, and nothing
+//!    changes.
 //! 2. [`commit`](Store::commit): the record is written to the log in one piece, and the log is synced once.
 //! 3. The rows are written to bets.csv, and the turn is noted in the lock file. Then the replies may go.
 //!
 //! bets.csv is synced in portions of 8 MiB and at checkpoints. A checkpoint ([`Store::checkpoint`]) syncs
-//! bets.csv, makes a new log, syncs it, renames it, and syncs the folder. It is due at the start, at the end, at the
-//! draw, and after every 64 MiB of log.
+//! bets.csv, makes a new log, syncs it, renames it, and syncs the folder. It is due at the start, at the end,
+//! at the draw, and after every 64 MiB of log.
 //!
 //! Where bets.csv has no room for rows that are in the log, their turn stays acknowledged and the store
 //! [lags](Store::lagging): it takes no more rows until it could write these.
 //!
 //! # Recovery
 //!
-//! The log is read from its front. The first record that is not whole ends it: a turn that was cut off before it
-//! was acknowledged. bets.csv is then written again from the checkpoint on. That, and only that, is mended
+//! The log is read from its front. The first record that is not whole ends it: a turn that was cut off before
+//! it was acknowledged. bets.csv is then written again from the checkpoint on. That, and only that, is mended
 //! silently; each of these is refused, and the files left as they are:
 //!
 //! | [`StoreError`] | what it means |
@@ -63,11 +64,12 @@
 //!
 //! # What is not promised
 //!
-//! A turn that was not acknowledged may be stored all the same, whole: the power failed between its sync and its
-//! replies. Damage to the last turn in the log and a power cut that also takes back bets.csv and the lock file
-//! together look like a turn that was never acknowledged. With [`Durability::Never`] a power cut may take
-//! back anything: the log then is cut at its first bad record, with a warning.
+//! A turn that was not acknowledged may be stored all the same, whole: the power failed between its sync and
+//! its replies. Damage to the last turn in the log and a power cut that also takes back bets.csv and the lock
+//! file together look like a turn that was never acknowledged. With [`Durability::Never`] a power cut may
+//! take back anything: the log then is cut at its first bad record, with a warning.
 
+mod entry;
 mod error;
 mod files;
 mod folder;
@@ -117,8 +119,8 @@ pub struct Store<F: Files> {
     position: u64,
     /// Their checksum.
     crc: Hasher,
-    /// How many of them are written to bets.csv; the rest is in the log.
-    written: u64,
+    /// Where in the log the first turn begins whose rows bets.csv lacks.
+    lag: Option<u64>,
     /// How many of them are known to be synced.
     synced: u64,
     /// How long the log is when the next checkpoint is due.
@@ -160,8 +162,8 @@ impl<F: Files> Store<F> {
     /// Makes all that is staged durable, as one turn. Does nothing where nothing is staged.
     ///
     /// # Errors
-    /// The disk failed, now or before. Nothing of the turn may be acknowledged, and nothing after it: the next
-    /// start will tell what became of it.
+    /// The disk failed, now or before. Nothing of the turn may be acknowledged, and nothing after it: the
+    /// next start will tell what became of it.
     pub fn commit(&mut self) -> Result<(), StoreError> {
         self.check()?;
         if self.turn.staged() == 0 {
@@ -173,22 +175,21 @@ impl<F: Files> Store<F> {
 
     fn write_turn(&mut self) -> Result<(), StoreError> {
         let Self { log, turn, .. } = self;
+        let begin = log.end;
         let (record, rows) = turn.seal(log.head.salt, log.sequence + 1, self.position);
         log.append(record)?;
         // Durable. What follows may fail for space, and be made up for from the log.
-        let (start, end) = (self.position, self.position + rows.len() as u64);
-        let lagging = self.written < start;
+        let start = self.position;
+        self.position += rows.len() as u64;
         self.crc.update(rows);
-        self.position = end;
-        if !lagging {
-            if end - self.synced > F::PORTION {
+        if self.lag.is_none() {
+            if self.position - self.synced > F::PORTION {
                 sync(&self.bets, self.durability)?;
                 self.synced = start;
             }
             match self.bets.write(rows, start) {
-                Err(e) if e.is_full() => {}
-                Err(e) => return Err(e),
-                Ok(()) => self.written = end,
+                Err(e) if e.is_full() => self.lag = Some(begin),
+                written => written?,
             }
         }
         self.turn.clear();
@@ -216,8 +217,8 @@ impl<F: Files> Store<F> {
         self.log.is_read_only() || self.log.end >= self.checkpoint_at
     }
 
-    /// Begins the log anew. `facts` are what the state adds up to, all of it committed. Without room for a new
-    /// log the old one stays in force, and the checkpoint is due again later.
+    /// Begins the log anew. `facts` are what the state adds up to, all of it committed. Without room for a
+    /// new log the old one stays in force, and the checkpoint is due again later.
     ///
     /// # Errors
     /// The disk failed, now or before.
@@ -250,7 +251,7 @@ impl<F: Files> Store<F> {
             return Ok(());
         }
         sync(&self.bets, self.durability)?;
-        self.synced = self.written;
+        self.synced = self.position;
         let salt = self.files.salt();
         let head = Head::new(
             self.durability,
@@ -280,7 +281,7 @@ impl<F: Files> Store<F> {
 
     /// Whether bets.csv lacks rows that are committed, because there is no room for them.
     pub fn lagging(&self) -> bool {
-        self.written < self.position
+        self.lag.is_some()
     }
 
     /// Tries to write what bets.csv lacks. Where there still is no room, the store goes on
@@ -297,16 +298,15 @@ impl<F: Files> Store<F> {
     }
 
     fn redo(&mut self) -> Result<(), StoreError> {
-        if self.written < self.position {
-            self.log
-                .copy_rows(self.written, &self.bets, &mut self.buffer)?;
-            self.written = self.position;
+        if let Some(from) = self.lag {
+            self.log.copy_rows(from, &self.bets, &mut self.buffer)?;
+            self.lag = None;
         }
         Ok(())
     }
 
-    /// Reads committed bytes of bets.csv, from `from` on and never beyond `until`; returns how many. It is 0 only
-    /// where `from` has come to `until`.
+    /// Reads committed bytes of bets.csv, from `from` on and never beyond `until`; returns how many. It is 0
+    /// only where `from` has come to `until`.
     ///
     /// # Errors
     /// The file cannot be read, or is shorter than `until`. It is while the store [lags](Self::lagging).
@@ -327,8 +327,8 @@ impl<F: Files> Store<F> {
         Ok(count)
     }
 
-    /// Ends in order: with a checkpoint, so that the next start has nothing to mend. To be called with nothing
-    /// staged.
+    /// Ends in order: with a checkpoint, so that the next start has nothing to mend. To be called with
+    /// nothing staged.
     ///
     /// # Errors
     /// The disk failed, now or before. What was committed stays so.

@@ -301,6 +301,17 @@ fn a_log_of_another_version_is_named() {
 }
 
 #[test]
+fn a_copy_of_bets_csv_and_then_one_of_the_log_are_a_backup() {
+    let images = history(Durability::Always);
+    for (bets, earlier) in images.iter().enumerate() {
+        for (turns, later) in images.iter().enumerate().skip(bets) {
+            let restored = open(&images, &earlier.bets, &later.log, b"");
+            assert_eq!(restored.unwrap().0, turns);
+        }
+    }
+}
+
+#[test]
 fn a_record_of_another_log_is_not_taken_for_the_next_turn() {
     let images = history(Durability::Always);
     let (first, last) = (&images[0], images.last().unwrap());

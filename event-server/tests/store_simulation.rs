@@ -264,8 +264,8 @@ struct History {
 }
 
 impl History {
-    /// Opens the store, and holds what is found against the model. `Ok(None)`: nothing was promised, and it was
-    /// refused, or taken over without the facts.
+    /// Opens the store, and holds what is found against the model. `Ok(None)`: nothing was promised, and it
+    /// was refused, or taken over without the facts.
     fn open(
         &mut self,
         durability: Durability,

@@ -127,11 +127,15 @@ impl fmt::Display for StoreError {
                 path,
                 error,
             } => {
-                write!(
-                    f,
-                    "cannot {action} {}: {error}; mend the disk and start again",
-                    path.display()
-                )
+                let path = path.display();
+                let remedy = match error.kind() {
+                    _ if self.is_full() => "make room and start again",
+                    ErrorKind::PermissionDenied => {
+                        "let the server's user do that, or set another SERVER_DATA_DIR"
+                    }
+                    _ => "check the disk and start again",
+                };
+                write!(f, "cannot {action} {path}: {error}; {remedy}")
             }
             Self::Locked { path } => write!(
                 f,
@@ -140,8 +144,8 @@ impl fmt::Display for StoreError {
             ),
             Self::Head { path } => write!(
                 f,
-                "{} is damaged at its head: {RESTORE}, or take the log out of it to keep the bets of \
-                 bets.csv without finished agencies, uploads and draw",
+                "{} is damaged at its head: {RESTORE}, or move this file away to keep the rows of bets.csv \
+                 without the finished agencies, the uploads and the draw",
                 path.display()
             ),
             Self::Version { path, version } => write!(

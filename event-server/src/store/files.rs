@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use crc32fast::Hasher;
 
+use super::entry::FACT;
 use super::error::StoreError;
 
 /// Bytes that are read, copied or zeroed at once: 1,024 facts, so that none is cut in two.
-pub(super) const CHUNK: usize = 1024 * super::record::FACT;
+pub(super) const CHUNK: usize = 1024 * FACT;
 
 /// The files of a folder; others in it are left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -223,9 +224,9 @@ impl<H: RandomAccess> Open<H> {
         Ok(true)
     }
 
-    /// Writes the bytes of a range once more where they are. What another program wrote may be known to the kernel
-    /// alone: it was killed before its sync, or told that the sync had failed. Pages of which that is true count as
-    /// written, and only writing them again makes the next sync write them.
+    /// Writes the bytes of a range once more where they are. What another program wrote may be known to the
+    /// kernel alone: it was killed before its sync, or told that the sync had failed. Pages of which that is
+    /// true count as written, and only writing them again makes the next sync write them.
     pub(super) fn write_again(
         &self,
         from: u64,

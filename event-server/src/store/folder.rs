@@ -22,8 +22,8 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Opens a folder, and makes it and its parents where they are not there, for the owner alone. One that is
-    /// there keeps its mode; the files in it are made the owner's in any case.
+    /// Opens a folder, and makes it and its parents where they are not there, for the owner alone. One that
+    /// is there keeps its mode; the files in it are made the owner's in any case.
     ///
     /// # Errors
     /// It cannot be made or opened.

@@ -7,12 +7,12 @@
 //! +------+-------+--------+--------+---------+--------------------------+
 //! ```
 //!
-//! A log is written once, from front to back, each byte of a turn to a place that holds zeros already. A log that
-//! was found at the start is only read: what stands behind its end may be a torn turn. The checkpoint that
-//! follows makes a new one.
+//! A log is written once, from front to back, each byte of a turn to a place that holds zeros already. A log
+//! that was found at the start is only read: what stands behind its end may be a torn turn. The checkpoint
+//! that follows makes a new one.
 //!
-//! The head holds a salt that no peer knows, and every record repeats it: bytes of a row cannot pass for a record,
-//! nor can one of another log.
+//! The head holds a salt that no peer knows, and every record repeats it: bytes of a row cannot pass for a
+//! record, nor can one of another log.
 
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
@@ -21,9 +21,10 @@ use crc32fast::Hasher;
 use memchr::memmem;
 
 use super::Durability;
+use super::entry::{self, FACT};
 use super::error::StoreError;
 use super::files::{CHUNK, Files, Name, Open, RandomAccess, failed};
-use super::record::{self, FACT, HEAD, HEADER, Head, Header, VERSION};
+use super::record::{HEAD, HEADER, Head, Header, VERSION};
 use crate::fact::Fact;
 
 static ZEROS: [u8; CHUNK] = [0; CHUNK];
@@ -57,7 +58,7 @@ impl<H: RandomAccess> Log<H> {
         let mut piece = Vec::with_capacity(CHUNK);
         let mut start = HEAD as u64;
         for fact in facts {
-            piece.extend_from_slice(&record::encode_fact(&fact));
+            piece.extend_from_slice(&entry::encode(&fact));
             head.facts += 1;
             if piece.len() == CHUNK {
                 hasher.update(&piece);
@@ -93,16 +94,13 @@ impl<H: RandomAccess> Log<H> {
         }
     }
 
-    /// Sees to it that a record of `size` bytes can be written without asking the disk for more. Where it asks, it
-    /// asks for `step` bytes at least.
+    /// Sees to it that a record of `size` bytes can be written without asking the disk for more. Where it
+    /// asks, it asks for `step` bytes at least.
     pub(super) fn make_room(&mut self, size: u64, step: u64) -> Result<(), StoreError> {
         let Some(room) = &mut self.room else {
             let why = "there was none for the checkpoint at the start";
-            return Err(failed(
-                "write",
-                self.file.path(),
-                io::Error::new(ErrorKind::StorageFull, why),
-            ));
+            let error = io::Error::new(ErrorKind::StorageFull, why);
+            return Err(failed("write", self.file.path(), error));
         };
         let needed = self.end + size;
         if needed <= *room {
@@ -188,8 +186,8 @@ impl<H: RandomAccess> Log<H> {
         self.each_fact(HEAD as u64, self.start, buffer, replay)
     }
 
-    /// Reads the record at the log's end, if a whole one stands there, and moves the end behind it. Its rows, which
-    /// belong at `position`, are added to `rows`; its facts are handed to `replay`.
+    /// Reads the record at the log's end, if a whole one stands there, and moves the end behind it. Its rows,
+    /// which belong at `position`, are added to `rows`; its facts are handed to `replay`.
     pub(super) fn next(
         &mut self,
         position: u64,
@@ -250,14 +248,15 @@ impl<H: RandomAccess> Log<H> {
         self.file.for_each(from, until, buffer, |piece| {
             let (facts, _) = piece.as_chunks();
             facts.iter().try_for_each(|bytes| {
-                replay(&record::decode_fact(bytes).ok_or_else(nonsense)?);
+                replay(&entry::decode(bytes).ok_or_else(nonsense)?);
                 Ok(())
             })
         })?;
         Ok(())
     }
 
-    /// Makes durable what was read: the last turn. The others were synced, or the log was made without durability.
+    /// Makes durable what was read: the last turn. The others were synced, or the log was made without
+    /// durability.
     pub(super) fn harden(&self, buffer: &mut [u8; CHUNK]) -> Result<(), StoreError> {
         self.file.write_again(self.last, self.end, buffer)?;
         self.file.sync()
@@ -292,14 +291,13 @@ impl<H: RandomAccess> Log<H> {
         }
     }
 
-    /// Writes the turns' rows to bets.csv, from its byte `from` on.
+    /// Writes the rows to bets.csv of the turn that begins at `at`, and of all turns after it.
     pub(super) fn copy_rows(
         &self,
-        from: u64,
+        mut at: u64,
         bets: &Open<H>,
         buffer: &mut [u8; CHUNK],
     ) -> Result<(), StoreError> {
-        let mut at = self.start;
         while at < self.end {
             let mut bytes = [0; HEADER];
             self.file.read(&mut bytes, at)?;
@@ -311,10 +309,9 @@ impl<H: RandomAccess> Log<H> {
                 });
             };
             let rows = at + HEADER as u64;
-            let skipped = from.saturating_sub(header.position);
-            let mut position = header.position + skipped;
+            let mut position = header.position;
             self.file
-                .for_each(rows + skipped, rows + header.rows, buffer, |piece| {
+                .for_each(rows, rows + header.rows, buffer, |piece| {
                     bets.write(piece, position)?;
                     position += piece.len() as u64;
                     Ok(())

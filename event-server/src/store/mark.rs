@@ -5,9 +5,10 @@
 //! | salt | sequence | crc |        big-endian; crc over the 16 bytes before it
 //! ```
 //!
-//! Written after a turn is durable, never synced. So it tells nothing that is not true: a log with this salt did
-//! hold this turn. A power cut may take the mark back; a killed server leaves it. With it, recovery tells a last
-//! turn that was damaged, or cut off together with the end of the log, from one that never was acknowledged.
+//! Written after a turn is durable, never synced. So it tells nothing that is not true: a log with this salt
+//! did hold this turn. A power cut may take the mark back; a killed server leaves it. With it, recovery tells
+//! a last turn that was damaged, or cut off together with the end of the log, from one that never was
+//! acknowledged.
 
 use super::error::StoreError;
 use super::files::{Open, RandomAccess};

@@ -1,26 +1,21 @@
-//! The bytes of the log: its head, the header of a turn, a fact. All numbers are big-endian.
+//! The bytes of the log: its head, and the header of a turn. All numbers are big-endian.
 //!
 //! ```text
-//! head     0        8         12           16     24         32       40      44      48      52
-//!          | BETS.WAL | version | durability | salt | sequence | length | crc   | facts | crc   |
-//!                                                              bets.csv         of head and facts
+//! head     0          8         12           16     24         32       40         44      48    52
+//!          | BETS.WAL | version | durability | salt | sequence | length | bets crc | facts | crc |
 //!
-//! header   0      8          16         24     32      36      40
-//!          | salt | sequence | position | rows | facts | crc   |
-//!                                                      of header, rows and facts
-//!
-//! fact     0      1        4        8        16   32       48
-//!          | kind | source | agency | number | id | upload |
+//! header   0      8          16         24     32      36    40
+//!          | salt | sequence | position | rows | facts | crc |
 //! ```
 //!
-//! A value is encoded and decoded side by side. What decodes encodes to the same bytes again: unused bytes are
-//! zero, and nothing else is accepted.
+//! `length` and `bets crc` are of bets.csv, `rows` is in bytes, `facts` a number of them. A head's `crc`
+//! covers it and the facts behind it, a header's covers it and the rows and facts behind it. What a value
+//! encodes to, it is decoded from.
 
 use crc32fast::Hasher;
-use frame::{Agency, MessageId, Number, UploadId};
 
 use super::Durability;
-use crate::fact::{Fact, Source};
+use super::entry::FACT;
 
 /// What a log begins with.
 const MAGIC: [u8; 8] = *b"BETS.WAL";
@@ -33,9 +28,6 @@ pub(super) const HEAD: usize = 52;
 
 /// Bytes of a turn's header.
 pub(super) const HEADER: usize = 40;
-
-/// Bytes of a fact.
-pub(super) const FACT: usize = 48;
 
 /// Bytes of a checksum: the last of a head and of a header.
 const CRC: usize = 4;
@@ -58,7 +50,8 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// A head before its facts are counted. A salt of zero would look like a place that nothing was written to.
+    /// A head before its facts are counted. A salt of zero would look like a place that nothing was written
+    /// to.
     pub(super) fn new(
         durability: Durability,
         salt: u64,
@@ -188,142 +181,6 @@ impl Header {
     }
 }
 
-/// A fact's bytes.
-pub(super) fn encode_fact(fact: &Fact) -> [u8; FACT] {
-    let mut parts = Parts::default();
-    match *fact {
-        Fact::Bet { agency } => {
-            parts.kind = 1;
-            parts.agency = agency.get();
-        }
-        Fact::Batch {
-            agency,
-            source,
-            id,
-            bets,
-        } => {
-            parts = Parts {
-                kind: 2,
-                agency: agency.get(),
-                number: bets.into(),
-                id: id.0,
-                ..parts
-            };
-            parts.set_source(source);
-        }
-        Fact::Finished { agency } => {
-            parts.kind = 3;
-            parts.agency = agency.get();
-        }
-        // The winner takes the agency's place.
-        Fact::Drawn { position, winner } => {
-            parts = Parts {
-                kind: 4,
-                agency: winner.get(),
-                number: position,
-                ..parts
-            };
-        }
-        Fact::Stored {
-            agency,
-            source,
-            bets,
-        } => {
-            parts = Parts {
-                kind: 5,
-                agency: agency.get(),
-                number: bets,
-                ..parts
-            };
-            parts.set_source(source);
-        }
-    }
-    parts.encode()
-}
-
-/// The fact of these bytes; `None`: there is no such fact.
-pub(super) fn decode_fact(bytes: &[u8; FACT]) -> Option<Fact> {
-    let parts = Parts::decode(bytes);
-    let agency = Agency::new(parts.agency);
-    let fact = match parts.kind {
-        1 => Fact::Bet { agency: agency? },
-        2 => Fact::Batch {
-            agency: agency?,
-            source: parts.source(),
-            id: MessageId(parts.id),
-            bets: parts.number.try_into().ok()?,
-        },
-        3 => Fact::Finished { agency: agency? },
-        4 => Fact::Drawn {
-            position: parts.number,
-            winner: Number::new(parts.agency)?,
-        },
-        5 => Fact::Stored {
-            agency: agency?,
-            source: parts.source(),
-            bets: parts.number,
-        },
-        _ => return None,
-    };
-    (encode_fact(&fact) == *bytes).then_some(fact)
-}
-
-/// A fact's fields, before they have a meaning.
-#[derive(Default)]
-struct Parts {
-    kind: u8,
-    /// Whether there is an upload.
-    source: u8,
-    agency: u32,
-    number: u64,
-    id: [u8; 16],
-    upload: [u8; 16],
-}
-
-impl Parts {
-    fn set_source(&mut self, source: Source) {
-        if let Source::Upload(upload) = source {
-            (self.source, self.upload) = (1, upload.0);
-        }
-    }
-
-    fn source(&self) -> Source {
-        if self.source == 0 {
-            Source::Plain
-        } else {
-            Source::Upload(UploadId(self.upload))
-        }
-    }
-
-    fn encode(&self) -> [u8; FACT] {
-        let mut bytes = [0; FACT];
-        put(
-            &mut bytes,
-            &[
-                &[self.kind, self.source, 0, 0],
-                &self.agency.to_be_bytes(),
-                &self.number.to_be_bytes(),
-                &self.id,
-                &self.upload,
-            ],
-        );
-        bytes
-    }
-
-    fn decode(bytes: &[u8; FACT]) -> Self {
-        let mut fields = Fields(bytes);
-        let [kind, source, _, _] = fields.take();
-        Self {
-            kind,
-            source,
-            agency: fields.u32(),
-            number: fields.u64(),
-            id: fields.take(),
-            upload: fields.take(),
-        }
-    }
-}
-
 /// A checksum over these bytes, to be gone on with.
 pub(super) fn begin(bytes: &[u8]) -> Hasher {
     let mut hasher = Hasher::new();
@@ -342,11 +199,11 @@ pub(super) fn put(place: &mut [u8], parts: &[&[u8]]) {
     debug_assert!(rest.is_empty(), "parts fill their place");
 }
 
-/// Takes fields off bytes of a fixed size, which is the size of all of them.
+/// Takes fields off bytes whose size is that of all fields together.
 pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 impl Fields<'_> {
-    fn take<const N: usize>(&mut self) -> [u8; N] {
+    pub(super) fn take<const N: usize>(&mut self) -> [u8; N] {
         let (field, rest) = self
             .0
             .split_first_chunk()
@@ -367,52 +224,6 @@ impl Fields<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn facts_come_back_as_they_went_and_no_other_bytes_are_a_fact() {
-        let agency = Agency::new(u32::MAX).unwrap();
-        let upload = Source::Upload(UploadId([0xab; 16]));
-        let id = MessageId([0xcd; 16]);
-        for fact in [
-            Fact::Bet { agency },
-            Fact::Batch {
-                agency,
-                source: Source::Plain,
-                id,
-                bets: 1,
-            },
-            Fact::Batch {
-                agency,
-                source: upload,
-                id,
-                bets: u32::MAX,
-            },
-            Fact::Finished { agency },
-            Fact::Drawn {
-                position: u64::MAX,
-                winner: Number::new(Number::MAX).unwrap(),
-            },
-            Fact::Stored {
-                agency,
-                source: Source::Plain,
-                bets: 0,
-            },
-            Fact::Stored {
-                agency,
-                source: upload,
-                bets: u64::MAX,
-            },
-        ] {
-            let bytes = encode_fact(&fact);
-            assert_eq!(decode_fact(&bytes), Some(fact));
-            for i in 0..FACT {
-                let mut other = bytes;
-                other[i] ^= 0x80;
-                assert_ne!(decode_fact(&other), Some(fact), "byte {i} says nothing");
-            }
-        }
-        assert_eq!(decode_fact(&[0; FACT]), None);
-    }
 
     #[test]
     fn a_head_and_a_header_come_back_as_they_went() {

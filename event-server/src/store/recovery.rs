@@ -86,11 +86,11 @@ impl fmt::Display for Warning {
 
 impl<F: Files> Store<F> {
     /// Locks the folder, reads what is there, and hands every fact to `replay`: those of the checkpoint,
-    /// then those of the turns since, each as it was staged and in that order. A bets.csv without a log is taken over
-    /// without facts: its rows belong to no upload, as single bets do.
+    /// then those of the turns since, each as it was staged and in that order. A bets.csv without a log is
+    /// taken over without facts: its rows belong to no upload, as single bets do.
     ///
-    /// Where [`wants_checkpoint`](Self::wants_checkpoint) says so, the store has to be given one before it takes
-    /// anything.
+    /// Where [`wants_checkpoint`](Self::wants_checkpoint) says so, the store has to be given one before it
+    /// takes anything.
     ///
     /// # Errors
     /// Another server works there, a call on a file failed, or the files are not what a server has left. The
@@ -142,7 +142,7 @@ impl<F: Files> Found<F> {
         durability: Durability,
         replay: impl FnMut(&Fact),
     ) -> Result<(Store<F>, Recovery), StoreError> {
-        let head = self.log.head;
+        let (head, start) = (self.log.head, self.log.end);
         let mut recovery = Recovery::default();
         let (position, crc) = self.read_log(&mut recovery, replay)?;
         let surplus = self.check_bets(position)?;
@@ -175,12 +175,13 @@ impl<F: Files> Found<F> {
             buffer: self.buffer,
             position,
             crc,
-            written: head.length,
+            // All of it, also what seems to be there: the kernel may show pages that a failed sync did not
+            // write.
+            lag: Some(start),
             synced: head.length,
             checkpoint_at: 0,
             failed: None,
         };
-        // All of it, also what seems to be there: the kernel may show pages that a failed sync did not write.
         store.catch_up()?;
         Ok((store, recovery))
     }
@@ -329,7 +330,7 @@ fn take_over<F: Files>(
         buffer,
         position,
         crc,
-        written: position,
+        lag: None,
         synced: position,
         checkpoint_at,
         failed: None,

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Written as Python's csv writer does: a column is quoted only where it holds `,` or `"` (a [`Bet`] has no
-//! line breaks), and a quote in it is doubled. Read more laxly, since a file that is taken over was written by
-//! others:
+//! line breaks), and a quote in it is doubled. Read more laxly, since a file that is taken over was written
+//! by others:
 //!
 //! - one row a line, LF or CRLF, at most [`MAX_ROW`] bytes, UTF-8 without control characters, no blank lines;
 //! - six columns, each plain or quoted; a quote within a plain one is itself;
@@ -171,16 +171,16 @@ pub enum RowFlaw {
 
 impl fmt::Display for RowFlaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Columns => "has not six columns",
-            Self::Quotes => "has a quote that does not enclose a column",
-            Self::Text => "has a control character or is not UTF-8",
-            Self::Agency => "has no agency from 1 to 4294967295 in its first column",
-            Self::Birthdate => "has no date YYYY-MM-DD in its fifth column",
-            Self::Number => "has no number of 1 to 19 digits in its last column",
-            Self::TooLong => "is longer than 8192 bytes",
-            Self::Unfinished => "has no line end",
-        })
+        match self {
+            Self::Columns => f.write_str("has not six columns"),
+            Self::Quotes => f.write_str("has a quote that does not enclose a column"),
+            Self::Text => f.write_str("has a control character or is not UTF-8"),
+            Self::Agency => f.write_str("has no agency from 1 to 4294967295 in its first column"),
+            Self::Birthdate => f.write_str("has no date YYYY-MM-DD in its fifth column"),
+            Self::Number => f.write_str("has no number of 1 to 19 digits in its last column"),
+            Self::TooLong => write!(f, "is longer than {MAX_ROW} bytes"),
+            Self::Unfinished => f.write_str("has no line end"),
+        }
     }
 }
 

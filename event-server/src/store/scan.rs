@@ -1,7 +1,7 @@
 //! Going through bets.csv: lines out of slices, and the draw's search for a number.
 //!
-//! Slices come in, cut anywhere; whole rows go out. What a slice leaves unfinished is kept for the next, up to
-//! the length of the longest row. Nothing here reads a file.
+//! Slices come in, cut anywhere; whole rows go out. What a slice leaves unfinished is kept for the next, up
+//! to the length of the longest row. Nothing here reads a file.
 
 use std::path::PathBuf;
 

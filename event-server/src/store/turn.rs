@@ -5,12 +5,13 @@
 //! facts    fact of the first batch | of the second | …
 //! ```
 //!
-//! The rows stand together because they go to bets.csv in one write; the facts are put behind them when the turn
-//! is sealed, so that the record is one piece of memory. Both buffers are used again every turn.
+//! The rows stand together because they go to bets.csv in one write; the facts are put behind them when the
+//! turn is sealed, so that the record is one piece of memory. Both buffers are used again every turn.
 
 use frame::Bet;
 
-use super::record::{self, FACT, HEADER, Header};
+use super::entry::{self, FACT};
+use super::record::{HEADER, Header};
 use super::rows;
 use crate::fact::Fact;
 
@@ -52,7 +53,7 @@ impl Turn {
     }
 
     pub(super) fn push(&mut self, fact: &Fact) {
-        self.facts.extend_from_slice(&record::encode_fact(fact));
+        self.facts.extend_from_slice(&entry::encode(fact));
     }
 
     /// The whole record and the rows in it. Nothing more can be staged until [`Turn::clear`].

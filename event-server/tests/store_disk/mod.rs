@@ -5,19 +5,21 @@
 //! combination: so writes of two files, and of one, are reordered wherever no sync orders them. Names are
 //! pending in the same way until the folder is synced.
 //!
-//! [`Disk`] outlives the programs on it; [`Disk::boot`] starts one. A program that was killed gets nothing but errors.
+//! [`Disk`] outlives the programs on it; [`Disk::boot`] starts one. A program that was killed gets nothing
+//! but errors.
 
 // Every test has its own use of the disk, and none can be reached from outside.
 #![allow(dead_code, unreachable_pub)]
 
-use std::cell::{RefCell, RefMut};
+mod files;
+
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind};
-use std::ops::Range;
-use std::path::Path;
 use std::rc::Rc;
 
-use event_server::store::{Files, Name, RandomAccess};
+use event_server::store::Name;
+
+pub use self::files::DiskFiles;
 
 /// What happens to the program, or to all of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +28,8 @@ pub enum Fault {
     Kill,
     /// The power fails within an operation.
     PowerCut,
-    /// An operation fails, EIO. A sync of a file that fails writes what it likes, and never tries the rest again.
+    /// An operation fails, EIO. A sync of a file that fails writes what it likes, and never tries the rest
+    /// again.
     Error,
 }
 
@@ -238,7 +241,8 @@ impl Inode {
         self.pending.push(change);
     }
 
-    /// All that is pending is written; by a sync that fails just some of it, and lengths, which are journaled.
+    /// All that is pending is written; by a sync that fails just some of it, and lengths, which are
+    /// journaled.
     fn sync(&mut self, mut keep: impl FnMut() -> bool) {
         for change in self.pending.drain(..) {
             if keep() || matches!(change, Change::Length(_)) {
@@ -292,253 +296,4 @@ fn write(image: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
         image.resize(offset + bytes.len(), 0);
     }
     image[offset..offset + bytes.len()].copy_from_slice(bytes);
-}
-
-/// How far an operation comes.
-enum Course {
-    /// To its end.
-    Done,
-    /// A part of it may happen; then this is the error.
-    Part(io::Error),
-}
-
-/// The folder as one program sees it.
-pub struct DiskFiles {
-    disk: Disk,
-    program: u64,
-}
-
-impl DiskFiles {
-    /// Does a change of names, with the faults that are due.
-    fn rename_with(
-        &self,
-        change: impl FnOnce(&mut State) -> io::Result<Option<usize>>,
-    ) -> io::Result<Option<DiskFile>> {
-        let (mut state, course) = begin(&self.disk, self.program)?;
-        let inode = match course {
-            Course::Done => change(&mut state)?,
-            Course::Part(error) => {
-                if state.rng.bool() {
-                    change(&mut state)?;
-                }
-                return end(&mut state, error);
-            }
-        };
-        let (disk, program) = (self.disk.clone(), self.program);
-        Ok(inode.map(|inode| DiskFile {
-            disk,
-            program,
-            inode,
-            locked: false.into(),
-        }))
-    }
-}
-
-/// Counts an operation, and says how far it will come.
-fn begin(disk: &Disk, program: u64) -> io::Result<(RefMut<'_, State>, Course)> {
-    let mut state = disk.0.borrow_mut();
-    if !state.alive || state.program != program {
-        return Err(io::Error::other("the program is dead"));
-    }
-    state.operations += 1;
-    let course = match &mut state.fault {
-        Some((0, _)) => Course::Part(io::Error::other("injected")),
-        Some((operations, _)) => {
-            *operations -= 1;
-            Course::Done
-        }
-        None => Course::Done,
-    };
-    Ok((state, course))
-}
-
-/// Lets the fault happen that is due now.
-fn end<T>(state: &mut State, error: io::Error) -> io::Result<T> {
-    match state.fault.take() {
-        Some((_, Fault::PowerCut)) => state.power_cut(),
-        Some((_, Fault::Kill)) => {
-            state.alive = false;
-            state.lock = None;
-        }
-        Some((_, Fault::Error)) | None => {}
-    }
-    Err(error)
-}
-
-impl Files for DiskFiles {
-    type File = DiskFile;
-
-    const ROOM: u64 = 512;
-    const INTERVAL: u64 = 4096;
-    const PORTION: u64 = 700;
-
-    fn folder(&self) -> &Path {
-        Path::new("disk")
-    }
-
-    fn open(&mut self, name: Name) -> io::Result<Option<DiskFile>> {
-        self.rename_with(|state| Ok(state.names.get(&name).copied()))
-    }
-
-    fn create(&mut self, name: Name) -> io::Result<DiskFile> {
-        let created = self.rename_with(|state| {
-            let inode = state.inodes.len();
-            state.inodes.push(Inode::default());
-            state.bind(None, Some((name, inode)));
-            Ok(Some(inode))
-        });
-        created.map(|file| file.expect("just created"))
-    }
-
-    fn rename(&mut self, from: Name, to: Name) -> io::Result<()> {
-        self.rename_with(|state| {
-            let inode = *state.names.get(&from).ok_or(ErrorKind::NotFound)?;
-            state.bind(Some(from), Some((to, inode)));
-            Ok(None)
-        })
-        .map(drop)
-    }
-
-    fn remove(&mut self, name: Name) -> io::Result<()> {
-        self.rename_with(|state| {
-            state.bind(Some(name), None);
-            Ok(None)
-        })
-        .map(drop)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        let (mut state, course) = begin(&self.disk, self.program)?;
-        let State {
-            rng,
-            pending_names,
-            durable_names,
-            ..
-        } = &mut *state;
-        let part = matches!(course, Course::Part(_));
-        // Names are journaled: those that a failed sync has not written stay pending.
-        pending_names.retain(|renaming| {
-            let keep = !part || rng.bool();
-            if keep {
-                renaming.apply(durable_names);
-            }
-            !keep
-        });
-        match course {
-            Course::Done => Ok(()),
-            Course::Part(error) => end(&mut state, error),
-        }
-    }
-
-    fn salt(&mut self) -> u64 {
-        let mut state = self.disk.0.borrow_mut();
-        state.salts += 1;
-        state.salts
-    }
-}
-
-/// An open file of one program.
-pub struct DiskFile {
-    disk: Disk,
-    program: u64,
-    inode: usize,
-    locked: std::cell::Cell<bool>,
-}
-
-impl Drop for DiskFile {
-    fn drop(&mut self) {
-        let mut state = self.disk.0.borrow_mut();
-        if self.locked.get() && state.program == self.program {
-            state.lock = None;
-        }
-    }
-}
-
-impl RandomAccess for DiskFile {
-    fn length(&self) -> io::Result<u64> {
-        let (mut state, course) = begin(&self.disk, self.program)?;
-        match course {
-            Course::Done => Ok(state.inodes[self.inode].seen.len() as u64),
-            Course::Part(error) => end(&mut state, error),
-        }
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let (mut state, course) = begin(&self.disk, self.program)?;
-        if let Course::Part(error) = course {
-            return end(&mut state, error);
-        }
-        if state.rng.u8(..) == 0 {
-            return Err(ErrorKind::Interrupted.into());
-        }
-        let part = some(&mut state.rng, buffer.len());
-        let seen = &state.inodes[self.inode].seen;
-        let from = seen.len().min(offset as usize);
-        let bytes = &seen[from..seen.len().min(from + part.end)];
-        buffer[..bytes.len()].copy_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        let (mut state, course) = begin(&self.disk, self.program)?;
-        if state.rng.u8(..) == 0 && matches!(course, Course::Done) {
-            return Err(ErrorKind::Interrupted.into());
-        }
-        let mut part = some(&mut state.rng, bytes.len());
-        let excess = state.excess(self.inode, offset + part.end as u64);
-        part.end = part.end.saturating_sub(excess as usize);
-        if part.is_empty() && !bytes.is_empty() {
-            return Err(ErrorKind::StorageFull.into());
-        }
-        let written = bytes[part.clone()].to_vec();
-        state.inodes[self.inode].change(Change::Write(offset as usize, written));
-        match course {
-            Course::Done => Ok(part.end),
-            Course::Part(error) => end(&mut state, error),
-        }
-    }
-
-    fn set_length(&self, length: u64) -> io::Result<()> {
-        let (mut state, course) = begin(&self.disk, self.program)?;
-        state.inodes[self.inode].change(Change::Length(length as usize));
-        match course {
-            Course::Done => Ok(()),
-            Course::Part(error) => end(&mut state, error),
-        }
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        let (mut state, course) = begin(&self.disk, self.program)?;
-        let State { rng, inodes, .. } = &mut *state;
-        match course {
-            Course::Done => {
-                inodes[self.inode].sync(|| true);
-                Ok(())
-            }
-            Course::Part(error) => {
-                inodes[self.inode].sync(|| rng.bool());
-                end(&mut state, error)
-            }
-        }
-    }
-
-    fn try_lock(&self) -> io::Result<bool> {
-        let (mut state, course) = begin(&self.disk, self.program)?;
-        if let Course::Part(error) = course {
-            return end(&mut state, error);
-        }
-        let free = state.lock.is_none();
-        state.lock = Some(self.inode);
-        self.locked.set(free);
-        Ok(free)
-    }
-}
-
-/// All of it, or in one case of eight less, but something.
-fn some(rng: &mut fastrand::Rng, length: usize) -> Range<usize> {
-    if length > 1 && rng.u8(..8) == 0 {
-        0..rng.usize(1..=length)
-    } else {
-        0..length
-    }
 }
