@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use configparser::ini::{Ini, IniDefault};
-use frame::Number;
 use frame::line::Level;
+use frame::{MAX_LENGTH, Number};
 
+use crate::connection::Limits;
 use crate::lottery::MAX_AGENCIES;
 use crate::store::Durability;
 
@@ -36,12 +37,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `SERVER_DURABILITY`.
     pub durability: Durability,
-    /// `SERVER_MAX_FRAME`: the largest `length` of a frame.
-    pub max_frame: usize,
-    /// `SERVER_MAX_CONNECTIONS`.
-    pub max_connections: usize,
-    /// `SERVER_IDLE_TIMEOUT`.
-    pub idle_timeout: Duration,
+    /// `SERVER_MAX_…`, `SERVER_TURN_…` and `SERVER_IDLE_TIMEOUT`.
+    pub limits: Limits,
     /// `SERVER_SHUTDOWN_GRACE`.
     pub shutdown_grace: Duration,
     /// `LOTTERY_WINNER_NUMBER`.
@@ -128,10 +125,12 @@ impl Config {
                 Durability::Always,
                 durability,
             )?,
-            max_frame: keys.number("SERVER_MAX_FRAME", 65_536, 8_192..=16_777_215)? as usize,
-            max_connections: keys.number("SERVER_MAX_CONNECTIONS", 10_000, 1..=1_000_000)? as usize,
-            idle_timeout: keys.duration("SERVER_IDLE_TIMEOUT", 60_000, 50..=86_400_000)?,
-            shutdown_grace: keys.duration("SERVER_SHUTDOWN_GRACE", 2_000, 0..=3_600_000)?,
+            limits: limits(&mut keys)?,
+            shutdown_grace: keys.duration(
+                "SERVER_SHUTDOWN_GRACE",
+                Duration::from_secs(2),
+                0..=3_600_000,
+            )?,
             winner: keys.get(
                 "LOTTERY_WINNER_NUMBER",
                 "1 to 9 decimal digits",
@@ -144,6 +143,30 @@ impl Config {
             warnings: keys.into_warnings(),
         })
     }
+}
+
+fn limits<E: Fn(&str) -> Option<String>>(keys: &mut Keys<E>) -> Result<Limits, ConfigError> {
+    const GIB: u32 = 1024 * 1024 * 1024;
+    let Limits {
+        max_connections,
+        max_frame,
+        max_inbox,
+        max_outbox,
+        max_buffered,
+        turn_bytes,
+        turn_requests,
+        idle_timeout,
+    } = Limits::default();
+    Ok(Limits {
+        max_connections: keys.size("SERVER_MAX_CONNECTIONS", max_connections, 1..=1_000_000)?,
+        max_frame: keys.size("SERVER_MAX_FRAME", max_frame, 8_192..=MAX_LENGTH as u32)?,
+        max_inbox: keys.size("SERVER_MAX_INBOX", max_inbox, 8_192..=GIB)?,
+        max_outbox: keys.size("SERVER_MAX_OUTBOX", max_outbox, 1_024..=GIB)?,
+        max_buffered: keys.size("SERVER_MAX_BUFFERED", max_buffered, 1_048_576..=2 * GIB)?,
+        turn_bytes: keys.size("SERVER_TURN_BYTES", turn_bytes, 1_024..=GIB)?,
+        turn_requests: keys.size("SERVER_TURN_REQUESTS", turn_requests, 1..=1_000_000)?,
+        idle_timeout: keys.duration("SERVER_IDLE_TIMEOUT", idle_timeout, 50..=86_400_000)?,
+    })
 }
 
 /// The number that wins if nobody says another.
@@ -237,16 +260,27 @@ impl<E: Fn(&str) -> Option<String>> Keys<E> {
         })
     }
 
+    fn size(
+        &mut self,
+        key: &str,
+        default: usize,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> Result<usize, ConfigError> {
+        // The defaults are small, and a usize has 32 bits at least.
+        self.number(key, default as u32, range)
+            .map(|size| size as usize)
+    }
+
     fn duration(
         &mut self,
         key: &str,
-        default: u64,
+        default: Duration,
         millis: std::ops::RangeInclusive<u64>,
     ) -> Result<Duration, ConfigError> {
         let range = Duration::from_millis(*millis.start())..=Duration::from_millis(*millis.end());
         let (from, to) = (range.start(), range.end());
         let allowed = format!("a duration such as 500ms, 2s or 1m, from {from:?} to {to:?}");
-        self.get(key, &allowed, Duration::from_millis(default), |text| {
+        self.get(key, &allowed, default, |text| {
             humantime::parse_duration(text)
                 .ok()
                 .filter(|duration| range.contains(duration))
@@ -286,8 +320,9 @@ mod tests {
         let config = loaded.config;
         assert_eq!(config.address, "127.0.0.1:12345".parse().unwrap());
         assert_eq!((config.listen_backlog, config.agencies), (1_024, 5));
-        assert_eq!((config.max_frame, config.max_connections), (65_536, 10_000));
-        assert_eq!(config.idle_timeout, Duration::from_secs(60));
+        let limits = config.limits;
+        assert_eq!((limits.max_frame, limits.max_connections), (65_536, 10_000));
+        assert_eq!(limits.idle_timeout, Duration::from_secs(60));
         assert_eq!(config.shutdown_grace, Duration::from_secs(2));
         assert_eq!(config.winner.get(), 7_574);
         assert_eq!(config.data_dir, Path::new("data"));

@@ -26,16 +26,6 @@ use crate::store::Files;
 /// The longest line of text that is echoed.
 const MAX_LINE: usize = 1_024;
 
-/// Unread input that one connection may have in memory, or one largest frame where that is more.
-const INBOX_BOUND: usize = 128 * 1024;
-
-/// Unsent replies beyond which a connection is not served; the largest reply may come on top.
-const OUTBOX_BOUND: usize = 64 * 1024;
-
-/// What one connection may do in one turn, so that all get theirs.
-const REQUESTS_A_TURN: usize = 128;
-const BYTES_A_TURN: usize = 128 * 1024;
-
 /// How much is read away after the last reply, so that no reset eats it, and for how long.
 const DRAIN_BYTES: usize = 1024 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(2);
@@ -55,13 +45,40 @@ pub trait Stream: Read + Write {
     fn take_error(&self) -> io::Result<Option<io::Error>>;
 }
 
-/// Bounds that the configuration sets for every connection.
-#[derive(Clone, Copy, Debug)]
+/// Bounds that the configuration sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// Connections at once; more wait in the backlog. Half of them may be held.
+    pub max_connections: usize,
     /// The largest `length` of a frame.
     pub max_frame: usize,
+    /// Unread bytes of a connection in memory, or one largest frame where that is more.
+    pub max_inbox: usize,
+    /// Unsent bytes of replies beyond which a connection is not served; one reply may come on top.
+    pub max_outbox: usize,
+    /// Bytes of both kinds for all connections together; beyond, those that wait longest are closed.
+    pub max_buffered: usize,
+    /// Bytes that one connection may bring in one turn, so that all get theirs.
+    pub turn_bytes: usize,
+    /// Requests of one connection that are served in one turn.
+    pub turn_requests: usize,
     /// For a first byte, for the rest of a frame begun, for taking replies.
     pub idle_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: 10_000,
+            max_frame: 64 * 1024,
+            max_inbox: 128 * 1024,
+            max_outbox: 64 * 1024,
+            max_buffered: 256 * 1024 * 1024,
+            turn_bytes: 128 * 1024,
+            turn_requests: 128,
+            idle_timeout: Duration::from_secs(60),
+        }
+    }
 }
 
 /// Where a connection is.
@@ -129,10 +146,10 @@ pub struct Connection<S> {
 impl<S: Stream> Connection<S> {
     /// A connection that was just accepted.
     pub fn new(id: ConnectionId, stream: S, ip: IpAddr, limits: &Limits, now: Instant) -> Self {
-        let inbox = Inbox::new(limits.max_frame, INBOX_BOUND);
+        let inbox = Inbox::new(limits.max_frame, limits.max_inbox);
         let mut connection = Self {
             id,
-            channel: Channel::new(stream, inbox, Outbox::new(OUTBOX_BOUND)),
+            channel: Channel::new(stream, inbox, Outbox::new(limits.max_outbox)),
             ip,
             state: State::Sniffing,
             session: Session::New,
@@ -181,7 +198,8 @@ impl<S: Stream> Connection<S> {
     pub fn can_move(&self, winners_known: bool) -> bool {
         let Channel { inbox, outbox, .. } = &self.channel;
         let input = self.channel.can_receive();
-        self.channel.can_send()
+        self.dead
+            || self.channel.can_send()
             || match self.state {
                 State::Sniffing | State::Echoing => input,
                 State::Open => outbox.has_room() && (input || inbox.has_frame()),
@@ -192,8 +210,13 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Takes in bytes and hands whole frames to the service, within the budget of a turn. Replies are
-    /// staged, not sent.
-    pub fn serve<F: Files>(&mut self, service: &mut Service<F>) -> Served {
+    /// staged, not sent. `tight`: without taking more memory for it.
+    pub fn serve<F: Files>(
+        &mut self,
+        service: &mut Service<F>,
+        limits: &Limits,
+        tight: bool,
+    ) -> Served {
         if self.dead {
             self.hang_up();
         }
@@ -202,13 +225,16 @@ impl<S: Stream> Connection<S> {
             let step = match self.state {
                 State::Sniffing => self.sniff(),
                 State::Echoing => self.echo(),
-                State::Open if requests == REQUESTS_A_TURN || !self.channel.outbox.has_room() => {
+                State::Open
+                    if requests == limits.turn_requests || !self.channel.outbox.has_room() =>
+                {
                     return Served::Done;
                 }
                 State::Open => {
                     requests += 1;
                     self.serve_frame(service)
                 }
+                State::Held { .. } if tight => return Served::Done,
                 State::Held { agency, query } => match service.winners(agency) {
                     Some(reply) => self.answer(query, &reply),
                     None => return Served::Done,
@@ -219,7 +245,11 @@ impl<S: Stream> Connection<S> {
             match step {
                 Step::Again => {}
                 Step::Tell(served) => return served,
-                Step::NeedsInput if bytes >= BYTES_A_TURN => return Served::Done,
+                Step::NeedsInput
+                    if bytes >= limits.turn_bytes || tight && self.channel.inbox.needs_memory() =>
+                {
+                    return Served::Done;
+                }
                 Step::NeedsInput => match self.receive() {
                     Received::Bytes(count) => bytes += count,
                     Received::End => self.input_ended(),
@@ -402,8 +432,7 @@ impl<S: Stream> Connection<S> {
     /// To be called now and then: closes it where the peer took too long, and gives back memory that it
     /// does not use.
     pub fn sweep(&mut self, limits: &Limits, now: Instant) {
-        self.channel.inbox.release();
-        self.channel.outbox.release();
+        self.release();
         let waited = now.saturating_duration_since(self.since);
         let what = match self.waiting {
             Some(Waiting::Goodbye) if waited >= DRAIN_TIME => return self.close(),
@@ -417,6 +446,36 @@ impl<S: Stream> Connection<S> {
             report::timed_out(self.ip, what);
             self.close();
         }
+    }
+
+    /// Bytes of memory that its buffers hold.
+    pub fn buffered(&self) -> usize {
+        self.channel.inbox.allocated() + self.channel.outbox.allocated()
+    }
+
+    /// Since when bytes lie here because of the peer: a frame begun, replies that it does not take, requests
+    /// behind a held query.
+    pub fn keeps_waiting(&self) -> Option<Instant> {
+        let waits = match self.state {
+            State::Held { .. } => !self.channel.inbox.is_empty(),
+            _ => matches!(
+                self.waiting,
+                Some(Waiting::RestOfFrame | Waiting::RepliesTaken)
+            ),
+        };
+        waits.then_some(self.since)
+    }
+
+    /// Gives back memory that it does not use.
+    pub fn release(&mut self) {
+        self.channel.inbox.release();
+        self.channel.outbox.release();
+    }
+
+    /// Closes it to free its memory.
+    pub fn evict(&mut self) {
+        report::evicted(self.ip);
+        self.close();
     }
 
     /// The server stops: nothing more is decoded, what is owed is sent, a held query is dropped.

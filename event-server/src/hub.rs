@@ -40,7 +40,8 @@ pub struct Hub<S, F: Files> {
     held: BTreeSet<(Agency, u64, usize)>,
     service: Service<F>,
     limits: Limits,
-    max_connections: usize,
+    /// Bytes that the buffers of all connections hold.
+    buffered: usize,
     serial: u64,
     next_sweep: Option<Instant>,
     stopping: bool,
@@ -48,14 +49,15 @@ pub struct Hub<S, F: Files> {
 
 struct Entry<S> {
     connection: Connection<S>,
-    /// It is in the ready queue.
+    /// It is in the ready queue, or was taken from it in this turn.
     queued: bool,
+    /// Its part of what all buffer.
+    buffered: usize,
 }
 
 impl<S: Stream, F: Files> Hub<S, F> {
-    /// A hub without connections that takes at most `max_connections`, and holds the winners queries of at
-    /// most half as many.
-    pub fn new(service: Service<F>, limits: Limits, max_connections: usize) -> Self {
+    /// A hub without connections.
+    pub fn new(service: Service<F>, limits: Limits) -> Self {
         Self {
             connections: Slab::new(),
             ready: VecDeque::new(),
@@ -63,7 +65,7 @@ impl<S: Stream, F: Files> Hub<S, F> {
             held: BTreeSet::new(),
             service,
             limits,
-            max_connections,
+            buffered: 0,
             serial: 0,
             next_sweep: None,
             stopping: false,
@@ -72,7 +74,7 @@ impl<S: Stream, F: Files> Hub<S, F> {
 
     /// Whether another connection may be taken.
     pub fn has_room(&self) -> bool {
-        self.connections.len() < self.max_connections
+        self.connections.len() < self.limits.max_connections
     }
 
     /// Whether no connection is left.
@@ -96,6 +98,7 @@ impl<S: Stream, F: Files> Hub<S, F> {
         self.connections.insert(Entry {
             connection,
             queued: false,
+            buffered: 0,
         });
         self.next_sweep.get_or_insert(now + self.sweep_period());
     }
@@ -142,6 +145,7 @@ impl<S: Stream, F: Files> Hub<S, F> {
             }
         }
         self.send(now);
+        self.relieve();
         Ok(())
     }
 
@@ -157,10 +161,52 @@ impl<S: Stream, F: Files> Hub<S, F> {
             let Some(entry) = self.connections.get_mut(slot) else {
                 continue;
             };
-            match entry.connection.serve(&mut self.service) {
+            let tight = self.buffered > self.limits.max_buffered;
+            let served = entry
+                .connection
+                .serve(&mut self.service, &self.limits, tight);
+            self.account(slot);
+            match served {
                 Served::Done => {}
                 Served::Held(agency) => self.hold(agency, slot),
                 Served::Fences(older) => self.fence(older),
+            }
+        }
+    }
+
+    /// Brings the sum of what is buffered up to date.
+    fn account(&mut self, slot: usize) {
+        if let Some(entry) = self.connections.get_mut(slot) {
+            let buffered = entry.connection.buffered();
+            self.buffered = self.buffered - entry.buffered + buffered;
+            entry.buffered = buffered;
+        }
+    }
+
+    /// Where all connections together buffer too much: frees what is not used, then closes those that keep
+    /// bytes here longest, until a quarter of the bound is free again.
+    fn relieve(&mut self) {
+        if self.buffered <= self.limits.max_buffered {
+            return;
+        }
+        for slot in 0..self.connections.capacity() {
+            if let Some(entry) = self.connections.get_mut(slot) {
+                entry.connection.release();
+                self.account(slot);
+            }
+        }
+        let waiting =
+            |(slot, entry): (usize, &Entry<S>)| Some((entry.connection.keeps_waiting()?, slot));
+        let mut longest: Vec<_> = self.connections.iter().filter_map(waiting).collect();
+        longest.sort_unstable();
+        for (_, slot) in longest {
+            if self.buffered <= self.limits.max_buffered / 4 * 3 {
+                break;
+            }
+            if let Some(entry) = self.connections.get_mut(slot) {
+                entry.connection.evict();
+                self.buffered -= std::mem::take(&mut entry.buffered);
+                self.enqueue(slot);
             }
         }
     }
@@ -172,7 +218,7 @@ impl<S: Stream, F: Files> Hub<S, F> {
             return;
         };
         self.held.insert((agency, entry.connection.id.serial, slot));
-        if self.held.len() <= self.max_connections / 2 {
+        if self.held.len() <= self.limits.max_connections / 2 {
             return;
         }
         let oldest = self.held.range((agency, 0, 0)..).next().copied();
@@ -204,9 +250,14 @@ impl<S: Stream, F: Files> Hub<S, F> {
             };
             entry.connection.send(now);
             entry.queued = false;
-            if entry.connection.is_closed() {
+            let (closed, moves) = (
+                entry.connection.is_closed(),
+                entry.connection.can_move(winners_known),
+            );
+            self.account(slot);
+            if closed {
                 self.reap(slot);
-            } else if entry.connection.can_move(winners_known) {
+            } else if moves {
                 self.enqueue(slot);
             }
         }
@@ -214,7 +265,12 @@ impl<S: Stream, F: Files> Hub<S, F> {
     }
 
     fn reap(&mut self, slot: usize) {
-        let mut connection = self.connections.remove(slot).connection;
+        let Entry {
+            mut connection,
+            buffered,
+            ..
+        } = self.connections.remove(slot);
+        self.buffered -= buffered;
         if let Some(agency) = connection.session().agency() {
             self.held.remove(&(agency, connection.id.serial, slot));
         }
@@ -232,7 +288,9 @@ impl<S: Stream, F: Files> Hub<S, F> {
                 continue;
             };
             entry.connection.sweep(&self.limits, now);
-            if entry.connection.is_closed() {
+            let closed = entry.connection.is_closed();
+            self.account(slot);
+            if closed {
                 self.enqueue(slot);
             }
         }

@@ -87,6 +87,11 @@ pub fn timed_out(ip: IpAddr, waited_for: &str) {
     );
 }
 
+/// A connection was dropped because all connections together buffer too much, and it waits longest.
+pub fn evicted(ip: IpAddr) {
+    warn!("action: evict_connection | result: success | ip: {ip}");
+}
+
 /// A connection is closed; `quiet` for a health check.
 pub fn connection_closed(ip: IpAddr, quiet: bool) {
     leveled(

@@ -18,7 +18,7 @@ use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::config::Config;
-use crate::connection::{Limits, Stream};
+use crate::connection::Stream;
 use crate::hub::Hub;
 use crate::report;
 use crate::service::Service;
@@ -137,10 +137,6 @@ impl Server {
         report::listening(address);
         report::accepting();
 
-        let limits = Limits {
-            max_frame: config.max_frame,
-            idle_timeout: config.idle_timeout,
-        };
         Ok(Self {
             poll,
             signals,
@@ -149,7 +145,7 @@ impl Server {
             acceptable: false,
             accept_again: None,
             accept_failing: false,
-            hub: Hub::new(service, limits, config.max_connections),
+            hub: Hub::new(service, config.limits),
             journal,
             shutdown_grace: config.shutdown_grace,
             stop_until: None,

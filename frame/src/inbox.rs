@@ -69,11 +69,19 @@ impl Inbox {
         Ok(Some(count))
     }
 
+    /// Whether the next fill would allocate, the bound permitting.
+    pub fn needs_memory(&self) -> bool {
+        let unread = self.unread().len();
+        self.end == self.buffer.len()
+            && (self.flooded || unread * 2 > self.buffer.len() || self.buffer.is_empty())
+    }
+
     fn make_room(&mut self) -> bool {
         if self.end == self.buffer.len() {
+            let grow = self.needs_memory();
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
-            if self.flooded || self.end * 2 > self.buffer.len() || self.buffer.is_empty() {
+            if grow {
                 let size = (self.buffer.len() * 2).clamp(INITIAL.min(self.bound), self.bound);
                 // Left to itself, the Vec would double to beyond the bound.
                 self.buffer.reserve_exact(size - self.buffer.len());

@@ -14,7 +14,8 @@ use std::io;
 
 use crate::message::{MessageId, Reply, Request};
 
-/// Below this many taken bytes, moving the rest to the front is not worth it.
+/// Below this many taken bytes, moving the rest to the front is not worth it; and no more memory than this is
+/// kept for later once all are taken.
 const SLACK: usize = 64 * 1024;
 
 /// A buffer between frames and the stream that takes them.
@@ -71,6 +72,9 @@ impl Outbox {
         );
         if self.sent == self.bytes.len() {
             self.clear();
+            if self.bytes.capacity() > SLACK {
+                self.release();
+            }
         } else if self.sent >= SLACK.max(self.bytes.len() / 2) {
             self.bytes.drain(..self.sent);
             self.sent = 0;
