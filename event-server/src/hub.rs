@@ -20,6 +20,7 @@ use frame::Agency;
 use slab::Slab;
 
 use crate::connection::{Connection, Limits, Served, Stream};
+use crate::report;
 use crate::service::{ConnectionId, Service};
 use crate::store::{Files, StoreError};
 
@@ -278,7 +279,8 @@ impl<S: Stream, F: Files> Hub<S, F> {
         connection.report_closed();
     }
 
-    /// Now and then: closes what took too long, frees what is not used, tries again what had no room.
+    /// Now and then: closes what took too long, frees what is not used, tries again what had no room, tells
+    /// what was only counted.
     fn sweep(&mut self, now: Instant) {
         if self.next_sweep.is_none_or(|due| now < due) {
             return;
@@ -295,6 +297,7 @@ impl<S: Stream, F: Files> Hub<S, F> {
             }
         }
         self.service.retry();
+        report::repeats();
         let idle = self.connections.is_empty() && !self.service.retries();
         self.next_sweep = (!idle).then(|| now + self.sweep_period());
     }
@@ -325,6 +328,7 @@ impl<S: Stream, F: Files> Hub<S, F> {
                 self.reap(slot);
             }
         }
+        report::repeats();
         self.service.close()
     }
 }

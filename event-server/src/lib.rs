@@ -11,12 +11,14 @@
 //!       store       what is durable: bets.csv and its log
 //! ```
 //!
-//! Arrows go down, never back or sideways. Beside them: `check` (a health check), `config`, `fact` (what
-//! store and lottery have in common) and `report` (the text of every log line).
+//! Arrows go down, never back or sideways. Beside them: `check` (a health check), `config`, `descriptors` (how
+//! many connections the system allows), `fact` (what store and lottery have in common) and `report` (the
+//! text of every log line).
 
 pub mod check;
 pub mod config;
 pub mod connection;
+pub mod descriptors;
 pub mod fact;
 pub mod hub;
 pub mod lottery;

@@ -2,14 +2,19 @@
 //!
 //! Graders and operators parse these lines. `action` and `result` come first, every further part is
 //! `key: value`, and no value from outside can hold a `|` or a line break. Names and birthdates of
-//! bettors never reach a line.
+//! bettors never reach a line. What peers can cause at will is counted rather than repeated: see [`repeats`].
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 
 use frame::line::{CRITICAL, Escaped};
 use frame::{Agency, Bet, UploadId};
 use tracing::{debug, error, info, warn};
+
+/// Lines of one kind about a peer's failures between two calls of [`repeats`]; more are counted.
+const BEFORE_COUNTING: u64 = 100;
 
 /// How the contract names this program.
 const CONTAINER: &str = "server";
@@ -26,6 +31,13 @@ pub fn config_warning(warning: &str) {
     warn!(
         "action: config | result: in_progress | warning: {}",
         Escaped(warning)
+    );
+}
+
+/// The limit of file descriptors is lower than the configuration hopes.
+pub fn few_descriptors(wanted: usize, room: usize) {
+    warn!(
+        "action: config | result: in_progress | warning: SERVER_MAX_CONNECTIONS is {wanted}, the limit of file descriptors leaves room for {room}: raise it (ulimit -n)"
     );
 }
 
@@ -77,19 +89,25 @@ pub fn text_received(ip: IpAddr, text: &str, quiet: bool) {
 
 /// A peer broke the framing, or spoke no language of ours.
 pub fn receive_failed(ip: IpAddr, error: &dyn Display) {
-    error!("action: receive_message | result: fail | ip: {ip} | error: {error}");
+    limited("receive_message", || {
+        error!("action: receive_message | result: fail | ip: {ip} | error: {error}");
+    });
 }
 
 /// A peer took too long.
 pub fn timed_out(ip: IpAddr, waited_for: &str) {
-    warn!(
-        "action: receive_message | result: fail | ip: {ip} | error: timed out waiting for {waited_for}"
-    );
+    limited("receive_message", || {
+        warn!(
+            "action: receive_message | result: fail | ip: {ip} | error: timed out waiting for {waited_for}"
+        );
+    });
 }
 
 /// A connection was dropped because all connections together buffer too much, and it waits longest.
 pub fn evicted(ip: IpAddr) {
-    warn!("action: evict_connection | result: success | ip: {ip}");
+    limited("evict_connection", || {
+        warn!("action: evict_connection | result: success | ip: {ip}");
+    });
 }
 
 /// A connection is closed; `quiet` for a health check.
@@ -102,7 +120,9 @@ pub fn connection_closed(ip: IpAddr, quiet: bool) {
 
 /// A connection was lost.
 pub fn connection_lost(ip: IpAddr, error: &dyn Display) {
-    info!("action: close_connection | result: fail | ip: {ip} | error: {error}");
+    limited("close_connection", || {
+        info!("action: close_connection | result: fail | ip: {ip} | error: {error}");
+    });
 }
 
 /// A single bet was stored.
@@ -113,7 +133,9 @@ pub fn bet_stored(bet: &Bet<'_>) {
 
 /// A single bet was refused.
 pub fn bet_refused(error: &dyn Display) {
-    error!("action: apuesta_almacenada | result: fail | error: {error}");
+    limited("apuesta_almacenada", || {
+        error!("action: apuesta_almacenada | result: fail | error: {error}");
+    });
 }
 
 /// A batch was stored.
@@ -123,7 +145,9 @@ pub fn batch_stored(bets: u32) {
 
 /// A batch was refused.
 pub fn batch_refused(bets: usize, error: &dyn Display) {
-    error!("action: apuesta_recibida | result: fail | cantidad: {bets} | error: {error}");
+    limited("apuesta_recibida", || {
+        error!("action: apuesta_recibida | result: fail | cantidad: {bets} | error: {error}");
+    });
 }
 
 /// An agency has finished.
@@ -133,7 +157,9 @@ pub fn finished(agency: Agency) {
 
 /// An agency may not finish.
 pub fn finished_refused(agency: Agency, error: &dyn Display) {
-    error!("action: notify_finished | result: fail | agency: {agency} | error: {error}");
+    limited("notify_finished", || {
+        error!("action: notify_finished | result: fail | agency: {agency} | error: {error}");
+    });
 }
 
 /// An agency goes on with an upload.
@@ -145,12 +171,16 @@ pub fn resumed(agency: Agency, upload: UploadId, bets: u64) {
 
 /// An agency may not go on with an upload.
 pub fn resume_refused(agency: Agency, error: &dyn Display) {
-    error!("action: resume | result: fail | agency: {agency} | error: {error}");
+    limited("resume", || {
+        error!("action: resume | result: fail | agency: {agency} | error: {error}");
+    });
 }
 
 /// A connection was dropped because its upload goes on elsewhere.
 pub fn fenced(ip: IpAddr) {
-    warn!("action: fence_connection | result: success | ip: {ip}");
+    limited("fence_connection", || {
+        warn!("action: fence_connection | result: success | ip: {ip}");
+    });
 }
 
 /// A winners query waits for the draw.
@@ -165,12 +195,16 @@ pub fn winners_told(agency: Agency) {
 
 /// A winners query was refused.
 pub fn winners_refused(agency: Agency, error: &dyn Display) {
-    error!("action: consulta_ganadores | result: fail | agency: {agency} | error: {error}");
+    limited("consulta_ganadores", || {
+        error!("action: consulta_ganadores | result: fail | agency: {agency} | error: {error}");
+    });
 }
 
 /// A whole frame held no request.
 pub fn request_refused(ip: IpAddr, error: &dyn Display) {
-    error!("action: receive_message | result: fail | ip: {ip} | error: {error}");
+    limited("receive_message", || {
+        error!("action: receive_message | result: fail | ip: {ip} | error: {error}");
+    });
 }
 
 /// All agencies have finished: the stored bets are being counted.
@@ -213,6 +247,33 @@ pub fn exit_failed(error: &dyn Display) {
     let error = error.to_string();
     let error = Escaped(&error);
     error!(target: CRITICAL, "action: exit | result: fail | container: {CONTAINER} | error: {error}");
+}
+
+thread_local! {
+    /// How many lines there were of each action, since [`repeats`] was called last.
+    static LINES: RefCell<BTreeMap<&'static str, u64>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+fn limited(action: &'static str, line: impl FnOnce()) {
+    let count = LINES.with_borrow_mut(|lines| {
+        let count = lines.entry(action).or_default();
+        *count += 1;
+        *count
+    });
+    if count <= BEFORE_COUNTING {
+        line();
+    }
+}
+
+/// Tells how many lines were only counted since the last call; to be called about once a second.
+pub fn repeats() {
+    for (action, count) in LINES.with_borrow_mut(std::mem::take) {
+        if let Some(more @ 1..) = count.checked_sub(BEFORE_COUNTING) {
+            warn!(
+                "action: {action} | result: fail | repeated: {more} | error: as the lines before, only counted"
+            );
+        }
+    }
 }
 
 fn leveled(quiet: bool, line: std::fmt::Arguments<'_>) {

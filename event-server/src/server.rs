@@ -19,6 +19,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::config::Config;
 use crate::connection::Stream;
+use crate::descriptors::room_for_connections;
 use crate::hub::Hub;
 use crate::report;
 use crate::service::Service;
@@ -120,6 +121,12 @@ impl Server {
         service: Service<Folder>,
         journal: Journal,
     ) -> Result<Self, ServerError> {
+        let mut limits = config.limits;
+        let room = room_for_connections().map_err(system("raising the limit of descriptors"))?;
+        if room < limits.max_connections {
+            report::few_descriptors(limits.max_connections, room);
+            limits.max_connections = room;
+        }
         let poll = Poll::new().map_err(system("making a poll"))?;
         let registry = poll.registry();
 
@@ -145,7 +152,7 @@ impl Server {
             acceptable: false,
             accept_again: None,
             accept_failing: false,
-            hub: Hub::new(service, config.limits),
+            hub: Hub::new(service, limits),
             journal,
             shutdown_grace: config.shutdown_grace,
             stop_until: None,

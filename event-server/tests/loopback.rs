@@ -590,6 +590,34 @@ fn what_takes_too_long_is_closed_and_a_held_query_is_not() {
 }
 
 #[test]
+fn beyond_what_all_may_buffer_those_that_keep_bytes_waiting_longest_are_closed() {
+    let central = Central::with(1, &[("SERVER_MAX_BUFFERED", "1048576")]);
+    let mut good = central.peer();
+    let slow: Vec<Peer> = (0..40).map(|_| central.peer()).collect();
+    for peer in &slow {
+        let mut begun = vec![0; 50_000];
+        begun[..4].copy_from_slice(&65_000u32.to_be_bytes());
+        // Those that come late find the earlier ones closed; nobody is closed while it is written to.
+        (&peer.stream).write_all(&begun).unwrap();
+        assert_eq!(good.ask(&finished(1)), SUCCESS);
+    }
+    central
+        .program
+        .wait_for("action: evict_connection | result: success")
+        .unwrap();
+    let held = slow.last().unwrap();
+    held.finish_sending();
+    central
+        .program
+        .wait_for("the stream ended in the middle of a frame")
+        .unwrap();
+    assert_eq!(good.ask(&winners(1)), "{ganadores:}");
+    let (log, _) = central.stop();
+    let evicted = log.matches("action: evict_connection").count();
+    assert!((20..40).contains(&evicted), "{evicted} of 40 are closed");
+}
+
+#[test]
 fn without_agencies_anyone_may_bet_and_nobody_can_wait_for_a_draw() {
     let central = Central::start(0);
     assert_eq!(

@@ -375,3 +375,56 @@ fn asks_and_never_reads(address: std::net::SocketAddr) -> TcpStream {
         }
     }
 }
+
+#[test]
+fn what_peers_do_at_will_is_counted_and_not_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = [("SERVER_IDLE_TIMEOUT", "400ms")];
+    let (central, address) = programs::central(folder.path(), &environment).unwrap();
+    let mut peer = Peer::connect(address);
+    for _ in 0..1_000 {
+        assert_eq!(peer.ask(&finished(9)), "{result:failure}");
+    }
+    let told = central.wait_for("repeated: ").unwrap();
+    assert!(
+        told.contains("WARNING  action: notify_finished | result: fail | repeated: "),
+        "{told}"
+    );
+    let (_, log) = central.stop().unwrap();
+    assert!(
+        log.matches("agency 9 takes no part").count() < 1_000,
+        "{log}"
+    );
+}
+
+#[test]
+fn the_limit_of_descriptors_bounds_the_connections_and_the_listener_is_never_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut limited = Command::new("sh");
+    limited.args([
+        "-c",
+        "ulimit -n 40 && exec \"$0\"",
+        env!("CARGO_BIN_EXE_event-server"),
+    ]);
+    limited
+        .env("SERVER_PORT", "0")
+        .env("SERVER_DATA_DIR", folder.path());
+    let central = Running::start(&mut limited).unwrap();
+    central
+        .wait_for(
+            "SERVER_MAX_CONNECTIONS is 10000, the limit of file descriptors leaves room for 8",
+        )
+        .unwrap();
+    let line = central.wait_for("action: listen").unwrap();
+    let port = line.rsplit_once("port: ").unwrap().1.parse().unwrap();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let mut peers: Vec<Peer> = (0..20).map(|_| Peer::connect(address)).collect();
+    while !peers.is_empty() {
+        assert_eq!(
+            peers.remove(0).ask(&finished(1)),
+            SUCCESS,
+            "each is served as slots free up"
+        );
+    }
+    assert!(central.stop().unwrap().0.success());
+}
