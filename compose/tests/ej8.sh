@@ -53,30 +53,20 @@ server_killed() {
     all_is_well_in_the_end
 }
 
-server_stopped() {
+# A client told to stop, a client killed, the server told to stop: each is started again at once.
+others_interrupted() {
     start_slowly
+    within 5 docker stop -t 30 client1
+    ends 0 client1
+    said_goodbye client1
+    docker start client1
+    docker kill --signal KILL client2
+    docker start client2
     within 5 docker stop -t 30 server
     ends 0 server
     said_goodbye server
     in_the_middle
     docker start server
-    all_is_well_in_the_end
-}
-
-client_stopped() {
-    start_slowly
-    within 5 docker stop -t 30 client1
-    ends 0 client1
-    said_goodbye client1
-    same "notices of agency 1" 0 "$(lines server 'notify_finished | result: success | agency: 1')"
-    docker start client1
-    all_is_well_in_the_end
-}
-
-client_killed() {
-    start_slowly
-    docker kill --signal KILL client1
-    docker start client1
     all_is_well_in_the_end
 }
 
@@ -93,7 +83,5 @@ hardened() {
 scenario "twenty agencies at once" twenty_agencies
 scenario "down and up again: the winners are answered again, nothing is doubled" down_and_up_again
 scenario "the server killed in mid-upload and started again: every bet once" server_killed
-scenario "the server stopped in mid-upload and started again: every bet once" server_stopped
-scenario "a client stopped in mid-upload and started again: every bet once" client_stopped
-scenario "a client killed in mid-upload and started again: every bet once" client_killed
+scenario "clients stopped and killed, the server stopped in mid-upload: every bet once" others_interrupted
 scenario "read-only, without capabilities or new privileges, it runs the same" hardened
