@@ -1,9 +1,10 @@
 //! The program under test: started in a folder of its own, with no environment but what the test sets.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::thread;
 
 use tempfile::TempDir;
 
@@ -58,6 +59,7 @@ impl Client {
             .env("CLI_ID", "1")
             .env("CLI_SERVER_ADDRESS", server)
             .env("CLI_SERVER_TIMEOUT", "300ms")
+            .env("CLI_SERVER_RETRY", "5s")
             .env("CLI_LOOP_PERIOD", "1ms")
             .env("CLI_BATCH_FILE", "bets.csv")
     }
@@ -128,15 +130,14 @@ impl Running {
 
     /// Waits for its end.
     pub fn end(mut self) -> Ended {
+        let stdout = self.child.stdout.take().unwrap();
+        let stdout = thread::spawn(|| std::io::read_to_string(stdout).unwrap());
         while let Some(line) = self.line() {
             self.log.push(line);
         }
-        let mut stdout = String::new();
-        let mut pipe = self.child.stdout.take().unwrap();
-        pipe.read_to_string(&mut stdout).unwrap();
         Ended {
             code: self.child.wait().unwrap().code(),
-            stdout,
+            stdout: stdout.join().unwrap(),
             log: std::mem::take(&mut self.log),
         }
     }

@@ -42,7 +42,8 @@ fn configuration_errors_exit_78_and_unknown_keys_are_warned_about() {
     let ended = Client::new("echo", NOWHERE)
         .arg("--config")
         .arg("other.yaml")
-        .file("other.yaml", "server: {retry: 0s, adress: \"a|b\"}\n")
+        .env("CLI_SERVER_RETRY", "0s")
+        .file("other.yaml", "server: {adress: \"a|b\"}\n")
         .run();
     ended.assert_failed(69, "gave up on 127.0.0.1:1");
     assert_eq!(
