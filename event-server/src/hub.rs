@@ -137,7 +137,7 @@ impl<S: Stream, F: Files> Hub<S, F> {
     /// # Errors
     /// The disk failed: nothing of this turn was answered, and nothing may be any more.
     pub fn tick(&mut self, now: Instant) -> Result<(), StoreError> {
-        self.sweep(now);
+        self.sweep(now)?;
         self.serve();
         self.service.commit()?;
         if !self.stopping && self.service.advance_draw()? {
@@ -281,9 +281,9 @@ impl<S: Stream, F: Files> Hub<S, F> {
 
     /// Now and then: closes what took too long, frees what is not used, tries again what had no room, tells
     /// what was only counted.
-    fn sweep(&mut self, now: Instant) {
+    fn sweep(&mut self, now: Instant) -> Result<(), StoreError> {
         if self.next_sweep.is_none_or(|due| now < due) {
-            return;
+            return Ok(());
         }
         for slot in 0..self.connections.capacity() {
             let Some(entry) = self.connections.get_mut(slot) else {
@@ -296,10 +296,11 @@ impl<S: Stream, F: Files> Hub<S, F> {
                 self.enqueue(slot);
             }
         }
-        self.service.retry();
+        self.service.retry()?;
         report::repeats();
         let idle = self.connections.is_empty() && !self.service.retries();
         self.next_sweep = (!idle).then(|| now + self.sweep_period());
+        Ok(())
     }
 
     fn sweep_period(&self) -> Duration {

@@ -414,11 +414,15 @@ impl<F: Files> Service<F> {
     }
 
     /// Tries again what waits for room on the disk; to be called now and then.
-    pub fn retry(&mut self) {
+    ///
+    /// # Errors
+    /// The disk failed: stop.
+    pub fn retry(&mut self) -> Result<(), StoreError> {
         self.results = match std::mem::replace(&mut self.results, Results::Unknown) {
             Results::Stalled(counting) => Results::Counting(counting),
             other => other,
         };
+        self.store.catch_up()
     }
 
     /// Whether something waits for [`retry`](Self::retry).
