@@ -29,9 +29,10 @@ use crate::error::PayloadError;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Objects<'a> {
-    bytes: &'a [u8],
-    /// All before this is read; it stands before an object's `{`, or at the end.
-    at: usize,
+    /// Bytes of the whole payload.
+    length: usize,
+    /// What is unread. Between reads it begins with an object's `{`, or nothing is left.
+    rest: &'a [u8],
     done: bool,
 }
 
@@ -39,8 +40,8 @@ impl<'a> Objects<'a> {
     /// A cursor at the first object.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self {
-            bytes,
-            at: 0,
+            length: bytes.len(),
+            rest: bytes,
             done: false,
         }
     }
@@ -56,79 +57,96 @@ impl<'a> Objects<'a> {
         if self.done {
             return Ok(false);
         }
-        self.expect(b'{', "'{'")?;
+        if !self.skip(b"{") {
+            return Err(self.error("'{'").into());
+        }
         self.skip_blanks();
-        if self.peek() == Some(b'}') {
-            self.at += 1;
-        } else {
+        if !self.skip(b"}") {
             loop {
                 let key = self.key()?;
                 let value = self.value()?;
                 pair(key, value)?;
-                match self.take() {
-                    Some(b',') => {}
-                    Some(b'}') => break,
-                    _ => return Err(self.error_before("',' or '}' after a value").into()),
+                if self.skip(b"}") {
+                    break;
+                }
+                if !self.skip(b",") {
+                    return Err(self.error("',' or '}' after a value").into());
                 }
             }
         }
-        match self.peek() {
-            None => self.done = true,
-            Some(b'|') => self.at += 1,
-            Some(_) => return Err(self.error("'|' or the end after an object").into()),
+        if self.leave() {
+            Ok(true)
+        } else {
+            Err(self.error("'|' or the end after an object").into())
         }
-        Ok(true)
+    }
+
+    /// Reads what `before` says, then a value that stands as [`ObjectWriter`] writes it without quotes.
+    /// Whoever knows what an object should look like reads it faster so than by its keys; on `None`
+    /// the cursor is of no use, and the object may still be a good one.
+    #[inline]
+    pub(crate) fn value_after<const N: usize>(&mut self, before: &[u8; N]) -> Option<&'a [u8]> {
+        if !self.skip(before) {
+            return None;
+        }
+        let value = self.take_until(ends_value);
+        match value {
+            [b'"' | b' ' | b'\t', ..] | [.., b' ' | b'\t'] => None,
+            _ => Some(value),
+        }
+    }
+
+    /// Reads the end of an object whose pairs were read by [`value_after`](Self::value_after).
+    #[inline]
+    pub(crate) fn end(&mut self) -> Option<()> {
+        (self.skip(b"}") && self.leave()).then_some(())
+    }
+
+    /// Steps from an object's end to the next object or to the payload's end; `false` where neither is.
+    fn leave(&mut self) -> bool {
+        self.done = self.rest.is_empty();
+        self.done || self.skip(b"|")
     }
 
     fn key(&mut self) -> Result<&'a [u8], PayloadError> {
-        let start = self.at;
-        let length = self.bytes[start..]
-            .iter()
-            .position(|b| matches!(b, b':' | b',' | b'|' | b'{' | b'}'));
-        self.at = length.map_or(self.bytes.len(), |length| start + length);
-        let key = trim(&self.bytes[start..self.at]);
-        if self.take() != Some(b':') {
-            return Err(self.error_before("':' after a key"));
+        let key = trim(self.take_until(|b| b == b':' || ends_value(b)));
+        if self.rest.first() != Some(&b':') {
+            return Err(self.error("':' after a key"));
         }
         if key.is_empty() {
-            return Err(self.error_before("a key before ':'"));
+            return Err(self.error("a key before ':'"));
         }
+        self.skip(b":");
         Ok(key)
     }
 
     /// Leaves the cursor at the byte that ends the pair, which must be ',' or '}'.
     fn value(&mut self) -> Result<Cow<'a, [u8]>, PayloadError> {
         self.skip_blanks();
-        if self.peek() == Some(b'"') {
-            let value = self.quoted()?;
-            self.skip_blanks();
-            return Ok(value);
+        if let [b'"', text @ ..] = self.rest {
+            return self.quoted(text);
         }
-        let start = self.at;
-        let length = self.bytes[start..]
-            .iter()
-            .position(|b| matches!(b, b',' | b'|' | b'{' | b'}'));
-        self.at = length.map_or(self.bytes.len(), |length| start + length);
-        Ok(Cow::Borrowed(trim(&self.bytes[start..self.at])))
+        Ok(Cow::Borrowed(trim(self.take_until(ends_value))))
     }
 
-    fn quoted(&mut self) -> Result<Cow<'a, [u8]>, PayloadError> {
-        let start = self.at + 1;
-        let mut end = start;
+    /// Reads a quoted value; `text` is what follows its opening quote.
+    fn quoted(&mut self, text: &'a [u8]) -> Result<Cow<'a, [u8]>, PayloadError> {
+        let mut end = 0;
         let mut doubled = false;
         loop {
-            let Some(quote) = memchr::memchr(b'"', &self.bytes[end..]) else {
+            let Some(quote) = memchr::memchr(b'"', &text[end..]) else {
                 return Err(self.error("a closing '\"'"));
             };
             end += quote;
-            if self.bytes.get(end + 1) != Some(&b'"') {
+            if text.get(end + 1) != Some(&b'"') {
                 break;
             }
             doubled = true;
             end += 2;
         }
-        self.at = end + 1;
-        let inner = &self.bytes[start..end];
+        let inner = &text[..end];
+        self.rest = &text[end + 1..];
+        self.skip_blanks();
         Ok(if doubled {
             Cow::Owned(undouble(inner))
         } else {
@@ -136,43 +154,39 @@ impl<'a> Objects<'a> {
         })
     }
 
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    fn take(&mut self) -> Option<u8> {
-        let byte = self.peek();
-        self.at += 1;
-        byte
-    }
-
-    fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), PayloadError> {
-        if self.peek() != Some(byte) {
-            return Err(self.error(expected));
-        }
-        self.at += 1;
-        Ok(())
+    /// Reads these bytes, if they are the next.
+    #[inline]
+    fn skip<const N: usize>(&mut self, bytes: &[u8; N]) -> bool {
+        let rest = self.rest.strip_prefix(bytes);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
     }
 
     fn skip_blanks(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t')) {
-            self.at += 1;
+        while let [b' ' | b'\t', rest @ ..] = self.rest {
+            self.rest = rest;
         }
+    }
+
+    #[inline]
+    fn take_until(&mut self, ends: impl Fn(u8) -> bool) -> &'a [u8] {
+        let length = self.rest.iter().position(|b| ends(*b));
+        let (taken, rest) = self.rest.split_at(length.unwrap_or(self.rest.len()));
+        self.rest = rest;
+        taken
     }
 
     fn error(&self, expected: &'static str) -> PayloadError {
         PayloadError {
-            at: self.at,
+            at: self.length - self.rest.len(),
             expected,
         }
     }
+}
 
-    fn error_before(&self, expected: &'static str) -> PayloadError {
-        PayloadError {
-            at: self.at - 1,
-            expected,
-        }
-    }
+/// Whether a plain value ends before this byte.
+fn ends_value(byte: u8) -> bool {
+    matches!(byte, b',' | b'|' | b'{' | b'}')
 }
 
 /// Reads a payload that is one object.
@@ -188,7 +202,7 @@ pub fn read_object<'a, E: From<PayloadError>>(
     if objects.done {
         Ok(())
     } else {
-        Err(objects.error_before("the end after one object").into())
+        Err(objects.error("the end after one object").into())
     }
 }
 
@@ -206,10 +220,11 @@ pub fn read_list<'a, E: From<PayloadError>>(
     let mut cursor = Objects::new(list);
     loop {
         value(cursor.value()?)?;
-        match cursor.take() {
-            None => return Ok(()),
-            Some(b'|') => {}
-            Some(_) => return Err(cursor.error_before("'|' or the end after a value").into()),
+        if cursor.rest.is_empty() {
+            return Ok(());
+        }
+        if !cursor.skip(b"|") {
+            return Err(cursor.error("'|' or the end after a value").into());
         }
     }
 }
@@ -263,7 +278,7 @@ pub fn needs_quotes(value: &[u8]) -> bool {
     let blank = |b: &u8| matches!(b, b' ' | b'\t');
     value.first().is_some_and(|b| *b == b'"' || blank(b))
         || value.last().is_some_and(blank)
-        || value.iter().any(|b| matches!(b, b',' | b'|' | b'{' | b'}'))
+        || value.iter().any(|b| ends_value(*b))
 }
 
 /// Appends a value, quoted only where it must be.
