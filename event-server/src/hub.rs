@@ -37,13 +37,16 @@ pub struct Hub<S, F: Files> {
     ready: VecDeque<usize>,
     /// Slots that were served in this turn. Empty between turns.
     served: Vec<usize>,
-    /// Held queries by agency and age, so that the oldest of an agency is found at once.
+    /// Held queries by agency and order, so that the oldest of an agency is found at once.
     held: BTreeSet<(Agency, u64, usize)>,
     service: Service<F>,
     limits: Limits,
     /// Bytes that the buffers of all connections hold.
     buffered: usize,
+    /// How many connections there were.
     serial: u64,
+    /// How many queries were held.
+    holds: u64,
     next_sweep: Option<Instant>,
     stopping: bool,
 }
@@ -54,6 +57,8 @@ struct Entry<S> {
     queued: bool,
     /// Its part of what all buffer.
     buffered: usize,
+    /// The order of the last query that it held.
+    hold: u64,
 }
 
 impl<S: Stream, F: Files> Hub<S, F> {
@@ -68,6 +73,7 @@ impl<S: Stream, F: Files> Hub<S, F> {
             limits,
             buffered: 0,
             serial: 0,
+            holds: 0,
             next_sweep: None,
             stopping: false,
         }
@@ -100,6 +106,7 @@ impl<S: Stream, F: Files> Hub<S, F> {
             connection,
             queued: false,
             buffered: 0,
+            hold: 0,
         });
         self.next_sweep.get_or_insert(now + self.sweep_period());
     }
@@ -215,10 +222,12 @@ impl<S: Stream, F: Files> Hub<S, F> {
     /// Notes a held query. At most half the connections may be held: beyond that the oldest query of the
     /// same agency gives way, or else this one.
     fn hold(&mut self, agency: Agency, slot: usize) {
-        let Some(entry) = self.connections.get(slot) else {
+        let Some(entry) = self.connections.get_mut(slot) else {
             return;
         };
-        self.held.insert((agency, entry.connection.id.serial, slot));
+        self.holds += 1;
+        entry.hold = self.holds;
+        self.held.insert((agency, entry.hold, slot));
         if self.held.len() <= self.limits.max_connections / 2 {
             return;
         }
@@ -269,11 +278,12 @@ impl<S: Stream, F: Files> Hub<S, F> {
         let Entry {
             mut connection,
             buffered,
+            hold,
             ..
         } = self.connections.remove(slot);
         self.buffered -= buffered;
         if let Some(agency) = connection.session().agency() {
-            self.held.remove(&(agency, connection.id.serial, slot));
+            self.held.remove(&(agency, hold, slot));
         }
         self.service.leave(connection.id, connection.session());
         connection.report_closed();
