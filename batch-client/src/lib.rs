@@ -3,7 +3,7 @@
 //! ```text
 //! main -> echo ---------+
 //!      -> bet ----+     |
-//!      -> agency -+-> plain --+-> dialogue -> (mio)
+//!      -> agency -+-> plain --+-> dialogue   the poll, the signals
 //!            |    +-> resume -+        ^
 //!            |           |             +- patience: when to try again
 //!            |           +-> upload      what to send next, what a reply means
