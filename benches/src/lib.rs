@@ -1,1 +1,41 @@
-//! Placeholder.
+//! What the benches share: the bets of the first committed agency file, as they travel.
+
+use fixtures::{FIXTURES, Row};
+use frame::{Agency, Bet, Birthdate, Document, Name, Number};
+
+/// Bets in a batch, as the client is configured by default.
+pub const BATCH: usize = 86;
+
+/// The bets of agency 1, all of them: a processor that is given the same few bets again and again learns
+/// them by heart, and looks faster than it is.
+///
+/// # Panics
+/// A row of the fixture is no valid bet; the fixtures' own tests say that all are.
+pub fn bets() -> Vec<Bet<'static>> {
+    let fixture = &FIXTURES[0];
+    let agency = Agency::new(fixture.agency).expect("an agency's number");
+    fixture.spec.rows().map(|row| bet(agency, &row)).collect()
+}
+
+fn bet(agency: Agency, row: &Row) -> Bet<'static> {
+    let document = row.document.to_string().into_bytes();
+    let birthdate = row.birthdate.to_string();
+    Bet {
+        agency,
+        first_name: Name::parse(row.first_name.as_bytes()).expect("a name"),
+        last_name: Name::parse(row.last_name.as_bytes()).expect("a name"),
+        document: Document::parse(document).expect("a document"),
+        birthdate: Birthdate::parse(birthdate.as_bytes()).expect("a date"),
+        number: Number::new(row.number.into()).expect("a number"),
+    }
+}
+
+/// Appends the bets as the payload of a batch.
+pub fn write_payload(bets: &[Bet<'_>], out: &mut Vec<u8>) {
+    for (i, bet) in bets.iter().enumerate() {
+        if i > 0 {
+            out.push(b'|');
+        }
+        bet.write(out);
+    }
+}
