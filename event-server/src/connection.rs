@@ -13,12 +13,17 @@
 //! Bytes come in through [`Connection::mark`] (readiness only) and [`Connection::serve`], replies go out
 //! through [`Connection::send`]: between the two the hub commits the turn. Judges no request itself.
 
+mod limits;
+mod patience;
+
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use frame::{Channel, Inbox, MessageId, Outbox, Received, Reply, Winners};
 
+pub use self::limits::Limits;
+use self::patience::{Patience, Waiting};
 use crate::report;
 use crate::service::{ConnectionId, Service, Session, Verdict};
 use crate::store::Files;
@@ -26,9 +31,8 @@ use crate::store::Files;
 /// The longest line of text that is echoed.
 const MAX_LINE: usize = 1_024;
 
-/// How much is read away after the last reply, so that no reset eats it, and for how long.
+/// How much is read away after the last reply, so that no reset eats it.
 const DRAIN_BYTES: usize = 1024 * 1024;
-const DRAIN_TIME: Duration = Duration::from_secs(2);
 
 /// What the server needs of a peer's stream; never blocks.
 pub trait Stream: Read + Write {
@@ -43,42 +47,6 @@ pub trait Stream: Read + Write {
     /// # Errors
     /// The system would not say.
     fn take_error(&self) -> io::Result<Option<io::Error>>;
-}
-
-/// Bounds that the configuration sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Connections at once; more wait in the backlog. Half of them may be held.
-    pub max_connections: usize,
-    /// The largest `length` of a frame.
-    pub max_frame: usize,
-    /// Unread bytes of a connection in memory, or one largest frame where that is more.
-    pub max_inbox: usize,
-    /// Unsent bytes of replies beyond which a connection is not served; one reply may come on top.
-    pub max_outbox: usize,
-    /// Bytes of both kinds for all connections together; beyond, those that wait longest are closed.
-    pub max_buffered: usize,
-    /// Bytes that one connection may bring in one turn, so that all get theirs.
-    pub turn_bytes: usize,
-    /// Requests of one connection that are served in one turn.
-    pub turn_requests: usize,
-    /// For a first byte, for the rest of a frame begun, for taking replies.
-    pub idle_timeout: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_connections: 10_000,
-            max_frame: 64 * 1024,
-            max_inbox: 128 * 1024,
-            max_outbox: 64 * 1024,
-            max_buffered: 256 * 1024 * 1024,
-            turn_bytes: 128 * 1024,
-            turn_requests: 128,
-            idle_timeout: Duration::from_secs(60),
-        }
-    }
 }
 
 /// Where a connection is.
@@ -105,15 +73,6 @@ enum State {
     Lost,
 }
 
-/// What a connection is waiting for, where it may not wait forever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waiting {
-    FirstByte,
-    RestOfFrame,
-    RepliesTaken,
-    Goodbye,
-}
-
 /// What the hub has to do after a connection was served.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Served {
@@ -137,10 +96,7 @@ pub struct Connection<S> {
     dead: bool,
     /// Its line about being accepted waits for the first byte: a health check's is quieter.
     announced: bool,
-    waiting: Option<Waiting>,
-    since: Instant,
-    /// Something moved since `since` was set.
-    progress: bool,
+    patience: Patience,
 }
 
 impl<S: Stream> Connection<S> {
@@ -155,9 +111,7 @@ impl<S: Stream> Connection<S> {
             session: Session::New,
             dead: false,
             announced: false,
-            waiting: None,
-            since: now,
-            progress: false,
+            patience: Patience::new(now),
         };
         if !ip.is_loopback() {
             connection.announce(false);
@@ -316,7 +270,7 @@ impl<S: Stream> Connection<S> {
                 return Step::Again;
             }
         };
-        self.progress = true;
+        self.patience.progress();
         let query = frame.id;
         match service.handle(self.id, &mut self.session, self.ip, frame) {
             Verdict::Reply(reply) => self.channel.outbox.reply(query, &reply),
@@ -395,7 +349,9 @@ impl<S: Stream> Connection<S> {
         match self.channel.send() {
             Err(e) => self.lost(&e),
             Ok(empty) => {
-                self.progress |= self.channel.outbox.waiting() < waiting;
+                if self.channel.outbox.waiting() < waiting {
+                    self.patience.progress();
+                }
                 if empty && self.state == State::Draining {
                     self.shut_down();
                 }
@@ -411,40 +367,33 @@ impl<S: Stream> Connection<S> {
         };
     }
 
-    /// Notes since when it waits for the peer.
+    /// Notes what it waits for.
     fn watch(&mut self, now: Instant) {
         let Channel { inbox, outbox, .. } = &self.channel;
         let waiting = match self.state {
             State::Sniffing => Some(Waiting::FirstByte),
-            State::Echoing => Some(Waiting::RestOfFrame),
+            State::Echoing => Some(Waiting::Rest),
             State::Draining => Some(Waiting::RepliesTaken),
             State::Drained { .. } => Some(Waiting::Goodbye),
             State::Open if !outbox.is_empty() => Some(Waiting::RepliesTaken),
-            State::Open if !inbox.is_empty() && !inbox.has_frame() => Some(Waiting::RestOfFrame),
+            State::Open if !inbox.is_empty() && !inbox.has_frame() => Some(Waiting::Rest),
             State::Open | State::Held { .. } | State::Closed | State::Lost => None,
         };
-        if waiting != self.waiting || self.progress {
-            self.since = now;
-        }
-        (self.waiting, self.progress) = (waiting, false);
+        self.patience.watch(waiting, now);
     }
 
     /// To be called now and then: closes it where the peer took too long, and gives back memory that it
     /// does not use.
     pub fn sweep(&mut self, limits: &Limits, now: Instant) {
         self.release();
-        let waited = now.saturating_duration_since(self.since);
-        let what = match self.waiting {
-            Some(Waiting::Goodbye) if waited >= DRAIN_TIME => return self.close(),
-            Some(Waiting::FirstByte) => "a first byte",
-            Some(Waiting::RestOfFrame) => "the rest of what it began to send",
-            Some(Waiting::RepliesTaken) => "the peer to take its replies",
-            Some(Waiting::Goodbye) | None => return,
-        };
-        if waited >= limits.idle_timeout {
-            self.announce(self.quiet());
-            report::timed_out(self.ip, what);
-            self.close();
+        match self.patience.exhausted(limits.idle_timeout, now) {
+            None => {}
+            Some(Waiting::Goodbye) => self.close(),
+            Some(waiting) => {
+                self.announce(self.quiet());
+                report::timed_out(self.ip, waiting.what());
+                self.close();
+            }
         }
     }
 
@@ -459,11 +408,11 @@ impl<S: Stream> Connection<S> {
         let waits = match self.state {
             State::Held { .. } => !self.channel.inbox.is_empty(),
             _ => matches!(
-                self.waiting,
-                Some(Waiting::RestOfFrame | Waiting::RepliesTaken)
+                self.patience.waiting(),
+                Some(Waiting::Rest | Waiting::RepliesTaken)
             ),
         };
-        waits.then_some(self.since)
+        waits.then(|| self.patience.since())
     }
 
     /// Gives back memory that it does not use.

@@ -1,0 +1,39 @@
+//! The bounds of connections, each alone and all together. The configuration sets them.
+
+use std::time::Duration;
+
+/// Bounds that the configuration sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once; more wait in the backlog. Half of them may be held.
+    pub max_connections: usize,
+    /// The largest `length` of a frame.
+    pub max_frame: usize,
+    /// Unread bytes of a connection in memory, or one largest frame where that is more.
+    pub max_inbox: usize,
+    /// Unsent bytes of replies beyond which a connection is not served; one reply may come on top.
+    pub max_outbox: usize,
+    /// Bytes of both kinds for all connections together; beyond, those that wait longest are closed.
+    pub max_buffered: usize,
+    /// Bytes that one connection may bring in one turn, so that all get theirs.
+    pub turn_bytes: usize,
+    /// Requests of one connection that are served in one turn.
+    pub turn_requests: usize,
+    /// For a first byte, for the rest of a frame begun, for taking replies.
+    pub idle_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: 10_000,
+            max_frame: 64 * 1024,
+            max_inbox: 128 * 1024,
+            max_outbox: 64 * 1024,
+            max_buffered: 256 * 1024 * 1024,
+            turn_bytes: 128 * 1024,
+            turn_requests: 128,
+            idle_timeout: Duration::from_secs(60),
+        }
+    }
+}
