@@ -4,11 +4,14 @@
 //! send a batch?") are answered from it and change nothing. What is asked first and applied after is for
 //! the [service](crate::service) to keep together.
 
+mod tally;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
-use frame::{Agency, Documents, MAX_REPLY, Number, UploadId, payload};
+use frame::{Agency, Number, UploadId};
 
+pub use self::tally::Tally;
 use crate::fact::{Fact, Source};
 
 /// The most agencies that one lottery knows: the bound of its memory where anyone may take part.
@@ -303,50 +306,6 @@ impl Lottery {
     }
 }
 
-/// The documents that won, agency by agency, in the order their bets were stored.
-#[derive(Debug, Default)]
-pub struct Tally(BTreeMap<Agency, Won>);
-
-/// The bytes of a list with which its reply is just not too large.
-const MAX_LIST: usize = MAX_REPLY - frame::MIN_LENGTH - "{ganadores:}".len();
-
-#[derive(Debug)]
-enum Won {
-    /// As the wire has it: values joined by `|`.
-    List(Vec<u8>),
-    TooMany,
-}
-
-impl Tally {
-    /// Counts one winner.
-    pub fn add(&mut self, agency: Agency, document: &[u8]) {
-        let won = self
-            .0
-            .entry(agency)
-            .or_insert_with(|| Won::List(Vec::new()));
-        let Won::List(list) = won else { return };
-        if !list.is_empty() {
-            list.push(b'|');
-        }
-        payload::write_value(list, document);
-        if list.len() > MAX_LIST {
-            *won = Won::TooMany;
-        }
-    }
-
-    /// The agency's winners.
-    ///
-    /// # Errors
-    /// They do not fit into a reply.
-    pub fn winners(&self, agency: Agency) -> Result<Documents<'_>, Refusal> {
-        match self.0.get(&agency) {
-            None => Ok(Documents::default()),
-            Some(Won::List(list)) => Ok(Documents::new(list)),
-            Some(Won::TooMany) => Err(Refusal::TooManyWinners),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -495,24 +454,5 @@ mod tests {
             assert_eq!(again.check_resume(agency(2), A), Ok(3));
             assert_eq!(again.check_bet(agency(1)), Err(Refusal::Drawn));
         }
-    }
-
-    #[test]
-    fn each_agency_gets_its_own_winners_in_order_and_too_many_are_refused() {
-        let mut tally = Tally::default();
-        tally.add(agency(1), b"3");
-        tally.add(agency(2), b"9");
-        tally.add(agency(1), b"A|1");
-        assert_eq!(tally.winners(agency(1)).unwrap().list(), b"3|\"A|1\"");
-        assert_eq!(tally.winners(agency(2)).unwrap().list(), b"9");
-        assert_eq!(tally.winners(agency(3)).unwrap().list(), b"");
-
-        let document = [b'7'; 31];
-        for _ in 0..MAX_LIST / 32 {
-            tally.add(agency(4), &document);
-        }
-        assert!(tally.winners(agency(4)).is_ok());
-        tally.add(agency(4), &document);
-        assert_eq!(tally.winners(agency(4)), Err(Refusal::TooManyWinners));
     }
 }
