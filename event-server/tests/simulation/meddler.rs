@@ -1,0 +1,194 @@
+//! A peer that does not keep to the protocol, or does not mean well. Nothing that it sends may be stored, and
+//! yet it gets every reply that it is owed, in the order of its requests.
+
+use std::collections::VecDeque;
+
+use frame::{Ack, MessageId, Reply, Request, UploadId, Winners};
+
+use crate::book::Book;
+use crate::net::{Filled, Link, Net};
+
+/// What is owed to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owed {
+    /// A failed ack.
+    Failure,
+    /// A refused winners query.
+    Refused,
+}
+
+pub struct Meddler {
+    bytes: Vec<u8>,
+    owed: VecDeque<(MessageId, Owed)>,
+    /// The line that is owed to one that sends text.
+    echo: Option<String>,
+    /// The server closes after all that; else it is told that no more will come.
+    hangs_up: bool,
+    link: Option<Link>,
+    done: bool,
+}
+
+impl Meddler {
+    pub fn new(agency: u32, book: &mut Book, rng: &mut fastrand::Rng) -> Self {
+        let mut meddler = Self {
+            bytes: Vec::new(),
+            owed: VecDeque::new(),
+            echo: None,
+            hangs_up: true,
+            link: None,
+            done: false,
+        };
+        match rng.u8(..10) {
+            0 => {
+                let text = "áé 12 ".repeat(rng.usize(..300));
+                meddler.bytes = format!("{text} \r\nrest").into_bytes();
+                let line = text.as_bytes();
+                let line = line[..line.len().min(1024)].trim_ascii_end();
+                meddler.echo = Some(String::from_utf8_lossy(line).into_owned() + "\n");
+            }
+            1 => meddler.bytes = vec![rng.u8(1..9); rng.usize(1..40)],
+            _ => meddler.frames(agency, book, rng),
+        }
+        meddler
+    }
+
+    /// Frames, each of which is refused, and one last thing.
+    fn frames(&mut self, agency: u32, book: &mut Book, rng: &mut fastrand::Rng) {
+        // Sometimes more than a turn's budget of requests.
+        let count = if rng.u8(..6) == 0 { 40 } else { rng.usize(..6) };
+        for _ in 0..count {
+            self.bad_request(agency, book, rng);
+        }
+        match rng.u8(..5) {
+            0 => self.frame(9, None, b"no such type", Owed::Failure),
+            1 => {
+                self.bytes.extend_from_slice(&[0, 0xff, 0xff, 0xff, 1, 2]);
+                // Sometimes more than a turn's budget of bytes.
+                let rest = if rng.u8(..16) == 0 { 20_000 } else { 100 };
+                self.bytes.resize(self.bytes.len() + rng.usize(..rest), 0);
+            }
+            2 => {
+                self.bytes.extend_from_slice(&[0, 0, 0, 40, 0, 3]);
+                self.hangs_up = false;
+            }
+            _ => self.hangs_up = false,
+        }
+    }
+
+    fn bad_request(&mut self, agency: u32, book: &mut Book, rng: &mut fastrand::Rng) {
+        let parcel = book.parcel(agency, 2, true, rng);
+        let texts = book.parcels[parcel].bets.iter().map(|bet| &*bet.text);
+        let [one, other]: [&str; 2] = texts.collect::<Vec<_>>().try_into().unwrap();
+        let wrong_id = Some(MessageId(rng.u128(..).to_be_bytes()));
+        let elsewhere = one.replace(
+            &format!("agency:{agency}"),
+            &format!("agency:{}", agency + 1),
+        );
+        match rng.u8(..8) {
+            0 => self.frame(
+                3,
+                None,
+                format!("{one}|{elsewhere}").as_bytes(),
+                Owed::Failure,
+            ),
+            1 => self.frame(3, None, format!("{one}|{other}|").as_bytes(), Owed::Failure),
+            2 => self.frame(
+                3,
+                None,
+                format!("{one}|{{{other}").as_bytes(),
+                Owed::Failure,
+            ),
+            3 => self.frame(3, None, b"", Owed::Failure),
+            4 => self.frame(1, None, format!("{one}|{other}").as_bytes(), Owed::Failure),
+            5 => self.frame(5, None, b"{agency:0}", Owed::Refused),
+            6 => self.frame(1, wrong_id, one.as_bytes(), Owed::Failure),
+            // Not the connection's first message.
+            _ if !self.owed.is_empty() => {
+                let mut bytes = Vec::new();
+                let agency = frame::Agency::new(agency).unwrap();
+                let upload = UploadId([7; 16]);
+                let id = Request::Resume { agency, upload }.encode(&mut bytes);
+                self.bytes.extend(bytes);
+                self.owed.push_back((id, Owed::Failure));
+            }
+            _ => self.frame(3, wrong_id, one.as_bytes(), Owed::Failure),
+        }
+    }
+
+    fn frame(&mut self, kind: u16, id: Option<MessageId>, payload: &[u8], owed: Owed) {
+        let id = id.unwrap_or_else(|| MessageId::of(payload));
+        let length = (frame::MIN_LENGTH + payload.len()) as u32;
+        self.bytes.extend_from_slice(&length.to_be_bytes());
+        self.bytes.extend_from_slice(&kind.to_be_bytes());
+        self.bytes.extend_from_slice(&id.0);
+        self.bytes.extend_from_slice(payload);
+        self.owed.push_back((id, owed));
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    pub fn link(&mut self) -> &mut Option<Link> {
+        &mut self.link
+    }
+
+    /// Sends all it has at once, and reads what comes.
+    pub fn act(&mut self, net: &mut Net, book: &mut Book) {
+        if self.done {
+            return;
+        }
+        if self.link.is_none() {
+            self.link = net.connect();
+            let Some(link) = &mut self.link else { return };
+            link.end.send(&self.bytes);
+            if !self.hangs_up {
+                link.end.finish_sending();
+            }
+        }
+        while let Some(link) = &mut self.link {
+            let number = link.number;
+            let lost = match &self.echo {
+                Some(_) => link.fill(),
+                None => {
+                    let owed = &mut self.owed;
+                    let answered = link.reply(|id, reply| {
+                        book.note(format_args!("{number} <- {id} {reply:?}"));
+                        let reply = match reply {
+                            Reply::Ack(Ack::Failure { .. }) => Owed::Failure,
+                            Reply::Winners(Winners::Refused) => Owed::Refused,
+                            other => panic!("a bad request is answered by {other:?}"),
+                        };
+                        assert_eq!(owed.pop_front(), Some((id, reply)), "replies out of order");
+                    });
+                    match answered {
+                        Ok(()) => Filled::Bytes,
+                        Err(filled) => filled,
+                    }
+                }
+            };
+            match lost {
+                Filled::Bytes => {}
+                Filled::NotYet => return,
+                Filled::Lost => return self.lose(book),
+            }
+        }
+    }
+
+    /// The connection is lost: what came is all, unless the world was at fault.
+    pub fn lose(&mut self, book: &mut Book) {
+        let Some(link) = self.link.take() else { return };
+        book.note(format_args!("{} lost", link.number));
+        self.done = true;
+        if !link.end.is_excused() {
+            assert!(
+                self.owed.is_empty(),
+                "{} replies are missing",
+                self.owed.len()
+            );
+            if let Some(echo) = &self.echo {
+                assert_eq!(String::from_utf8_lossy(link.inbox.unread()), **echo);
+            }
+        }
+    }
+}

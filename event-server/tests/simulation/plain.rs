@@ -1,0 +1,225 @@
+//! A client that knows types 1 to 6: batches, single bets, finished, the winners query.
+//!
+//! It opens one connection for each request, or keeps one for all and sends ahead. A bet in doubt is never sent
+//! again; finished and the query are, until they are answered.
+
+use std::collections::VecDeque;
+
+use frame::{Ack, Agency, Batch, MessageId, Reply, Request, Winners};
+
+use crate::book::{Book, What};
+use crate::net::{Filled, Link, Net};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// The book's parcel of this number.
+    Parcel(usize),
+    Finished,
+    Query,
+}
+
+struct Sent {
+    id: MessageId,
+    task: Task,
+    /// It asks for what was acknowledged to be over.
+    late: bool,
+}
+
+pub struct Plain {
+    agency: u32,
+    tasks: VecDeque<Task>,
+    /// It may never be taken in: what is refused is not tried again.
+    stranger: bool,
+    /// One connection per request.
+    one_each: bool,
+    /// How many requests it sends ahead.
+    window: usize,
+    link: Option<Link>,
+    flight: VecDeque<Sent>,
+    pause: u32,
+}
+
+impl Plain {
+    pub fn new(agency: u32, tasks: Vec<Task>, stranger: bool, rng: &mut fastrand::Rng) -> Self {
+        Self {
+            agency,
+            tasks: tasks.into(),
+            stranger,
+            one_each: rng.bool(),
+            window: rng.usize(1..6),
+            link: None,
+            flight: VecDeque::new(),
+            pause: 0,
+        }
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.tasks.is_empty() && self.flight.is_empty()
+    }
+
+    pub fn link(&mut self) -> &mut Option<Link> {
+        &mut self.link
+    }
+
+    /// Does what it can do now.
+    pub fn act(&mut self, net: &mut Net, book: &mut Book, rng: &mut fastrand::Rng) {
+        if self.is_done() {
+            self.link = None;
+        } else if self.pause > 0 {
+            self.pause -= 1;
+        } else if self.link.is_some() {
+            self.send(book, rng);
+            self.receive(book, rng);
+        } else {
+            self.link = net.connect();
+            self.pause = rng.u32(..if self.link.is_some() { 2 } else { 20 });
+        }
+    }
+
+    /// Sends ahead as far as it may. A query waits for everything before it: behind one that is held nothing is
+    /// served.
+    fn send(&mut self, book: &mut Book, rng: &mut fastrand::Rng) {
+        let Some(link) = &mut self.link else { return };
+        let window = if self.one_each { 1 } else { self.window };
+        let agency = Agency::new(self.agency).unwrap();
+        while self.flight.len() < window && rng.u8(..6) > 0 {
+            let querying = matches!(self.flight.back(), Some(sent) if sent.task == Task::Query);
+            let Some(task) = self.tasks.front().copied() else {
+                break;
+            };
+            if querying || task == Task::Query && !self.flight.is_empty() {
+                break;
+            }
+            self.tasks.pop_front();
+            let mut late = false;
+            let id = match task {
+                Task::Parcel(parcel) => {
+                    late = book.send_parcel(parcel);
+                    let parcel = &book.parcels[parcel];
+                    let texts: Vec<&str> = parcel.bets.iter().map(|b| &*b.text).collect();
+                    let payload = texts.join("|");
+                    let batch = Batch::new(payload.as_bytes());
+                    if parcel.batch {
+                        link.request(&Request::Batch(batch))
+                    } else {
+                        let bet = batch.bets().next().expect("a bet");
+                        link.request(&Request::Bet(bet.expect("a valid one")))
+                    }
+                }
+                Task::Finished => {
+                    book.send_finished(self.agency);
+                    link.request(&Request::Finished { agency, bets: None })
+                }
+                Task::Query => link.request(&Request::Winners { agency }),
+            };
+            book.note(format_args!("{} {task:?} {id}", link.number));
+            self.flight.push_back(Sent { id, task, late });
+            if (self.one_each || self.tasks.is_empty()) && rng.u8(..4) == 0 {
+                link.finish_sending();
+                break;
+            }
+        }
+    }
+
+    fn receive(&mut self, book: &mut Book, rng: &mut fastrand::Rng) {
+        while let Some(link) = &mut self.link {
+            let (life, number) = (link.life, link.number);
+            let (flight, agency) = (&mut self.flight, self.agency);
+            let answered = link.reply(|id, reply| {
+                book.note(format_args!("{number} <- {id} {reply:?}"));
+                let sent = flight.pop_front().expect("a reply that nobody asked for");
+                assert_eq!(sent.id, id, "replies out of order");
+                let again = take(book, life, agency, &sent, reply);
+                (sent.task, again)
+            });
+            let finished = link.finished;
+            match answered {
+                Ok((task, again)) => {
+                    if again && !self.stranger {
+                        self.retry(task, rng);
+                    }
+                    // In between, another client may have its place.
+                    if self.one_each || again && (finished || rng.bool()) {
+                        return self.hang_up();
+                    }
+                    if self.is_done() {
+                        self.link = None;
+                    }
+                }
+                Err(Filled::Lost) => return self.lose(book),
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// What was refused, or is to be asked again, is sent again later; a bet not for ever.
+    fn retry(&mut self, task: Task, rng: &mut fastrand::Rng) {
+        self.pause = rng.u32(1..10);
+        if !matches!(task, Task::Parcel(_)) || rng.u8(..4) > 0 {
+            self.tasks.push_front(task);
+        }
+    }
+
+    /// The connection is closed while requests may be under way: they are in doubt.
+    fn hang_up(&mut self) {
+        self.link = None;
+        for sent in self.flight.drain(..).rev() {
+            if !matches!(sent.task, Task::Parcel(_)) {
+                self.tasks.push_front(sent.task);
+            }
+        }
+    }
+
+    /// The connection is lost, by the server's doing or that of the world.
+    pub fn lose(&mut self, book: &mut Book) {
+        if let Some(link) = &self.link {
+            book.note(format_args!("{} lost", link.number));
+            assert!(
+                link.end.is_excused(),
+                "the server closed a connection without a reason"
+            );
+        }
+        self.hang_up();
+    }
+}
+
+/// Writes down what a reply says; whether to ask again.
+fn take(book: &mut Book, life: usize, agency: u32, sent: &Sent, reply: Reply<'_>) -> bool {
+    match (sent.task, reply) {
+        (Task::Parcel(parcel), Reply::Ack(Ack::Success)) => {
+            assert!(!sent.late, "a bet is taken after it was all over");
+            book.taken(life, agency);
+            book.parcel_answered(parcel, true);
+            false
+        }
+        (Task::Finished, Reply::Ack(Ack::Success)) => {
+            book.taken(life, agency);
+            book.finished(agency);
+            false
+        }
+        (Task::Query, Reply::Winners(Winners::Drawn(documents))) => {
+            let winners = documents.to_vec().expect("documents");
+            let winners = winners.iter().map(|d| d.to_string()).collect();
+            book.told(life, agency, winners);
+            false
+        }
+        (Task::Query, Reply::Winners(Winners::InProgress)) => true,
+        (task, Reply::Ack(Ack::Failure { reason: None })) => {
+            let what = match task {
+                Task::Parcel(parcel) if book.parcels[parcel].batch => What::Batch,
+                Task::Parcel(_) => What::Bet,
+                _ => What::Finished { upload: false },
+            };
+            book.refused(life, agency, what);
+            if let Task::Parcel(parcel) = task {
+                book.parcel_answered(parcel, false);
+            }
+            true
+        }
+        (Task::Query, Reply::Winners(Winners::Refused)) => {
+            book.refused(life, agency, What::Query);
+            true
+        }
+        (task, reply) => panic!("{task:?} is answered by {reply:?}"),
+    }
+}

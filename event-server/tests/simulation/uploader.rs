@@ -1,0 +1,247 @@
+//! A client that resumes: the real [`Upload`] over a model's connection, with a file in memory.
+//!
+//! It connects again after any loss, and is run again where the real client would give up for now.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use batch_client::batch::Summary;
+use batch_client::error::{Error, Lost, Step};
+use batch_client::upload::{Event, Next, Upload};
+use frame::{Agency, Batch, NO_SPACE, Request};
+
+use crate::book::{Book, What};
+use crate::net::{Filled, Link, Net};
+use crate::wire::Line;
+
+/// The longest pause before a connection, in turns.
+const LONGEST_PAUSE: u32 = 128;
+
+pub struct Uploader {
+    file: usize,
+    agency: u32,
+    upload: Upload,
+    window: usize,
+    /// The most bets in a batch.
+    most: usize,
+    /// Another client sends the same file: each may drop the other's connection.
+    rival: bool,
+    link: Option<Link>,
+    /// Connections that the server may still have, the last one too.
+    lines: Vec<Rc<RefCell<Line>>>,
+    /// The next row to send.
+    cursor: usize,
+    /// Where the batches end that are in flight.
+    flight: VecDeque<usize>,
+    pause: u32,
+    longest: u32,
+    /// How often it is run once more when it is done.
+    encores: u32,
+    done: bool,
+}
+
+impl Uploader {
+    pub fn new(book: &Book, file: usize, rival: bool, rng: &mut fastrand::Rng) -> Self {
+        let window = rng.usize(1..5);
+        Self {
+            file,
+            agency: book.files[file].agency,
+            upload: start(book, file, window),
+            window,
+            most: rng.usize(1..5),
+            rival,
+            link: None,
+            lines: Vec::new(),
+            cursor: 0,
+            flight: VecDeque::new(),
+            pause: 0,
+            longest: 1,
+            encores: u32::from(rng.u8(..8) == 0),
+            done: false,
+        }
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    pub fn link(&mut self) -> &mut Option<Link> {
+        &mut self.link
+    }
+
+    /// Does what it can do now.
+    pub fn act(&mut self, net: &mut Net, book: &mut Book, rng: &mut fastrand::Rng) {
+        if self.done {
+            return;
+        }
+        if self.pause > 0 {
+            self.pause -= 1;
+            return;
+        }
+        if self.link.is_none() {
+            let Some(link) = net.connect() else {
+                return self.wait(rng);
+            };
+            self.upload.begin();
+            self.flight.clear();
+            // What it sent before may come after what it sends now, and drop this connection.
+            let served = |line: &Rc<RefCell<Line>>| line.borrow().is_served();
+            link.end.line().borrow_mut().excused |= self.rival || self.lines.iter().any(served);
+            self.lines.retain(served);
+            self.lines.push(link.end.line());
+            self.link = Some(link);
+        }
+        if self.upload.is_not_yet() {
+            // In between, another client may have its place.
+            if self.link.as_ref().is_none_or(|link| link.finished) || rng.bool() {
+                self.link = None;
+                return self.wait(rng);
+            }
+            self.upload.ask_again();
+        }
+        self.send(book, rng);
+        self.receive(book, rng);
+    }
+
+    fn wait(&mut self, rng: &mut fastrand::Rng) {
+        self.pause = rng.u32(..=self.longest);
+        self.longest = (self.longest * 2).min(LONGEST_PAUSE);
+    }
+
+    fn send(&mut self, book: &mut Book, rng: &mut fastrand::Rng) {
+        let Some(link) = &mut self.link else { return };
+        while rng.u8(..6) > 0 {
+            let (step, id, bets) = match self.upload.next() {
+                Next::Nothing => return,
+                Next::Request(step, request) => {
+                    if step == Step::Finished {
+                        book.send_finished(self.agency);
+                    }
+                    (step, link.request(&request), 0)
+                }
+                Next::Batch => {
+                    let bets = &book.files[self.file].bets[self.cursor..];
+                    let count = rng.usize(1..=self.most.min(bets.len()));
+                    let texts: Vec<&str> = bets[..count].iter().map(|b| &*b.text).collect();
+                    let payload = texts.join("|");
+                    let id = link.request(&Request::Batch(Batch::new(payload.as_bytes())));
+                    self.cursor += count;
+                    self.flight.push_back(self.cursor);
+                    book.send_rows(self.file, self.cursor);
+                    (Step::Batch, id, count as u32)
+                }
+            };
+            book.note(format_args!("{} {step:?} {bets} {id}", link.number));
+            self.upload.sent(step, id, bets);
+            if step == Step::Winners && rng.u8(..4) == 0 {
+                link.finish_sending();
+            }
+        }
+    }
+
+    fn receive(&mut self, book: &mut Book, rng: &mut fastrand::Rng) {
+        loop {
+            let Some(link) = &mut self.link else { return };
+            let (life, number) = (link.life, link.number);
+            let (upload, agency) = (&mut self.upload, self.agency);
+            let answer = link.reply(|id, reply| {
+                book.note(format_args!("{number} <- {id} {reply:?}"));
+                match upload.take(id, reply)? {
+                    Event::Resumed {
+                        stored,
+                        missing,
+                        progress,
+                    } => {
+                        assert_eq!(missing, 0, "the server has lost acknowledged bets");
+                        book.taken(life, agency);
+                        book.rows_stored(self.file, stored as usize);
+                        self.cursor = stored as usize;
+                        self.longest = if progress { 1 } else { self.longest };
+                    }
+                    Event::Stored { .. } => {
+                        let end = self.flight.pop_front().expect("a batch in flight");
+                        book.taken(life, agency);
+                        book.rows_stored(self.file, end);
+                    }
+                    Event::Finished { .. } => {
+                        book.taken(life, agency);
+                        book.finished(agency);
+                    }
+                    Event::NotYet => {
+                        self.pause = 1 + rng.u32(..8);
+                    }
+                    Event::Winners(documents) => {
+                        let winners = documents.to_vec().expect("documents");
+                        let winners = winners.iter().map(|d| d.to_string()).collect();
+                        book.told(life, agency, winners);
+                        self.done = true;
+                    }
+                    Event::Unexplained => panic!("a resume is refused without a reason"),
+                }
+                Ok::<_, Error>(())
+            });
+            match answer {
+                Ok(Ok(())) if self.done => return self.end(book, rng),
+                Ok(Ok(())) => {}
+                Ok(Err(e)) => return self.refused(e, life, book, rng),
+                Err(Filled::Lost) => return self.lose(book, rng),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn end(&mut self, book: &Book, rng: &mut fastrand::Rng) {
+        self.link = None;
+        if self.encores > 0 {
+            self.encores -= 1;
+            self.done = false;
+            self.upload = start(book, self.file, self.window);
+            self.wait(rng);
+        }
+    }
+
+    fn refused(&mut self, e: Error, life: usize, book: &mut Book, rng: &mut fastrand::Rng) {
+        let Error::Refused { step, reason } = e else {
+            panic!("{e}");
+        };
+        let what = match step {
+            Step::Resume => What::Resume,
+            Step::Batch => What::Batch,
+            Step::Finished => What::Finished { upload: true },
+            _ => What::Query,
+        };
+        book.refused(life, self.agency, what);
+        // Another configuration may take what this one refuses.
+        let for_now = reason
+            .is_none_or(|reason| reason.starts_with(NO_SPACE) || reason.contains("takes no part"));
+        self.link = None;
+        self.done = !for_now;
+        self.upload = start(book, self.file, self.window);
+        self.wait(rng);
+    }
+
+    /// The connection is lost, by the server's doing or that of the world.
+    pub fn lose(&mut self, book: &mut Book, rng: &mut fastrand::Rng) {
+        let Some(link) = self.link.take() else { return };
+        book.note(format_args!("{} lost", link.number));
+        let answered = link.finished && self.upload.is_quiet();
+        assert!(
+            answered || link.end.is_excused(),
+            "the server closed a connection without a reason"
+        );
+        if self.upload.lost(Lost::Closed).is_err() {
+            self.upload = start(book, self.file, self.window);
+        }
+        self.wait(rng);
+    }
+}
+
+fn start(book: &Book, file: usize, window: usize) -> Upload {
+    let file = &book.files[file];
+    let summary = Summary {
+        bets: file.bets.len() as u64,
+        upload: file.upload,
+    };
+    Upload::new(Agency::new(file.agency).unwrap(), summary, window)
+}
