@@ -153,20 +153,41 @@ impl<'a> Request<'a> {
             BET => Self::Bet(decode_bet(frame.payload)?),
             BATCH => Self::Batch(Batch::new(frame.payload)),
             FINISHED => {
-                let claim = Claim::read(frame.payload)?;
+                let (mut agency, mut bets) = (None, None);
+                payload::read_object(frame.payload, |key, value| match key {
+                    b"agency" => set(&mut agency, Field::Agency, Agency::parse(&value)),
+                    // Where it is not asked for it is ignored, whatever it holds: no error yet.
+                    b"apuestas" => {
+                        bets = Some(bets.map_or_else(|| count(&value).ok(), |_| None));
+                        Ok(())
+                    }
+                    _ => Ok(()),
+                })?;
                 Self::Finished {
-                    agency: present(claim.agency, Field::Agency)?,
-                    bets: claim.bets,
+                    agency: present(agency, Field::Agency)?,
+                    bets: bets.flatten(),
                 }
             }
-            WINNERS_QUERY => Self::Winners {
-                agency: present(Claim::read(frame.payload)?.agency, Field::Agency)?,
-            },
+            WINNERS_QUERY => {
+                let mut agency = None;
+                payload::read_object(frame.payload, |key, value| match key {
+                    b"agency" => set(&mut agency, Field::Agency, Agency::parse(&value)),
+                    _ => Ok(()),
+                })?;
+                Self::Winners {
+                    agency: present(agency, Field::Agency)?,
+                }
+            }
             _ => {
-                let claim = Claim::read(frame.payload)?;
+                let (mut agency, mut upload) = (None, None);
+                payload::read_object(frame.payload, |key, value| match key {
+                    b"agency" => set(&mut agency, Field::Agency, Agency::parse(&value)),
+                    b"envio" => set(&mut upload, Field::Upload, UploadId::parse(&value)),
+                    _ => Ok(()),
+                })?;
                 Self::Resume {
-                    agency: present(claim.agency, Field::Agency)?,
-                    upload: present(claim.upload, Field::Upload)?,
+                    agency: present(agency, Field::Agency)?,
+                    upload: present(upload, Field::Upload)?,
                 }
             }
         })
@@ -182,27 +203,6 @@ fn decode_bet(payload: &[u8]) -> Result<Bet<'_>, BetError> {
             expected: "one bet",
         })),
         false => Ok(bet),
-    }
-}
-
-/// The fields that requests without a bet are made of.
-#[derive(Default)]
-struct Claim {
-    agency: Option<Agency>,
-    bets: Option<u64>,
-    upload: Option<UploadId>,
-}
-
-impl Claim {
-    fn read(payload: &[u8]) -> Result<Self, BetError> {
-        let mut claim = Self::default();
-        payload::read_object(payload, |key, value| match key {
-            b"agency" => set(&mut claim.agency, Field::Agency, Agency::parse(&value)),
-            b"apuestas" => set(&mut claim.bets, Field::Bets, count(&value)),
-            b"envio" => set(&mut claim.upload, Field::Upload, UploadId::parse(&value)),
-            _ => Ok(()),
-        })?;
-        Ok(claim)
     }
 }
 
@@ -269,7 +269,11 @@ impl<'a> Reply<'a> {
                 }
             }
             RESUMED => {
-                let bets = Claim::read(frame.payload)?.bets;
+                let mut bets = None;
+                payload::read_object(frame.payload, |key, value| match key {
+                    b"apuestas" => set(&mut bets, Field::Bets, count(&value)),
+                    _ => Ok(()),
+                })?;
                 Ok(Self::Resumed(present(bets, Field::Bets)?))
             }
             kind => Err(ReplyError::UnknownType(kind)),

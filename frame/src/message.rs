@@ -24,7 +24,8 @@ pub enum Request<'a> {
     Finished {
         /// Who has finished.
         agency: Agency,
-        /// How many bets its upload has; only where the connection began with a resume.
+        /// How many bets its upload has; only where the connection began with a resume. Where what it says
+        /// is no count, it says nothing.
         bets: Option<u64>,
     },
     /// Type 5: who won? Answered by [`Winners`], once the draw is done.

@@ -3,7 +3,7 @@
 
 use frame::{
     Ack, Agency, Batch, Bet, Birthdate, Document, Documents, Frame, MessageId, Name, Number, Reply,
-    ReplyError, Request, RequestError, UploadId, Winners, payload::Objects,
+    ReplyError, Request, RequestError, UploadId, Winners, kind, payload::Objects,
 };
 use serde_yaml::Value;
 
@@ -216,4 +216,30 @@ fn joined(bets: &[Bet]) -> Vec<u8> {
         bet.write(&mut payload);
     }
     payload
+}
+
+/// A request of this type, if the payload is one.
+fn decode(kind: u16, payload: &str) -> Option<Request<'_>> {
+    let id = MessageId::of(payload.as_bytes());
+    let payload = payload.as_bytes();
+    Request::decode(Frame { kind, id, payload }).ok()
+}
+
+#[test]
+fn keys_that_a_type_does_not_know_are_ignored_whatever_they_hold() {
+    let agency = Agency::new(2).unwrap();
+    let finished = |bets| Some(Request::Finished { agency, bets });
+    for (payload, bets) in [
+        ("{apuestas:7,agency:2}", Some(7)),
+        ("{agency:2,apuestas:-7}", None),
+        ("{agency:2,apuestas:7,apuestas:7}", None),
+        ("{agency:2,envio:x}", None),
+    ] {
+        assert_eq!(decode(kind::FINISHED, payload), finished(bets), "{payload}");
+    }
+    let query = decode(kind::WINNERS_QUERY, "{agency:2,apuestas:x,envio:x}");
+    assert_eq!(query, Some(Request::Winners { agency }));
+    for payload in ["{agency:2,agency:2}", "{apuestas:7}", "{agency:02}"] {
+        assert_eq!(decode(kind::FINISHED, payload), None, "{payload}");
+    }
 }
