@@ -6,7 +6,7 @@ exercise 3 "an echo check that needs nothing on the host"
 echo_check_says() {
     local code=1 said actual=0
     [[ $1 != success ]] || code=0
-    said=$(timeout 30 sh validar-echo-server.sh) || actual=$?
+    said=$(timeout 60 sh validar-echo-server.sh) || actual=$?
     same "line" "action: test_echo_server | result: $1" "$said"
     same "exit code" "$code" "$actual"
 }
@@ -16,13 +16,13 @@ our_server_passes() {
     echo_check_says success
     has server "action: receive_message | result: success"
     log_is_well_formed
-    docker stop -t 20 server > /dev/null
+    stops_well server
     echo_check_says fail
 }
 
 our_server_is_healthy() {
     start 0
-    eventually 30 healthy
+    eventually 60 healthy
     docker exec server /event-server --check
     docker kill --signal STOP server
     answers 69 "" docker exec server /event-server --check

@@ -8,33 +8,25 @@ start_endless() {
     client_config server:12345 3600 1s INFO 86
     start "$1"
     local client
-    for client in $(clients "$1"); do eventually 30 has "$client" "action: receive_message | result: success"; done
-}
-
-ended_well() {
-    ends 0 "$1"
-    has "$1" "action: receive_signal | result: success | container: $1 | signal: SIGTERM"
-    said_goodbye "$1"
+    for client in $(clients "$1"); do eventually 60 has "$client" "action: receive_message | result: success"; done
 }
 
 client_ends() {
     start_endless 1
-    within 5 docker stop -t 30 client1
-    ended_well client1
+    stops_well client1
     has server "msg: [CLIENT 1] Message N°1"
 }
 
 server_ends() {
     start_endless 1
-    within 5 docker stop -t 30 server
-    ended_well server
+    stops_well server
     has server "action: close_listener | result: success"
     has server "action: close_store | result: success"
 }
 
 all_end() {
     start_endless 3
-    within 15 compose stop --timeout 30
+    within 30 compose stop --timeout "$GRACE"
     ended_well server
     ended_well client1
     ended_well client2

@@ -10,9 +10,7 @@ nobody_learns_anything_before_all_have_finished() {
     same "draws" 0 "$(lines server 'action: sorteo | result: success')"
     same "winners told" 0 "$(lines server 'action: consulta_ganadores | result: success')"
     # One that waits for its winners ends on SIGTERM as well, and asks again when it comes back.
-    within 5 docker stop -t 30 client1
-    ends 0 client1
-    said_goodbye client1
+    stops_well client1
     docker start client1
     compose up -d
     all_clients_end_well 5

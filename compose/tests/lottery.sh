@@ -6,6 +6,8 @@
 source "${BASH_SOURCE[0]%/*}/check.sh"
 
 readonly DEFINITION=docker-compose-dev.yaml
+# Seconds until the engine kills what does not end on SIGTERM: far more than the programs need.
+readonly GRACE=60
 
 # exercise N TITLE: the clone becomes the exercise's branch, and the images are made from it. Without them
 # there is nothing to test.
@@ -123,8 +125,16 @@ all_clients_end_well() {
     ends 0 $(clients "$1")
 }
 
-# The last line of a container that ended as it should.
-said_goodbye() {
+# stops_well CONTAINER: on SIGTERM it ends long before the grace does.
+stops_well() {
+    within 30 docker stop -t "$GRACE" "$1"
+    ended_well "$1"
+}
+
+# ended_well CONTAINER: its exit code is 0, and its log tells of the signal first and of the exit last.
+ended_well() {
+    ends 0 "$1"
+    has "$1" "action: receive_signal | result: success | container: $1 | signal: SIGTERM"
     log_of "$1" | grep -F 'action: ' | tail -n 1 | grep -F "action: exit | result: success | container: $1"
 }
 

@@ -11,7 +11,7 @@ committed_definition_runs_the_lottery() {
     drawn 5
     stored_exactly 5
     every_agency_has_its_winners 5
-    within 15 make docker-compose-down
+    make docker-compose-down
     same "containers" "" "$(containers)"
 }
 
