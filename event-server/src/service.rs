@@ -132,13 +132,13 @@ impl<F: Files> Service<F> {
         session.check(bet.agency)?;
         self.lottery.check_bet(bet.agency)?;
         let texts = [
-            bet.first_name.as_str(),
-            bet.last_name.as_str(),
-            bet.document.as_str(),
+            bet.first_name.as_bytes(),
+            bet.last_name.as_bytes(),
+            bet.document.as_bytes(),
         ];
         let mut draft = self
             .store
-            .draft(rows_bound(texts.map(str::len).iter().sum()))?;
+            .draft(rows_bound(texts.map(<[u8]>::len).iter().sum()))?;
         draft.row(bet);
         let fact = Fact::Bet { agency: bet.agency };
         draft.seal(fact);

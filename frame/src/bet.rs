@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 
 use crate::error::{BetError, Field, Flaw};
 use crate::payload::{self, ObjectWriter, Objects};
+use crate::plain::Plain;
 
 /// One bet: six valid fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,18 +48,20 @@ impl<'a> Bet<'a> {
     fn read_as_written(objects: &mut Objects<'a>) -> Option<Self> {
         let mut ahead = objects.clone();
         let bet = Self {
-            agency: Agency::parse(ahead.value_after(b"{agency:")?).ok()?,
-            first_name: Name::parse(ahead.value_after(b",nombre:")?).ok()?,
-            last_name: Name::parse(ahead.value_after(b",apellido:")?).ok()?,
-            document: Document::parse(ahead.value_after(b",dni:")?).ok()?,
-            birthdate: Birthdate::parse(ahead.value_after(b",nacimiento:")?).ok()?,
-            number: Number::parse(ahead.value_after(b",numero:")?).ok()?,
+            agency: Agency::parse(ahead.value_after(b"{agency:")?.bytes).ok()?,
+            first_name: Name::from_plain(ahead.value_after(b",nombre:")?)?,
+            last_name: Name::from_plain(ahead.value_after(b",apellido:")?)?,
+            document: Document::from_plain(ahead.value_after(b",dni:")?)?,
+            birthdate: Birthdate::parse(ahead.value_after(b",nacimiento:")?.bytes).ok()?,
+            number: Number::parse(ahead.value_after(b",numero:")?.bytes).ok()?,
         };
         ahead.end()?;
         *objects = ahead;
         Some(bet)
     }
 
+    /// Out of line, so that the quick way stays short.
+    #[cold]
     fn read_by_name(objects: &mut Objects<'a>) -> Result<Option<Self>, BetError> {
         let (mut agency, mut first_name, mut last_name) = (None, None, None);
         let (mut document, mut birthdate, mut number) = (None, None, None);
@@ -86,14 +89,27 @@ impl<'a> Bet<'a> {
 
     /// Appends the bet as a payload object, its fields in the order of the protocol.
     pub fn write(&self, out: &mut Vec<u8>) {
-        ObjectWriter::new(out)
-            .number(Field::Agency.name(), self.agency.get().into())
-            .pair(Field::FirstName.name(), self.first_name.as_str().as_bytes())
-            .pair(Field::LastName.name(), self.last_name.as_str().as_bytes())
-            .pair(Field::Document.name(), self.document.as_str().as_bytes())
-            .pair(Field::Birthdate.name(), self.birthdate.as_bytes())
+        let mut object =
+            ObjectWriter::new(out).number(Field::Agency.name(), self.agency.get().into());
+        object = write_text(object, Field::FirstName, &self.first_name);
+        object = write_text(object, Field::LastName, &self.last_name);
+        object = write_text(object, Field::Document, &self.document);
+        object
+            .plain(Field::Birthdate.name(), self.birthdate.as_bytes())
             .number(Field::Number.name(), self.number.get().into())
             .end();
+    }
+}
+
+fn write_text<'o, const MAX: usize>(
+    object: ObjectWriter<'o>,
+    field: Field,
+    text: &Text<'_, MAX>,
+) -> ObjectWriter<'o> {
+    if text.is_plain() {
+        object.plain(field.name(), text.as_bytes())
+    } else {
+        object.pair(field.name(), text.as_bytes())
     }
 }
 
@@ -150,8 +166,11 @@ impl fmt::Display for Agency {
 }
 
 /// 1 to `MAX` bytes of UTF-8 without control characters.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Text<'a, const MAX: usize>(Cow<'a, str>);
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Text<'a, const MAX: usize> {
+    bytes: Cow<'a, [u8]>,
+    plain: bool,
+}
 
 /// A first or last name: 1 to 255 bytes.
 pub type Name<'a> = Text<'a, 255>;
@@ -165,31 +184,56 @@ impl<'a, const MAX: usize> Text<'a, MAX> {
     /// # Errors
     /// It is empty, longer than `MAX` bytes, no UTF-8, or holds a control character.
     pub fn parse(value: impl Into<Cow<'a, [u8]>>) -> Result<Self, Flaw> {
-        let value = value.into();
-        if value.is_empty() {
+        let bytes = value.into();
+        if bytes.is_empty() {
             return Err(Flaw::Empty);
         }
-        if value.len() > MAX {
+        if bytes.len() > MAX {
             return Err(Flaw::TooLong(MAX));
         }
-        let text = match value {
-            Cow::Borrowed(bytes) => {
-                Cow::Borrowed(std::str::from_utf8(bytes).map_err(|_| Flaw::NotUtf8)?)
+        let plain = match Plain::split(&bytes) {
+            (text, []) if text.is_utf8() => !text.has_blank_end(),
+            _ => {
+                let text = std::str::from_utf8(&bytes).map_err(|_| Flaw::NotUtf8)?;
+                if text.chars().any(char::is_control) {
+                    return Err(Flaw::Control);
+                }
+                false
             }
-            Cow::Owned(bytes) => Cow::Owned(String::from_utf8(bytes).map_err(|_| Flaw::NotUtf8)?),
         };
-        // Above ASCII all control characters begin with this byte, and hardly anything else does.
-        const C1: u8 = 0xc2;
-        let suspicious = text.bytes().any(|b| b.is_ascii_control() || b == C1);
-        if suspicious && text.chars().any(char::is_control) {
-            return Err(Flaw::Control);
-        }
-        Ok(Self(text))
+        Ok(Self { bytes, plain })
+    }
+
+    /// Takes a plain text without blanks at its ends; `None` where [`parse`](Self::parse) would refuse it.
+    fn from_plain(text: Plain<'a>) -> Option<Self> {
+        let valid = (1..=MAX).contains(&text.bytes.len()) && text.is_utf8();
+        valid.then_some(Self {
+            bytes: Cow::Borrowed(text.bytes),
+            plain: true,
+        })
+    }
+
+    /// The text's bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        // Never the default: what is no UTF-8 was refused.
+        std::str::from_utf8(&self.bytes).unwrap_or_default()
+    }
+
+    /// Whether it stands without quotes in a payload and in a row of CSV, which most texts do. Others may
+    /// too: they have to be looked at.
+    pub fn is_plain(&self) -> bool {
+        self.plain
+    }
+}
+
+impl<const MAX: usize> fmt::Debug for Text<'_, MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
     }
 }
 

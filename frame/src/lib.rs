@@ -33,6 +33,7 @@ mod inbox;
 mod message;
 mod outbox;
 pub mod payload;
+mod plain;
 
 pub use bet::{Agency, Bet, Birthdate, Document, Name, Number, Text};
 pub use channel::{Channel, Received};

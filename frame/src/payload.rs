@@ -15,6 +15,7 @@
 use std::borrow::Cow;
 
 use crate::error::PayloadError;
+use crate::plain::Plain;
 
 /// A cursor over the objects of a payload.
 ///
@@ -84,16 +85,14 @@ impl<'a> Objects<'a> {
     /// Reads what `before` says, then a value that stands as [`ObjectWriter`] writes it without quotes.
     /// Whoever knows what an object should look like reads it faster so than by its keys; on `None`
     /// the cursor is of no use, and the object may still be a good one.
-    #[inline]
-    pub(crate) fn value_after<const N: usize>(&mut self, before: &[u8; N]) -> Option<&'a [u8]> {
+    #[inline(always)]
+    pub(crate) fn value_after<const N: usize>(&mut self, before: &[u8; N]) -> Option<Plain<'a>> {
         if !self.skip(before) {
             return None;
         }
-        let value = self.take_until(ends_value);
-        match value {
-            [b'"' | b' ' | b'\t', ..] | [.., b' ' | b'\t'] => None,
-            _ => Some(value),
-        }
+        let (value, rest) = Plain::split(self.rest);
+        self.rest = rest;
+        (!value.has_blank_end()).then_some(value)
     }
 
     /// Reads the end of an object whose pairs were read by [`value_after`](Self::value_after).
@@ -247,6 +246,14 @@ impl<'o> ObjectWriter<'o> {
     pub fn pair(mut self, key: &str, value: &[u8]) -> Self {
         self.key(key);
         write_value(self.out, value);
+        self
+    }
+
+    /// Appends a pair whose value is known to need no quotes.
+    #[must_use]
+    pub fn plain(mut self, key: &str, value: &[u8]) -> Self {
+        self.key(key);
+        self.out.extend_from_slice(value);
         self
     }
 

@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use frame::payload::{parse_number, write_number};
-use frame::{Agency, Bet, Birthdate};
+use frame::{Agency, Bet, Birthdate, Text};
 use memchr::memchr;
 
 /// The longest row that is read, its line end not counted. Ours have 1,200 bytes at most.
@@ -28,14 +28,12 @@ pub const MAX_ROW: usize = 8 * 1024;
 /// Appends a bet as a row.
 pub(super) fn write(bet: &Bet<'_>, out: &mut Vec<u8>) {
     write_number(out, bet.agency.get().into());
-    for text in [
-        bet.first_name.as_str(),
-        bet.last_name.as_str(),
-        bet.document.as_str(),
-    ] {
-        out.push(b',');
-        write_text(text.as_bytes(), out);
-    }
+    out.push(b',');
+    write_text(&bet.first_name, out);
+    out.push(b',');
+    write_text(&bet.last_name, out);
+    out.push(b',');
+    write_text(&bet.document, out);
     out.push(b',');
     out.extend_from_slice(bet.birthdate.as_bytes());
     out.push(b',');
@@ -43,17 +41,14 @@ pub(super) fn write(bet: &Bet<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn write_text(text: &[u8], out: &mut Vec<u8>) {
-    // No early exit: texts are short, and this way the compiler compares many bytes at once.
-    let special = text
-        .iter()
-        .fold(false, |found, b| found | (*b == b',') | (*b == b'"'));
-    if !special {
-        out.extend_from_slice(text);
+fn write_text<const MAX: usize>(text: &Text<'_, MAX>, out: &mut Vec<u8>) {
+    let bytes = text.as_bytes();
+    if text.is_plain() || !bytes.iter().any(|b| matches!(b, b',' | b'"')) {
+        out.extend_from_slice(bytes);
         return;
     }
     out.push(b'"');
-    for byte in text {
+    for byte in bytes {
         if *byte == b'"' {
             out.push(b'"');
         }

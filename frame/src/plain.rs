@@ -1,0 +1,115 @@
+//! Plain text, looked for eight bytes at a time.
+//!
+//! A text is *plain* where no byte of it needs a second look, in a payload or in a row of CSV. Not plain are
+//! control characters, `"`, `,`, all of ASCII from `{` on, and 0xC2, with which the control characters above
+//! ASCII begin and hardly any letter does. Most values are plain from end to end; the others may be as
+//! valid, but take longer. Knows neither fields nor objects.
+
+/// A plain text, which may be empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plain<'a> {
+    /// The text.
+    pub(crate) bytes: &'a [u8],
+    /// Whether all of it is ASCII; if not, it may be no UTF-8 either.
+    pub(crate) ascii: bool,
+}
+
+impl<'a> Plain<'a> {
+    /// The longest plain text that `bytes` begins with, and what follows it.
+    #[inline]
+    pub(crate) fn split(bytes: &'a [u8]) -> (Self, &'a [u8]) {
+        let (words, last) = bytes.as_chunks();
+        let mut seen = 0;
+        for (i, word) in words.iter().enumerate() {
+            let (length, word) = look(*word);
+            seen |= word;
+            if length < 8 {
+                return Self::cut(bytes, i * 8 + length, seen);
+            }
+        }
+        let (length, word) = look_at_last(last);
+        Self::cut(bytes, words.len() * 8 + length, seen | word)
+    }
+
+    /// Whether it is UTF-8; it has no control characters then.
+    #[inline]
+    pub(crate) fn is_utf8(&self) -> bool {
+        self.ascii || std::str::from_utf8(self.bytes).is_ok()
+    }
+
+    /// Whether it begins or ends with a blank, which a payload cannot keep without quotes.
+    #[inline]
+    pub(crate) fn has_blank_end(&self) -> bool {
+        matches!(self.bytes, [b' ', ..] | [.., b' '])
+    }
+
+    #[inline]
+    fn cut(bytes: &'a [u8], length: usize, seen: u64) -> (Self, &'a [u8]) {
+        let (bytes, rest) = bytes.split_at(length);
+        let ascii = seen & HIGH == 0;
+        (Self { bytes, ascii }, rest)
+    }
+}
+
+/// As [`look`], at less than eight bytes. Seldom needed in a payload, where something follows nearly every value.
+#[cold]
+fn look_at_last(rest: &[u8]) -> (usize, u64) {
+    let mut bytes = [b','; 8];
+    for (to, from) in bytes.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    look(bytes)
+}
+
+/// How many of eight bytes come before the first that is not plain, and a word of these.
+#[inline]
+fn look(bytes: [u8; 8]) -> (usize, u64) {
+    let word = u64::from_le_bytes(bytes);
+    let found = not_plain(word);
+    // All bits below the lowest that is set; with none, all bits.
+    let before = found.wrapping_sub(1) & !found;
+    (found.trailing_zeros() as usize / 8, word & before)
+}
+
+/// The highest bit of each byte.
+const HIGH: u64 = each(0x80);
+
+/// A word of the same byte eight times.
+const fn each(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// Sets the highest bit of each byte that is not plain.
+#[inline]
+fn not_plain(word: u64) -> u64 {
+    // Without their highest bits, no sum of two bytes reaches the next one.
+    let low = word & !HIGH;
+    let at_least = |byte: u8| low + each(0x80 - byte);
+    let differs = |byte: u8| (low ^ each(byte)) + each(0x7f);
+    let ascii = !(at_least(b' ') & differs(b'"') & differs(b',')) | at_least(b'{');
+    let other = !differs(0xc2 & 0x7f);
+    (ascii & !word | other & word) & HIGH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_text_ends_before_the_first_byte_that_is_not() {
+        let plain = |b: &u8| !matches!(b, 0..b' ' | b'"' | b',' | b'{'..0x80 | 0xc2);
+        for seed in 0..20_000 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let mut bytes: Vec<u8> = (0..rng.usize(..40)).map(|_| rng.u8(..)).collect();
+            for byte in &mut bytes {
+                if rng.u8(..8) > 0 && !plain(byte) {
+                    *byte = b'a';
+                }
+            }
+            let (text, rest) = bytes.split_at(bytes.iter().take_while(|b| plain(b)).count());
+            let ascii = text.is_ascii();
+            let expected = (Plain { bytes: text, ascii }, rest);
+            assert_eq!(Plain::split(&bytes), expected, "seed {seed}");
+        }
+    }
+}
