@@ -93,19 +93,27 @@ log_of() {
     docker logs "$1" 2>&1
 }
 
-# has CONTAINER TEXT: a line of its log holds the text.
+# has CONTAINER TEXT: a line of its log holds the text, or soon will.
 has() {
-    log_of "$1" | grep -F -- "$2" > /dev/null
+    eventually 60 more_lines_than 0 "$1" "$2"
 }
 
-# lines CONTAINER TEXT: how many lines do.
-lines() {
-    log_of "$1" | grep -c -F -- "$2" || true
+# has_lines N CONTAINER TEXT: as many lines do.
+has_lines() {
+    eventually 60 counted "$@" || same "lines of $2 with $3" "$1" "$(lines "$2" "$3")"
+}
+
+counted() {
+    (($(lines "$2" "$3") == $1))
 }
 
 # more_lines_than N CONTAINER TEXT
 more_lines_than() {
     (($(lines "$2" "$3") > $1))
+}
+
+lines() {
+    log_of "$1" | grep -c -F -- "$2" || true
 }
 
 # ends CODE CONTAINER…: each exits with this code, within two minutes.
@@ -181,7 +189,7 @@ every_agency_has_its_winners() {
 # drawn N: the server's log tells of one draw, and that each of N agencies has finished.
 drawn() {
     local n
-    same "draws" 1 "$(lines server 'action: sorteo | result: success')"
+    has_lines 1 server "action: sorteo | result: success"
     for n in $(seq "$1"); do has server "action: notify_finished | result: success | agency: $n"; done
 }
 
