@@ -13,6 +13,7 @@ run: build ## the whole story: a central, five agencies, the draw, the winners
 
 test: ## every test that needs no container engine
 	cargo test --workspace --locked
+	@compose/test-scripts.sh
 
 bench: ## every bench
 	cargo bench --locked -p benches
