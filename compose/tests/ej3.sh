@@ -22,7 +22,7 @@ our_server_passes() {
 
 our_server_is_healthy() {
     start 0
-    eventually 60 healthy
+    eventually 180 healthy
     docker exec server /event-server --check
     docker kill --signal STOP server
     answers 69 "" docker exec server /event-server --check
