@@ -11,7 +11,7 @@ batches() {
     start 1
     all_clients_end_well 1
     log_of client1 | sed -n 's/.*action: batch_enviado | result: success | id: [0-9a-f]* | cantidad: //p' > sizes
-    same "bets sent" 200 "$(paste -sd + sizes | bc)"
+    same "bets sent" 200 "$(awk '{ bets += $1 } END { print bets }' sizes)"
     stored_exactly 1
 }
 

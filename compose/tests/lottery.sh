@@ -8,6 +8,7 @@ source "${BASH_SOURCE[0]%/*}/check.sh"
 readonly DEFINITION=docker-compose-dev.yaml
 # Seconds until the engine kills what does not end on SIGTERM: far more than the programs need.
 readonly GRACE=60
+readonly WELL_FORMED='^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} (DEBUG   |INFO    |WARNING |ERROR   |CRITICAL) action: [a-z_]+ \| result: (success|fail|in_progress)( \| [a-z_]+: [^|]*)*$'
 
 # exercise N TITLE: the clone becomes the exercise's branch, and the images are made from it. Without them
 # there is nothing to test.
@@ -199,8 +200,6 @@ log_is_well_formed() {
     odd=$(compose logs --no-log-prefix 2> /dev/null | grep -F 'action:' | grep -vE "$WELL_FORMED" || true)
     same "odd lines" "" "$odd"
 }
-
-readonly WELL_FORMED='^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} (DEBUG   |INFO    |WARNING |ERROR   |CRITICAL) action: [a-z_]+ \| result: (success|fail|in_progress)( \| [a-z_]+: [^|]*)*$'
 
 # within SECONDS COMMAND…: the command succeeds, and takes no longer.
 within() {
