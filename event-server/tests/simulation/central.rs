@@ -19,8 +19,8 @@ use crate::wire::ServerEnd;
 /// Turns without anything to do after which the time of the next deadline comes.
 const BOREDOM: u32 = 6;
 
-/// Turns in a row that a server may want without reading or writing a byte.
-const RESTLESS: u32 = 100;
+/// Turns in a row that a server may want of itself, and then not read or write a byte.
+const RESTLESS: u32 = 8;
 
 /// Turns that a server which stops may still take.
 const GRACE: u32 = 60;
@@ -37,6 +37,8 @@ pub struct Central {
     tight: bool,
     /// Nothing happens to it any more.
     calm: bool,
+    /// Nothing happens to it from the beginning.
+    fair: bool,
 }
 
 struct Running {
@@ -48,7 +50,7 @@ struct Running {
 }
 
 impl Central {
-    pub fn new(mut rng: fastrand::Rng) -> Self {
+    pub fn new(fair: bool, mut rng: fastrand::Rng) -> Self {
         Self {
             disk: Disk::new(rng.u64(..)),
             limits: limits(&mut rng),
@@ -58,6 +60,7 @@ impl Central {
             planned: false,
             tight: false,
             calm: false,
+            fair,
         }
     }
 
@@ -80,7 +83,7 @@ impl Central {
     pub fn boot(&mut self, agencies: u32, winner: u32, net: &mut Net, book: &mut Book) {
         let files = self.disk.boot();
         self.planned = false;
-        if !self.calm && self.rng.u8(..6) == 0 {
+        if !self.calm && !self.fair && self.rng.u8(..6) == 0 {
             self.plan(book);
         }
         let mut lottery = Lottery::new(agencies);
@@ -99,7 +102,9 @@ impl Central {
         book.audit(&facts, (!store.lagging()).then_some(&*bets));
         let winner_number = Number::new(winner).expect("a small number");
         let service = match Service::new(lottery, store, winner_number) {
-            Ok(service) => service,
+            Ok(service) if self.disk.is_alive() => service,
+            // The fault struck where the store could do without.
+            Ok(_) => return book.note(format_args!("dead at its start")),
             Err(e) => return self.start_failed(&e, book),
         };
         let tight = self.tight;
@@ -107,6 +112,8 @@ impl Central {
             agencies,
             winner,
             tight,
+            crowded: false,
+            stopping: false,
         });
         net.listening = Some(book.lives.len() - 1);
         self.running = Some(Running {
@@ -145,7 +152,8 @@ impl Central {
         let events = net.events(self.calm);
         let mut acceptable = net.has_backlog() && hub.has_room();
         let due = hub.deadline().is_some_and(|deadline| deadline <= now);
-        if events.is_empty() && !acceptable && !due && !hub.has_work() && stopping.is_none() {
+        let woken = !events.is_empty() || acceptable || due || stopping.is_some();
+        if !woken && !hub.has_work() {
             *bored += 1;
             if let (BOREDOM.., Some(deadline)) = (*bored, hub.deadline()) {
                 net.now = deadline.duration_since(self.begin);
@@ -153,7 +161,11 @@ impl Central {
             return;
         }
         *bored = 0;
-        *restless = if net.has_moved() { 0 } else { *restless + 1 };
+        *restless = if net.has_moved() || woken {
+            0
+        } else {
+            *restless + 1
+        };
         assert!(*restless < RESTLESS, "the server does not come to rest");
         for (slot, edges) in events {
             hub.mark(slot, edges.readable, edges.writable, edges.dead);
@@ -162,6 +174,9 @@ impl Central {
             let host = [127, 172][self.rng.usize(..2)];
             hub.insert(end, IpAddr::V4(Ipv4Addr::new(host, 0, 0, 1)), now);
             acceptable = hub.has_room() && (self.calm || self.rng.bool());
+        }
+        if let Some(life) = book.lives.last_mut() {
+            life.crowded |= net.connected() > self.limits.max_connections / 2;
         }
         let ticked = hub.tick(now);
         let over = stopping.as_mut().is_some_and(|turns| {
@@ -184,6 +199,9 @@ impl Central {
             running.stopping.get_or_insert(GRACE);
             running.hub.stop();
             net.stop_listening();
+            if let Some(life) = book.lives.last_mut() {
+                life.stopping = true;
+            }
         }
     }
 

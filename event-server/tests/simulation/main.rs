@@ -2,8 +2,9 @@
 //! that resume, that know no resume, and that mean no good.
 //!
 //! ```text
-//! wire      a stream between a client and the hub, its bytes and its edges
-//! net       all of them
+//! line      a connection: its bytes and its edges on their way
+//! wire      its two ends
+//! net       all connections
 //! uploader  plain  meddler    the clients
 //! book      what they sent and were told, and what must hold of it
 //! central   the servers, one after another on one disk
@@ -21,6 +22,7 @@ mod store_disk;
 
 mod book;
 mod central;
+mod line;
 mod meddler;
 mod net;
 mod plain;
@@ -71,14 +73,14 @@ fn each_seed(count: u64, test: impl Fn(u64, bool) + Sync) {
 
 #[test]
 fn whatever_happens_nothing_acknowledged_is_lost_or_doubled_and_nobody_starves() {
-    each_seed(12_000, |seed, printed| {
+    each_seed(30_000, |seed, printed| {
         World::new(seed, Weather::Everything, printed).run();
     });
 }
 
 #[test]
 fn whatever_the_streams_do_everyone_is_served_and_the_draw_is_right() {
-    each_seed(4_000, |seed, printed| {
+    each_seed(10_000, |seed, printed| {
         World::new(seed, Weather::Streams, printed).run();
     });
 }

@@ -148,7 +148,7 @@ impl Meddler {
         }
         while let Some(link) = &mut self.link {
             let number = link.number;
-            let lost = match &self.echo {
+            let filled = match &self.echo {
                 Some(_) => link.fill(),
                 None => {
                     let owed = &mut self.owed;
@@ -167,10 +167,14 @@ impl Meddler {
                     }
                 }
             };
-            match lost {
+            match filled {
                 Filled::Bytes => {}
                 Filled::NotYet => return,
-                Filled::Lost => return self.lose(book),
+                Filled::Ended => return self.lose(book),
+                Filled::Broken => {
+                    assert!(link.end.is_excused(), "closed with input unread");
+                    return self.lose(book);
+                }
             }
         }
     }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use frame::{Inbox, MAX_REPLY, MessageId, Reply, Request};
 
-use crate::wire::{self, ClientEnd, Edges, Line, ServerEnd};
+use crate::line::{Edges, Line};
+use crate::wire::{self, ClientEnd, ServerEnd};
 
 /// How long after its beginning a connection may be closed for what the peer did not do in time.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -36,6 +37,8 @@ pub struct Link {
     pub number: u64,
     /// Nothing more is sent on it.
     pub finished: bool,
+    /// The server has taken something that came on it.
+    pub bound: bool,
 }
 
 /// What became of reading.
@@ -43,8 +46,10 @@ pub struct Link {
 pub enum Filled {
     Bytes,
     NotYet,
-    /// The server has closed it, or it broke.
-    Lost,
+    /// The server has closed it in order.
+    Ended,
+    /// It broke.
+    Broken,
 }
 
 impl Net {
@@ -75,6 +80,7 @@ impl Net {
             life,
             number: self.opened,
             finished: false,
+            bound: false,
         })
     }
 
@@ -105,6 +111,12 @@ impl Net {
         events.take(most).collect()
     }
 
+    /// How many connections the server has.
+    pub fn connected(&self) -> usize {
+        let connected = |line: &&Rc<RefCell<Line>>| line.borrow().is_connected();
+        self.lines.iter().filter(connected).count()
+    }
+
     /// Whether the server has read or written a byte since this was asked last.
     pub fn has_moved(&mut self) -> bool {
         let lines = self.lines.iter();
@@ -117,7 +129,7 @@ impl Net {
         self.lines.retain(|line| {
             let mut line = line.borrow_mut();
             line.hop(calm);
-            line.excused |= line.opened < old;
+            line.excused |= !calm && line.opened < old;
             if !calm && self.rng.u8(..100) == 0 {
                 line.false_alarm();
             }
@@ -165,10 +177,10 @@ impl Link {
     pub fn fill(&mut self) -> Filled {
         let end = &mut self.end;
         match self.inbox.fill(|space| end.read(space)) {
-            Ok(Some(0)) => Filled::Lost,
+            Ok(Some(0)) => Filled::Ended,
             Ok(_) => Filled::Bytes,
             Err(e) if e.kind() == ErrorKind::WouldBlock => Filled::NotYet,
-            Err(_) => Filled::Lost,
+            Err(_) => Filled::Broken,
         }
     }
 

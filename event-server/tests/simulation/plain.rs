@@ -16,12 +16,14 @@ pub enum Task {
     Parcel(usize),
     Finished,
     Query,
+    /// Says that another agency has finished, on a connection that speaks for this one.
+    Astray,
 }
 
 struct Sent {
     id: MessageId,
     task: Task,
-    /// It asks for what was acknowledged to be over.
+    /// It must not be taken.
     late: bool,
 }
 
@@ -90,11 +92,16 @@ impl Plain {
             if querying || task == Task::Query && !self.flight.is_empty() {
                 break;
             }
-            self.tasks.pop_front();
+            let task = if link.bound && task != Task::Query && rng.u8(..8) == 0 {
+                Task::Astray
+            } else {
+                self.tasks.pop_front();
+                task
+            };
             let mut late = false;
             let id = match task {
                 Task::Parcel(parcel) => {
-                    late = book.send_parcel(parcel);
+                    late = book.send_parcel(link.life, parcel);
                     let parcel = &book.parcels[parcel];
                     let texts: Vec<&str> = parcel.bets.iter().map(|b| &*b.text).collect();
                     let payload = texts.join("|");
@@ -108,6 +115,10 @@ impl Plain {
                 }
                 Task::Finished => {
                     book.send_finished(self.agency);
+                    link.request(&Request::Finished { agency, bets: None })
+                }
+                Task::Astray => {
+                    let agency = Agency::new(self.agency + 1).unwrap();
                     link.request(&Request::Finished { agency, bets: None })
                 }
                 Task::Query => link.request(&Request::Winners { agency }),
@@ -135,6 +146,7 @@ impl Plain {
             let finished = link.finished;
             match answered {
                 Ok((task, again)) => {
+                    link.bound |= !again && matches!(task, Task::Parcel(_) | Task::Finished);
                     if again && !self.stranger {
                         self.retry(task, rng);
                     }
@@ -146,8 +158,8 @@ impl Plain {
                         self.link = None;
                     }
                 }
-                Err(Filled::Lost) => return self.lose(book),
-                Err(_) => return,
+                Err(Filled::NotYet) => return,
+                Err(_) => return self.lose(book),
             }
         }
     }
@@ -164,7 +176,7 @@ impl Plain {
     fn hang_up(&mut self) {
         self.link = None;
         for sent in self.flight.drain(..).rev() {
-            if !matches!(sent.task, Task::Parcel(_)) {
+            if matches!(sent.task, Task::Finished | Task::Query) {
                 self.tasks.push_front(sent.task);
             }
         }
@@ -203,7 +215,11 @@ fn take(book: &mut Book, life: usize, agency: u32, sent: &Sent, reply: Reply<'_>
             book.told(life, agency, winners);
             false
         }
-        (Task::Query, Reply::Winners(Winners::InProgress)) => true,
+        (Task::Query, Reply::Winners(Winners::InProgress)) => {
+            book.turned_away(life);
+            true
+        }
+        (Task::Astray, Reply::Ack(Ack::Failure { reason: None })) => false,
         (task, Reply::Ack(Ack::Failure { reason: None })) => {
             let what = match task {
                 Task::Parcel(parcel) if book.parcels[parcel].batch => What::Batch,

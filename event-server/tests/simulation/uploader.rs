@@ -12,8 +12,8 @@ use batch_client::upload::{Event, Next, Upload};
 use frame::{Agency, Batch, NO_SPACE, Request};
 
 use crate::book::{Book, What};
+use crate::line::Line;
 use crate::net::{Filled, Link, Net};
-use crate::wire::Line;
 
 /// The longest pause before a connection, in turns.
 const LONGEST_PAUSE: u32 = 128;
@@ -169,6 +169,7 @@ impl Uploader {
                         book.finished(agency);
                     }
                     Event::NotYet => {
+                        book.turned_away(life);
                         self.pause = 1 + rng.u32(..8);
                     }
                     Event::Winners(documents) => {
@@ -185,8 +186,8 @@ impl Uploader {
                 Ok(Ok(())) if self.done => return self.end(book, rng),
                 Ok(Ok(())) => {}
                 Ok(Err(e)) => return self.refused(e, life, book, rng),
-                Err(Filled::Lost) => return self.lose(book, rng),
-                Err(_) => return,
+                Err(Filled::NotYet) => return,
+                Err(_) => return self.lose(book, rng),
             }
         }
     }

@@ -74,7 +74,7 @@ impl World {
         let mut world = Self {
             weather,
             agencies: rng.u32(1..4),
-            central: Central::new(rng.fork()),
+            central: Central::new(weather == Weather::Streams, rng.fork()),
             net: Net::new(piece, rng.fork()),
             book: Book::default(),
             clients: Vec::new(),
@@ -159,7 +159,8 @@ impl World {
 
     /// Lives through all of it; gives the hash of what happened.
     pub fn run(mut self) -> u64 {
-        for _ in 0..self.rng.u32(..500) {
+        let storm = [50, 300, 1_500][self.rng.usize(..3)];
+        for _ in 0..self.rng.u32(..storm) {
             self.act(false);
             self.mishap();
             self.net.hop(false);
@@ -202,7 +203,6 @@ impl World {
             if is_so(self) {
                 return;
             }
-            self.book.note(format_args!("-"));
             self.act(true);
             self.net.hop(true);
             self.central.turn(&mut self.net, &mut self.book);
