@@ -170,7 +170,9 @@ impl Central {
         for (slot, edges) in events {
             hub.mark(slot, edges.readable, edges.writable, edges.dead);
         }
-        while acceptable && let Some(end) = net.accept(hub.next_slot()) {
+        // Where all buffer too much together, anybody may have to go.
+        let cramped = self.limits.max_buffered < usize::MAX;
+        while acceptable && let Some(end) = net.accept(hub.next_slot(), cramped) {
             let host = [127, 172][self.rng.usize(..2)];
             hub.insert(end, IpAddr::V4(Ipv4Addr::new(host, 0, 0, 1)), now);
             acceptable = hub.has_room() && (self.calm || self.rng.bool());
@@ -287,6 +289,11 @@ fn limits(rng: &mut fastrand::Rng) -> Limits {
         max_outbox: rng.usize(1..400),
         turn_bytes: rng.usize(100..4_000),
         turn_requests: rng.usize(8..24),
+        max_buffered: if rng.u8(..4) == 0 {
+            rng.usize(16_000..40_000)
+        } else {
+            usize::MAX
+        },
         ..Limits::default()
     }
 }

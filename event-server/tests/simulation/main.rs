@@ -15,7 +15,8 @@
 //! clients that vanish while held, rivals for one upload, two files for one agency, power cuts and kills within any
 //! operation on the disk, failed calls, a full disk, orderly stops, restarts with another configuration.
 //!
-//! `SIMULATION_SEEDS=1000000` runs so many seeds, `SIMULATION_SEED=17` that one alone and tells what happens in it.
+//! `SIMULATION_SEEDS=1000000` runs so many seeds, `SIMULATION_SEED=17` that one alone; with `-- --nocapture`
+//! it tells what happens in it.
 
 #[path = "../store_disk/mod.rs"]
 mod store_disk;
@@ -61,7 +62,7 @@ fn each_seed(count: u64, test: impl Fn(u64, bool) + Sync) {
                     if let Err(panic) = catch_unwind(run) {
                         next.store(count, Ordering::Relaxed);
                         eprintln!(
-                            "this was SIMULATION_SEED={seed} cargo test -p event-server --test simulation"
+                            "again: SIMULATION_SEED={seed} cargo test -p event-server --test simulation -- --nocapture"
                         );
                         resume_unwind(panic);
                     }

@@ -89,10 +89,11 @@ impl Net {
         !self.backlog.is_empty()
     }
 
-    /// Accepts the next connection, to be kept in this slot.
-    pub fn accept(&mut self, slot: usize) -> Option<ServerEnd> {
+    /// Accepts the next connection, to be kept in this slot; `excused` where the server may close it at any time.
+    pub fn accept(&mut self, slot: usize, excused: bool) -> Option<ServerEnd> {
         let (end, line) = self.backlog.pop_front()?;
         line.borrow_mut().register(slot);
+        line.borrow_mut().excused |= excused;
         Some(end)
     }
 
