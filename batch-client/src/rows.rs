@@ -1,28 +1,22 @@
 //! The agency file as rows: CSV, no header, name, surname, document, birthdate, number.
 //!
 //! In come the bytes of any reader; out come [`Row`]s that borrow from one buffer, each of which is a
-//! [`Bet`] or says where and why it is none. All bytes read go through MD5 on their way.
-//!
-//! A row is a line. RFC 4180 lets a quoted field go on over the line's end, but no bet has a line end in a
-//! field; and so a quote that nobody closed spoils its own line, and does not swallow the file. Never tells
-//! the value of a field.
+//! [`Bet`] or says where and why it is none. All bytes read go through MD5 on their way. Holds one row at a
+//! time, and that only up to [`MAX_ROW`]: an opening quote without its end must not swallow the file.
+//! Never tells the value of a field.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Read};
 
+use csv::{ByteRecord, ReaderBuilder, Terminator};
 use frame::{Agency, Bet, Birthdate, Document, Field, Flaw, Name, Number, UploadId, payload};
 use md5::{Digest, Md5};
-use memchr::memchr;
 
 /// The most bytes that a row may have. The longest valid one has less than a tenth of them.
 pub const MAX_ROW: usize = 16 * 1024;
 
-/// What is read from the file at once, at most.
+/// What is read from the file at once.
 const READ: usize = 64 * 1024;
-
-/// What some programs begin a file of UTF-8 with.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The columns of a row, in their order.
 const COLUMNS: [Field; 5] = [
@@ -34,24 +28,9 @@ const COLUMNS: [Field; 5] = [
 ];
 
 /// The rows of an agency file, one after another.
-///
-/// ```text
-///             start            end
-/// +-----------+----------------+-------+
-/// | given out | not given out  | free  |   a fill moves what is left to the front
-/// +-----------+----------------+-------+
-/// ```
 pub struct Rows<R> {
-    reader: R,
-    md5: Md5,
-    buffer: Box<[u8; READ]>,
-    /// `start <= end <= READ`.
-    start: usize,
-    end: usize,
-    /// The reader has nothing more.
-    ended: bool,
-    /// Lines that were given out.
-    line: u64,
+    reader: csv::Reader<Watched<R>>,
+    record: ByteRecord,
 }
 
 /// Why there is no next row.
@@ -86,8 +65,6 @@ pub enum Fault {
     Columns(usize),
     /// A field holds no value of its kind.
     Field(Field, Flaw),
-    /// The field begins with a quote that does not enclose it.
-    Unenclosed,
     /// A field can only be written in quotes, which a plain server does not know.
     Quotes(Field),
     /// The row has more than [`MAX_ROW`] bytes.
@@ -102,9 +79,6 @@ impl fmt::Display for Fault {
                 "there are {found} columns instead of 5 (name, surname, document, birthdate, number)"
             ),
             Self::Field(field, flaw) => write!(f, "{} {flaw}", field.name()),
-            Self::Unenclosed => {
-                f.write_str("the field begins with a quote that does not enclose it")
-            }
             Self::Quotes(field) => write!(
                 f,
                 "{} holds what a plain server cannot read: one of , | {{ }} or a quote at its beginning",
@@ -112,7 +86,7 @@ impl fmt::Display for Fault {
             ),
             Self::TooLong => write!(
                 f,
-                "the row has more than {MAX_ROW} bytes, nothing behind it was checked"
+                "the row has more than {MAX_ROW} bytes: is a closing quote missing? nothing behind it was checked"
             ),
         }
     }
@@ -121,14 +95,16 @@ impl fmt::Display for Fault {
 impl<R: Read> Rows<R> {
     /// The rows of what `reader` gives.
     pub fn new(reader: R) -> Self {
+        let reader = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .buffer_capacity(READ)
+            // A CR before it is taken off the last field; csv's own CRLF counts lines one behind.
+            .terminator(Terminator::Any(b'\n'))
+            .from_reader(Watched::new(reader));
         Self {
             reader,
-            md5: Md5::new(),
-            buffer: Box::new([0; READ]),
-            start: 0,
-            end: 0,
-            ended: false,
-            line: 0,
+            record: ByteRecord::new(),
         }
     }
 
@@ -137,121 +113,63 @@ impl<R: Read> Rows<R> {
     /// # Errors
     /// The reader failed, or the row is too long.
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>, RowError> {
-        while let Some(length) = self.line_length()? {
-            let (begin, end) = (self.start, self.start + length);
-            // The last line may have no LF.
-            self.start = self.end.min(end + 1);
-            self.line += 1;
-            if !self.buffer[begin..end].trim_ascii().is_empty() {
-                return Ok(Some(Row::new(&self.buffer[begin..end], self.line)));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Sees to it that a whole line stands at `start`; returns how long it is without its LF.
-    fn line_length(&mut self) -> Result<Option<usize>, RowError> {
         loop {
-            let unread = &self.buffer[self.start..self.end];
-            let line = &unread[..unread.len().min(MAX_ROW + 1)];
-            match memchr(b'\n', line) {
-                Some(length) => return Ok(Some(length)),
-                None if line.len() > MAX_ROW => {
-                    let line = self.line + 1;
+            self.reader.get_mut().begin_row();
+            match self.reader.read_byte_record(&mut self.record) {
+                Ok(true) if is_blank(&self.record) => {}
+                Ok(true) => {
+                    return Ok(Some(Row {
+                        record: &self.record,
+                        next_line: self.reader.position().line(),
+                    }));
+                }
+                Ok(false) => return Ok(None),
+                Err(_) if self.reader.get_ref().overlong => {
+                    let line = self.record.position().map_or(0, csv::Position::line);
                     return Err(RowError::TooLong { line });
                 }
-                None if self.ended => return Ok((!line.is_empty()).then_some(line.len())),
-                None => self.fill().map_err(RowError::Io)?,
+                Err(e) => return Err(RowError::Io(e.into())),
             }
         }
-    }
-
-    fn fill(&mut self) -> io::Result<()> {
-        self.buffer.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, self.end - self.start);
-        let space = &mut self.buffer[self.end..];
-        let count = loop {
-            match self.reader.read(space) {
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                read => break read?,
-            }
-        };
-        self.md5.update(&space[..count]);
-        self.ended = count == 0;
-        self.end += count;
-        if self.line == 0 && self.buffer[..self.end].starts_with(BYTE_ORDER_MARK) {
-            self.start = BYTE_ORDER_MARK.len();
-        }
-        Ok(())
     }
 
     /// The MD5 of all bytes that were read: after the last row, the name of this file's upload.
     pub fn digest(&self) -> UploadId {
-        UploadId(self.md5.clone().finalize().into())
+        UploadId(self.reader.get_ref().md5.clone().finalize().into())
     }
+}
+
+/// A line of nothing but CR: csv skips only those of nothing at all.
+fn is_blank(record: &ByteRecord) -> bool {
+    record.len() == 1 && trim(record.as_slice()).is_empty()
 }
 
 /// One row, which may be a bet.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
-    /// Its line, without the line's end.
-    text: &'a [u8],
-    line: u64,
+    record: &'a ByteRecord,
+    /// The line after its last one.
+    next_line: u64,
 }
 
 impl<'a> Row<'a> {
-    fn new(line: &'a [u8], number: u64) -> Self {
-        Self {
-            text: line.strip_suffix(b"\r").unwrap_or(line),
-            line: number,
-        }
-    }
-
     /// The row as a bet of this agency, its fields trimmed of blanks.
     ///
     /// # Errors
     /// [`RowError::Bad`] where it is none.
     pub fn bet(&self, agency: Agency) -> Result<Bet<'a>, RowError> {
-        match self.read_plain(agency) {
-            Some(bet) => Ok(bet),
-            None => self.read_any(agency),
+        if self.record.len() != COLUMNS.len() {
+            let column = self.record.len().min(COLUMNS.len()) + 1;
+            return Err(self.bad(column, Fault::Columns(self.record.len())));
         }
-    }
-
-    /// The quick way, for a row without quotes and blanks around its fields. For any other, and for one with a
-    /// flaw, `None`.
-    fn read_plain(&self, agency: Agency) -> Option<Bet<'a>> {
-        let (first_name, rest) = Name::split_plain(self.text)?;
-        let (last_name, rest) = Name::split_plain(rest.strip_prefix(b",")?)?;
-        let (document, rest) = Document::split_plain(rest.strip_prefix(b",")?)?;
-        let (birthdate, rest) = rest.strip_prefix(b",")?.split_first_chunk::<10>()?;
-        let birthdate = Birthdate::parse(birthdate).ok()?;
-        let number = Number::parse(rest.strip_prefix(b",")?).ok()?;
-        Some(Bet {
+        Ok(Bet {
             agency,
-            first_name,
-            last_name,
-            document,
-            birthdate,
-            number,
+            first_name: self.field(0, Name::parse)?,
+            last_name: self.field(1, Name::parse)?,
+            document: self.field(2, Document::parse)?,
+            birthdate: self.field(3, Birthdate::parse)?,
+            number: self.field(4, Number::parse)?,
         })
-    }
-
-    #[cold]
-    fn read_any(&self, agency: Agency) -> Result<Bet<'a>, RowError> {
-        let mut columns = Columns(Some(self.text));
-        let bet = Bet {
-            agency,
-            first_name: self.field(1, columns.next(), Name::parse)?,
-            last_name: self.field(2, columns.next(), Name::parse)?,
-            document: self.field(3, columns.next(), Document::parse)?,
-            birthdate: self.field(4, columns.next(), |text| Birthdate::parse(&text))?,
-            number: self.field(5, columns.next(), |text| Number::parse(&text))?,
-        };
-        match columns.next() {
-            None => Ok(bet),
-            Some(_) => Err(self.bad(6, Fault::Columns(6))),
-        }
     }
 
     /// Checks that the row can be written without quotes.
@@ -259,9 +177,9 @@ impl<'a> Row<'a> {
     /// # Errors
     /// [`RowError::Bad`] where it cannot.
     pub fn check_plain(&self) -> Result<(), RowError> {
-        for ((column, text), field) in (1..).zip(Columns(Some(self.text))).zip(COLUMNS) {
-            if text.is_ok_and(|text| payload::needs_quotes(&text)) {
-                return Err(self.bad(column, Fault::Quotes(field)));
+        for (index, field) in COLUMNS.into_iter().enumerate() {
+            if payload::needs_quotes(self.text(index)) {
+                return Err(self.bad(index + 1, Fault::Quotes(field)));
             }
         }
         Ok(())
@@ -269,73 +187,90 @@ impl<'a> Row<'a> {
 
     fn field<T>(
         &self,
-        column: usize,
-        text: Option<Result<Cow<'a, [u8]>, Unenclosed>>,
-        parse: impl Fn(Cow<'a, [u8]>) -> Result<T, Flaw>,
+        index: usize,
+        parse: impl Fn(&'a [u8]) -> Result<T, Flaw>,
     ) -> Result<T, RowError> {
-        let fault = match text {
-            Some(Ok(text)) => match parse(text) {
-                Ok(value) => return Ok(value),
-                Err(flaw) => Fault::Field(COLUMNS[column - 1], flaw),
-            },
-            Some(Err(Unenclosed)) => Fault::Unenclosed,
-            None => Fault::Columns(column - 1),
-        };
-        Err(self.bad(column, fault))
+        parse(self.text(index))
+            .map_err(|flaw| self.bad(index + 1, Fault::Field(COLUMNS[index], flaw)))
     }
 
-    /// A row of another shape is told as such: its fields may not be what they seem.
-    #[cold]
+    fn text(&self, index: usize) -> &'a [u8] {
+        trim(self.record.get(index).unwrap_or_default())
+    }
+
     fn bad(&self, column: usize, fault: Fault) -> RowError {
-        let count = Columns(Some(self.text)).count();
-        let (column, fault) = match Columns(Some(self.text)).position(|column| column.is_err()) {
-            Some(before) => (before + 1, Fault::Unenclosed),
-            None if count != COLUMNS.len() => (count.min(COLUMNS.len()) + 1, Fault::Columns(count)),
-            None => (column, fault),
-        };
+        // Every row ends with a line feed, and may hold more of them between quotes.
+        let within = count(b'\n', self.record.as_slice());
         RowError::Bad(BadRow {
-            line: self.line,
+            line: self.next_line - 1 - within,
             column,
             fault,
         })
     }
 }
 
-/// The columns of a line, trimmed of blanks, up to the first that is not enclosed by its quotes.
-struct Columns<'a>(Option<&'a [u8]>);
-
-struct Unenclosed;
-
-impl<'a> Iterator for Columns<'a> {
-    type Item = Result<Cow<'a, [u8]>, Unenclosed>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let line = self.0.take()?;
-        let quoted = line.strip_prefix(b"\"");
-        let (value, rest) = match quoted.map(payload::read_quoted) {
-            None => (None, line),
-            Some(Some((value, rest))) => (Some(value), rest),
-            Some(None) => return Some(Err(Unenclosed)),
-        };
-        let comma = memchr(b',', rest);
-        let (plain, rest) = rest.split_at(comma.unwrap_or(rest.len()));
-        self.0 = rest.get(1..);
-        Some(match (value, trim(plain)) {
-            (None, plain) => Ok(Cow::Borrowed(plain)),
-            (Some(Cow::Borrowed(value)), []) => Ok(Cow::Borrowed(trim(value))),
-            (Some(Cow::Owned(value)), []) => Ok(Cow::Owned(trim(&value).to_vec())),
-            (Some(_), _) => {
-                self.0 = None;
-                Err(Unenclosed)
-            }
-        })
-    }
+fn count(byte: u8, bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|b| **b == byte).count() as u64
 }
 
-/// Takes blanks off both ends.
+/// Takes blanks off both ends, and a CR that belongs to the end of the line.
 fn trim(mut bytes: &[u8]) -> &[u8] {
+    if let [rest @ .., b'\r'] = bytes {
+        bytes = rest;
+    }
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;
     }
     bytes
+}
+
+/// A reader that hashes what passes, stops a row that has no end, and ends the last line where the file
+/// does not.
+struct Watched<R> {
+    inner: R,
+    md5: Md5,
+    /// Bytes that may still be read for the row at hand.
+    left: usize,
+    overlong: bool,
+    last: u8,
+}
+
+impl<R: Read> Watched<R> {
+    fn new(inner: R) -> Self {
+        Self {
+            inner,
+            md5: Md5::new(),
+            left: MAX_ROW,
+            overlong: false,
+            last: b'\n',
+        }
+    }
+
+    fn begin_row(&mut self) {
+        self.left = MAX_ROW;
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            self.overlong = true;
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let count = self.inner.read(space)?;
+        if let Some(last) = space[..count].last() {
+            self.last = *last;
+            self.md5.update(&space[..count]);
+            self.left = self.left.saturating_sub(count);
+            return Ok(count);
+        }
+        match space.first_mut() {
+            Some(byte) if self.last != b'\n' => {
+                *byte = b'\n';
+                self.last = b'\n';
+                Ok(1)
+            }
+            _ => Ok(0),
+        }
+    }
 }

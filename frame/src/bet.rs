@@ -204,17 +204,10 @@ impl<'a, const MAX: usize> Text<'a, MAX> {
         Ok(Self { bytes, plain })
     }
 
-    /// Takes a text off the front of `bytes`, as far as it is [plain](Self::is_plain); returns what follows, too.
-    /// The quick way for whoever knows what has to follow. `None`: it has to be looked at closer.
-    #[inline]
-    pub fn split_plain(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let (text, rest) = Plain::split(bytes);
-        Some((Self::from_plain(text)?, rest))
-    }
-
+    /// Takes a plain text without blanks at its ends; `None` where [`parse`](Self::parse) would refuse it.
     fn from_plain(text: Plain<'a>) -> Option<Self> {
-        let bounded = (1..=MAX).contains(&text.bytes.len());
-        (bounded && !text.has_blank_end() && text.is_utf8()).then_some(Self {
+        let valid = (1..=MAX).contains(&text.bytes.len()) && text.is_utf8();
+        valid.then_some(Self {
             bytes: Cow::Borrowed(text.bytes),
             plain: true,
         })

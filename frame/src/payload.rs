@@ -82,9 +82,9 @@ impl<'a> Objects<'a> {
         }
     }
 
-    /// Reads what `before` says, then a plain value, up to whatever ends it. Whoever knows what an object
-    /// should look like reads it faster so than by its keys; on `None` the cursor is of no use, and the object
-    /// may still be a good one.
+    /// Reads what `before` says, then a value that stands as [`ObjectWriter`] writes it without quotes.
+    /// Whoever knows what an object should look like reads it faster so than by its keys; on `None`
+    /// the cursor is of no use, and the object may still be a good one.
     #[inline(always)]
     pub(crate) fn value_after<const N: usize>(&mut self, before: &[u8; N]) -> Option<Plain<'a>> {
         if !self.skip(before) {
@@ -92,7 +92,7 @@ impl<'a> Objects<'a> {
         }
         let (value, rest) = Plain::split(self.rest);
         self.rest = rest;
-        Some(value)
+        (!value.has_blank_end()).then_some(value)
     }
 
     /// Reads the end of an object whose pairs were read by [`value_after`](Self::value_after).
@@ -130,12 +130,27 @@ impl<'a> Objects<'a> {
 
     /// Reads a quoted value; `text` is what follows its opening quote.
     fn quoted(&mut self, text: &'a [u8]) -> Result<Cow<'a, [u8]>, PayloadError> {
-        let Some((value, rest)) = read_quoted(text) else {
-            return Err(self.error("a closing '\"'"));
-        };
-        self.rest = rest;
+        let mut end = 0;
+        let mut doubled = false;
+        loop {
+            let Some(quote) = memchr::memchr(b'"', &text[end..]) else {
+                return Err(self.error("a closing '\"'"));
+            };
+            end += quote;
+            if text.get(end + 1) != Some(&b'"') {
+                break;
+            }
+            doubled = true;
+            end += 2;
+        }
+        let inner = &text[..end];
+        self.rest = &text[end + 1..];
         self.skip_blanks();
-        Ok(value)
+        Ok(if doubled {
+            Cow::Owned(undouble(inner))
+        } else {
+            Cow::Borrowed(inner)
+        })
     }
 
     /// Reads these bytes, if they are the next.
@@ -321,27 +336,6 @@ fn trim(mut bytes: &[u8]) -> &[u8] {
         bytes = rest;
     }
     bytes
-}
-
-/// Reads a quoted value, of a payload or of CSV, whose opening quote is taken off already: the value, its doubled quotes
-/// undone, and what follows its closing quote; `None` where there is none.
-pub fn read_quoted(text: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
-    let mut end = 0;
-    let mut doubled = false;
-    loop {
-        end += memchr::memchr(b'"', &text[end..])?;
-        if text.get(end + 1) != Some(&b'"') {
-            break;
-        }
-        doubled = true;
-        end += 2;
-    }
-    let (value, rest) = (&text[..end], &text[end + 1..]);
-    Some(if doubled {
-        (Cow::Owned(undouble(value)), rest)
-    } else {
-        (Cow::Borrowed(value), rest)
-    })
 }
 
 fn undouble(inner: &[u8]) -> Vec<u8> {

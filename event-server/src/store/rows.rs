@@ -18,7 +18,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use frame::payload::{parse_number, read_quoted, write_number};
+use frame::payload::{parse_number, write_number};
 use frame::{Agency, Bet, Birthdate, Text};
 use memchr::memchr;
 
@@ -106,13 +106,41 @@ fn column<'a>(rest: &mut Option<&'a [u8]>) -> Result<Cow<'a, [u8]>, RowFlaw> {
         *rest = after;
         return Ok(Cow::Borrowed(column));
     };
-    let (column, after) = read_quoted(quoted).ok_or(RowFlaw::Quotes)?;
-    *rest = match after {
-        [] => None,
-        [b',', after @ ..] => Some(after),
-        _ => return Err(RowFlaw::Quotes),
-    };
-    Ok(column)
+    let mut end = 0;
+    let mut doubled = false;
+    loop {
+        end += memchr(b'"', &quoted[end..]).ok_or(RowFlaw::Quotes)?;
+        match quoted.get(end + 1) {
+            Some(b'"') => {
+                doubled = true;
+                end += 2;
+            }
+            Some(b',') => {
+                *rest = Some(&quoted[end + 2..]);
+                break;
+            }
+            Some(_) => return Err(RowFlaw::Quotes),
+            None => break,
+        }
+    }
+    let column = &quoted[..end];
+    Ok(if doubled {
+        Cow::Owned(undouble(column))
+    } else {
+        Cow::Borrowed(column)
+    })
+}
+
+fn undouble(column: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(column.len());
+    let mut bytes = column.iter();
+    while let Some(byte) = bytes.next() {
+        text.push(*byte);
+        if *byte == b'"' {
+            bytes.next();
+        }
+    }
+    text
 }
 
 /// Where a row leaves the rules.
