@@ -1,5 +1,8 @@
 //! What the benches share: the bets of the first committed agency file, as they travel.
 
+pub mod floor;
+pub mod ingest;
+
 use fixtures::{FIXTURES, Row};
 use frame::{Agency, Bet, Birthdate, Document, Name, Number};
 
