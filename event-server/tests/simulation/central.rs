@@ -245,6 +245,10 @@ impl Central {
 
     /// Something will happen to an operation on the disk.
     pub fn plan(&mut self, book: &mut Book) {
+        // One that the server will notice at its next turn is enough.
+        if self.was_struck() {
+            return;
+        }
         let fault = [Fault::Kill, Fault::PowerCut, Fault::Error][self.rng.usize(..3)];
         let reach = [10, 100][self.rng.usize(..2)];
         let operations = self.rng.u64(..reach);
@@ -272,7 +276,10 @@ impl Central {
     }
 
     /// From now on nothing happens to it or its disk.
-    pub fn calm_down(&mut self) {
+    pub fn calm_down(&mut self, net: &mut Net, book: &mut Book) {
+        if self.was_struck() {
+            self.end(net, book);
+        }
         self.make_room();
         self.calm = true;
         self.planned = false;

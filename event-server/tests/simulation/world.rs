@@ -187,7 +187,7 @@ impl World {
             central, net, book, ..
         } = self;
         book.note(format_args!("calm"));
-        central.calm_down();
+        central.calm_down(net, book);
         let partial = book
             .lives
             .last()
