@@ -21,7 +21,7 @@ impl<'a> Plain<'a> {
         let (words, last) = bytes.as_chunks();
         let mut seen = 0;
         for (i, word) in words.iter().enumerate() {
-            let (length, word) = look(*word);
+            let (length, word) = look(u64::from_le_bytes(*word));
             seen |= word;
             if length < 8 {
                 return Self::cut(bytes, i * 8 + length, seen);
@@ -54,17 +54,17 @@ impl<'a> Plain<'a> {
 /// As [`look`], at less than eight bytes. Seldom needed in a payload, where something follows nearly every value.
 #[cold]
 fn look_at_last(rest: &[u8]) -> (usize, u64) {
-    let mut bytes = [b','; 8];
-    for (to, from) in bytes.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    look(bytes)
+    // Zeros fill the word up, and they are not plain.
+    let word = rest
+        .iter()
+        .rev()
+        .fold(0, |word, byte| word << 8 | u64::from(*byte));
+    look(word)
 }
 
 /// How many of eight bytes come before the first that is not plain, and a word of these.
 #[inline]
-fn look(bytes: [u8; 8]) -> (usize, u64) {
-    let word = u64::from_le_bytes(bytes);
+fn look(word: u64) -> (usize, u64) {
     let found = not_plain(word);
     // All bits below the lowest that is set; with none, all bits.
     let before = found.wrapping_sub(1) & !found;
