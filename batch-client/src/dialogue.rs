@@ -132,6 +132,9 @@ impl Dialogue {
         poll.registry()
             .register(&mut signals, SIGNALS, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(poll.registry(), RESOLVED)?);
+        // Not before now: whoever reads the first lines may stop the client because of them. And not much
+        // later: checking a large file takes a while.
+        journal.flush();
         Ok(Self {
             agency: config.agency,
             server: config.server.clone(),

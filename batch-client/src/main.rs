@@ -74,8 +74,6 @@ fn main() -> ExitCode {
         .warnings
         .iter()
         .for_each(|w| report::config_warning(w));
-    // Checking a large file takes a while before anything else is said.
-    journal.flush();
     let result = run(&arguments.mode, &config, &journal, &progress);
     progress.end();
     let code = end(Some(config.agency), result);

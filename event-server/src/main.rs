@@ -10,7 +10,7 @@ use event_server::check::check;
 use event_server::config::{Config, Loaded};
 use event_server::lottery::Lottery;
 use event_server::report;
-use event_server::server::{Server, ServerError};
+use event_server::server::{Server, ServerError, Termination};
 use event_server::service::Service;
 use event_server::store::{Folder, Store};
 use frame::line::{Journal, Level};
@@ -89,6 +89,7 @@ fn check_running(address: SocketAddr) -> ExitCode {
 }
 
 fn run(Loaded { config, warnings }: &Loaded, journal: &Journal) -> Result<(), ServerError> {
+    let termination = Termination::catch()?;
     let level = config.logging_level.name();
     report::config(config.address.port(), config.listen_backlog, level);
     warnings
@@ -106,5 +107,5 @@ fn run(Loaded { config, warnings }: &Loaded, journal: &Journal) -> Result<(), Se
         .iter()
         .for_each(|warning| report::store_warning(warning));
     let service = Service::new(lottery, store, config.winner)?;
-    Server::bind(config, service, journal.clone())?.run()
+    Server::bind(config, service, journal.clone(), termination)?.run()
 }

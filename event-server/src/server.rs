@@ -91,6 +91,29 @@ impl Stream for TcpStream {
     }
 }
 
+/// SIGTERM and SIGINT, caught: the first one is an event, whenever the poll asks for it; a second one ends the
+/// program at once, with 128 and its number, whatever it is doing.
+pub struct Termination(Signals);
+
+impl Termination {
+    /// Catches the signals; to be called before anything is opened, since that may take its time.
+    ///
+    /// # Errors
+    /// The system would not.
+    pub fn catch() -> Result<Self, ServerError> {
+        let catch = || {
+            let stopping = Arc::new(AtomicBool::new(false));
+            for signal in [SIGTERM, SIGINT] {
+                let (code, flag) = (128 + signal, Arc::clone(&stopping));
+                signal_hook::flag::register_conditional_shutdown(signal, code, flag)?;
+                signal_hook::flag::register(signal, Arc::clone(&stopping))?;
+            }
+            Signals::new([SIGTERM, SIGINT])
+        };
+        catch().map(Self).map_err(system("catching signals"))
+    }
+}
+
 /// A server that listens.
 pub struct Server {
     poll: Poll,
@@ -112,7 +135,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds the listener and takes over the signals.
+    /// Binds the listener.
     ///
     /// # Errors
     /// The address is taken or not ours, or the system has no resources.
@@ -120,6 +143,7 @@ impl Server {
         config: &Config,
         service: Service<Folder>,
         journal: Journal,
+        Termination(mut signals): Termination,
     ) -> Result<Self, ServerError> {
         let mut limits = config.limits;
         let room = room_for_connections().map_err(system("raising the limit of descriptors"))?;
@@ -130,7 +154,6 @@ impl Server {
         let poll = Poll::new().map_err(system("making a poll"))?;
         let registry = poll.registry();
 
-        let mut signals = catch_signals().map_err(system("catching signals"))?;
         registry
             .register(&mut signals, SIGNALS, Interest::READABLE)
             .map_err(system("watching signals"))?;
@@ -308,17 +331,6 @@ fn listen(config: &Config) -> io::Result<TcpListener> {
     socket.bind(&config.address.into())?;
     socket.listen(config.listen_backlog.try_into().unwrap_or(i32::MAX))?;
     Ok(TcpListener::from_std(socket.into()))
-}
-
-/// The first signal becomes an event; a second one ends the program at once, whatever it is doing.
-fn catch_signals() -> io::Result<Signals> {
-    let stopping = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT] {
-        let code = 128 + signal;
-        signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(&stopping))?;
-        signal_hook::flag::register(signal, Arc::clone(&stopping))?;
-    }
-    Signals::new([SIGTERM, SIGINT])
 }
 
 /// Errors of accept(2) that speak of one connection, not of the listener.

@@ -34,6 +34,19 @@ fn batch(address: &str) -> Client {
 }
 
 #[test]
+fn as_soon_as_it_has_said_its_first_line() {
+    let nobody = Nobody::new();
+    // The moment is short: once is luck.
+    for _ in 0..20 {
+        let mut client = batch(&nobody.address()).start();
+        client.wait_for("action: config");
+        client.signal("TERM");
+        let ended = client.end();
+        assert_eq!(ended.code, Some(0), "{:?}", ended.log);
+    }
+}
+
+#[test]
 fn while_pausing_between_tries() {
     let nobody = Nobody::new();
     let mut client = batch(&nobody.address())
