@@ -1,9 +1,10 @@
 //! The whole path once, with everything as its users run it: a server and its clients as processes of their own,
 //! optimised, over sockets, on files. And the floor in the same way.
 //!
-//! A run is watched from outside, by the file that the server writes: time counts from the first bets in it to
-//! the last. The clients' first pass over their files comes before that, the draw after it. Linux only: memory and
-//! processor time are read from `/proc`.
+//! A run is watched from outside. Time counts from the first connection until the file that the server writes
+//! holds the last bet. So that the clients' first pass over their files is not in it, the server is stopped until
+//! all of them have connected and wait; the draw comes after it. Linux only: memory and processor time are read
+//! from `/proc`.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -19,6 +20,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// How often a run is looked at.
 const LOOK: Duration = Duration::from_micros(500);
+
+/// How long programs have to do nothing to be waiting.
+const QUIET: Duration = Duration::from_millis(30);
 
 /// How long a run may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -48,11 +52,11 @@ pub enum Connection {
 /// What a run of the programs came to.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
-    /// From the first bets stored to the last.
+    /// From the first connection to the last bet stored.
     pub time: Duration,
-    /// How long the server was on a processor.
+    /// How long the server was on a processor in that time.
     pub server: Duration,
-    /// How long all clients together were on one, from the first bets stored to the last.
+    /// How long all clients together were on one.
     pub clients: Duration,
     /// The most memory that the server had, in bytes.
     pub server_memory: u64,
@@ -96,7 +100,7 @@ impl Upload {
         let folder = tempfile::tempdir()?;
         let bets = folder.path().join("bets.csv");
         let (server, address) = central(folder.path(), self.files.len(), durable, level)?;
-        let begun = server.processor_time()?;
+        server.signal(Signal::STOP)?;
         let clients = self.each_file(|number, file| {
             let mut client = agency(number, file, address, folder.path())?;
             let protocol = match self.connection {
@@ -112,14 +116,16 @@ impl Upload {
                 &folder.path().join(format!("client{number}.log")),
             )
         })?;
-        let length = || fs::metadata(&bets).map_or(0, |file| file.len());
-        let first = wait_until(|| length() > 0)?;
-        let checked = total(&clients, Process::processor_time);
-        let last = wait_until(|| length() >= self.stored)?;
+        wait_until_idle(&clients)?;
+        let before = [server.processor_time()?, total_time(&clients)];
+        let begin = Instant::now();
+        server.signal(Signal::CONT)?;
+        let stored = || fs::metadata(&bets).map_or(0, |file| file.len());
+        let end = wait_until(|| stored() >= self.stored)?;
         let run = Run {
-            time: last - first,
-            server: server.processor_time()? - begun,
-            clients: total(&clients, Process::processor_time).saturating_sub(checked),
+            time: end - begin,
+            server: server.processor_time()? - before[0],
+            clients: total_time(&clients).saturating_sub(before[1]),
             server_memory: server.memory()?,
             client_memory: clients
                 .iter()
@@ -129,7 +135,7 @@ impl Upload {
         for client in clients {
             client.end()?;
         }
-        kill_process(Pid::from_child(&server.child), Signal::TERM)?;
+        server.signal(Signal::TERM)?;
         server.end()?;
         Ok(run)
     }
@@ -180,11 +186,20 @@ impl Upload {
     }
 }
 
-fn total(processes: &[Process], time: impl Fn(&Process) -> io::Result<Duration>) -> Duration {
-    processes
-        .iter()
-        .filter_map(|process| time(process).ok())
-        .sum()
+/// How long all of them together were on a processor; those that have ended do not count.
+fn total_time(processes: &[Process]) -> Duration {
+    let times = processes.iter().filter_map(|p| p.processor_time().ok());
+    times.sum()
+}
+
+/// Waits until all of them wait for something.
+fn wait_until_idle(processes: &[Process]) -> io::Result<Instant> {
+    let mut last = total_time(processes);
+    wait_until(|| {
+        thread::sleep(QUIET);
+        let now = total_time(processes);
+        std::mem::replace(&mut last, now) == now
+    })
 }
 
 /// How long a new central takes from its start until it has accepted and answered somebody.
@@ -273,6 +288,10 @@ impl Process {
         let log = fs::read_to_string(&self.log)?;
         let last = log.lines().last().unwrap_or_default();
         Err(io::Error::other(format!("{status}: {last}")))
+    }
+
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }
 
     fn proc(&self, file: &str) -> io::Result<String> {
