@@ -47,7 +47,7 @@ fn send_file(errand: &Errand<'_>, dialogue: &mut Dialogue, summary: Summary) -> 
         stored = end;
     }
     match rest.end().map_err(|e| file.unlike_before(e))? {
-        Some(upload) if upload == summary.upload => Ok(()),
+        Some(checksum) if checksum == summary.checksum => Ok(()),
         _ => Err(file.changed()),
     }
 }

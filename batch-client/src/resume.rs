@@ -119,12 +119,12 @@ impl Session<'_> {
         Ok((Step::Batch, id, bets))
     }
 
-    /// The last row is out: makes sure that the file is still the one that the upload is named after.
+    /// The last row is out: makes sure that the file is still the one that was checked and that the upload is named after.
     fn verify(&mut self) -> Result<(), Error> {
         let file = self.errand.file;
         let end = self.rest.take().map(|mut rest| rest.end()).transpose();
         match end.map_err(|e| file.unlike_before(e))?.flatten() {
-            Some(upload) if upload == self.upload.file().upload => Ok(()),
+            Some(checksum) if checksum == self.upload.file().checksum => Ok(()),
             _ => Err(file.changed()),
         }
     }

@@ -1,16 +1,16 @@
 //! The agency file as rows: CSV, no header, name, surname, document, birthdate, number.
 //!
 //! In come the bytes of any reader; out come [`Row`]s that borrow from one buffer, each of which is a
-//! [`Bet`] or says where and why it is none. All bytes read go through MD5 on their way. Holds one row at a
-//! time, and that only up to [`MAX_ROW`]: an opening quote without its end must not swallow the file.
+//! [`Bet`] or says where and why it is none. All bytes read go through a checksum on their way. Holds one row
+//! at a time, and that only up to [`MAX_ROW`]: an opening quote without its end must not swallow the file.
 //! Never tells the value of a field.
 
 use std::fmt;
 use std::io::{self, Read};
 
+use crc32fast::Hasher;
 use csv::{ByteRecord, ReaderBuilder, Terminator};
-use frame::{Agency, Bet, Birthdate, Document, Field, Flaw, Name, Number, UploadId, payload};
-use md5::{Digest, Md5};
+use frame::{Agency, Bet, Birthdate, Document, Field, Flaw, Name, Number, payload};
 
 /// The most bytes that a row may have. The longest valid one has less than a tenth of them.
 pub const MAX_ROW: usize = 16 * 1024;
@@ -133,9 +133,14 @@ impl<R: Read> Rows<R> {
         }
     }
 
-    /// The MD5 of all bytes that were read: after the last row, the name of this file's upload.
-    pub fn digest(&self) -> UploadId {
-        UploadId(self.reader.get_ref().md5.clone().finalize().into())
+    /// The CRC-32 of all bytes that were read: after the last row, of the whole file.
+    pub fn checksum(&self) -> u32 {
+        self.reader.get_ref().crc.clone().finalize()
+    }
+
+    /// What the rows are read from.
+    pub fn source(&self) -> &R {
+        &self.reader.get_ref().inner
     }
 }
 
@@ -224,11 +229,11 @@ fn trim(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// A reader that hashes what passes, stops a row that has no end, and ends the last line where the file
+/// A reader that adds up what passes, stops a row that has no end, and ends the last line where the file
 /// does not.
 struct Watched<R> {
     inner: R,
-    md5: Md5,
+    crc: Hasher,
     /// Bytes that may still be read for the row at hand.
     left: usize,
     overlong: bool,
@@ -239,7 +244,7 @@ impl<R: Read> Watched<R> {
     fn new(inner: R) -> Self {
         Self {
             inner,
-            md5: Md5::new(),
+            crc: Hasher::new(),
             left: MAX_ROW,
             overlong: false,
             last: b'\n',
@@ -260,7 +265,7 @@ impl<R: Read> Read for Watched<R> {
         let count = self.inner.read(space)?;
         if let Some(last) = space[..count].last() {
             self.last = *last;
-            self.md5.update(&space[..count]);
+            self.crc.update(&space[..count]);
             self.left = self.left.saturating_sub(count);
             return Ok(count);
         }

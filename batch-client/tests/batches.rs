@@ -2,7 +2,7 @@
 
 use batch_client::batch::{Batches, Scan, Summary, TOLD, Verdict};
 use batch_client::rows::Rows;
-use frame::{Agency, MAX_CLIENT_FRAME, Request};
+use frame::{Agency, MAX_CLIENT_FRAME, MessageId, Request, UploadId};
 
 fn agency() -> Agency {
     Agency::new(4_294_967_295).unwrap()
@@ -73,12 +73,14 @@ fn batches_are_the_rows_in_order_and_each_is_as_large_as_both_bounds_allow() {
                 break verdict;
             }
         };
-        let upload = batches.end().unwrap().unwrap();
+        let checksum = batches.end().unwrap().unwrap();
+        let upload = UploadId(MessageId::of(&bytes).0);
         assert_eq!(
             verdict,
             Verdict::Good(Summary {
                 bets: rows as u64,
-                upload
+                upload,
+                checksum
             })
         );
     }

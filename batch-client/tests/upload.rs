@@ -14,7 +14,11 @@ fn agency() -> Agency {
 
 fn file(bets: u64) -> Summary {
     let upload = UploadId([7; 16]);
-    Summary { bets, upload }
+    Summary {
+        bets,
+        upload,
+        checksum: 0,
+    }
 }
 
 /// What travels to the model: the request, or the rows of a batch.

@@ -8,7 +8,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 use crate::error::{BetError, Field, Flaw};
-use crate::payload::{self, ObjectWriter, Objects};
+use crate::payload::{self, Objects};
 use crate::plain::Plain;
 
 /// One bet: six valid fields.
@@ -89,27 +89,19 @@ impl<'a> Bet<'a> {
 
     /// Appends the bet as a payload object, its fields in the order of the protocol.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let mut object =
-            ObjectWriter::new(out).number(Field::Agency.name(), self.agency.get().into());
-        object = write_text(object, Field::FirstName, &self.first_name);
-        object = write_text(object, Field::LastName, &self.last_name);
-        object = write_text(object, Field::Document, &self.document);
-        object
-            .plain(Field::Birthdate.name(), self.birthdate.as_bytes())
-            .number(Field::Number.name(), self.number.get().into())
-            .end();
-    }
-}
-
-fn write_text<'o, const MAX: usize>(
-    object: ObjectWriter<'o>,
-    field: Field,
-    text: &Text<'_, MAX>,
-) -> ObjectWriter<'o> {
-    if text.is_plain() {
-        object.plain(field.name(), text.as_bytes())
-    } else {
-        object.pair(field.name(), text.as_bytes())
+        out.extend_from_slice(b"{agency:");
+        payload::write_number(out, self.agency.get().into());
+        out.extend_from_slice(b",nombre:");
+        self.first_name.write(out);
+        out.extend_from_slice(b",apellido:");
+        self.last_name.write(out);
+        out.extend_from_slice(b",dni:");
+        self.document.write(out);
+        out.extend_from_slice(b",nacimiento:");
+        out.extend_from_slice(self.birthdate.as_bytes());
+        out.extend_from_slice(b",numero:");
+        payload::write_number(out, self.number.get().into());
+        out.push(b'}');
     }
 }
 
@@ -191,8 +183,8 @@ impl<'a, const MAX: usize> Text<'a, MAX> {
         if bytes.len() > MAX {
             return Err(Flaw::TooLong(MAX));
         }
-        let plain = match Plain::split(&bytes) {
-            (text, []) if text.is_utf8() => !text.has_blank_end(),
+        let plain = match Plain::whole(&bytes) {
+            Some(text) if text.is_utf8() => !text.has_blank_end(),
             _ => {
                 let text = std::str::from_utf8(&bytes).map_err(|_| Flaw::NotUtf8)?;
                 if text.chars().any(char::is_control) {
@@ -211,6 +203,15 @@ impl<'a, const MAX: usize> Text<'a, MAX> {
             bytes: Cow::Borrowed(text.bytes),
             plain: true,
         })
+    }
+
+    /// Appends the text as a value of a payload.
+    fn write(&self, out: &mut Vec<u8>) {
+        if self.plain {
+            out.extend_from_slice(&self.bytes);
+        } else {
+            payload::write_value(out, &self.bytes);
+        }
     }
 
     /// The text's bytes.

@@ -249,14 +249,6 @@ impl<'o> ObjectWriter<'o> {
         self
     }
 
-    /// Appends a pair whose value is known to need no quotes.
-    #[must_use]
-    pub fn plain(mut self, key: &str, value: &[u8]) -> Self {
-        self.key(key);
-        self.out.extend_from_slice(value);
-        self
-    }
-
     /// Appends a pair whose value is a whole number.
     #[must_use]
     pub fn number(mut self, key: &str, value: u64) -> Self {

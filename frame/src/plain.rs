@@ -31,6 +31,24 @@ impl<'a> Plain<'a> {
         Self::cut(bytes, words.len() * 8 + length, seen | word)
     }
 
+    /// All of `bytes`, where they are plain to their end.
+    #[inline]
+    pub(crate) fn whole(bytes: &'a [u8]) -> Option<Self> {
+        // The last word may hold bytes of the one before again.
+        let mut seen = bytes
+            .last_chunk()
+            .map_or_else(|| few(bytes), |last| u64::from_le_bytes(*last));
+        let mut found = not_plain(seen);
+        let (words, _) = bytes.as_chunks();
+        for word in words {
+            let word = u64::from_le_bytes(*word);
+            seen |= word;
+            found |= not_plain(word);
+        }
+        let ascii = seen & HIGH == 0;
+        (found == 0).then_some(Self { bytes, ascii })
+    }
+
     /// Whether it is UTF-8; it has no control characters then.
     #[inline]
     pub(crate) fn is_utf8(&self) -> bool {
@@ -60,6 +78,20 @@ fn look_at_last(rest: &[u8]) -> (usize, u64) {
         .rev()
         .fold(0, |word, byte| word << 8 | u64::from(*byte));
     look(word)
+}
+
+/// A word of less than eight bytes, some of them twice, or together with plain ones.
+#[inline]
+fn few(bytes: &[u8]) -> u64 {
+    match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(first), Some(last)) => {
+            let half = |bytes: &[u8; 4]| u64::from(u32::from_le_bytes(*bytes));
+            half(first) | half(last) << 32
+        }
+        _ => bytes
+            .iter()
+            .fold(each(b'0'), |word, byte| word << 8 | u64::from(*byte)),
+    }
 }
 
 /// How many of eight bytes come before the first that is not plain, and a word of these.
@@ -110,6 +142,9 @@ mod tests {
             let ascii = text.is_ascii();
             let expected = (Plain { bytes: text, ascii }, rest);
             assert_eq!(Plain::split(&bytes), expected, "seed {seed}");
+            let whole = rest.is_empty().then_some(expected.0);
+            assert_eq!(Plain::whole(&bytes), whole, "seed {seed}");
+            assert_eq!(Plain::whole(text), Some(expected.0), "seed {seed}");
         }
     }
 }

@@ -243,6 +243,7 @@ fn start(book: &Book, file: usize, window: usize) -> Upload {
     let summary = Summary {
         bets: file.bets.len() as u64,
         upload: file.upload,
+        checksum: 0,
     };
     Upload::new(Agency::new(file.agency).unwrap(), summary, window)
 }
