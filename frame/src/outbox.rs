@@ -14,8 +14,7 @@ use std::io;
 
 use crate::message::{MessageId, Reply, Request};
 
-/// Below this many taken bytes, moving the rest to the front is not worth it; and no more memory than this is
-/// kept for later once all are taken.
+/// Below this many taken bytes, moving the rest to the front is not worth it.
 const SLACK: usize = 64 * 1024;
 
 /// A buffer between frames and the stream that takes them.
@@ -72,7 +71,7 @@ impl Outbox {
         );
         if self.sent == self.bytes.len() {
             self.clear();
-            if self.bytes.capacity() > SLACK {
+            if self.bytes.capacity() > self.kept() {
                 self.release();
             }
         } else if self.sent >= SLACK.max(self.bytes.len() / 2) {
@@ -80,6 +79,12 @@ impl Outbox {
             self.sent = 0;
         }
         Ok(Some(count))
+    }
+
+    /// The most memory that is kept for later once all bytes are taken: what small messages grow an outbox to
+    /// stays, what a large one took beyond goes.
+    fn kept(&self) -> usize {
+        SLACK.max(2 * self.bound)
     }
 
     /// Whether another message may be appended.

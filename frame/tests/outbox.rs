@@ -71,6 +71,25 @@ fn an_outbox_gives_its_memory_back_only_when_nothing_waits() {
 }
 
 #[test]
+fn what_fills_an_outbox_leaves_it_its_memory_and_what_goes_far_beyond_does_not() {
+    let bound = 256 * 1024;
+    let mut outbox = Outbox::new(bound);
+    let fill = |outbox: &mut Outbox| {
+        while outbox.has_room() {
+            outbox.text(&[0; 8_000]);
+        }
+        let allocated = outbox.allocated();
+        take(outbox, usize::MAX, &mut Vec::new());
+        allocated
+    };
+    let allocated = fill(&mut outbox);
+    assert_eq!(outbox.allocated(), allocated, "it would be asked for again");
+    outbox.text(&vec![0; 3 * bound]);
+    take(&mut outbox, usize::MAX, &mut Vec::new());
+    assert_eq!(outbox.allocated(), 0);
+}
+
+#[test]
 fn frames_and_text_follow_each_other_as_they_were_put_in() {
     let agency = Agency::new(2).unwrap();
     let query = Request::Winners { agency };

@@ -1,0 +1,88 @@
+//! Neither server nor client asks for memory for a bet, nor for a batch: their buffers are enough once they have
+//! grown. Both run here as they do in their programs, on a thread each, and each thread's allocations are counted.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::net::TcpListener;
+use std::thread;
+
+use allocation_counter::{AllocationInfo, measure};
+use batch_client::agency;
+use batch_client::progress::Progress;
+use event_server::config::Config;
+use event_server::lottery::Lottery;
+use event_server::server::{Server, Termination};
+use event_server::service::Service;
+use event_server::store::{Folder, Store};
+use fixtures::Spec;
+use frame::line::{Journal, Level};
+
+const BETS: usize = 200_000;
+
+/// What both may allocate: to begin, to end, for a new second on the log's clock. Less than a batch in four.
+const MOST: u64 = (BETS / 86 / 4) as u64;
+
+#[test]
+fn no_bet_and_no_batch_is_an_allocation() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("agency.csv");
+    let spec = Spec::new(1, BETS, 3).unwrap();
+    spec.write_to(File::create(&file).unwrap()).unwrap();
+    let port = TcpListener::bind(("127.0.0.1", 0))
+        .and_then(|listener| listener.local_addr())
+        .unwrap()
+        .port();
+    let journal = Journal::gathering(Level::Info, std::io::sink());
+    journal.install();
+    // The first line of the log reads the time zone, whose tables are none of a bet's business.
+    tracing::info!("begin");
+
+    let variables = HashMap::from([
+        ("SERVER_BIND", "127.0.0.1".to_owned()),
+        ("SERVER_PORT", port.to_string()),
+        ("SERVER_AGENCIES", "1".to_owned()),
+        ("SERVER_DURABILITY", "never".to_owned()),
+        ("SERVER_DATA_DIR", folder.path().display().to_string()),
+    ]);
+    let server = thread::spawn({
+        let journal = journal.clone();
+        move || measure(|| serve(|key| variables.get(key).cloned(), journal))
+    });
+    let client = thread::spawn(move || {
+        let variables = [
+            ("CLI_ID", "1".to_owned()),
+            ("CLI_SERVER_ADDRESS", format!("127.0.0.1:{port}")),
+            ("CLI_BATCH_FILE", file.display().to_string()),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value));
+        let config = batch_client::config::Config::load(None, variables.into_iter());
+        let config = config.unwrap().config;
+        let mut outcome = None;
+        let count = measure(|| {
+            outcome = Some(agency::run(&config, journal, &Progress::hidden()));
+        });
+        (count, outcome.unwrap().unwrap())
+    });
+    let (client, outcome) = client.join().unwrap();
+    assert_eq!((outcome.bets, outcome.winners.len()), (BETS as u64, 3));
+    signal_hook::low_level::raise(signal_hook::consts::SIGTERM).unwrap();
+    let server = server.join().unwrap();
+    for (who, AllocationInfo { count_total, .. }) in [("server", server), ("client", client)] {
+        println!("{who}: {count_total} allocations for {BETS} bets");
+        assert!(
+            count_total <= MOST,
+            "the {who} allocates {count_total} times"
+        );
+    }
+}
+
+fn serve(variable: impl Fn(&str) -> Option<String>, journal: Journal) {
+    let termination = Termination::catch().unwrap();
+    let config = Config::load(None, variable).unwrap().config;
+    let mut lottery = Lottery::new(config.agencies);
+    let folder = Folder::open(&config.data_dir).unwrap();
+    let (store, _) = Store::open(folder, config.durability, |fact| lottery.apply(fact)).unwrap();
+    let service = Service::new(lottery, store, config.winner).unwrap();
+    let server = Server::bind(&config, service, journal, termination).unwrap();
+    server.run().unwrap();
+}
