@@ -3,8 +3,9 @@
 //!
 //! `batch/md5` is the yardstick: both sides have to hash the payload in any case.
 
+mod common;
+
 use std::hint::black_box;
-use std::time::Duration;
 
 use batch_client::batch::Batches;
 use benches::BATCH;
@@ -91,9 +92,7 @@ fn rewrite(store: &mut Store<Folder>, batch: Batch<'_>) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default()
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2));
+    config = common::quick();
     targets = batch
 }
 criterion_main!(benches);

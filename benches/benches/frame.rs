@@ -4,8 +4,9 @@
 //! `frame/md5` is the yardstick. Each payload's id is its MD5, so that much is spent on it in any case;
 //! whatever else is done to a payload is measured against that.
 
+mod common;
+
 use std::hint::black_box;
-use std::time::Duration;
 
 use benches::{BATCH, bets, write_payload};
 use criterion::measurement::WallTime;
@@ -152,9 +153,7 @@ fn bench_one_bet(group: &mut BenchmarkGroup<'_, WallTime>, bet: &Bet<'_>) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default()
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2));
+    config = common::quick();
     targets = frame
 }
 criterion_main!(benches);

@@ -1,0 +1,85 @@
+//! The draw: a million rows counted, a slice a turn, from the page cache; and the longest of these turns.
+//!
+//! As a central counts that starts after its draw and has to find the winners again. Without the syncs that make
+//! a first draw durable: they are the disk's time, the same however many rows there are.
+
+mod common;
+mod stored;
+
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use event_server::fact::Fact;
+use event_server::lottery::Lottery;
+use event_server::service::Service;
+use event_server::store::{Durability, Folder};
+use frame::Number;
+
+const ROWS: usize = 1_000_000;
+
+/// What the fixtures let win.
+const WINNER: u32 = 7574;
+
+/// A draw that has been done in this folder and is to be counted again.
+struct Drawn(tempfile::TempDir);
+
+impl Drawn {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut store = stored::left_behind(folder.path(), ROWS);
+        let winner = Number::new(WINNER).expect("a number");
+        let position = store.position();
+        store
+            .record(Fact::Drawn { position, winner })
+            .expect("room");
+        store.commit().expect("a disk");
+        Self(folder)
+    }
+
+    /// A central that has just started there.
+    fn service(&self) -> Service<Folder> {
+        let mut lottery = Lottery::new(1);
+        let store = stored::open(self.0.path(), Durability::Never, |fact| lottery.apply(fact));
+        let winner = Number::new(WINNER).expect("a number");
+        Service::new(lottery, store, winner).expect("a disk")
+    }
+}
+
+fn draw(c: &mut Criterion) {
+    let drawn = Drawn::new();
+    let mut group = c.benchmark_group("draw");
+    group.sample_size(20);
+    group.throughput(Throughput::Elements(ROWS as u64));
+    group.bench_function("rows", |b| {
+        b.iter_custom(|times| {
+            (0..times)
+                .map(|_| turns(&drawn).iter().sum::<Duration>())
+                .sum()
+        });
+    });
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("longest_turn", |b| {
+        let longest = |_| turns(&drawn).into_iter().max().unwrap_or_default();
+        b.iter_custom(|times| (0..times).map(longest).sum());
+    });
+    group.finish();
+}
+
+/// How long each turn of a whole count takes.
+fn turns(drawn: &Drawn) -> Vec<Duration> {
+    let mut service = drawn.service();
+    let mut turns = Vec::new();
+    while service.drawing() {
+        let begin = Instant::now();
+        service.advance_draw().expect("a disk");
+        turns.push(begin.elapsed());
+    }
+    turns
+}
+
+criterion_group! {
+    name = benches;
+    config = common::quick();
+    targets = draw
+}
+criterion_main!(benches);

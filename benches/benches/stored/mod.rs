@@ -1,0 +1,48 @@
+//! A store on the disk that the temporary folder is on, and bets in it.
+
+use std::path::Path;
+
+use benches::{BATCH, bets};
+use event_server::fact::{Fact, Source};
+use event_server::store::{Durability, Folder, Store};
+use frame::{Bet, MessageId};
+
+/// Bytes that a row of the fixtures has at most.
+const ROW: usize = 128;
+
+/// The store in a folder; `replay` is told what is there already.
+pub fn open(folder: &Path, durability: Durability, replay: impl FnMut(&Fact)) -> Store<Folder> {
+    let files = Folder::open(folder).expect("a folder");
+    let (store, _) = Store::open(files, durability, replay).expect("a good store");
+    store
+}
+
+/// Stores these bets, all of one agency, in batches and as one turn.
+pub fn append(store: &mut Store<Folder>, bets: &[Bet<'_>]) {
+    for batch in bets.chunks(BATCH) {
+        let mut draft = store.draft(batch.len() * ROW).expect("room");
+        batch.iter().for_each(|bet| draft.row(bet));
+        draft.seal(Fact::Batch {
+            agency: batch[0].agency,
+            source: Source::Plain,
+            id: MessageId([0; 16]),
+            bets: batch.len() as u32,
+        });
+    }
+    store.commit().expect("a disk");
+}
+
+/// A store that was left as a kill leaves it: so many bets in bets.csv and in the log.
+pub fn left_behind(folder: &Path, rows: usize) -> Store<Folder> {
+    let mut store = open(folder, Durability::Never, |_| ());
+    store.checkpoint([]).expect("a disk");
+    let bets = bets();
+    let mut left = rows;
+    while left > 0 {
+        let turn = &bets[..left.min(64 * BATCH)];
+        append(&mut store, turn);
+        left -= turn.len();
+    }
+    assert!(!store.wants_checkpoint(), "not all is in the log");
+    store
+}
