@@ -357,6 +357,11 @@ impl<S: Stream> Connection<S> {
                 }
             }
         }
+        // At once: thousands that each said a little would hold more together than the allocator gives back
+        // to the system later. A peer that sends much keeps its room until the sweep.
+        if self.channel.inbox.allocated() <= Inbox::INITIAL {
+            self.channel.inbox.release();
+        }
         self.watch(now);
     }
 

@@ -16,9 +16,6 @@ use std::io;
 use crate::codec::{Frame, LENGTH_FIELD};
 use crate::error::FramingError;
 
-/// What an inbox allocates first.
-const INITIAL: usize = 4 * 1024;
-
 /// A bounded buffer between a stream and the frames in it.
 #[derive(Debug)]
 pub struct Inbox {
@@ -34,6 +31,9 @@ pub struct Inbox {
 }
 
 impl Inbox {
+    /// Bytes that an inbox allocates first, the bound permitting.
+    pub const INITIAL: usize = 4 * 1024;
+
     /// An inbox for frames of at most `max_length` (as their length field counts) that buffers at most
     /// `bound` bytes, or one largest frame where that is more. Allocates nothing yet.
     pub fn new(max_length: usize, bound: usize) -> Self {
@@ -82,7 +82,7 @@ impl Inbox {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
             if grow {
-                let size = (self.buffer.len() * 2).clamp(INITIAL.min(self.bound), self.bound);
+                let size = (self.buffer.len() * 2).clamp(Self::INITIAL.min(self.bound), self.bound);
                 // Left to itself, the Vec would double to beyond the bound.
                 self.buffer.reserve_exact(size - self.buffer.len());
                 self.buffer.resize(size, 0);
