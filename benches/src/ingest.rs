@@ -7,25 +7,18 @@
 //! from `/proc`.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use fixtures::programs::{agency, program};
+use fixtures::programs::{Signal, agency, program};
 use fixtures::{Spec, TooManyWinners};
-use rustix::process::{Pid, Signal, kill_process};
 
-/// How often a run is looked at.
-const LOOK: Duration = Duration::from_micros(500);
-
-/// How long programs have to do nothing to be waiting.
-const QUIET: Duration = Duration::from_millis(30);
-
-/// How long a run may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+use crate::process::{
+    Process, central, durability, free_address, total_time, wait_until, wait_until_idle,
+};
 
 /// Who sends what, and how.
 #[derive(Clone, Debug)]
@@ -99,24 +92,16 @@ impl Upload {
     pub fn run(&self, durable: bool, level: &str) -> io::Result<Run> {
         let folder = tempfile::tempdir()?;
         let bets = folder.path().join("bets.csv");
-        let (server, address) = central(folder.path(), self.files.len(), durable, level)?;
+        let (server, address) = central(
+            folder.path(),
+            &[
+                ("SERVER_AGENCIES", &self.files.len().to_string()),
+                ("SERVER_DURABILITY", durability(durable)),
+                ("LOGGING_LEVEL", level),
+            ],
+        )?;
         server.signal(Signal::STOP)?;
-        let clients = self.each_file(|number, file| {
-            let mut client = agency(number, file, address, folder.path())?;
-            let protocol = match self.connection {
-                Connection::Pipelined => "resume",
-                Connection::PerRequest => "plain",
-            };
-            client
-                .env("CLI_SERVER_PROTOCOL", protocol)
-                .env("CLI_LOG_LEVEL", level)
-                .stdout(Stdio::null());
-            Process::start(
-                &mut client,
-                &folder.path().join(format!("client{number}.log")),
-            )
-        })?;
-        wait_until_idle(&clients)?;
+        let clients = self.start_clients(folder.path(), address, level)?;
         let before = [server.processor_time()?, total_time(&clients)];
         let begin = Instant::now();
         server.signal(Signal::CONT)?;
@@ -140,6 +125,33 @@ impl Upload {
         Ok(run)
     }
 
+    /// Starts the clients of a central that is stopped, and waits until all of them have read their files and
+    /// wait for it. Client N logs to `clientN.log` in this folder, and writes its winners to `winnersN`.
+    ///
+    /// # Errors
+    /// One could not be started.
+    pub fn start_clients(
+        &self,
+        folder: &Path,
+        address: SocketAddr,
+        level: &str,
+    ) -> io::Result<Vec<Process>> {
+        let clients = self.each_file(|number, file| {
+            let mut client = agency(number, file, address, folder)?;
+            let protocol = match self.connection {
+                Connection::Pipelined => "resume",
+                Connection::PerRequest => "plain",
+            };
+            client
+                .env("CLI_SERVER_PROTOCOL", protocol)
+                .env("CLI_LOG_LEVEL", level)
+                .stdout(File::create(folder.join(format!("winners{number}")))?);
+            Process::start(&mut client, &folder.join(format!("client{number}.log")))
+        })?;
+        wait_until_idle(&clients)?;
+        Ok(clients)
+    }
+
     /// Sends everything to the floor; returns the time from the first bytes written to the last acknowledged.
     ///
     /// # Errors
@@ -159,8 +171,7 @@ impl Upload {
                 .args(rest);
             Process::start(&mut command, &log)
         };
-        let durability = if durable { "always" } else { "never" };
-        let _server = floor(&["serve", durability], &file)?;
+        let _server = floor(&["serve", durability(durable)], &file)?;
         wait_until(|| TcpStream::connect(address).is_ok())?;
         let connection = match self.connection {
             Connection::Pipelined => "pipelined",
@@ -186,22 +197,6 @@ impl Upload {
     }
 }
 
-/// How long all of them together were on a processor; those that have ended do not count.
-fn total_time(processes: &[Process]) -> Duration {
-    let times = processes.iter().filter_map(|p| p.processor_time().ok());
-    times.sum()
-}
-
-/// Waits until all of them wait for something.
-fn wait_until_idle(processes: &[Process]) -> io::Result<Instant> {
-    let mut last = total_time(processes);
-    wait_until(|| {
-        thread::sleep(QUIET);
-        let now = total_time(processes);
-        std::mem::replace(&mut last, now) == now
-    })
-}
-
 /// How long a new central takes from its start until it has accepted and answered somebody.
 ///
 /// # Errors
@@ -209,118 +204,6 @@ fn wait_until_idle(processes: &[Process]) -> io::Result<Instant> {
 pub fn start_time() -> io::Result<Duration> {
     let folder = tempfile::tempdir()?;
     let begin = Instant::now();
-    central(folder.path(), 5, true, "INFO")?;
+    central(folder.path(), &[])?;
     Ok(begin.elapsed())
-}
-
-/// Starts a central and waits until it has echoed a line.
-fn central(
-    folder: &Path,
-    agencies: usize,
-    durable: bool,
-    level: &str,
-) -> io::Result<(Process, SocketAddr)> {
-    let address = free_address()?;
-    let mut command = Command::new(program("event-server")?);
-    command
-        .current_dir(folder)
-        .env("SERVER_BIND", address.ip().to_string())
-        .env("SERVER_PORT", address.port().to_string())
-        .env("SERVER_DATA_DIR", folder)
-        .env("SERVER_AGENCIES", agencies.to_string())
-        .env(
-            "SERVER_DURABILITY",
-            if durable { "always" } else { "never" },
-        )
-        .env("LOGGING_LEVEL", level);
-    let server = Process::start(&mut command, &folder.join("server.log"))?;
-    let until = Instant::now() + PATIENCE;
-    while echo(address).is_err() {
-        if Instant::now() > until {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-    }
-    Ok((server, address))
-}
-
-fn echo(address: SocketAddr) -> io::Result<()> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.write_all(b"\n")?;
-    stream.read_exact(&mut [0])
-}
-
-/// An address that nobody listens on. Somebody may come before us: then the run fails.
-fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
-}
-
-/// Returns when it was so.
-fn wait_until(mut so: impl FnMut() -> bool) -> io::Result<Instant> {
-    let begin = Instant::now();
-    while !so() {
-        if begin.elapsed() > PATIENCE {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        thread::sleep(LOOK);
-    }
-    Ok(Instant::now())
-}
-
-/// A program that runs, its log in a file.
-struct Process {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Process {
-    fn start(command: &mut Command, log: &Path) -> io::Result<Self> {
-        let stderr = File::options().create(true).append(true).open(log)?;
-        let child = command.stdin(Stdio::null()).stderr(stderr).spawn()?;
-        let log = log.to_owned();
-        Ok(Self { child, log })
-    }
-
-    fn end(mut self) -> io::Result<()> {
-        let status = self.child.wait()?;
-        if status.success() {
-            return Ok(());
-        }
-        let log = fs::read_to_string(&self.log)?;
-        let last = log.lines().last().unwrap_or_default();
-        Err(io::Error::other(format!("{status}: {last}")))
-    }
-
-    fn signal(&self, signal: Signal) -> io::Result<()> {
-        Ok(kill_process(Pid::from_child(&self.child), signal)?)
-    }
-
-    fn proc(&self, file: &str) -> io::Result<String> {
-        fs::read_to_string(format!("/proc/{}/{file}", self.child.id()))
-    }
-
-    /// The most memory that it has had, in bytes.
-    fn memory(&self) -> io::Result<u64> {
-        let status = self.proc("status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        number(line).map(|kilobytes| kilobytes * 1024)
-    }
-
-    /// How long it was on a processor.
-    fn processor_time(&self) -> io::Result<Duration> {
-        let nanoseconds = number(Some(&self.proc("schedstat")?))?;
-        Ok(Duration::from_nanos(nanoseconds))
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn number(line: Option<&str>) -> io::Result<u64> {
-    let word = line.and_then(|line| line.split_whitespace().next());
-    word.and_then(|word| word.parse().ok())
-        .ok_or_else(|| io::ErrorKind::InvalidData.into())
 }

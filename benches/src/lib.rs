@@ -2,6 +2,7 @@
 
 pub mod floor;
 pub mod ingest;
+pub mod process;
 
 use fixtures::{FIXTURES, Row};
 use frame::{Agency, Bet, Birthdate, Document, Name, Number};

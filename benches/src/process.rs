@@ -1,0 +1,192 @@
+//! The programs as processes that are watched from outside, their logs in files. Linux only: memory and
+//! processor time are read from `/proc`.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fixtures::programs::{Signal, program};
+use rustix::process::{Pid, kill_process};
+
+/// How often a run is looked at.
+const LOOK: Duration = Duration::from_micros(500);
+
+/// How long programs have to do nothing to be waiting.
+const QUIET: Duration = Duration::from_millis(30);
+
+/// How long a run may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The value of `SERVER_DURABILITY`.
+pub fn durability(durable: bool) -> &'static str {
+    if durable { "always" } else { "never" }
+}
+
+/// Starts a central in this folder, with further variables of its environment, and waits until it has echoed a
+/// line. Its log is `server.log` there.
+///
+/// # Errors
+/// It could not be started.
+pub fn central(folder: &Path, environment: &[(&str, &str)]) -> io::Result<(Process, SocketAddr)> {
+    let address = free_address()?;
+    let mut command = Command::new(program("event-server")?);
+    command
+        .current_dir(folder)
+        .env("SERVER_BIND", address.ip().to_string())
+        .env("SERVER_PORT", address.port().to_string())
+        .env("SERVER_DATA_DIR", folder)
+        .envs(environment.iter().copied());
+    let server = Process::start(&mut command, &folder.join("server.log"))?;
+    let until = Instant::now() + PATIENCE;
+    while echo(address).is_err() {
+        if Instant::now() > until {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+    }
+    Ok((server, address))
+}
+
+/// Has an empty line echoed.
+///
+/// # Errors
+/// Nobody did.
+pub fn echo(address: SocketAddr) -> io::Result<()> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(b"\n")?;
+    stream.read_exact(&mut [0])
+}
+
+/// An address that nobody listens on. Somebody may come before us: then the run fails.
+///
+/// # Errors
+/// The system has none.
+pub fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+/// How long all of them together were on a processor; those that have ended do not count.
+pub fn total_time(processes: &[Process]) -> Duration {
+    let times = processes.iter().filter_map(|p| p.processor_time().ok());
+    times.sum()
+}
+
+/// Waits until all of them wait for something.
+///
+/// # Errors
+/// They were busy for too long.
+pub fn wait_until_idle(processes: &[Process]) -> io::Result<Instant> {
+    let mut last = total_time(processes);
+    wait_until(|| {
+        thread::sleep(QUIET);
+        let now = total_time(processes);
+        std::mem::replace(&mut last, now) == now
+    })
+}
+
+/// Returns when it was so.
+///
+/// # Errors
+/// It was not for too long.
+pub fn wait_until(mut so: impl FnMut() -> bool) -> io::Result<Instant> {
+    let begin = Instant::now();
+    while !so() {
+        if begin.elapsed() > PATIENCE {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        thread::sleep(LOOK);
+    }
+    Ok(Instant::now())
+}
+
+/// A program that runs, its log in a file. Dropped, it is killed.
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts a program whose standard error is added to the file `log`.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start(command: &mut Command, log: &Path) -> io::Result<Self> {
+        let stderr = File::options().create(true).append(true).open(log)?;
+        let child = command.stdin(Stdio::null()).stderr(stderr).spawn()?;
+        let log = log.to_owned();
+        Ok(Self { child, log })
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// It did not end well; its last words are told.
+    pub fn end(mut self) -> io::Result<()> {
+        let status = self.child.wait()?;
+        if status.success() {
+            return Ok(());
+        }
+        let log = fs::read_to_string(&self.log)?;
+        let last = log.lines().last().unwrap_or_default();
+        Err(io::Error::other(format!("{status}: {last}")))
+    }
+
+    /// Sends a signal.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), signal)?)
+    }
+
+    fn proc(&self, file: &str) -> io::Result<String> {
+        fs::read_to_string(format!("/proc/{}/{file}", self.child.id()))
+    }
+
+    /// The most memory that it has had, in bytes.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn memory(&self) -> io::Result<u64> {
+        kilobytes(&self.proc("status")?, "VmHWM:")
+    }
+
+    /// The memory that is its own now, in bytes: anonymous pages, no part of a file.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn own_memory(&self) -> io::Result<u64> {
+        kilobytes(&self.proc("smaps_rollup")?, "Anonymous:")
+    }
+
+    /// How long it was on a processor.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn processor_time(&self) -> io::Result<Duration> {
+        let nanoseconds = number(Some(&self.proc("schedstat")?))?;
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a line of this name says, in bytes.
+fn kilobytes(text: &str, name: &str) -> io::Result<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    number(line).map(|kilobytes| kilobytes * 1024)
+}
+
+fn number(line: Option<&str>) -> io::Result<u64> {
+    let word = line.and_then(|line| line.split_whitespace().next());
+    word.and_then(|word| word.parse().ok())
+        .ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
