@@ -323,6 +323,7 @@ mod tests {
         let limits = config.limits;
         assert_eq!((limits.max_frame, limits.max_connections), (65_536, 10_000));
         assert_eq!(limits.idle_timeout, Duration::from_secs(60));
+        assert_eq!(limits, Limits::default());
         assert_eq!(config.shutdown_grace, Duration::from_secs(2));
         assert_eq!(config.winner.get(), 7_574);
         assert_eq!(config.data_dir, Path::new("data"));
@@ -339,6 +340,31 @@ mod tests {
         assert_eq!(config.address, "[::]:2".parse().unwrap());
         assert_eq!(config.logging_level, Level::Debug);
         assert_eq!(config.data_dir, Path::new("/a b#1;2"));
+    }
+
+    #[test]
+    fn each_limit_has_its_key() {
+        let keys = [
+            ("SERVER_MAX_CONNECTIONS", "1"),
+            ("SERVER_MAX_FRAME", "8192"),
+            ("SERVER_MAX_INBOX", "8193"),
+            ("SERVER_MAX_OUTBOX", "1024"),
+            ("SERVER_MAX_BUFFERED", "1048576"),
+            ("SERVER_TURN_BYTES", "1025"),
+            ("SERVER_TURN_REQUESTS", "2"),
+            ("SERVER_IDLE_TIMEOUT", "50ms"),
+        ];
+        let expected = Limits {
+            max_connections: 1,
+            max_frame: 8_192,
+            max_inbox: 8_193,
+            max_outbox: 1_024,
+            max_buffered: 1_048_576,
+            turn_bytes: 1_025,
+            turn_requests: 2,
+            idle_timeout: Duration::from_millis(50),
+        };
+        assert_eq!(parse("", &keys).unwrap().config.limits, expected);
     }
 
     #[test]

@@ -1,0 +1,183 @@
+//! A hub, its clients, and the time.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use event_server::connection::{Limits, Stream};
+use event_server::hub::Hub;
+use event_server::lottery::Lottery;
+use event_server::service::Service;
+use event_server::store::{Durability, Folder, Store};
+use frame::{Frame, MAX_REPLY, Number};
+use tempfile::TempDir;
+
+/// The two directions of a connection.
+#[derive(Default)]
+struct Wire {
+    /// On their way to the server; a read gets from one piece only.
+    pieces: VecDeque<Vec<u8>>,
+    /// What the server has sent.
+    sent: Vec<u8>,
+    /// So many bytes more the client takes; without a number all.
+    room: Option<usize>,
+    shut: bool,
+}
+
+/// The server's end.
+pub struct End(Rc<RefCell<Wire>>);
+
+impl Read for End {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        let pieces = &mut self.0.borrow_mut().pieces;
+        let Some(piece) = pieces.front_mut() else {
+            return Err(ErrorKind::WouldBlock.into());
+        };
+        let count = piece.len().min(space.len());
+        space[..count].copy_from_slice(&piece[..count]);
+        piece.drain(..count);
+        if piece.is_empty() {
+            pieces.pop_front();
+        }
+        Ok(count)
+    }
+}
+
+impl Write for End {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut wire = self.0.borrow_mut();
+        let count = wire.room.map_or(bytes.len(), |room| room.min(bytes.len()));
+        if count == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        wire.room = wire.room.map(|room| room - count);
+        wire.sent.extend_from_slice(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for End {
+    fn shutdown_write(&self) -> io::Result<()> {
+        self.0.borrow_mut().shut = true;
+        Ok(())
+    }
+
+    fn take_error(&self) -> io::Result<Option<io::Error>> {
+        Ok(None)
+    }
+}
+
+/// The client's end.
+pub struct Client {
+    slot: usize,
+    wire: Rc<RefCell<Wire>>,
+}
+
+impl Client {
+    /// Whether the server has dropped the connection.
+    pub fn is_dropped(&self) -> bool {
+        Rc::strong_count(&self.wire) == 1
+    }
+
+    /// The bytes that the server has not read.
+    pub fn unread(&self) -> usize {
+        self.wire.borrow().pieces.iter().map(Vec::len).sum()
+    }
+
+    /// The bytes that the server has sent.
+    pub fn received(&self) -> Vec<u8> {
+        self.wire.borrow().sent.clone()
+    }
+
+    /// Whether the server has said that nothing more will come.
+    pub fn is_shut(&self) -> bool {
+        self.wire.borrow().shut
+    }
+
+    /// How many replies came.
+    pub fn replies(&self) -> usize {
+        let wire = self.wire.borrow();
+        let (mut rest, mut count) = (wire.sent.as_slice(), 0);
+        while let Some(size) = Frame::size(rest, MAX_REPLY).unwrap() {
+            rest = &rest[size..];
+            count += 1;
+        }
+        assert!(rest.is_empty(), "half a reply");
+        count
+    }
+}
+
+pub struct Central {
+    pub hub: Hub<End, Folder>,
+    now: Instant,
+    _folder: TempDir,
+}
+
+impl Central {
+    /// A central of two agencies.
+    pub fn new(limits: Limits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Folder::open(folder.path()).unwrap();
+        let mut lottery = Lottery::new(2);
+        let (store, _) = Store::open(files, Durability::Never, |fact| lottery.apply(fact)).unwrap();
+        let service = Service::new(lottery, store, Number::new(7_574).unwrap()).unwrap();
+        Self {
+            hub: Hub::new(service, limits),
+            now: Instant::now(),
+            _folder: folder,
+        }
+    }
+
+    pub fn connect(&mut self) -> Client {
+        let slot = self.hub.next_slot();
+        let wire = Rc::default();
+        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        self.hub.insert(End(Rc::clone(&wire)), ip, self.now);
+        self.hub.mark(slot, false, true, false);
+        Client { slot, wire }
+    }
+
+    /// A client whose bytes have arrived.
+    pub fn client(&mut self, bytes: &[u8]) -> Client {
+        let client = self.connect();
+        self.send(&client, bytes);
+        client
+    }
+
+    pub fn send(&mut self, client: &Client, bytes: &[u8]) {
+        client.wire.borrow_mut().pieces.push_back(bytes.to_vec());
+        self.hub.mark(client.slot, true, false, false);
+    }
+
+    /// The client takes so many bytes from now on.
+    pub fn take(&mut self, client: &Client, room: Option<usize>) {
+        client.wire.borrow_mut().room = room;
+        self.hub.mark(client.slot, false, true, false);
+    }
+
+    /// One turn.
+    pub fn tick(&mut self) {
+        self.hub.tick(self.now).unwrap();
+    }
+
+    /// Turns until there is nothing to do.
+    pub fn settle(&mut self) {
+        self.tick();
+        while self.hub.has_work() {
+            self.tick();
+        }
+    }
+
+    /// Some time later.
+    pub fn later(&mut self, time: Duration) {
+        self.now += time;
+        self.settle();
+    }
+}
