@@ -217,8 +217,8 @@ impl<F: Files> Store<F> {
         self.log.is_read_only() || self.log.end >= self.checkpoint_at
     }
 
-    /// Begins the log anew. `facts` are what the state adds up to, all of it committed. Without room for a
-    /// new log the old one stays in force, and the checkpoint is due again later.
+    /// Begins the log anew. `facts` are what the state adds up to, all of it committed. Without room or a
+    /// descriptor for a new log the old one stays in force, and the checkpoint is due again later.
     ///
     /// # Errors
     /// The disk failed, now or before.

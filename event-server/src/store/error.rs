@@ -1,10 +1,13 @@
 //! What can be wrong with the store's files. Every error is final: the server stops, exit code 74, and
-//! acknowledges nothing more. A full disk is none; it is [`NoSpace`], and the server goes on.
+//! acknowledges nothing more. A full disk is none, nor is a lack of descriptors; it is [`NoSpace`], and the
+//! server goes on.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use rustix::io::Errno;
 
 use super::Durability;
 use super::rows::RowFlaw;
@@ -106,16 +109,26 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether there was no room: with some made, the same call may succeed.
+    /// Whether there was no room, on the disk or for one more descriptor: with some made, the same call may
+    /// succeed.
     pub(super) fn is_full(&self) -> bool {
         let Self::Io { error, .. } = self else {
             return false;
         };
-        matches!(
+        let full = matches!(
             error.kind(),
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
-        )
+        );
+        full || lacks_descriptors(error)
     }
+}
+
+/// The process or the machine has as many files open as it may: peers can bring that about.
+fn lacks_descriptors(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE)
+    )
 }
 
 impl fmt::Display for StoreError {
@@ -129,6 +142,9 @@ impl fmt::Display for StoreError {
             } => {
                 let path = path.display();
                 let remedy = match error.kind() {
+                    _ if lacks_descriptors(error) => {
+                        "raise the limit of open files (ulimit -n) and start again"
+                    }
                     _ if self.is_full() => "make room and start again",
                     ErrorKind::PermissionDenied => {
                         "let the server's user do that, or set another SERVER_DATA_DIR"

@@ -1,10 +1,15 @@
-//! A client for tests: one blocking socket that speaks frames.
+//! A client for tests, one blocking socket that speaks frames, and what a process looks like from outside.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use frame::{Batch, Bet, Inbox, MessageId, Request};
+
+/// How long to wait for anything: only a broken program makes anybody wait that long.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A reply, as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +28,7 @@ impl Peer {
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self {
             stream,
             inbox: Inbox::new(frame::MAX_REPLY, 64 * 1024),
@@ -125,5 +131,26 @@ pub fn resume(number: u32, upload: u8) -> Request<'static> {
     Request::Resume {
         agency: agency(number),
         upload: frame::UploadId([upload; 16]),
+    }
+}
+
+/// A number of `/proc/PID/status`, by its name; sizes are in kB.
+pub fn status_of(pid: u32, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let value = status.lines().find_map(|line| line.strip_prefix(name));
+    let value = value.expect("no such name").trim_start_matches(':');
+    let number = value.split_whitespace().next().unwrap();
+    number.parse().unwrap()
+}
+
+/// Waits until something is so that nobody announces.
+pub fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(
+            began.elapsed() < PATIENCE,
+            "not within {PATIENCE:?}: {what}"
+        );
+        thread::sleep(Duration::from_millis(5));
     }
 }
