@@ -15,8 +15,10 @@ test: ## every test that needs no container engine
 	cargo test --workspace --locked
 	@compose/test-scripts.sh
 
-bench: ## every bench
-	cargo bench --locked -p benches
+bench: ## every bench, and a table of their figures; some minutes, and best on a quiet machine
+	@mkdir -p target
+	cargo bench --locked -p benches -- --quiet > target/bench.log
+	@cargo run --release --locked -q -p benches --bin table
 
 build: ## both programs, optimised
 	cargo build --release --locked -p event-server -p batch-client

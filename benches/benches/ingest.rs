@@ -8,7 +8,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use benches::BATCH;
 use benches::ingest::{Connection, Run, Upload, start_time};
+use benches::table::{Goal, INGEST, Table, figures};
 use fixtures::programs::program;
 
 /// How often everything is run.
@@ -34,8 +36,10 @@ fn main() -> Outcome {
     }
     build_programs()?;
     let folder = tempfile::tempdir()?;
-    shares(folder.path())?;
-    limits(folder.path())
+    let mut table = Table::default();
+    shares(folder.path(), &mut table)?;
+    limits(folder.path(), &mut table)?;
+    Ok(table.save(&figures()?.join(INGEST))?)
 }
 
 /// Measured are the programs of today.
@@ -52,8 +56,7 @@ fn build_programs() -> Outcome {
     }
 }
 
-fn shares(folder: &Path) -> Outcome {
-    println!("agencies  connection   durable  log        bets/s     floor  share");
+fn shares(folder: &Path, table: &mut Table) -> Outcome {
     for connection in [Connection::Pipelined, Connection::PerRequest] {
         for agencies in AGENCIES {
             let (name, bets) = match connection {
@@ -64,21 +67,24 @@ fn shares(folder: &Path) -> Outcome {
             for durable in [true, false] {
                 for level in ["INFO", "WARNING"] {
                     let main = (name, agencies, level) == ("pipelined", 5, "INFO");
-                    let rounds = if main { MAIN_ROUNDS } else { ROUNDS };
-                    let pairs = (0..rounds)
+                    let pairs = (0..if main { MAIN_ROUNDS } else { ROUNDS })
                         .map(|_| Ok((upload.run_floor(durable)?, upload.run(durable, level)?.time)))
                         .collect::<Outcome<Vec<_>>>()?;
-                    let rate = |time: Duration| upload.bets as f64 / time.as_secs_f64();
-                    println!(
-                        "{agencies:>8}  {name:<11}  {:<7}  {level:<7} {:>9.0} {:>9.0}  {:>5.2}",
-                        if durable { "yes" } else { "no" },
-                        median(pairs.iter().map(|(_, run)| rate(*run))),
-                        median(pairs.iter().map(|(floor, _)| rate(*floor))),
-                        median(
-                            pairs
-                                .iter()
-                                .map(|(floor, run)| floor.as_secs_f64() / run.as_secs_f64())
-                        ),
+                    let seconds = |(floor, run): &(Duration, Duration)| {
+                        (floor.as_secs_f64(), run.as_secs_f64())
+                    };
+                    let pairs: Vec<_> = pairs.iter().map(seconds).collect();
+                    let share = median(pairs.iter().map(|(floor, run)| floor / run));
+                    let rate = |time: f64| format!("{:.2} M/s", upload.bets as f64 / time / 1e6);
+                    let synced = if durable { "durable" } else { "not durable" };
+                    let agency = if agencies == 1 { "agency" } else { "agencies" };
+                    let floor = rate(median(pairs.iter().map(|(floor, _)| *floor)));
+                    add(
+                        table,
+                        format!("{agencies} {agency}, {name}, {synced}, {level}"),
+                        rate(median(pairs.iter().map(|(_, run)| *run))),
+                        format!("{share:.2} of the floor's {floor}"),
+                        main.then_some((Goal::AtLeast(0.6), share)),
                     );
                 }
             }
@@ -88,48 +94,113 @@ fn shares(folder: &Path) -> Outcome {
 }
 
 /// What the programs take beside time.
-fn limits(folder: &Path) -> Outcome {
+fn limits(folder: &Path, table: &mut Table) -> Outcome {
     let run = |bets: u64| -> Outcome<(Run, f64)> {
         let upload = Upload::make(folder, 5, bets, Connection::Pipelined)?;
         Ok((upload.run(true, "INFO")?, upload.bets as f64))
     };
     let nanoseconds = |time: Duration, bets: f64| time.as_secs_f64() * 1e9 / bets;
-    let mib = |bytes: u64| bytes as f64 / 1024.0 / 1024.0;
 
     let starts = (0..20).map(|_| Ok(start_time()?.as_secs_f64() * 1e3));
-    let starts = starts.collect::<Outcome<Vec<f64>>>()?;
-    println!(
-        "\nstart to first answer        {:>7.1} ms",
-        median(starts.into_iter())
+    let start = median(starts.collect::<Outcome<Vec<f64>>>()?.into_iter());
+    let goal = Some((Goal::AtMost(10.0), start));
+    add(
+        table,
+        "start to first answer",
+        format!("{start:.1} ms"),
+        "",
+        goal,
     );
     for name in ["event-server", "batch-client"] {
-        let size = program(name)?.metadata()?.len();
-        println!("{name:<26}   {:>7.1} MiB", mib(size));
+        let size = mib(program(name)?.metadata()?.len());
+        add(
+            table,
+            format!("{name}, stripped"),
+            format!("{size:.1} MiB"),
+            "",
+            None,
+        );
     }
-    let small = (0..9).map(|_| run(100_000)).collect::<Outcome<Vec<_>>>()?;
-    let small = median(
-        small
-            .iter()
-            .map(|(run, bets)| nanoseconds(run.server, *bets)),
+    let upload = Upload::make(folder, 5, PIPELINED, Connection::Pipelined)?;
+    if let Some(calls) = upload.system_calls()? {
+        let batches = upload.bets / BATCH as u64;
+        let calls = calls as f64 / batches as f64;
+        let goal = Some((Goal::AtMost(1.0), calls));
+        add(
+            table,
+            "server, system calls a batch",
+            format!("{calls:.2}"),
+            "",
+            goal,
+        );
+    }
+    let few = (0..9).map(|_| run(100_000)).collect::<Outcome<Vec<_>>>()?;
+    let few = median(few.iter().map(|(run, bets)| nanoseconds(run.server, *bets)));
+    let (many, bets) = run(10_000_000)?;
+    let (server, clients) = (
+        nanoseconds(many.server, bets),
+        nanoseconds(many.clients, bets),
     );
-    println!("server, 100 thousand bets    {small:>7.0} ns a bet");
-    let (large, bets) = run(10_000_000)?;
-    println!(
-        "server, 10 million bets      {:>7.0} ns a bet",
-        nanoseconds(large.server, bets)
+    let growth = server / few;
+    add(
+        table,
+        "server, 100 thousand bets",
+        format!("{few:.0} ns a bet"),
+        "",
+        None,
     );
-    println!(
-        "clients, 10 million bets     {:>7.0} ns a bet",
-        nanoseconds(large.clients, bets)
+    add(
+        table,
+        "server, 10 million bets",
+        format!("{server:.0} ns a bet"),
+        format!("{growth:.2} × 100 thousand"),
+        Some((Goal::AtMost(1.1), growth)),
     );
-    println!(
-        "memory of the server         {:>7.1} MiB",
-        mib(large.server_memory)
+    add(
+        table,
+        "clients, 10 million bets",
+        format!("{clients:.0} ns a bet"),
+        format!("{:.2} × server", clients / server),
+        None,
     );
-    if let Some(memory) = large.client_memory {
-        println!("memory of a client           {:>7.1} MiB", mib(memory));
+    let memory = mib(many.server_memory);
+    let goal = Some((Goal::AtMost(8.0), memory));
+    add(
+        table,
+        "server, most memory",
+        format!("{memory:.1} MiB"),
+        "",
+        goal,
+    );
+    if let Some(memory) = many.client_memory.map(mib) {
+        let goal = Some((Goal::AtMost(6.0), memory));
+        add(
+            table,
+            "client, most memory",
+            format!("{memory:.1} MiB"),
+            "",
+            goal,
+        );
     }
     Ok(())
+}
+
+/// Adds a line and tells it at once: a run takes minutes.
+fn add(
+    table: &mut Table,
+    what: impl Into<String>,
+    figure: impl Into<String>,
+    beside: impl Into<String>,
+    goal: Option<(Goal, f64)>,
+) {
+    let (what, figure, beside) = (what.into(), figure.into(), beside.into());
+    let goal = goal.map_or_else(String::new, |(goal, found)| goal.judge(found));
+    println!("{what}: {figure} {beside} {goal}");
+    table.line(what, figure, beside, goal);
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / 1024.0 / 1024.0
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {

@@ -90,6 +90,33 @@ impl Upload {
     /// # Errors
     /// A program could not be started, or did not end well.
     pub fn run(&self, durable: bool, level: &str) -> io::Result<Run> {
+        self.run_beside(durable, level, |_, _| Ok(()), |()| Ok(()))
+            .map(|(run, ())| run)
+    }
+
+    /// As [`run`](Self::run), durable and at INFO; returns how many system calls the server made in that time.
+    /// `None` where there is no strace.
+    ///
+    /// # Errors
+    /// A program could not be started, or did not end well.
+    pub fn system_calls(&self) -> io::Result<Option<u64>> {
+        let begin = |server: &Process, folder: &Path| match Trace::begin(server, folder) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            begun => begun.map(Some),
+        };
+        let end = |trace: Option<Trace>| trace.map(Trace::end).transpose();
+        let (_, calls) = self.run_beside(true, "INFO", begin, end)?;
+        Ok(calls)
+    }
+
+    /// A run, and something that is begun before it and ended after it.
+    fn run_beside<B, T>(
+        &self,
+        durable: bool,
+        level: &str,
+        before: impl FnOnce(&Process, &Path) -> io::Result<B>,
+        after: impl FnOnce(B) -> io::Result<T>,
+    ) -> io::Result<(Run, T)> {
         let folder = tempfile::tempdir()?;
         let bets = folder.path().join("bets.csv");
         let (server, address) = central(
@@ -102,6 +129,7 @@ impl Upload {
         )?;
         server.signal(Signal::STOP)?;
         let clients = self.start_clients(folder.path(), address, level)?;
+        let beside = before(&server, folder.path())?;
         let before = [server.processor_time()?, total_time(&clients)];
         let begin = Instant::now();
         server.signal(Signal::CONT)?;
@@ -117,12 +145,13 @@ impl Upload {
                 .filter_map(|client| client.memory().ok())
                 .max(),
         };
+        let found = after(beside)?;
         for client in clients {
             client.end()?;
         }
         server.signal(Signal::TERM)?;
         server.end()?;
-        Ok(run)
+        Ok((run, found))
     }
 
     /// Starts the clients of a central that is stopped, and waits until all of them have read their files and
@@ -194,6 +223,33 @@ impl Upload {
             .zip(&self.files)
             .map(|(number, file)| start(number, file))
             .collect()
+    }
+}
+
+/// A count of a process's system calls, by strace.
+struct Trace {
+    strace: Process,
+    table: PathBuf,
+}
+
+impl Trace {
+    fn begin(process: &Process, folder: &Path) -> io::Result<Self> {
+        let table = folder.join("calls");
+        let mut command = Command::new("strace");
+        command.args(["-c", "-f", "-p", &process.pid().to_string(), "-o"]);
+        let strace = Process::start(command.arg(&table), &folder.join("strace.log"))?;
+        wait_until(|| process.is_traced())?;
+        Ok(Self { strace, table })
+    }
+
+    fn end(self) -> io::Result<u64> {
+        self.strace.signal(Signal::INT)?;
+        self.strace.wait()?;
+        // "% time  seconds  usecs/call  calls [errors]  total"
+        let table = fs::read_to_string(&self.table)?;
+        let total = table.lines().find(|line| line.ends_with(" total"));
+        let calls = total.and_then(|line| line.split_whitespace().nth(3)?.parse().ok());
+        calls.ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 }
 

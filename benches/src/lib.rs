@@ -3,6 +3,7 @@
 pub mod floor;
 pub mod ingest;
 pub mod process;
+pub mod table;
 
 use fixtures::{FIXTURES, Row};
 use frame::{Agency, Bet, Birthdate, Document, Name, Number};

@@ -134,6 +134,28 @@ impl Process {
         Err(io::Error::other(format!("{status}: {last}")))
     }
 
+    /// Waits for its end, whatever that is.
+    ///
+    /// # Errors
+    /// It cannot be waited for.
+    pub fn wait(mut self) -> io::Result<()> {
+        self.child.wait().map(drop)
+    }
+
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether another process sees its system calls.
+    pub fn is_traced(&self) -> bool {
+        let status = self.proc("status").unwrap_or_default();
+        let tracer = status
+            .lines()
+            .find_map(|line| line.strip_prefix("TracerPid:"));
+        tracer.is_some_and(|pid| pid.trim() != "0")
+    }
+
     /// Sends a signal.
     ///
     /// # Errors

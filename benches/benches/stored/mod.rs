@@ -1,4 +1,5 @@
 //! A store on the disk that the temporary folder is on, and bets in it.
+#![allow(dead_code, reason = "each bench uses its own part")]
 
 use std::path::Path;
 
