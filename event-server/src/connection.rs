@@ -171,6 +171,21 @@ impl<S: Stream> Connection<S> {
         limits: &Limits,
         tight: bool,
     ) -> Served {
+        let served = self.serve_requests(service, limits, tight);
+        // At once: thousands that each say a little would hold more together than the allocator gives back to
+        // the system later. A peer that sends much keeps its room until the sweep.
+        if self.channel.inbox.allocated() <= Inbox::INITIAL {
+            self.channel.inbox.release();
+        }
+        served
+    }
+
+    fn serve_requests<F: Files>(
+        &mut self,
+        service: &mut Service<F>,
+        limits: &Limits,
+        tight: bool,
+    ) -> Served {
         if self.dead {
             self.hang_up();
         }
@@ -356,11 +371,6 @@ impl<S: Stream> Connection<S> {
                     self.shut_down();
                 }
             }
-        }
-        // At once: thousands that each said a little would hold more together than the allocator gives back
-        // to the system later. A peer that sends much keeps its room until the sweep.
-        if self.channel.inbox.allocated() <= Inbox::INITIAL {
-            self.channel.inbox.release();
         }
         self.watch(now);
     }
