@@ -103,6 +103,12 @@ impl Config {
         )?;
         let port = keys.number("SERVER_PORT", 12_345, 0..=65_535)?;
         keys.get("SERVER_IP", "anything", (), |_| Some(()))?;
+        let durability = keys.get(
+            "SERVER_DURABILITY",
+            "always or never",
+            Durability::Always,
+            durability,
+        )?;
         let config = Self {
             address: SocketAddr::new(bind, port as u16),
             listen_backlog: keys.number("SERVER_LISTEN_BACKLOG", 1_024, 1..=65_535)?,
@@ -119,13 +125,8 @@ impl Config {
                 "data".into(),
                 |text| (!text.is_empty()).then(|| text.into()),
             )?,
-            durability: keys.get(
-                "SERVER_DURABILITY",
-                "always or never",
-                Durability::Always,
-                durability,
-            )?,
-            limits: limits(&mut keys)?,
+            durability,
+            limits: limits(&mut keys, durability)?,
             shutdown_grace: keys.duration(
                 "SERVER_SHUTDOWN_GRACE",
                 Duration::from_secs(2),
@@ -145,7 +146,13 @@ impl Config {
     }
 }
 
-fn limits<E: Fn(&str) -> Option<String>>(keys: &mut Keys<E>) -> Result<Limits, ConfigError> {
+/// Without a sync for its batches to share, a turn gains nothing by being long, and everybody else waits for its end.
+const UNSYNCED_TURN_BYTES: usize = 16 * 1024;
+
+fn limits<E: Fn(&str) -> Option<String>>(
+    keys: &mut Keys<E>,
+    durability: Durability,
+) -> Result<Limits, ConfigError> {
     const GIB: u32 = 1024 * 1024 * 1024;
     let Limits {
         max_connections,
@@ -157,6 +164,10 @@ fn limits<E: Fn(&str) -> Option<String>>(keys: &mut Keys<E>) -> Result<Limits, C
         turn_requests,
         idle_timeout,
     } = Limits::default();
+    let turn_bytes = match durability {
+        Durability::Always => turn_bytes,
+        Durability::Never => UNSYNCED_TURN_BYTES,
+    };
     Ok(Limits {
         max_connections: keys.size("SERVER_MAX_CONNECTIONS", max_connections, 1..=1_000_000)?,
         max_frame: keys.size("SERVER_MAX_FRAME", max_frame, 8_192..=MAX_LENGTH as u32)?,
@@ -329,6 +340,15 @@ mod tests {
         assert_eq!(config.data_dir, Path::new("data"));
         assert_eq!(config.durability, Durability::Always);
         assert_eq!(config.logging_level, Level::Info);
+    }
+
+    #[test]
+    fn turns_without_a_sync_are_short_unless_somebody_says_otherwise() {
+        let turn_bytes = |text| parse(text, &[]).unwrap().config.limits.turn_bytes;
+        assert_eq!(turn_bytes(""), 131_072);
+        assert_eq!(turn_bytes("[DEFAULT]\nSERVER_DURABILITY=never"), 16_384);
+        let said = "[DEFAULT]\nSERVER_DURABILITY=never\nSERVER_TURN_BYTES=65536";
+        assert_eq!(turn_bytes(said), 65_536);
     }
 
     #[test]

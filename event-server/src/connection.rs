@@ -189,19 +189,25 @@ impl<S: Stream> Connection<S> {
         if self.dead {
             self.hang_up();
         }
-        let (mut requests, mut bytes) = (0, 0);
+        // A read may bring many turns' worth of frames: what is read and what is served each have the budget.
+        let (mut requests, mut received, mut served) = (0, 0, 0);
         loop {
             let step = match self.state {
                 State::Sniffing => self.sniff(),
                 State::Echoing => self.echo(),
                 State::Open
-                    if requests == limits.turn_requests || !self.channel.outbox.has_room() =>
+                    if requests == limits.turn_requests
+                        || served >= limits.turn_bytes
+                        || !self.channel.outbox.has_room() =>
                 {
                     return Served::Done;
                 }
                 State::Open => {
                     requests += 1;
-                    self.serve_frame(service)
+                    let unread = self.channel.inbox.unread().len();
+                    let step = self.serve_frame(service);
+                    served += unread - self.channel.inbox.unread().len();
+                    step
                 }
                 State::Held { .. } if tight => return Served::Done,
                 State::Held { agency, query } => match service.winners(agency) {
@@ -215,12 +221,13 @@ impl<S: Stream> Connection<S> {
                 Step::Again => {}
                 Step::Tell(served) => return served,
                 Step::NeedsInput
-                    if bytes >= limits.turn_bytes || tight && self.channel.inbox.needs_memory() =>
+                    if received >= limits.turn_bytes
+                        || tight && self.channel.inbox.needs_memory() =>
                 {
                     return Served::Done;
                 }
                 Step::NeedsInput => match self.receive() {
-                    Received::Bytes(count) => bytes += count,
+                    Received::Bytes(count) => received += count,
                     Received::End => self.input_ended(),
                     Received::NotYet | Received::Full => return Served::Done,
                 },

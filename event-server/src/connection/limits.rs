@@ -15,8 +15,8 @@ pub struct Limits {
     pub max_outbox: usize,
     /// Bytes of both kinds for all connections together; beyond, those that wait longest are closed.
     pub max_buffered: usize,
-    /// Bytes of one connection after which no more are read in this turn, so that all get theirs; the last read
-    /// may bring more, as much as the inbox takes.
+    /// Bytes of one connection that are read, and that are served, in one turn, so that all get theirs; the last
+    /// read may bring more, as much as the inbox takes.
     pub turn_bytes: usize,
     /// Requests of one connection that are served in one turn.
     pub turn_requests: usize,
