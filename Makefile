@@ -1,6 +1,6 @@
 # What can be done with the project; `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run test bench build entrega docker-image docker-compose-up docker-compose-down docker-compose-logs test-containers
+.PHONY: help run test bench soak build entrega docker-image docker-compose-up docker-compose-down docker-compose-logs test-containers
 
 # The definition that generar-compose.sh was asked for, else the committed one.
 COMPOSE = docker compose -f $(or $(wildcard docker-compose-dev.yaml),compose/dev.yaml)
@@ -19,6 +19,9 @@ bench: ## every bench, and a table of their figures; some minutes, and best on a
 	@mkdir -p target
 	cargo bench --locked -p benches -- --quiet > target/bench.log
 	@cargo run --release --locked -q -p benches --bin table
+
+soak: build ## beside every abuse: what it costs, and that all promises are kept (SOAK_MINUTES=1 of all at once)
+	cargo run --release --locked -q -p benches --bin soak
 
 build: ## both programs, optimised
 	cargo build --release --locked -p event-server -p batch-client

@@ -4,6 +4,7 @@ pub mod floor;
 pub mod ingest;
 pub mod process;
 pub mod table;
+pub mod soak;
 
 use fixtures::{FIXTURES, Row};
 use frame::{Agency, Bet, Birthdate, Document, Name, Number};

@@ -1,0 +1,190 @@
+//! A lottery beside every abuse that there is, what it costs and whether all promises are kept. `make soak` runs it.
+//!
+//! First each abuse alone: it and an undisturbed upload take turns, and what counts is the median of their ratios, so
+//! that a noisy machine does not matter. Then all of them at once, again and again, for `SOAK_MINUTES` (1). What the
+//! abusers do follows from `SOAK_SEED`, which is printed. Ends with an error where a promise is broken or a figure
+//! missed: figures are of the machine too, and so this is no test.
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use benches::soak::abuse::{Abuse, OTHERS, SILENT};
+use benches::soak::{Beside, Latencies, Lottery, Seen};
+use event_server::descriptors::room_for_connections;
+
+/// Bets of a lottery.
+const BETS: u64 = 2_000_000;
+
+/// How often each abuse is measured.
+const PAIRS: usize = 3;
+
+/// Connections of an abuse that is about their number, alone and beside all others.
+const CROWD: usize = 10_000;
+const CROWD_IN_THE_MIX: usize = 4_000;
+
+/// What is left of the upload's speed beside idle connections, and beside abuse.
+const BESIDE_IDLE: f64 = 0.8;
+const BESIDE_ABUSE: f64 = 0.5;
+
+/// What 99 of 100 echoed lines do not exceed beside an upload that nothing else disturbs.
+const ECHO: Duration = Duration::from_millis(5);
+
+const HEAD: &str = "
+                                        echo                 memory         connec- clients'  lines
+beside the upload            bets/s ratio    p50    p99    max before   peak  after   tions again of log";
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    match soak() {
+        Ok(missed) if missed.is_empty() => {
+            println!(
+                "\nall promises kept: the right winners, every bet stored once, memory given back, logs in bounds"
+            );
+            ExitCode::SUCCESS
+        }
+        Ok(missed) => {
+            println!();
+            missed
+                .iter()
+                .for_each(|sentence| println!("MISSED: {sentence}"));
+            ExitCode::FAILURE
+        }
+        Err(e) => {
+            eprintln!("the soak was not done: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn soak() -> Outcome<Vec<String>> {
+    let minutes: f64 = setting("SOAK_MINUTES", 1.0)?;
+    let seed: u64 = setting("SOAK_SEED", 1)?;
+    // Only the rounds that have this in their name.
+    let filter = std::env::args().nth(1).unwrap_or_default();
+    let others = OTHERS.iter().map(|abuse| (abuse, BESIDE_ABUSE));
+    let room = room_for_connections()?;
+    if room < CROWD * 3 / 2 {
+        let what = format!("the limit of descriptors leaves room for {room}: raise it (ulimit -n)");
+        return Err(what.into());
+    }
+    let folder = tempfile::tempdir()?;
+    let mut soak = Soak {
+        lottery: Lottery::make(folder.path(), BETS)?,
+        seed,
+        missed: Vec::new(),
+    };
+    println!("{BETS} bets of five agencies in a lottery, seed {seed}; milliseconds and MiB");
+    println!("{HEAD}");
+    if "an echo check".contains(&filter) {
+        soak.alone("an echo check", &[], BESIDE_ABUSE)?;
+    }
+    for (abuse, least) in [(&SILENT, BESIDE_IDLE)].into_iter().chain(others) {
+        if abuse.name.contains(&filter) {
+            soak.alone(abuse.name, &[abuse], least)?;
+        }
+    }
+    let until = Instant::now() + Duration::from_secs_f64(minutes * 60.0);
+    while Instant::now() < until {
+        soak.mix()?;
+    }
+    Ok(soak.missed)
+}
+
+/// A number of the environment.
+fn setting<T: FromStr>(key: &str, default: T) -> Outcome<T> {
+    let Ok(value) = std::env::var(key) else {
+        return Ok(default);
+    };
+    let wrong = |_| format!("{key} is '{value}', allowed is a number");
+    Ok(value.parse().map_err(wrong)?)
+}
+
+struct Soak {
+    lottery: Lottery,
+    /// Of the next lottery; each has its own.
+    seed: u64,
+    /// What was promised and not kept, or not reached, a sentence each.
+    missed: Vec<String>,
+}
+
+impl Soak {
+    /// What this abuse, and an echo check, cost an upload that nobody else disturbs.
+    fn alone(&mut self, name: &str, abuses: &[&'static Abuse], least: f64) -> Outcome {
+        let mut echo = Latencies::default();
+        let mut pairs = Vec::new();
+        for _ in 0..PAIRS {
+            let undisturbed = self.play(name, &[], false, CROWD, false)?;
+            let mut disturbed = self.play(name, abuses, true, CROWD, false)?;
+            echo.extend(std::mem::take(&mut disturbed.echo));
+            let ratio = undisturbed.time.as_secs_f64() / disturbed.time.as_secs_f64();
+            pairs.push((ratio, disturbed));
+        }
+        pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (ratio, seen) = &pairs[PAIRS / 2];
+        self.print(name, seen, Some(*ratio), &echo);
+        if *ratio < least {
+            let what = format!("beside {name} the upload has {ratio:.2} of its speed, not {least}");
+            self.missed.push(what);
+        }
+        if abuses.is_empty() && echo.percentile(99) > Some(ECHO) {
+            let what = format!("99 of 100 lines are not echoed within {ECHO:?}");
+            self.missed.push(what);
+        }
+        Ok(())
+    }
+
+    /// Everything at once, on a disk that is synced.
+    fn mix(&mut self) -> Outcome {
+        let all: Vec<&Abuse> = OTHERS.iter().chain([&SILENT]).collect();
+        let name = format!("all of it, seed {}", self.seed);
+        let seen = self.play(&name, &all, true, CROWD_IN_THE_MIX, true)?;
+        self.print(&name, &seen, None, &seen.echo);
+        Ok(())
+    }
+
+    fn play(
+        &mut self,
+        name: &str,
+        abuses: &[&'static Abuse],
+        echo: bool,
+        crowd: usize,
+        durable: bool,
+    ) -> Outcome<Seen> {
+        let seed = self.seed;
+        let seen = self.lottery.play(Beside {
+            abuses,
+            crowd,
+            echo,
+            durable,
+            seed,
+        });
+        let seen = seen.map_err(|e| format!("beside {name}, with seed {seed}: {e}"))?;
+        let broken = seen.broken.iter();
+        (self.missed).extend(broken.map(|what| format!("beside {name}, with seed {seed}: {what}")));
+        self.seed += 1;
+        Ok(seen)
+    }
+
+    fn print(&self, name: &str, seen: &Seen, ratio: Option<f64>, echo: &Latencies) {
+        let rate = self.lottery.bets() as f64 / seen.time.as_secs_f64();
+        let ratio = ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
+        let [p50, p99, max] = [50, 99, 100].map(|percent| {
+            let time = echo.percentile(percent).unwrap_or_default();
+            format!("{:.1}", time.as_secs_f64() * 1e3)
+        });
+        let [before, peak, after] =
+            [seen.before, seen.peak, seen.after].map(|bytes| bytes as f64 / 1024.0 / 1024.0);
+        let Seen {
+            connections,
+            reconnects,
+            lines,
+            ..
+        } = seen;
+        println!(
+            "{name:<26} {rate:>8.0} {ratio:>5} {p50:>6} {p99:>6} {max:>6} {before:>6.1} {peak:>6.1} {after:>6.1} {connections:>7} {reconnects:>5} {lines:>7}"
+        );
+    }
+}

@@ -1,0 +1,243 @@
+//! Who abuses the central, and how: a thread for each, at its own pace, until the lottery's upload is stored.
+//!
+//! Every abuser first settles: it opens what is to be open when the upload begins. It then acts once a tick, so that
+//! what it takes of the machine is bounded, and is the same beside a slow central as beside a fast one.
+
+mod connections;
+mod requests;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::peer::{self, Peer};
+use crate::process::echo;
+
+/// Between two acts of an abuser.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Connections that are opened before an echo shows that the central has accepted them: fewer than its backlog.
+const AT_ONCE: usize = 500;
+
+/// A kind of abuse.
+pub struct Abuse {
+    /// What it does, in a few words.
+    pub name: &'static str,
+    act: fn(&mut Abuser<'_>) -> io::Result<()>,
+}
+
+/// Says nothing, all the time.
+pub const SILENT: Abuse = Abuse {
+    name: "10,000 idle connections",
+    act: connections::silent,
+};
+
+/// All others.
+pub const OTHERS: [Abuse; 10] = [
+    Abuse {
+        name: "10,000 that come and go",
+        act: connections::leaving,
+    },
+    Abuse {
+        name: "a byte a second from 1,000",
+        act: connections::trickling,
+    },
+    Abuse {
+        name: "sends, never reads",
+        act: connections::deaf,
+    },
+    Abuse {
+        name: "connects and resets",
+        act: connections::resetting,
+    },
+    Abuse {
+        name: "text without end",
+        act: connections::endless_text,
+    },
+    Abuse {
+        name: "broken frames",
+        act: connections::broken_frames,
+    },
+    Abuse {
+        name: "batches with a bad bet",
+        act: requests::spoiled_batches,
+    },
+    Abuse {
+        name: "odd bytes in every field",
+        act: requests::odd_fields,
+    },
+    Abuse {
+        name: "requests for others",
+        act: requests::for_others,
+    },
+    Abuse {
+        name: "winners queries, held",
+        act: requests::queries,
+    },
+];
+
+const SETTLING: u8 = 0;
+const ACTING: u8 = 1;
+const ENDED: u8 = 2;
+
+/// What the abusers of a lottery share.
+pub struct Scene<'a> {
+    /// The central's.
+    pub(super) address: SocketAddr,
+    crowd: usize,
+    /// What each agency is to be told.
+    winners: &'a [Vec<String>],
+    phase: AtomicU8,
+    failed: AtomicBool,
+}
+
+/// Ends a scene where nobody else does.
+pub(super) struct EndOnDrop<'a>(&'a Scene<'a>);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl<'a> Scene<'a> {
+    pub(super) fn new(address: SocketAddr, crowd: usize, winners: &'a [Vec<String>]) -> Self {
+        Self {
+            address,
+            crowd,
+            winners,
+            phase: AtomicU8::new(SETTLING),
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn begin(&self) {
+        self.phase.store(ACTING, Ordering::Relaxed);
+    }
+
+    pub(super) fn end(&self) {
+        self.phase.store(ENDED, Ordering::Relaxed);
+    }
+
+    pub(super) fn end_on_drop(&self) -> EndOnDrop<'_> {
+        EndOnDrop(self)
+    }
+
+    pub(super) fn ended(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == ENDED
+    }
+
+    /// Whether somebody met what may not be.
+    pub(super) fn failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+}
+
+/// What an abuser did that the central's files will tell of.
+#[derive(Debug, Default)]
+pub(super) struct Deeds {
+    /// Connections that it made.
+    pub(super) connections: u64,
+    /// Requests that the central did.
+    pub(super) accepted: u64,
+    /// The rows of the bets that are stored for it.
+    pub(super) rows: Vec<String>,
+}
+
+impl Deeds {
+    pub(super) fn add(&mut self, other: Self) {
+        self.connections += other.connections;
+        self.accepted += other.accepted;
+        self.rows.extend(other.rows);
+    }
+}
+
+/// One who abuses.
+pub(super) struct Abuser<'a> {
+    scene: &'a Scene<'a>,
+    settled: Sender<()>,
+    /// Where its connections come from: nobody else's do.
+    from: Ipv4Addr,
+    rng: Rng,
+    deeds: Deeds,
+}
+
+impl<'a> Abuser<'a> {
+    /// The abuser of this number, from 1 on.
+    pub(super) fn new(scene: &'a Scene<'a>, settled: Sender<()>, number: u8, seed: u64) -> Self {
+        // The ports of a connection that is closed stay taken for a minute.
+        static ADDRESSES: AtomicU32 = AtomicU32::new(Ipv4Addr::new(127, 1, 0, 1).to_bits());
+        let from = Ipv4Addr::from_bits(ADDRESSES.fetch_add(1, Ordering::Relaxed));
+        Self {
+            scene,
+            settled,
+            from,
+            rng: Rng::with_seed(seed ^ u64::from(number)),
+            deeds: Deeds::default(),
+        }
+    }
+
+    /// Acts until the end; returns what it did.
+    ///
+    /// # Errors
+    /// The central did what it may not do.
+    pub(super) fn run(mut self, abuse: &Abuse) -> io::Result<Deeds> {
+        let acted = (abuse.act)(&mut self);
+        if acted.is_err() {
+            self.scene.failed.store(true, Ordering::Relaxed);
+            // Nobody has to wait for this one.
+            let _ = self.settled.send(());
+        }
+        match acted {
+            Ok(()) => Ok(self.deeds),
+            Err(e) => Err(io::Error::other(format!("{}: {e}", abuse.name))),
+        }
+    }
+
+    /// What is to be open before the upload begins is open.
+    fn settle(&self) -> io::Result<()> {
+        self.settled.send(()).map_err(io::Error::other)?;
+        while self.scene.phase.load(Ordering::Relaxed) == SETTLING {
+            thread::sleep(TICK);
+        }
+        Ok(())
+    }
+
+    /// Waits for the next tick; `false` at the end.
+    fn goes_on(&self) -> bool {
+        thread::sleep(TICK);
+        !self.scene.ended()
+    }
+
+    fn connect(&mut self) -> io::Result<TcpStream> {
+        self.deeds.connections += 1;
+        peer::connect(self.scene.address, Some(self.from))
+    }
+
+    fn peer(&mut self) -> io::Result<Peer> {
+        self.deeds.connections += 1;
+        Peer::connect(self.scene.address, Some(self.from))
+    }
+
+    /// Opens so many connections, all of them accepted.
+    fn crowd<T>(
+        &mut self,
+        count: usize,
+        mut open: impl FnMut(&mut Self) -> io::Result<T>,
+    ) -> io::Result<Vec<T>> {
+        let mut crowd = Vec::with_capacity(count);
+        while crowd.len() < count {
+            for _ in 0..AT_ONCE.min(count - crowd.len()) {
+                crowd.push(open(self)?);
+            }
+            self.deeds.connections += 1;
+            echo(self.scene.address)?;
+        }
+        Ok(crowd)
+    }
+}

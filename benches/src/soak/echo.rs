@@ -1,0 +1,54 @@
+//! Is the central alive, and how soon does it say so?
+
+use std::io::{self, Read, Write};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::abuse::Scene;
+use super::peer;
+
+/// Between two lines.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// How long the echoed lines took, each from before its connection was made until it had come back.
+#[derive(Clone, Debug, Default)]
+pub struct Latencies(Vec<Duration>);
+
+impl Latencies {
+    /// How many lines.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Adds those of another run.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// What so many of a hundred lines did not exceed; `None` without a line.
+    pub fn percentile(&self, percent: usize) -> Option<Duration> {
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable();
+        let last = sorted.len().checked_sub(1)?;
+        sorted.get(last * percent / 100).copied()
+    }
+}
+
+/// Has lines echoed from the scene's begin to its end.
+pub(super) fn sample(scene: &Scene<'_>) -> io::Result<Latencies> {
+    let mut latencies = Vec::new();
+    let mut reply = Vec::new();
+    while !scene.ended() {
+        let begin = Instant::now();
+        let mut stream = peer::connect(scene.address, None)?;
+        stream.write_all(b"are you there?\n")?;
+        reply.clear();
+        stream.read_to_end(&mut reply)?;
+        latencies.push(begin.elapsed());
+        if reply != b"are you there?\n" {
+            return Err(io::Error::other("the echo is another line"));
+        }
+        thread::sleep(PAUSE);
+    }
+    Ok(Latencies(latencies))
+}

@@ -1,0 +1,76 @@
+//! Sockets of the abusers: plain ones, and one that speaks frames.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use frame::{HEADER, Inbox, MAX_REPLY, MessageId};
+use socket2::{Domain, SockRef, Socket, Type};
+
+/// How long an answer may take: only a broken central takes that long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Connects, from this address of the loopback network if from any: each has its own ports.
+pub(super) fn connect(to: SocketAddr, from: Option<Ipv4Addr>) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
+    if let Some(from) = from {
+        socket.bind(&SocketAddr::from((from, 0)).into())?;
+    }
+    socket.connect(&to.into())?;
+    socket.set_tcp_nodelay(true)?;
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+/// Closes it with a reset.
+pub(super) fn reset(stream: TcpStream) -> io::Result<()> {
+    SockRef::from(&stream).set_linger(Some(Duration::ZERO))
+}
+
+/// A frame of this type, whatever its payload holds.
+pub(super) fn frame(kind: u16, payload: &[u8]) -> Vec<u8> {
+    let length = (HEADER - 4 + payload.len()) as u32;
+    let mut frame = length.to_be_bytes().to_vec();
+    frame.extend(kind.to_be_bytes());
+    frame.extend(MessageId::of(payload).0);
+    frame.extend(payload);
+    frame
+}
+
+/// A blocking connection that speaks frames.
+pub(super) struct Peer {
+    stream: TcpStream,
+    inbox: Inbox,
+}
+
+impl Peer {
+    pub(super) fn connect(to: SocketAddr, from: Option<Ipv4Addr>) -> io::Result<Self> {
+        let stream = connect(to, from)?;
+        let inbox = Inbox::new(MAX_REPLY, 0);
+        Ok(Self { stream, inbox })
+    }
+
+    pub(super) fn send(&mut self, kind: u16, payload: &[u8]) -> io::Result<()> {
+        self.stream.write_all(&frame(kind, payload))
+    }
+
+    /// The payload of the next reply.
+    pub(super) fn answer(&mut self) -> io::Result<String> {
+        loop {
+            if let Some(frame) = self.inbox.frame().map_err(io::Error::other)? {
+                return Ok(String::from_utf8_lossy(frame.payload).into_owned());
+            }
+            if self.inbox.fill(|space| self.stream.read(space))? == Some(0) {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+
+    /// Sends a request, and returns the payload of its reply.
+    pub(super) fn ask(&mut self, kind: u16, payload: &[u8]) -> io::Result<String> {
+        self.send(kind, payload)?;
+        self.answer()
+    }
+}
