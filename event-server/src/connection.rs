@@ -324,7 +324,8 @@ impl<S: Stream> Connection<S> {
 
     /// Answers a held query without a result: its place is needed. The client asks again.
     pub fn turn_away(&mut self) {
-        if let State::Held { query, .. } = self.state {
+        if let State::Held { agency, query } = self.state {
+            report::winners_turned_away(agency);
             self.answer(query, &Reply::Winners(Winners::InProgress));
         }
     }

@@ -306,6 +306,10 @@ impl<S: Stream, F: Files> Hub<S, F> {
                 self.enqueue(slot);
             }
         }
+        // What a crowd took is given back once it has gone.
+        if self.connections.len() < self.connections.capacity() / 4 {
+            self.connections.shrink_to_fit();
+        }
         self.service.retry()?;
         report::repeats();
         let idle = self.connections.is_empty() && !self.service.retries();

@@ -4,17 +4,23 @@
 //! `key: value`, and no value from outside can hold a `|` or a line break. Names and birthdates of
 //! bettors never reach a line. What peers can cause at will is counted rather than repeated: see [`repeats`].
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::fmt::Display;
+mod counts;
+
+use std::fmt::{Arguments, Display};
 use std::net::{IpAddr, SocketAddr};
 
 use frame::line::{CRITICAL, Escaped};
 use frame::{Agency, Bet, UploadId};
 use tracing::{debug, error, info, warn};
 
-/// Lines of one kind about a peer's failures between two calls of [`repeats`]; more are counted.
-const BEFORE_COUNTING: u64 = 100;
+use self::counts::Kind;
+
+/// Lines of one kind about a peer's failures that are written between two calls of [`repeats`].
+const FAILURES: u64 = 100;
+
+/// The same of lines about connections that come, speak a line of text, and go. What is done for an agency is
+/// told each time.
+const PASSERS_BY: u64 = 1_000;
 
 /// How the contract names this program.
 const CONTAINER: &str = "server";
@@ -62,12 +68,15 @@ pub fn store_warning(warning: &dyn Display) {
 
 /// The server waits for connections.
 pub fn accepting() {
-    info!("action: accept_connections | result: in_progress");
+    limited(("accept_connections", IN_PROGRESS), PASSERS_BY, || {
+        info!("action: accept_connections | result: in_progress");
+    });
 }
 
 /// A connection was accepted; `quiet` for a health check.
 pub fn accepted(ip: IpAddr, quiet: bool) {
-    leveled(
+    passer_by(
+        "accept_connections",
         quiet,
         format_args!("action: accept_connections | result: success | ip: {ip}"),
     );
@@ -81,7 +90,8 @@ pub fn accept_failed(error: &dyn Display) {
 /// A line of text came; `quiet` for a health check.
 pub fn text_received(ip: IpAddr, text: &str, quiet: bool) {
     let msg = Escaped(text);
-    leveled(
+    passer_by(
+        "receive_message",
         quiet,
         format_args!("action: receive_message | result: success | ip: {ip} | msg: {msg}"),
     );
@@ -89,14 +99,14 @@ pub fn text_received(ip: IpAddr, text: &str, quiet: bool) {
 
 /// A peer broke the framing, or spoke no language of ours.
 pub fn receive_failed(ip: IpAddr, error: &dyn Display) {
-    limited("receive_message", || {
+    failure("receive_message", || {
         error!("action: receive_message | result: fail | ip: {ip} | error: {error}");
     });
 }
 
 /// A peer took too long.
 pub fn timed_out(ip: IpAddr, waited_for: &str) {
-    limited("receive_message", || {
+    failure("receive_message", || {
         warn!(
             "action: receive_message | result: fail | ip: {ip} | error: timed out waiting for {waited_for}"
         );
@@ -105,14 +115,15 @@ pub fn timed_out(ip: IpAddr, waited_for: &str) {
 
 /// A connection was dropped because all connections together buffer too much, and it waits longest.
 pub fn evicted(ip: IpAddr) {
-    limited("evict_connection", || {
+    limited(("evict_connection", SUCCESS), FAILURES, || {
         warn!("action: evict_connection | result: success | ip: {ip}");
     });
 }
 
 /// A connection is closed; `quiet` for a health check.
 pub fn connection_closed(ip: IpAddr, quiet: bool) {
-    leveled(
+    passer_by(
+        "close_connection",
         quiet,
         format_args!("action: close_connection | result: success | ip: {ip}"),
     );
@@ -120,7 +131,7 @@ pub fn connection_closed(ip: IpAddr, quiet: bool) {
 
 /// A connection was lost.
 pub fn connection_lost(ip: IpAddr, error: &dyn Display) {
-    limited("close_connection", || {
+    failure("close_connection", || {
         info!("action: close_connection | result: fail | ip: {ip} | error: {error}");
     });
 }
@@ -133,7 +144,7 @@ pub fn bet_stored(bet: &Bet<'_>) {
 
 /// A single bet was refused.
 pub fn bet_refused(error: &dyn Display) {
-    limited("apuesta_almacenada", || {
+    failure("apuesta_almacenada", || {
         error!("action: apuesta_almacenada | result: fail | error: {error}");
     });
 }
@@ -145,7 +156,7 @@ pub fn batch_stored(bets: u32) {
 
 /// A batch was refused.
 pub fn batch_refused(bets: usize, error: &dyn Display) {
-    limited("apuesta_recibida", || {
+    failure("apuesta_recibida", || {
         error!("action: apuesta_recibida | result: fail | cantidad: {bets} | error: {error}");
     });
 }
@@ -157,7 +168,7 @@ pub fn finished(agency: Agency) {
 
 /// An agency may not finish.
 pub fn finished_refused(agency: Agency, error: &dyn Display) {
-    limited("notify_finished", || {
+    failure("notify_finished", || {
         error!("action: notify_finished | result: fail | agency: {agency} | error: {error}");
     });
 }
@@ -171,14 +182,14 @@ pub fn resumed(agency: Agency, upload: UploadId, bets: u64) {
 
 /// An agency may not go on with an upload.
 pub fn resume_refused(agency: Agency, error: &dyn Display) {
-    limited("resume", || {
+    failure("resume", || {
         error!("action: resume | result: fail | agency: {agency} | error: {error}");
     });
 }
 
 /// A connection was dropped because its upload goes on elsewhere.
 pub fn fenced(ip: IpAddr) {
-    limited("fence_connection", || {
+    limited(("fence_connection", SUCCESS), FAILURES, || {
         warn!("action: fence_connection | result: success | ip: {ip}");
     });
 }
@@ -188,6 +199,15 @@ pub fn winners_held(agency: Agency) {
     debug!("action: consulta_ganadores | result: in_progress | agency: {agency}");
 }
 
+/// A held winners query gave way: its client asks again.
+pub fn winners_turned_away(agency: Agency) {
+    limited(("consulta_ganadores", IN_PROGRESS), FAILURES, || {
+        warn!(
+            "action: consulta_ganadores | result: in_progress | agency: {agency} | warning: too many are held, this one is to ask again"
+        );
+    });
+}
+
 /// A winners query was answered.
 pub fn winners_told(agency: Agency) {
     info!("action: consulta_ganadores | result: success | agency: {agency}");
@@ -195,14 +215,14 @@ pub fn winners_told(agency: Agency) {
 
 /// A winners query was refused.
 pub fn winners_refused(agency: Agency, error: &dyn Display) {
-    limited("consulta_ganadores", || {
+    failure("consulta_ganadores", || {
         error!("action: consulta_ganadores | result: fail | agency: {agency} | error: {error}");
     });
 }
 
 /// A whole frame held no request.
 pub fn request_refused(ip: IpAddr, error: &dyn Display) {
-    limited("receive_message", || {
+    failure("receive_message", || {
         error!("action: receive_message | result: fail | ip: {ip} | error: {error}");
     });
 }
@@ -249,37 +269,35 @@ pub fn exit_failed(error: &dyn Display) {
     error!(target: CRITICAL, "action: exit | result: fail | container: {CONTAINER} | error: {error}");
 }
 
-thread_local! {
-    /// How many lines there were of each action, since [`repeats`] was called last.
-    static LINES: RefCell<BTreeMap<&'static str, u64>> = const { RefCell::new(BTreeMap::new()) };
-}
-
-fn limited(action: &'static str, line: impl FnOnce()) {
-    let count = LINES.with_borrow_mut(|lines| {
-        let count = lines.entry(action).or_default();
-        *count += 1;
-        *count
-    });
-    if count <= BEFORE_COUNTING {
-        line();
-    }
-}
-
 /// Tells how many lines were only counted since the last call; to be called about once a second.
 pub fn repeats() {
-    for (action, count) in LINES.with_borrow_mut(std::mem::take) {
-        if let Some(more @ 1..) = count.checked_sub(BEFORE_COUNTING) {
-            warn!(
-                "action: {action} | result: fail | repeated: {more} | error: as the lines before, only counted"
-            );
-        }
+    for ((action, result), more) in counts::take_withheld() {
+        let note = if result == FAIL { "error" } else { "warning" };
+        warn!(
+            "action: {action} | result: {result} | repeated: {more} | {note}: as the lines before, only counted"
+        );
     }
 }
 
-fn leveled(quiet: bool, line: std::fmt::Arguments<'_>) {
+const SUCCESS: &str = "success";
+const FAIL: &str = "fail";
+const IN_PROGRESS: &str = "in_progress";
+
+fn failure(action: &'static str, line: impl FnOnce()) {
+    limited((action, FAIL), FAILURES, line);
+}
+
+/// A line about a connection; a quiet one is for those who look for every line.
+fn passer_by(action: &'static str, quiet: bool, line: Arguments<'_>) {
     if quiet {
-        debug!("{line}")
+        debug!("{line}");
     } else {
-        info!("{line}")
+        limited((action, SUCCESS), PASSERS_BY, || info!("{line}"));
+    }
+}
+
+fn limited(kind: Kind, most: u64, line: impl FnOnce()) {
+    if counts::admit(kind, most) {
+        line();
     }
 }

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 
-use common::{Peer, agency, batch, bet, encode, finished, one, resume, row, winners};
+use common::{Peer, agency, batch, bet, encode, finished, one, reset, resume, row, winners};
 use fixtures::programs::{self, Running};
 use frame::{Frame, MessageId, Request};
 use tempfile::TempDir;
@@ -235,25 +235,18 @@ fn a_client_that_vanishes_while_held_leaves_the_others_their_winners() {
     for _ in 0..3 {
         central.peer().send(&winners(1));
     }
-    let mut reset = central.peer();
-    reset.send(&winners(1));
+    let mut vanishing = central.peer();
+    vanishing.send(&winners(1));
     central
         .program
         .wait_for("result: in_progress | agency: 1")
         .unwrap();
-    socket_reset(reset.stream);
+    reset(vanishing.stream);
     let mut patient = central.peer();
     patient.send(&winners(1));
     assert_eq!(central.peer().ask(&finished(1)), SUCCESS);
     assert_eq!(patient.answer().unwrap().payload, "{ganadores:}");
     central.stop();
-}
-
-/// Closes a connection with a reset.
-fn socket_reset(stream: TcpStream) {
-    socket2::SockRef::from(&stream)
-        .set_linger(Some(std::time::Duration::ZERO))
-        .unwrap();
 }
 
 #[test]

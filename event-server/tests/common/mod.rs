@@ -76,6 +76,13 @@ impl Peer {
     }
 }
 
+/// Closes a connection with a reset.
+pub fn reset(stream: TcpStream) {
+    socket2::SockRef::from(&stream)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
+}
+
 /// A request as a frame.
 pub fn encode(request: &Request<'_>) -> (Vec<u8>, MessageId) {
     let mut bytes = Vec::new();

@@ -1,0 +1,57 @@
+//! How often a line was asked for that peers can cause at will: the first are written, more are only counted.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+/// An action and its result.
+pub(super) type Kind = (&'static str, &'static str);
+
+#[derive(Default)]
+struct Count {
+    written: u64,
+    withheld: u64,
+}
+
+thread_local! {
+    static COUNTS: RefCell<BTreeMap<Kind, Count>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// Whether a line of this kind is to be written: while there were fewer than `most` since the last
+/// [`take_withheld`].
+pub(super) fn admit(kind: Kind, most: u64) -> bool {
+    COUNTS.with_borrow_mut(|counts| {
+        let count = counts.entry(kind).or_default();
+        let admitted = count.written < most;
+        if admitted {
+            count.written += 1;
+        } else {
+            count.withheld += 1;
+        }
+        admitted
+    })
+}
+
+/// The kinds of which lines were withheld, with how many, each at least one. Everything begins anew.
+pub(super) fn take_withheld() -> impl Iterator<Item = (Kind, u64)> {
+    let counts = COUNTS.with_borrow_mut(std::mem::take).into_iter();
+    counts
+        .map(|(kind, count)| (kind, count.withheld))
+        .filter(|(_, withheld)| *withheld > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_each_kind_so_many_are_written_and_the_rest_is_counted_until_it_is_told() {
+        let (refused, lost) = (("resume", "fail"), ("close_connection", "fail"));
+        for _ in 0..2 {
+            let admitted = (0..7).filter(|_| admit(refused, 5)).count();
+            assert_eq!(admitted, 5);
+            assert!((0..5).all(|_| admit(lost, 5)));
+            assert_eq!(take_withheld().collect::<Vec<_>>(), [(refused, 2)]);
+        }
+        assert_eq!(take_withheld().count(), 0);
+    }
+}

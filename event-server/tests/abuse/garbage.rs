@@ -1,0 +1,1 @@
+//! Who sends what is no request, or no good one.

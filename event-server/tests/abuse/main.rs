@@ -1,0 +1,23 @@
+//! Peers that mean no good, beside five agencies that send their files to a real server.
+//!
+//! ```text
+//! lottery   the server, the five agencies, and what must hold whatever goes on beside them
+//! log       what must hold of every log
+//! slow      who sends a byte now and then, who never reads, who says nothing
+//! crowd     who comes in thousands, goes at once, asks again and again
+//! garbage   who sends what is no request, or no good one
+//! ```
+//!
+//! In each test the agencies are told the right winners, every bet is stored once and nothing else is, the server's
+//! memory goes back to where an undisturbed one has it, and the log says what went on in bounded words. How
+//! fast the agencies were is printed, beside an undisturbed run: `cargo test -p event-server --test abuse -- --nocapture`.
+#![cfg(target_os = "linux")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod crowd;
+mod garbage;
+mod log;
+mod lottery;
+mod slow;
