@@ -92,6 +92,14 @@ pub fn audit(log: &str, sweeps: usize) {
     }
 }
 
+/// Asserts that the log tells of something.
+pub fn tells(log: &str, what: &str) {
+    assert!(
+        log.contains(what),
+        "the log does not tell of '{what}':\n{log}"
+    );
+}
+
 /// How often that happened: the lines of it, and those that were only counted.
 pub fn times(log: &str, action: &str, result: &str) -> usize {
     let of = |line: &Line<'_>| line.parts[0].1 == action && line.parts[1].1 == result;

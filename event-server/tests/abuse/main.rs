@@ -5,7 +5,8 @@
 //! log       what must hold of every log
 //! slow      who sends a byte now and then, who never reads, who says nothing
 //! crowd     who comes in thousands, goes at once, asks again and again
-//! garbage   who sends what is no request, or no good one
+//! garbage   who sends what is no request at all
+//! refused   who sends requests that are refused
 //! ```
 //!
 //! In each test the agencies are told the right winners, every bet is stored once and nothing else is, the server's
@@ -20,4 +21,5 @@ mod crowd;
 mod garbage;
 mod log;
 mod lottery;
+mod refused;
 mod slow;

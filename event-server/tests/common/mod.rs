@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use frame::{Batch, Bet, Inbox, MessageId, Request};
+use frame::{Batch, Bet, Inbox, MIN_LENGTH, MessageId, Request};
 
 /// How long to wait for anything: only a broken program makes anybody wait that long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -88,6 +88,16 @@ pub fn encode(request: &Request<'_>) -> (Vec<u8>, MessageId) {
     let mut bytes = Vec::new();
     let id = request.encode(&mut bytes);
     (bytes, id)
+}
+
+/// A frame of any type with any payload.
+pub fn raw(kind: u16, payload: &[u8]) -> Vec<u8> {
+    let length = (MIN_LENGTH + payload.len()) as u32;
+    let mut bytes = length.to_be_bytes().to_vec();
+    bytes.extend_from_slice(&kind.to_be_bytes());
+    bytes.extend_from_slice(&MessageId::of(payload).0);
+    bytes.extend_from_slice(payload);
+    bytes
 }
 
 pub fn agency(number: u32) -> frame::Agency {

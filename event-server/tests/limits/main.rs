@@ -13,9 +13,9 @@ use std::iter::repeat_n;
 use std::time::Duration;
 
 use central::{Central, Client};
-use common::{encode, finished, winners};
+use common::{encode, finished, raw, winners};
 use event_server::connection::Limits;
-use frame::{LENGTH_FIELD, MIN_LENGTH, MessageId, kind};
+use frame::{LENGTH_FIELD, MIN_LENGTH, kind};
 
 const MILLI: Duration = Duration::from_millis(1);
 
@@ -24,11 +24,7 @@ fn of_length(length: usize) -> Vec<u8> {
     let mut payload = "{agency:1,x:".to_owned();
     payload.extend(repeat_n('x', length - MIN_LENGTH - payload.len() - 1));
     payload.push('}');
-    let id = MessageId::of(payload.as_bytes());
-    let mut bytes = (length as u32).to_be_bytes().to_vec();
-    bytes.extend_from_slice(&kind::FINISHED.to_be_bytes());
-    bytes.extend_from_slice(&id.0);
-    bytes.extend_from_slice(payload.as_bytes());
+    let bytes = raw(kind::FINISHED, payload.as_bytes());
     assert_eq!(bytes.len(), LENGTH_FIELD + length);
     bytes
 }
