@@ -81,8 +81,8 @@ impl Abuse<'_> {
 
 /// So many connections, or as many as the limit of descriptors has room for; then it says so.
 pub fn crowd(wanted: usize) -> usize {
-    // This process and the server have one end of each; and something is left for the rest.
-    let room = room_for_connections().unwrap() / 2;
+    // This process has one end of each, the server the other; and something is left for the rest.
+    let room = room_for_connections().unwrap().saturating_sub(100).max(1);
     if room < wanted {
         println!(
             "{room} connections instead of {wanted}: the limit of descriptors is too low (ulimit -Hn)"
