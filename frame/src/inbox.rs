@@ -125,6 +125,17 @@ impl Inbox {
         &self.buffer[self.start..self.end]
     }
 
+    /// What [`unread`](Self::unread) gives, to be decrypted in its place.
+    pub(crate) fn unread_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer[self.start..self.end]
+    }
+
+    /// Takes out so many bytes that are no frame.
+    pub(crate) fn skip(&mut self, count: usize) {
+        self.start += count;
+        assert!(self.start <= self.end, "more is skipped than is unread");
+    }
+
     /// Whether every byte that came in was taken out.
     pub fn is_empty(&self) -> bool {
         self.start == self.end

@@ -16,6 +16,8 @@
 //! stream <- Channel <- Outbox <--------- Reply     (at the client: Request)
 //! ```
 //!
+//! Where a peer speaks TLS, a [`Tls`] session stands between the stream and the two buffers.
+//!
 //! A value that exists is valid: a [`Bet`] holds a real date and a number in range, whoever made it. What
 //! is incomplete is no error but `Ok(None)`: come again with more bytes. What is wrong says whose fault it
 //! is: [`FramingError`] (hang up), [`RequestError`] (refuse, go on).
@@ -34,6 +36,7 @@ mod message;
 mod outbox;
 pub mod payload;
 mod plain;
+mod tls;
 
 pub use bet::{Agency, Bet, Birthdate, Document, Name, Number, Text};
 pub use channel::{Channel, Received};
@@ -44,6 +47,7 @@ pub use error::{
 pub use inbox::Inbox;
 pub use message::{Ack, Batch, Documents, MessageId, NO_SPACE, Reply, Request, UploadId, Winners};
 pub use outbox::Outbox;
+pub use tls::{Tls, TlsError};
 
 /// The largest frame that our client sends, its four length bytes included.
 pub const MAX_CLIENT_FRAME: usize = 8_192;

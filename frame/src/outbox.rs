@@ -51,6 +51,24 @@ impl Outbox {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Lets `write` append bytes, into `room` bytes of space; it returns how many it used. After an error nothing
+    /// is appended.
+    ///
+    /// # Errors
+    /// Those of `write`.
+    pub(crate) fn extend<E>(
+        &mut self,
+        room: usize,
+        write: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<(), E> {
+        let end = self.bytes.len();
+        self.bytes.resize(end + room, 0);
+        let written = write(&mut self.bytes[end..]);
+        let used = *written.as_ref().unwrap_or(&0);
+        self.bytes.truncate(end + used);
+        written.map(drop)
+    }
+
     /// Lets `write` take from the waiting bytes, once; returns what it returns. With nothing waiting,
     /// `write` is not called, and the answer is `None`.
     ///

@@ -1,0 +1,417 @@
+//! A TLS session between a stream and its buffers. It has no I/O of its own: a [`Channel`](crate::Channel)
+//! brings the bytes and takes them away.
+//!
+//! ```text
+//! stream -> records -> decrypt -> plain -> Inbox     what came: first sealed, then open
+//! stream <- sealed  <- encrypt <---------- Outbox    what goes: the other way round
+//!                        ^
+//!                        '- handshake, alerts, goodbye: the session's own
+//! ```
+//!
+//! The session reads what [`records`](Tls::records) holds as soon as it is there, and nothing more is read
+//! from the stream while [`plain`](Tls::plain) waits for room in the inbox. So all three buffers are bounded:
+//! `records` by [`RECORDS`], `plain` by what fits into it, `sealed` by [`SEALED`] and a few handshake messages.
+//!
+//! An end of the stream counts only after the peer's goodbye (`close_notify`, RFC 8446, section 6.1): without
+//! it, somebody may have cut off the rest. There is no resumption and no early data: every connection shows
+//! its certificates. Whom to trust is the business of whoever makes the rustls configuration.
+
+mod error;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use rustls::client::UnbufferedClientConnection;
+use rustls::pki_types::ServerName;
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use rustls::{ClientConfig, CommonState, Error, ServerConfig};
+
+pub use self::error::TlsError;
+use crate::{Inbox, Outbox};
+
+/// Bytes as they came that are not decrypted: a record has 16,645 at most, and a handshake message may take
+/// several records.
+const RECORDS: usize = 32 * 1024;
+
+/// Bytes of the outbox that are encrypted at once.
+const SEALED: usize = 32 * 1024;
+
+/// The room that encryption is offered first: what two records and their overhead take.
+const OVERHEAD: usize = 64;
+
+/// One side of a TLS 1.3 session.
+pub struct Tls {
+    side: Side,
+    /// What came and is not decrypted; between two calls, no whole record.
+    records: Inbox,
+    /// What was decrypted and found no room yet.
+    plain: Outbox,
+    /// What the stream is to take next.
+    sealed: Outbox,
+    /// The peer has said goodbye.
+    peer_done: bool,
+    /// We have nothing to say any more, and nobody listens to what the peer says.
+    finishing: bool,
+    /// The goodbye is among what was encrypted.
+    said_goodbye: bool,
+    /// What failed stays failed.
+    failed: Option<TlsError>,
+}
+
+enum Side {
+    Client(UnbufferedClientConnection),
+    Server(UnbufferedServerConnection),
+}
+
+impl Tls {
+    /// The side that begins; `name` is the one that the server's certificate has to be for.
+    ///
+    /// # Errors
+    /// The configuration and the name do not go together.
+    pub fn client(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, TlsError> {
+        let connection = UnbufferedClientConnection::new(config, name);
+        Self::new(connection.map(Side::Client))
+    }
+
+    /// The side that waits for the other.
+    ///
+    /// # Errors
+    /// The configuration serves nobody.
+    pub fn server(config: Arc<ServerConfig>) -> Result<Self, TlsError> {
+        Self::new(UnbufferedServerConnection::new(config).map(Side::Server))
+    }
+
+    fn new(side: Result<Side, Error>) -> Result<Self, TlsError> {
+        let mut tls = Self {
+            side: side.map_err(|e| TlsError::from_rustls(&e))?,
+            records: Inbox::new(0, RECORDS),
+            plain: Outbox::new(RECORDS),
+            sealed: Outbox::new(SEALED),
+            peer_done: false,
+            finishing: false,
+            said_goodbye: false,
+            failed: None,
+        };
+        tls.advance();
+        Ok(tls)
+    }
+
+    fn common(&self) -> &CommonState {
+        match &self.side {
+            Side::Client(connection) => connection,
+            Side::Server(connection) => connection,
+        }
+    }
+
+    /// Whether the handshake is complete and nothing has failed since.
+    pub(crate) fn is_established(&self) -> bool {
+        !self.common().is_handshaking() && self.failed.is_none()
+    }
+
+    /// The certificate that the peer showed, in DER, once the handshake is complete.
+    pub(crate) fn peer_certificate(&self) -> Option<&[u8]> {
+        if !self.is_established() {
+            return None;
+        }
+        Some(self.common().peer_certificates()?.first()?.as_ref())
+    }
+
+    /// Takes in bytes that were read from the stream before it was known that they are TLS.
+    pub(crate) fn begin_with(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && self.failed.is_none() {
+            // Reading from a slice does not fail.
+            let _ = self.fill(|space| io::Read::read(&mut bytes, space));
+        }
+    }
+
+    /// Lets `read` put bytes into the buffer of records, once, and decrypts what is whole; returns what it
+    /// returns. A peer that says nothing whole within the bound has broken the session.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub(crate) fn fill(
+        &mut self,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let count = match self.records.fill(read)? {
+            Some(0) => {
+                let handshake = self.common().is_handshaking();
+                self.failed.get_or_insert(TlsError::Cut { handshake });
+                return Ok(0);
+            }
+            Some(count) => count,
+            None => {
+                let what = format!("a message of more than {RECORDS} bytes");
+                self.failed.get_or_insert(TlsError::Broken(what));
+                return Ok(0);
+            }
+        };
+        self.advance();
+        Ok(count)
+    }
+
+    /// Whether [`deliver`](Self::deliver) or [`end`](Self::end) has something to say without another byte.
+    pub(crate) fn has_news(&self) -> bool {
+        !self.plain.is_empty() || self.peer_done || self.failed.is_some()
+    }
+
+    /// Moves what was decrypted into `inbox`; says how many bytes, `None` where there is no room for any.
+    pub(crate) fn deliver(&mut self, inbox: &mut Inbox) -> Option<usize> {
+        let mut moved = 0;
+        while !self.plain.is_empty() {
+            let plain = &mut self.plain;
+            let filled = inbox.fill(|space| {
+                let taken = plain.drain(|bytes| {
+                    let count = bytes.len().min(space.len());
+                    space[..count].copy_from_slice(&bytes[..count]);
+                    Ok(count)
+                });
+                Ok(taken?.unwrap_or_default())
+            });
+            match filled {
+                Ok(Some(count)) => moved += count,
+                // Only the room can be missing: copying does not fail.
+                Ok(None) | Err(_) => break,
+            }
+        }
+        (moved > 0 || self.plain.is_empty()).then_some(moved)
+    }
+
+    /// With all delivered: whether the peer has said goodbye.
+    ///
+    /// # Errors
+    /// The session failed, now or before.
+    pub(crate) fn end(&self) -> Result<bool, TlsError> {
+        match &self.failed {
+            Some(e) => Err(e.clone()),
+            None => Ok(self.peer_done),
+        }
+    }
+
+    /// Encrypts what waits in `outbox`, as far as the bound goes, and behind the last of it the goodbye where it
+    /// is time for that. Does nothing while the stream has not taken what was encrypted before.
+    pub(crate) fn seal(&mut self, outbox: &mut Outbox) {
+        if !self.sealed.is_empty() || !self.may_seal(outbox) {
+            return;
+        }
+        // What the session has to say by itself comes first.
+        self.advance();
+        let (records, sealed) = (&mut self.records, &mut self.sealed);
+        let goodbye = self.finishing;
+        let result = match &mut self.side {
+            Side::Client(connection) => {
+                let status = connection.process_tls_records(records.unread_mut());
+                encrypt(status, outbox, sealed, goodbye)
+            }
+            Side::Server(connection) => {
+                let status = connection.process_tls_records(records.unread_mut());
+                encrypt(status, outbox, sealed, goodbye)
+            }
+        };
+        match result {
+            Ok(said_goodbye) => self.said_goodbye |= said_goodbye,
+            Err(e) => self.fail(&e),
+        }
+    }
+
+    /// Whether [`seal`](Self::seal) would encrypt something, once the stream has taken what was before.
+    fn may_seal(&self, outbox: &Outbox) -> bool {
+        self.is_established() && (!outbox.is_empty() || self.finishing && !self.said_goodbye)
+    }
+
+    /// Whether the stream, if it takes bytes, has some to take.
+    pub(crate) fn wants_to_send(&self, outbox: &Outbox) -> bool {
+        !self.sealed.is_empty() || self.may_seal(outbox)
+    }
+
+    /// Whether there is nothing more to send. A session that has failed sends nothing but its last words.
+    pub(crate) fn all_sent(&self, outbox: &Outbox) -> bool {
+        let owes = self.failed.is_none() && !outbox.is_empty();
+        !owes && !self.wants_to_send(outbox)
+    }
+
+    /// What was encrypted, for the stream to take.
+    pub(crate) fn sealed(&mut self) -> &mut Outbox {
+        &mut self.sealed
+    }
+
+    /// Nothing more will be put into the outbox, and nothing more is read: the goodbye goes out behind the last
+    /// of it.
+    pub(crate) fn finish(&mut self) {
+        self.finishing = true;
+        self.plain.clear();
+    }
+
+    /// Whether it was told to [`finish`](Self::finish).
+    pub(crate) fn is_finishing(&self) -> bool {
+        self.finishing
+    }
+
+    /// Bytes that came and are not in an inbox.
+    pub(crate) fn unread(&self) -> usize {
+        self.records.unread().len() + self.plain.waiting()
+    }
+
+    /// Bytes that were taken from an outbox, and those of the session itself, that the stream has not taken.
+    pub(crate) fn unsent(&self) -> usize {
+        self.sealed.waiting()
+    }
+
+    /// Whether the next fill would allocate.
+    pub(crate) fn needs_memory(&self) -> bool {
+        self.records.needs_memory()
+    }
+
+    /// Gives back memory that holds nothing.
+    pub(crate) fn release(&mut self) {
+        self.records.release();
+        self.plain.release();
+        self.sealed.release();
+    }
+
+    /// Bytes allocated for its buffers.
+    pub(crate) fn allocated(&self) -> usize {
+        self.records.allocated() + self.plain.allocated() + self.sealed.allocated()
+    }
+
+    /// Goes through what came until only more bytes, or something to send, would lead on.
+    fn advance(&mut self) {
+        while self.failed.is_none() {
+            match self.step() {
+                Ok(Step::Again) => {}
+                Ok(Step::PeerDone) => self.peer_done = true,
+                Ok(Step::Waits) => return,
+                Err(e) => self.fail(&e),
+            }
+        }
+    }
+
+    fn step(&mut self) -> Result<Step, Error> {
+        let records = self.records.unread_mut();
+        let (discard, step) = match &mut self.side {
+            Side::Client(connection) => {
+                let status = connection.process_tls_records(records);
+                take(status, &mut self.plain, &mut self.sealed)
+            }
+            Side::Server(connection) => {
+                let status = connection.process_tls_records(records);
+                take(status, &mut self.plain, &mut self.sealed)
+            }
+        };
+        self.records.skip(discard);
+        step
+    }
+
+    /// Notes what failed, and takes the alert that tells the peer; beyond that, the session is not asked again.
+    fn fail(&mut self, error: &Error) {
+        while self.common().wants_write() && matches!(self.step(), Ok(Step::Again)) {}
+        self.failed.get_or_insert(TlsError::from_rustls(error));
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls")
+            .field("established", &self.is_established())
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a look at the records came to.
+enum Step {
+    /// Something was done: look again.
+    Again,
+    /// The peer has said goodbye.
+    PeerDone,
+    /// More bytes are needed, or something to send.
+    Waits,
+}
+
+/// Takes what the session offers; says how many bytes of the records are done with.
+fn take<Data>(
+    status: UnbufferedStatus<'_, '_, Data>,
+    plain: &mut Outbox,
+    sealed: &mut Outbox,
+) -> (usize, Result<Step, Error>) {
+    let UnbufferedStatus { mut discard, state } = status;
+    let step = state.and_then(|state| match state {
+        ConnectionState::ReadTraffic(mut traffic) => {
+            while let Some(record) = traffic.next_record() {
+                let record = record?;
+                plain.text(record.payload);
+                discard += record.discard;
+            }
+            Ok(Step::Again)
+        }
+        ConnectionState::EncodeTlsData(mut data) => {
+            append(sealed, 0, |space| {
+                data.encode(space).map_err(|e| match e {
+                    EncodeError::InsufficientSize(size) => Some(size.required_size),
+                    EncodeError::AlreadyEncoded => None,
+                })
+            })?;
+            Ok(Step::Again)
+        }
+        // It is in our hands now, and the stream will take it.
+        ConnectionState::TransmitTlsData(data) => {
+            data.done();
+            Ok(Step::Again)
+        }
+        ConnectionState::PeerClosed => Ok(Step::PeerDone),
+        ConnectionState::Closed
+        | ConnectionState::BlockedHandshake
+        | ConnectionState::WriteTraffic(_) => Ok(Step::Waits),
+        _ => Err(Error::General("early data, which nobody allows".to_owned())),
+    });
+    (discard, step)
+}
+
+/// Encrypts from `outbox` where the session may; says whether the goodbye is among it.
+fn encrypt<Data>(
+    status: UnbufferedStatus<'_, '_, Data>,
+    outbox: &mut Outbox,
+    sealed: &mut Outbox,
+    goodbye: bool,
+) -> Result<bool, Error> {
+    let ConnectionState::WriteTraffic(mut traffic) = status.state? else {
+        return Err(Error::EncryptError);
+    };
+    let too_small = |e| match e {
+        EncryptError::InsufficientSize(size) => Some(size.required_size),
+        EncryptError::EncryptExhausted => None,
+    };
+    let sealing = outbox.drain(|bytes| {
+        let bytes = &bytes[..bytes.len().min(SEALED)];
+        append(sealed, bytes.len() + OVERHEAD, |space| {
+            traffic.encrypt(bytes, space).map_err(too_small)
+        })
+        .map_err(io::Error::other)?;
+        Ok(bytes.len())
+    });
+    sealing.map_err(|_| Error::EncryptError)?;
+    if !goodbye || !outbox.is_empty() {
+        return Ok(false);
+    }
+    append(sealed, OVERHEAD, |space| {
+        traffic.queue_close_notify(space).map_err(too_small)
+    })?;
+    Ok(true)
+}
+
+/// Has `write` write to the end of `sealed`, in `room` bytes or in as many as it then says it needs.
+fn append(
+    sealed: &mut Outbox,
+    mut room: usize,
+    mut write: impl FnMut(&mut [u8]) -> Result<usize, Option<usize>>,
+) -> Result<(), Error> {
+    loop {
+        match sealed.extend(room, &mut write) {
+            Ok(()) => return Ok(()),
+            Err(Some(needed)) if needed > room => room = needed,
+            Err(_) => return Err(Error::EncryptError),
+        }
+    }
+}
