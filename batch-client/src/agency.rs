@@ -10,6 +10,7 @@ use crate::dialogue::Dialogue;
 use crate::error::Error;
 use crate::file::AgencyFile;
 use crate::progress::Progress;
+use crate::tls::Connector;
 use crate::{plain, report, resume};
 
 /// Rows that are read before signals are looked for.
@@ -36,7 +37,8 @@ pub(crate) struct Errand<'a> {
 /// # Errors
 /// Any [`Error`] but those of the other modes; [`Error::Stopped`] leaves for the next run what is not done.
 pub fn run(config: &Config, journal: Journal, progress: &Progress) -> Result<Outcome, Error> {
-    let mut dialogue = Dialogue::new(config, journal)?;
+    let connector = Connector::open(&config.server)?;
+    let mut dialogue = Dialogue::new(config, journal, connector)?;
     let errand = Errand {
         config,
         file: AgencyFile(&config.batch.file),

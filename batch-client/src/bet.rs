@@ -6,6 +6,7 @@ use frame::{Agency, Bet, Birthdate, Document, Flaw, Name, Number, Request, paylo
 use crate::config::{Config, Protocol};
 use crate::dialogue::Dialogue;
 use crate::error::{Error, Step};
+use crate::tls::Connector;
 use crate::{plain, report};
 
 const VARIABLES: [&str; 5] = ["NOMBRE", "APELLIDO", "DOCUMENTO", "NACIMIENTO", "NUMERO"];
@@ -74,7 +75,8 @@ pub fn run(config: &Config, journal: Journal, bettor: &Bettor) -> Result<(), Err
     if config.server.protocol == Protocol::Plain {
         bettor.check_plain()?;
     }
-    let mut dialogue = Dialogue::new(config, journal)?;
+    let connector = Connector::open(&config.server)?;
+    let mut dialogue = Dialogue::new(config, journal, connector)?;
     let request = Request::Bet(bet.clone());
     let what = || "the bet is".to_owned();
     plain::store(config, &mut dialogue, Step::Bet, &request, what)?;

@@ -21,7 +21,7 @@ use settings::{Key, Settings, unusable, variable};
 pub const DEFAULT_FILE: &str = "config.yaml";
 
 /// Every key there is.
-const KEYS: [Key; 11] = [
+const KEYS: [Key; 14] = [
     Key {
         name: "id",
         default: None,
@@ -46,6 +46,21 @@ const KEYS: [Key; 11] = [
         name: "server.retry",
         default: Some("5m"),
         allowed: "a duration such as 5m, from 0s to 8760h",
+    },
+    Key {
+        name: "server.tls.ca",
+        default: Some(""),
+        allowed: TLS_FILE,
+    },
+    Key {
+        name: "server.tls.cert",
+        default: Some(""),
+        allowed: TLS_FILE,
+    },
+    Key {
+        name: "server.tls.key",
+        default: Some(""),
+        allowed: TLS_FILE,
     },
     Key {
         name: "loop.amount",
@@ -79,6 +94,8 @@ const KEYS: [Key; 11] = [
     },
 ];
 
+const TLS_FILE: &str = "the path of a file; mutual TLS needs all of server.tls.ca, server.tls.cert and server.tls.key, or none";
+
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
 
@@ -110,6 +127,19 @@ pub struct Server {
     pub timeout: Duration,
     /// `server.retry`: how long to go on reconnecting without progress.
     pub retry: Duration,
+    /// `server.tls.*`: frames are exchanged over mutual TLS.
+    pub tls: Option<TlsFiles>,
+}
+
+/// The files of mutual TLS, each in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// `server.tls.ca`: the authority that signs the server's certificate.
+    pub ca: PathBuf,
+    /// `server.tls.cert`: the agency's certificate, and those that lead to its authority.
+    pub cert: PathBuf,
+    /// `server.tls.key`: the agency's private key.
+    pub key: PathBuf,
 }
 
 /// What a server speaks.
@@ -169,6 +199,15 @@ pub enum ConfigError {
         /// What it may be.
         allowed: &'static str,
     },
+    /// A file of mutual TLS cannot be read, or does not hold what it should.
+    Tls {
+        /// Which key names it.
+        key: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 impl fmt::Display for ConfigError {
@@ -187,6 +226,9 @@ impl fmt::Display for ConfigError {
                 origin,
                 allowed,
             } => write!(f, "{key} is \"{value}\" in {origin}: allowed is {allowed}"),
+            Self::Tls { key, path, reason } => {
+                write!(f, "{key}: {} cannot be used: {reason}", path.display())
+            }
         }
     }
 }
@@ -231,6 +273,7 @@ impl Config {
                 retry: settings
                     .get("server.retry", |v| duration(v, Duration::ZERO, YEAR))?
                     .length(),
+                tls: tls_files(settings)?,
             },
             loop_amount: settings.get("loop.amount", |v| number(v, 0, u32::MAX))?,
             loop_period: settings.get("loop.period", |v| duration(v, Duration::ZERO, YEAR))?,
@@ -241,6 +284,27 @@ impl Config {
                 file: settings.get("batch.file", path)?,
             },
         })
+    }
+}
+
+/// All three, or none.
+fn tls_files(settings: &Settings) -> Result<Option<TlsFiles>, ConfigError> {
+    let keys = ["server.tls.ca", "server.tls.cert", "server.tls.key"];
+    let paths = keys.map(|key| settings.get(key, |v| Some(path(v))));
+    let [ca, cert, key] = paths;
+    match [ca?, cert?, key?] {
+        [None, None, None] => Ok(None),
+        [Some(ca), Some(cert), Some(key)] => Ok(Some(TlsFiles { ca, cert, key })),
+        paths => {
+            let missing = keys
+                .into_iter()
+                .zip(&paths)
+                .find(|(_, path)| path.is_none());
+            Err(ConfigError::Missing {
+                key: missing.map_or(keys[0], |(key, _)| key),
+                allowed: TLS_FILE,
+            })
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use frame::line::Journal;
-use frame::{Agency, Channel, Inbox, MAX_REPLY, Outbox, Received};
+use frame::{Agency, Channel, Inbox, MAX_REPLY, Outbox, Received, TlsError};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -25,6 +25,7 @@ use crate::config::{Config, Server};
 use crate::error::{Error, Lost};
 use crate::patience::Patience;
 use crate::report;
+use crate::tls::Connector;
 
 const SIGNALS: Token = Token(0);
 const RESOLVED: Token = Token(1);
@@ -42,6 +43,10 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_interval(Duration::from_secs(10))
     .with_retries(3);
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
+
+/// So many handshakes in a row that came to nothing say that the server speaks no TLS. One that restarts looks the
+/// same once.
+const HANDSHAKES: u32 = 3;
 
 /// What ends an attempt.
 #[derive(Debug)]
@@ -85,6 +90,10 @@ impl DerefMut for Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
+        // The last words of a TLS session, as far as the stream takes them; what else waits stays unsent.
+        self.0.outbox.clear();
+        self.0.finish();
+        let _ = self.0.send();
         report::connection_closed();
     }
 }
@@ -108,19 +117,28 @@ pub struct Dialogue {
     signals: Signals,
     waker: Arc<Waker>,
     rng: fastrand::Rng,
+    /// Where connections carry TLS.
+    connector: Option<Connector>,
+    /// So many in a row came to nothing.
+    failed_handshakes: u32,
 }
 
 impl Dialogue {
     /// Begins to listen to SIGTERM and SIGINT. The first one that comes ends whatever is going on with
-    /// [`Error::Stopped`]; another one ends the process at once, with 128 and its number.
+    /// [`Error::Stopped`]; another one ends the process at once, with 128 and its number. With a connector, every
+    /// connection carries TLS.
     ///
     /// # Errors
     /// [`Error::System`]: no poll, or no signal handler.
-    pub fn new(config: &Config, journal: Journal) -> Result<Self, Error> {
-        Self::open(config, journal).map_err(Error::System)
+    pub fn new(
+        config: &Config,
+        journal: Journal,
+        connector: Option<Connector>,
+    ) -> Result<Self, Error> {
+        Self::open(config, journal, connector).map_err(Error::System)
     }
 
-    fn open(config: &Config, journal: Journal) -> io::Result<Self> {
+    fn open(config: &Config, journal: Journal, connector: Option<Connector>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let armed = Arc::new(AtomicBool::new(false));
         for signal in [SIGTERM, SIGINT] {
@@ -144,6 +162,8 @@ impl Dialogue {
             signals,
             waker,
             rng: fastrand::Rng::new(),
+            connector,
+            failed_handshakes: 0,
         })
     }
 
@@ -195,7 +215,7 @@ impl Dialogue {
     /// Connects, and goes on trying while the server cannot be reached.
     ///
     /// # Errors
-    /// [`Error::GaveUp`] or [`Error::Stopped`].
+    /// [`Error::GaveUp`], [`Error::Stopped`], or those of a server that is there and cannot be talked to.
     pub fn reach(&mut self, patience: &mut Patience) -> Result<Line, Error> {
         loop {
             match self.connect() {
@@ -206,15 +226,17 @@ impl Dialogue {
         }
     }
 
-    /// Connects to the first of the server's addresses that answers; each has `server.timeout`.
+    /// Connects to the first of the server's addresses that answers; each has `server.timeout`, and so has a TLS
+    /// handshake.
     ///
     /// # Errors
-    /// [`Lost::Unreachable`]: the name is not known, or no address answers.
+    /// [`Lost::Unreachable`]: the name is not known, or no address answers. [`Error::Untrusted`] and
+    /// [`Error::NoTls`]: there was no TLS session, and there will be none.
     pub fn connect(&mut self) -> Result<Line, Trouble> {
         let mut last = io::ErrorKind::AddrNotAvailable.into();
         for address in self.resolve()? {
             match self.connect_to(address)? {
-                Ok(stream) => return Ok(line(stream)),
+                Ok(stream) => return self.secure(line(stream)),
                 Err(e) => last = e,
             }
         }
@@ -274,6 +296,31 @@ impl Dialogue {
         }
     }
 
+    /// Makes the TLS session, where there is to be one.
+    fn secure(&mut self, mut line: Line) -> Result<Line, Trouble> {
+        let Some(connector) = &self.connector else {
+            return Ok(line);
+        };
+        line.secure(connector.begin().map_err(Lost::Tls)?);
+        let until = Instant::now() + self.server.timeout;
+        while !line.is_established() {
+            let lost = match self.turn(&mut line, Some(until)) {
+                Ok(Turn::Moved) => continue,
+                Ok(Turn::TooLate) => Lost::Silent(self.server.timeout),
+                Err(Trouble::Lost(lost)) => lost,
+                Err(fatal) => return Err(fatal),
+            };
+            self.failed_handshakes += 1;
+            return Err(if self.failed_handshakes < HANDSHAKES {
+                lost.into()
+            } else {
+                Error::NoTls(lost).into()
+            });
+        }
+        self.failed_handshakes = 0;
+        Ok(line)
+    }
+
     /// Moves bytes both ways until `done` finds in the inbox what it waits for.
     ///
     /// # Errors
@@ -307,13 +354,13 @@ impl Dialogue {
                 Ok(Received::NotYet | Received::Full) => break,
                 Ok(Received::End) | Err(_) if moved => break,
                 Ok(Received::End) => return Err(Lost::Closed.into()),
-                Err(e) => return Err(Lost::Broken(e).into()),
+                Err(e) => return Err(self.broken(e)),
             }
         }
-        let waiting = line.outbox.waiting();
+        let unsent = line.unsent();
         match line.send() {
-            Err(e) if !moved => return Err(Lost::Broken(e).into()),
-            _ => moved |= line.outbox.waiting() < waiting,
+            Err(e) if !moved => return Err(self.broken(e)),
+            _ => moved |= line.unsent() != unsent,
         }
         if moved {
             self.wait(Some(line), Some(Instant::now()))?;
@@ -324,6 +371,18 @@ impl Dialogue {
         }
         self.wait(Some(line), until)?;
         Ok(Turn::Moved)
+    }
+
+    /// What an error of a connection means: no other connection would mend a lack of trust.
+    fn broken(&self, error: io::Error) -> Trouble {
+        match TlsError::of(&error).cloned() {
+            Some(error @ (TlsError::Untrusted(_) | TlsError::Distrusted(_))) => {
+                let address = self.server.address.clone();
+                Error::Untrusted { address, error }.into()
+            }
+            Some(error) => Lost::Tls(error).into(),
+            None => Lost::Broken(error).into(),
+        }
     }
 
     /// Waits for any event, at most until the deadline.

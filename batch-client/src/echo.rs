@@ -20,7 +20,8 @@ const MAX_ANSWER: usize = 1_024;
 /// [`Error::GaveUp`] where there is no server, [`Error::NoEcho`] and [`Error::Protocol`] where it does not
 /// echo, [`Error::Stopped`].
 pub fn run(config: &Config, journal: Journal) -> Result<(), Error> {
-    let mut dialogue = Dialogue::new(config, journal)?;
+    // Text is echoed in the clear on any port.
+    let mut dialogue = Dialogue::new(config, journal, None)?;
     for number in 1..=config.loop_amount {
         if number > 1 {
             dialogue.pause(config.loop_period.length())?;

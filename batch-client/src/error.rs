@@ -7,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use frame::NO_SPACE;
+use frame::{NO_SPACE, TlsError};
 
 use crate::config::ConfigError;
 
@@ -77,6 +77,8 @@ pub enum Lost {
     Broken(io::Error),
     /// The server refused a resume and did not say why.
     Unexplained,
+    /// There was no TLS session, or it broke.
+    Tls(TlsError),
 }
 
 impl fmt::Display for Lost {
@@ -87,6 +89,7 @@ impl fmt::Display for Lost {
             Self::Silent(time) => write!(f, "the server did not answer within {time:?}"),
             Self::Broken(e) => write!(f, "the connection broke: {e}"),
             Self::Unexplained => f.write_str("the server refused to resume and did not say why"),
+            Self::Tls(e) => e.fmt(f),
         }
     }
 }
@@ -168,6 +171,15 @@ pub enum Error {
     },
     /// The server never answered a resume.
     NoResume(Lost),
+    /// The server's certificate is not trusted here, or ours is not trusted there.
+    Untrusted {
+        /// Where the server is.
+        address: String,
+        /// Who does not trust whom, and why.
+        error: TlsError,
+    },
+    /// The server never completed a TLS handshake.
+    NoTls(Lost),
     /// The winners cannot be written.
     Output(io::Error),
     /// The system refused what every program may ask for.
@@ -186,6 +198,7 @@ impl Error {
             Self::Refused { reason, .. } if for_now(reason.as_deref()) => FOR_NOW,
             Self::Refused { .. } | Self::Protocol { .. } => PROTOCOL,
             Self::Ahead { .. } | Self::NoResume(_) => PROTOCOL,
+            Self::Untrusted { .. } | Self::NoTls(_) => PROTOCOL,
             Self::Config(_) | Self::NoBet(_) => CONFIG,
         }
     }
@@ -203,6 +216,7 @@ impl Error {
             Self::InDoubt { step, .. } => step.action(),
             Self::Refused { step, .. } | Self::Protocol { step, .. } => step.action(),
             Self::Ahead { .. } | Self::NoResume(_) => Step::Resume.action(),
+            Self::Untrusted { .. } | Self::NoTls(_) => "tls_handshake",
             Self::Output(_) => "write_winners",
             Self::System(_) => "poll",
         }
@@ -299,6 +313,19 @@ impl fmt::Display for Error {
                 write!(
                     f,
                     "the server does not seem to know resume ({lost}, three times): nothing was sent; set server.protocol to plain if it speaks types 1 to 6 only"
+                )
+            }
+            Self::Untrusted { address, error } => {
+                let keys = match error {
+                    TlsError::Distrusted(_) => "server.tls.cert and server.tls.key",
+                    _ => "server.address and server.tls.ca",
+                };
+                write!(f, "no trust with {address}: {error}; check {keys}")
+            }
+            Self::NoTls(lost) => {
+                write!(
+                    f,
+                    "the server does not seem to speak TLS ({lost}, three times): nothing was sent; leave out server.tls if it speaks in the clear"
                 )
             }
             Self::Output(e) => write!(f, "the winners cannot be written to standard output: {e}"),

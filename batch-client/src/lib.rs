@@ -11,7 +11,7 @@
 //! ```
 //!
 //! What decides, [`batch`], [`rows`], [`upload`] and [`patience`], has no socket, no file and no clock; what
-//! waits is [`dialogue`] alone; what is logged is [`report`]'s. The modes are functions of a
+//! waits is [`dialogue`] alone; whom to trust is [`tls`]'s to say, and what is logged [`report`]'s. The modes are functions of a
 //! [`Config`](config::Config): [`echo::run`], [`bet::run`], [`agency::run`]. The program adds arguments,
 //! environment and exit code.
 
@@ -30,4 +30,5 @@ pub mod progress;
 pub mod report;
 mod resume;
 pub mod rows;
+pub mod tls;
 pub mod upload;

@@ -43,6 +43,19 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// `LOTTERY_WINNER_NUMBER`.
     pub winner: Number,
+    /// `SERVER_TLS_…`: frames are exchanged over mutual TLS.
+    pub tls: Option<TlsFiles>,
+}
+
+/// The files of mutual TLS, each in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// `SERVER_TLS_CERT`: our certificate, and those that lead to its authority.
+    pub cert: PathBuf,
+    /// `SERVER_TLS_KEY`: our private key.
+    pub key: PathBuf,
+    /// `SERVER_TLS_CLIENT_CA`: the authority that signs the agencies' certificates.
+    pub client_ca: PathBuf,
 }
 
 /// What is wrong with the configuration: one sentence.
@@ -138,6 +151,7 @@ impl Config {
                 DEFAULT_WINNER,
                 |text| Number::parse(text.as_bytes()).ok(),
             )?,
+            tls: tls(&mut keys)?,
         };
         Ok(Loaded {
             config,
@@ -178,6 +192,31 @@ fn limits<E: Fn(&str) -> Option<String>>(
         turn_requests: keys.size("SERVER_TURN_REQUESTS", turn_requests, 1..=1_000_000)?,
         idle_timeout: keys.duration("SERVER_IDLE_TIMEOUT", idle_timeout, 50..=86_400_000)?,
     })
+}
+
+/// All three, or none.
+fn tls<E: Fn(&str) -> Option<String>>(keys: &mut Keys<E>) -> Result<Option<TlsFiles>, ConfigError> {
+    const NAMES: [&str; 3] = ["SERVER_TLS_CERT", "SERVER_TLS_KEY", "SERVER_TLS_CLIENT_CA"];
+    let mut path = |key| {
+        keys.get(key, "a file's path", None, |text| {
+            Some((!text.is_empty()).then(|| PathBuf::from(text)))
+        })
+    };
+    let paths = [path(NAMES[0])?, path(NAMES[1])?, path(NAMES[2])?];
+    let missing = paths.iter().position(Option::is_none);
+    match (paths, missing) {
+        ([Some(cert), Some(key), Some(client_ca)], _) => Ok(Some(TlsFiles {
+            cert,
+            key,
+            client_ca,
+        })),
+        ([None, None, None], _) | (_, None) => Ok(None),
+        (_, Some(missing)) => Err(ConfigError(format!(
+            "{} is not set: mutual TLS needs all of {}, or none",
+            NAMES[missing],
+            NAMES.join(", ")
+        ))),
+    }
 }
 
 /// The number that wins if nobody says another.
@@ -340,6 +379,39 @@ mod tests {
         assert_eq!(config.data_dir, Path::new("data"));
         assert_eq!(config.durability, Durability::Always);
         assert_eq!(config.logging_level, Level::Info);
+        assert_eq!(config.tls, None);
+    }
+
+    #[test]
+    fn the_files_of_tls_are_set_all_or_none() {
+        let (cert, key, ca) = (
+            ("SERVER_TLS_CERT", "c"),
+            ("SERVER_TLS_KEY", "k"),
+            ("SERVER_TLS_CLIENT_CA", "a"),
+        );
+        let files = parse("[DEFAULT]\nSERVER_TLS_KEY = k\n", &[cert, ca]).unwrap();
+        let (cert_path, key_path, client_ca) = ("c".into(), "k".into(), "a".into());
+        assert_eq!(
+            files.config.tls,
+            Some(TlsFiles {
+                cert: cert_path,
+                key: key_path,
+                client_ca
+            })
+        );
+        let empty = parse("", &[("SERVER_TLS_CERT", "")]).unwrap();
+        assert_eq!(empty.config.tls, None);
+        for (set, missing) in [
+            (&[cert][..], "SERVER_TLS_KEY"),
+            (&[key, ca], "SERVER_TLS_CERT"),
+            (&[cert, key], "SERVER_TLS_CLIENT_CA"),
+        ] {
+            let error = parse("", set).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("{missing} is not set: mutual TLS needs")),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -5,10 +5,20 @@
 //! Sniffing ---------> Echoing --------------------.
 //!    |                                            v
 //!    |  frame       query         drawn        Draining ----> Closed
-//!    '---------> Open ------> Held ----> Open     ^             ^
-//!                  |                              |             |
-//!                  '-- end of stream, bad frame --'    reset, fenced, timed out
+//!    +---------> Open ------> Held ----> Open     ^             ^
+//!    |            ^ |                             |             |
+//!    |  handshake | '-- end of stream, bad frame -+    reset, fenced, timed out
+//!    |       done | '-- session broken -----------+
+//!    |            |                               |
+//!    |  hello     |        not trusted            |
+//!    +---> Handshaking ---------------------------+
+//!    |                                            |
+//!    |  frame, where only TLS is spoken: refused  |
+//!    '---> InClear -------------------------------'
 //! ```
+//!
+//! The first byte decides. Where there is a [`Gate`], 0x16 begins a TLS handshake, and frames are served after one
+//! alone; text is echoed in the clear on any port.
 //!
 //! Bytes come in through [`Connection::mark`] (readiness only) and [`Connection::serve`], replies go out
 //! through [`Connection::send`]: between the two the hub commits the turn. Judges no request itself.
@@ -20,16 +30,23 @@ use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::time::Instant;
 
-use frame::{Channel, Inbox, MessageId, Outbox, Received, Reply, Winners};
+use frame::{Ack, Channel, Inbox, MessageId, Outbox, Received, Reply, TlsError, Winners, kind};
 
 pub use self::limits::Limits;
 use self::patience::{Patience, Waiting};
 use crate::report;
 use crate::service::{ConnectionId, Service, Session, Verdict};
 use crate::store::Files;
+use crate::tls::{self, Gate};
 
 /// The longest line of text that is echoed.
 const MAX_LINE: usize = 1_024;
+
+/// The first byte of a TLS session: the type of a record of its handshake (RFC 8446, section 5.1).
+const HANDSHAKE: u8 = 0x16;
+
+/// What a frame in the clear is told where only TLS is spoken.
+const ONLY_TLS: &str = "frames in the clear are refused, this port speaks TLS: set server.tls.ca, server.tls.cert and server.tls.key";
 
 /// How much is read away after the last reply, so that no reset eats it.
 const DRAIN_BYTES: usize = 1024 * 1024;
@@ -56,6 +73,10 @@ enum State {
     Sniffing,
     /// A line of text is coming.
     Echoing,
+    /// A TLS session is being made: each side shows its certificate.
+    Handshaking,
+    /// A frame in the clear is coming, where only TLS is spoken: it will be refused.
+    InClear,
     /// Frames are served.
     Open,
     /// This winners query waits for the draw; nothing behind it is served.
@@ -108,7 +129,7 @@ impl<S: Stream> Connection<S> {
             channel: Channel::new(stream, inbox, Outbox::new(limits.max_outbox)),
             ip,
             state: State::Sniffing,
-            session: Session::New,
+            session: Session::New(None),
             dead: false,
             announced: false,
             patience: Patience::new(now),
@@ -129,7 +150,7 @@ impl<S: Stream> Connection<S> {
 
     /// Lines about a health check are quieter.
     fn quiet(&self) -> bool {
-        self.ip.is_loopback() && matches!(self.session, Session::New)
+        self.ip.is_loopback() && matches!(self.session, Session::New(_))
     }
 
     /// Sets the bits that an event brings; `dead` for an error or a full hang-up.
@@ -155,7 +176,8 @@ impl<S: Stream> Connection<S> {
         self.dead
             || self.channel.can_send()
             || match self.state {
-                State::Sniffing | State::Echoing => input,
+                State::Sniffing | State::Echoing | State::Handshaking => input,
+                State::InClear => input || inbox.has_frame(),
                 State::Open => outbox.has_room() && (input || inbox.has_frame()),
                 State::Drained { .. } => input,
                 State::Held { .. } => winners_known,
@@ -164,14 +186,15 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Takes in bytes and hands whole frames to the service, within the budget of a turn. Replies are
-    /// staged, not sent. `tight`: without taking more memory for it.
+    /// staged, not sent. `gate`: where only TLS is spoken. `tight`: without taking more memory for it.
     pub fn serve<F: Files>(
         &mut self,
         service: &mut Service<F>,
+        gate: Option<&Gate>,
         limits: &Limits,
         tight: bool,
     ) -> Served {
-        let served = self.serve_requests(service, limits, tight);
+        let served = self.serve_requests(service, gate, limits, tight);
         // At once: thousands that each say a little would hold more together than the allocator gives back to
         // the system later. A peer that sends much keeps its room until the sweep.
         if self.channel.inbox.allocated() <= Inbox::INITIAL {
@@ -183,6 +206,7 @@ impl<S: Stream> Connection<S> {
     fn serve_requests<F: Files>(
         &mut self,
         service: &mut Service<F>,
+        gate: Option<&Gate>,
         limits: &Limits,
         tight: bool,
     ) -> Served {
@@ -193,8 +217,10 @@ impl<S: Stream> Connection<S> {
         let (mut requests, mut received, mut served) = (0, 0, 0);
         loop {
             let step = match self.state {
-                State::Sniffing => self.sniff(),
+                State::Sniffing => self.sniff(gate),
                 State::Echoing => self.echo(),
+                State::Handshaking => self.shake_hands(),
+                State::InClear => self.refuse_frame(),
                 State::Open
                     if requests == limits.turn_requests
                         || served >= limits.turn_bytes
@@ -222,7 +248,7 @@ impl<S: Stream> Connection<S> {
                 Step::Tell(served) => return served,
                 Step::NeedsInput
                     if received >= limits.turn_bytes
-                        || tight && self.channel.inbox.needs_memory() =>
+                        || tight && self.channel.needs_memory() =>
                 {
                     return Served::Done;
                 }
@@ -235,27 +261,57 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// A failed stream closes the connection, and reads as nothing more to come.
+    /// A failed stream closes the connection, a failed TLS session drains it: its last words are owed. Both read
+    /// as nothing more to come.
     fn receive(&mut self) -> Received {
         self.channel.receive().unwrap_or_else(|e| {
-            self.lost(&e);
+            match TlsError::of(&e) {
+                None | Some(TlsError::Cut { .. }) => self.lost(&e),
+                Some(error) => {
+                    report::tls_failed(self.ip, error);
+                    self.drain();
+                }
+            }
             Received::NotYet
         })
     }
 
-    /// Tells text from frames by the first byte.
-    fn sniff(&mut self) -> Step {
-        match self.channel.inbox.unread().first().copied() {
-            None => return Step::NeedsInput,
-            Some(0x00) => {
+    /// Tells text, frames and TLS by the first byte.
+    fn sniff(&mut self, gate: Option<&Gate>) -> Step {
+        match (self.channel.inbox.unread().first().copied(), gate) {
+            (None, _) => return Step::NeedsInput,
+            (Some(0x00), Some(_)) => {
+                self.announce(false);
+                self.state = State::InClear;
+            }
+            (Some(HANDSHAKE), Some(gate)) => {
+                self.announce(false);
+                match gate.begin() {
+                    Ok(tls) => {
+                        self.channel.secure(tls);
+                        self.state = State::Handshaking;
+                    }
+                    Err(e) => {
+                        report::tls_failed(self.ip, &e);
+                        self.drain();
+                    }
+                }
+            }
+            (Some(0x00), None) => {
                 self.announce(false);
                 self.state = State::Open;
             }
-            Some(b'\t' | b'\r' | b'\n' | 0x20..) => {
+            (Some(b'\t' | b'\r' | b'\n' | 0x20..), _) => {
                 self.announce(self.quiet());
                 self.state = State::Echoing;
             }
-            Some(byte) => {
+            (Some(HANDSHAKE), None) => {
+                self.announce(false);
+                let error = "byte 0x16 begins a TLS handshake, and this port speaks none: set SERVER_TLS_CERT, SERVER_TLS_KEY and SERVER_TLS_CLIENT_CA, or have the client leave out server.tls";
+                report::receive_failed(self.ip, &error);
+                self.drain();
+            }
+            (Some(byte), _) => {
                 self.announce(false);
                 let error = format!("byte {byte:#04x} begins neither a frame nor a line of text");
                 report::receive_failed(self.ip, &error);
@@ -278,6 +334,43 @@ impl<S: Stream> Connection<S> {
         report::text_received(self.ip, &String::from_utf8_lossy(line), quiet);
         self.channel.outbox.text(line);
         self.channel.outbox.text(b"\n");
+        self.drain();
+        Step::Again
+    }
+
+    fn shake_hands(&mut self) -> Step {
+        if !self.channel.is_established() {
+            return Step::NeedsInput;
+        }
+        match self.channel.peer_certificate().and_then(tls::agency) {
+            Some(agency) => {
+                report::tls_established(self.ip, agency);
+                self.patience.progress();
+                self.session = Session::New(Some(agency));
+                self.state = State::Open;
+            }
+            // The gate lets none through that names no agency.
+            None => self.drain(),
+        }
+        Step::Again
+    }
+
+    /// Refuses a frame in the clear once it is whole: the answer carries its id.
+    fn refuse_frame(&mut self) -> Step {
+        match self.channel.inbox.frame() {
+            Ok(None) => return Step::NeedsInput,
+            Ok(Some(frame)) => {
+                report::receive_failed(self.ip, &ONLY_TLS);
+                let reply = match frame.kind {
+                    kind::WINNERS_QUERY => Reply::Winners(Winners::Refused),
+                    _ => Reply::Ack(Ack::Failure {
+                        reason: Some(ONLY_TLS.into()),
+                    }),
+                };
+                self.channel.outbox.reply(frame.id, &reply);
+            }
+            Err(e) => report::receive_failed(self.ip, &e),
+        }
         self.drain();
         Step::Again
     }
@@ -334,7 +427,7 @@ impl<S: Stream> Connection<S> {
         match self.state {
             // The next step answers what there is of the line.
             State::Echoing => {}
-            State::Open => {
+            State::Open | State::InClear => {
                 if !self.channel.inbox.is_empty() {
                     report::receive_failed(self.ip, &"the stream ended in the middle of a frame");
                 }
@@ -346,7 +439,7 @@ impl<S: Stream> Connection<S> {
 
     /// Serves nothing more: what is owed goes out, then the connection closes.
     fn drain(&mut self) {
-        self.channel.inbox.clear();
+        self.channel.finish();
         self.state = State::Draining;
     }
 
@@ -368,14 +461,14 @@ impl<S: Stream> Connection<S> {
         if self.is_closed() {
             return;
         }
-        let waiting = self.channel.outbox.waiting();
+        let unsent = self.channel.unsent();
         match self.channel.send() {
             Err(e) => self.lost(&e),
-            Ok(empty) => {
-                if self.channel.outbox.waiting() < waiting {
+            Ok(all_sent) => {
+                if self.channel.unsent() < unsent {
                     self.patience.progress();
                 }
-                if empty && self.state == State::Draining {
+                if all_sent && self.state == State::Draining {
                     self.shut_down();
                 }
             }
@@ -392,14 +485,16 @@ impl<S: Stream> Connection<S> {
 
     /// Notes what it waits for.
     fn watch(&mut self, now: Instant) {
-        let Channel { inbox, outbox, .. } = &self.channel;
+        let channel = &self.channel;
         let waiting = match self.state {
             State::Sniffing => Some(Waiting::FirstByte),
-            State::Echoing => Some(Waiting::Rest),
+            State::Echoing | State::Handshaking | State::InClear => Some(Waiting::Rest),
             State::Draining => Some(Waiting::RepliesTaken),
             State::Drained { .. } => Some(Waiting::Goodbye),
-            State::Open if !outbox.is_empty() => Some(Waiting::RepliesTaken),
-            State::Open if !inbox.is_empty() && !inbox.has_frame() => Some(Waiting::Rest),
+            State::Open if !channel.all_sent() => Some(Waiting::RepliesTaken),
+            State::Open if channel.unread() > 0 && !channel.inbox.has_frame() => {
+                Some(Waiting::Rest)
+            }
             State::Open | State::Held { .. } | State::Closed | State::Lost => None,
         };
         self.patience.watch(waiting, now);
@@ -422,14 +517,14 @@ impl<S: Stream> Connection<S> {
 
     /// Bytes of memory that its buffers hold.
     pub fn buffered(&self) -> usize {
-        self.channel.inbox.allocated() + self.channel.outbox.allocated()
+        self.channel.allocated()
     }
 
     /// Since when bytes lie here because of the peer: a frame begun, replies that it does not take, requests
     /// behind a held query.
     pub fn keeps_waiting(&self) -> Option<Instant> {
         let waits = match self.state {
-            State::Held { .. } => !self.channel.inbox.is_empty(),
+            State::Held { .. } => self.channel.unread() > 0,
             _ => matches!(
                 self.patience.waiting(),
                 Some(Waiting::Rest | Waiting::RepliesTaken)
@@ -440,8 +535,7 @@ impl<S: Stream> Connection<S> {
 
     /// Gives back memory that it does not use.
     pub fn release(&mut self) {
-        self.channel.inbox.release();
-        self.channel.outbox.release();
+        self.channel.release();
     }
 
     /// Closes it to free its memory.
@@ -459,7 +553,7 @@ impl<S: Stream> Connection<S> {
         let input = self.receive();
         // With input unread, closing at once would be a reset, which could eat a reply under way.
         if matches!(input, Received::NotYet | Received::End)
-            && self.channel.outbox.is_empty()
+            && self.channel.all_sent()
             && !self.is_closed()
         {
             self.close();

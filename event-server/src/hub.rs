@@ -23,6 +23,7 @@ use crate::connection::{Connection, Limits, Served, Stream};
 use crate::report;
 use crate::service::{ConnectionId, Service};
 use crate::store::{Files, StoreError};
+use crate::tls::Gate;
 
 /// Bytes staged for the store beyond which the rest of the ready queue waits for the next turn.
 const TURN_BYTES: usize = 4 * 1024 * 1024;
@@ -40,6 +41,8 @@ pub struct Hub<S, F: Files> {
     /// Held queries by agency and order, so that the oldest of an agency is found at once.
     held: BTreeSet<(Agency, u64, usize)>,
     service: Service<F>,
+    /// Where frames are exchanged over TLS alone.
+    gate: Option<Gate>,
     limits: Limits,
     /// Bytes that the buffers of all connections hold.
     buffered: usize,
@@ -62,14 +65,15 @@ struct Entry<S> {
 }
 
 impl<S: Stream, F: Files> Hub<S, F> {
-    /// A hub without connections.
-    pub fn new(service: Service<F>, limits: Limits) -> Self {
+    /// A hub without connections. With a gate, frames are exchanged over TLS alone.
+    pub fn new(service: Service<F>, gate: Option<Gate>, limits: Limits) -> Self {
         Self {
             connections: Slab::new(),
             ready: VecDeque::new(),
             served: Vec::new(),
             held: BTreeSet::new(),
             service,
+            gate,
             limits,
             buffered: 0,
             serial: 0,
@@ -170,9 +174,10 @@ impl<S: Stream, F: Files> Hub<S, F> {
                 continue;
             };
             let tight = self.buffered > self.limits.max_buffered;
+            let gate = self.gate.as_ref();
             let served = entry
                 .connection
-                .serve(&mut self.service, &self.limits, tight);
+                .serve(&mut self.service, gate, &self.limits, tight);
             self.account(slot);
             match served {
                 Served::Done => {}

@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Arrows go down, never back or sideways. Beside them: `check` (a health check), `config`, `descriptors` (how
-//! many connections the system allows), `fact` (what store and lottery have in common) and `report` (the
-//! text of every log line).
+//! many connections the system allows), `fact` (what store and lottery have in common), `report` (the
+//! text of every log line) and `tls` (whom to trust, where that is asked for).
 
 pub mod check;
 pub mod config;
@@ -26,3 +26,4 @@ pub mod report;
 pub mod server;
 pub mod service;
 pub mod store;
+pub mod tls;

@@ -13,6 +13,7 @@ use event_server::report;
 use event_server::server::{Server, ServerError, Termination};
 use event_server::service::Service;
 use event_server::store::{Folder, Store};
+use event_server::tls::Gate;
 use frame::line::{Journal, Level};
 
 const USAGE: u8 = 64;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
             match e {
                 ServerError::System { .. } => UNAVAILABLE.into(),
                 ServerError::Store(_) => IO_ERROR.into(),
+                ServerError::Tls(_) => CONFIGURATION.into(),
             }
         }
     };
@@ -96,6 +98,11 @@ fn run(Loaded { config, warnings }: &Loaded, journal: &Journal) -> Result<(), Se
         .iter()
         .for_each(|warning| report::config_warning(warning));
 
+    let gate = config.tls.as_ref().map(Gate::open).transpose()?;
+    if let Some(files) = &config.tls {
+        report::tls_opened(&files.cert, &files.client_ca);
+    }
+
     let mut lottery = Lottery::new(config.agencies);
     let (store, recovery) =
         Store::open(Folder::open(&config.data_dir)?, config.durability, |fact| {
@@ -107,5 +114,5 @@ fn run(Loaded { config, warnings }: &Loaded, journal: &Journal) -> Result<(), Se
         .iter()
         .for_each(|warning| report::store_warning(warning));
     let service = Service::new(lottery, store, config.winner)?;
-    Server::bind(config, service, journal.clone(), termination)?.run()
+    Server::bind(config, gate, service, journal.clone(), termination)?.run()
 }

@@ -8,6 +8,7 @@ mod counts;
 
 use std::fmt::{Arguments, Display};
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 use frame::line::{CRITICAL, Escaped};
 use frame::{Agency, Bet, UploadId};
@@ -101,6 +102,30 @@ pub fn text_received(ip: IpAddr, text: &str, quiet: bool) {
 pub fn receive_failed(ip: IpAddr, error: &dyn Display) {
     failure("receive_message", || {
         error!("action: receive_message | result: fail | ip: {ip} | error: {error}");
+    });
+}
+
+/// The certificates and the key of mutual TLS are read.
+pub fn tls_opened(certificate: &Path, client_ca: &Path) {
+    let (certificate, client_ca) = (
+        certificate.display().to_string(),
+        client_ca.display().to_string(),
+    );
+    let (certificate, client_ca) = (Escaped(&certificate), Escaped(&client_ca));
+    info!("action: open_tls | result: success | cert: {certificate} | client_ca: {client_ca}");
+}
+
+/// A peer has shown a certificate that is accepted.
+pub fn tls_established(ip: IpAddr, agency: Agency) {
+    debug!("action: tls_handshake | result: success | ip: {ip} | agency: {agency}");
+}
+
+/// A TLS session is over before its time.
+pub fn tls_failed(ip: IpAddr, error: &dyn Display) {
+    limited("tls_handshake", || {
+        let error = error.to_string();
+        let error = Escaped(&error);
+        error!("action: tls_handshake | result: fail | ip: {ip} | error: {error}");
     });
 }
 

@@ -24,6 +24,7 @@ use crate::hub::Hub;
 use crate::report;
 use crate::service::Service;
 use crate::store::{Folder, StoreError};
+use crate::tls::{BadFile, Gate};
 
 const LISTENER: Token = Token(usize::MAX);
 const SIGNALS: Token = Token(usize::MAX - 1);
@@ -55,6 +56,8 @@ pub enum ServerError {
     },
     /// The disk failed.
     Store(StoreError),
+    /// A file of mutual TLS cannot be used.
+    Tls(BadFile),
 }
 
 impl fmt::Display for ServerError {
@@ -62,6 +65,7 @@ impl fmt::Display for ServerError {
         match self {
             Self::System { what, error } => write!(f, "{what}: {error}"),
             Self::Store(e) => e.fmt(f),
+            Self::Tls(e) => e.fmt(f),
         }
     }
 }
@@ -71,6 +75,12 @@ impl std::error::Error for ServerError {}
 impl From<StoreError> for ServerError {
     fn from(e: StoreError) -> Self {
         Self::Store(e)
+    }
+}
+
+impl From<BadFile> for ServerError {
+    fn from(e: BadFile) -> Self {
+        Self::Tls(e)
     }
 }
 
@@ -135,12 +145,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds the listener.
+    /// Binds the listener. With a gate, frames are exchanged over TLS alone.
     ///
     /// # Errors
     /// The address is taken or not ours, or the system has no resources.
     pub fn bind(
         config: &Config,
+        gate: Option<Gate>,
         service: Service<Folder>,
         journal: Journal,
         Termination(mut signals): Termination,
@@ -175,7 +186,7 @@ impl Server {
             acceptable: false,
             accept_again: None,
             accept_failing: false,
-            hub: Hub::new(service, limits),
+            hub: Hub::new(service, gate, limits),
             journal,
             shutdown_grace: config.shutdown_grace,
             stop_until: None,

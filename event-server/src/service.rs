@@ -95,10 +95,7 @@ impl<F: Files> Service<F> {
         ip: IpAddr,
         frame: Frame<'_>,
     ) -> Verdict {
-        let first = *session == Session::New;
-        if first {
-            *session = Session::Unbound;
-        }
+        let first = session.begin();
         match Request::decode(frame) {
             Ok(Request::Bet(bet)) => self.bet(session, &bet),
             Ok(Request::Batch(batch)) => self.batch(id, session, frame.id, batch),
@@ -301,9 +298,9 @@ impl<F: Files> Service<F> {
         upload: UploadId,
     ) -> Verdict {
         let stored = if first {
-            self.lottery
-                .check_resume(agency, upload)
-                .map_err(Refusal::from)
+            session
+                .check(agency)
+                .and_then(|()| Ok(self.lottery.check_resume(agency, upload)?))
         } else {
             Err(Refusal::ResumeLater)
         };
@@ -461,11 +458,11 @@ fn malformed(session: &mut Session, ip: IpAddr, frame: Frame<'_>, error: Request
     }
 }
 
-/// A failed ack; it says why where the peer knows resume.
+/// A failed ack; it says why where the peer is known to read that: it has sent a resume, or shown a certificate.
 fn failure(session: &Session, refusal: &Refusal) -> Verdict {
-    match session.upload() {
-        Some(_) => refused_with_reason(refusal),
-        None => Verdict::Reply(Reply::Ack(Ack::Failure { reason: None })),
+    match (session.upload(), refusal) {
+        (Some(_), _) | (None, Refusal::NotCertified { .. }) => refused_with_reason(refusal),
+        (None, _) => Verdict::Reply(Reply::Ack(Ack::Failure { reason: None })),
     }
 }
 

@@ -65,6 +65,7 @@ fn each_library_is_named_in_its_room_alone() {
     only(&["hub.rs"], &["slab", "Slab"]);
     only(&["config.rs"], &["configparser", "humantime"]);
     only(&["store.rs", "store"], &["crc32fast"]);
+    only(&["tls.rs"], &["rustls", "webpki"]);
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub use error::{
 pub use inbox::Inbox;
 pub use message::{Ack, Batch, Documents, MessageId, NO_SPACE, Reply, Request, UploadId, Winners};
 pub use outbox::Outbox;
-pub use tls::{Tls, TlsError};
+pub use tls::{Tls, TlsError, pem};
 
 /// The largest frame that our client sends, its four length bytes included.
 pub const MAX_CLIENT_FRAME: usize = 8_192;

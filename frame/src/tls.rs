@@ -17,6 +17,7 @@
 //! its certificates. Whom to trust is the business of whoever makes the rustls configuration.
 
 mod error;
+pub mod pem;
 
 use std::fmt;
 use std::io;

@@ -16,6 +16,7 @@ pub(super) enum Refusal {
     Batch(BatchError),
     NoSpace(NoSpace),
     OtherAgency { bound: Agency, named: Agency },
+    NotCertified { certified: Agency, named: Agency },
     TwoAgencies { bet: u32 },
     NoBets,
     ResumeLater,
@@ -34,6 +35,12 @@ impl fmt::Display for Refusal {
             Self::NoSpace(e) => write!(f, "{}: {e}", frame::NO_SPACE),
             Self::OtherAgency { bound, named } => {
                 write!(f, "the connection speaks for agency {bound}, not {named}")
+            }
+            Self::NotCertified { certified, named } => {
+                write!(
+                    f,
+                    "the certificate speaks for agency {certified}, not {named}"
+                )
             }
             Self::TwoAgencies { bet } => {
                 write!(

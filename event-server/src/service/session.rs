@@ -15,13 +15,14 @@ pub struct ConnectionId {
 }
 
 /// What a connection has said about itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+///
+/// Where the peer has shown a certificate, it may speak for no agency but the one in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Session {
-    /// Nothing yet: the only moment for a resume.
-    #[default]
-    New,
-    /// Something, but nothing that was accepted.
-    Unbound,
+    /// Nothing yet: the only moment for a resume. With the agency of its certificate.
+    New(Option<Agency>),
+    /// Something, but nothing that was accepted. With the agency of its certificate.
+    Unbound(Option<Agency>),
     /// It speaks for an agency.
     Plain(Agency),
     /// It carries an agency's upload.
@@ -36,10 +37,21 @@ pub enum Session {
 }
 
 impl Session {
+    /// Notes that something is being said; says whether it is the first.
+    pub(super) fn begin(&mut self) -> bool {
+        match *self {
+            Self::New(certified) => {
+                *self = Self::Unbound(certified);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// The agency it speaks for.
     pub fn agency(self) -> Option<Agency> {
         match self {
-            Self::New | Self::Unbound => None,
+            Self::New(_) | Self::Unbound(_) => None,
             Self::Plain(agency) | Self::Upload { agency, .. } => Some(agency),
         }
     }
@@ -60,8 +72,13 @@ impl Session {
 
     /// Whether it may speak for this agency.
     pub(super) fn check(self, named: Agency) -> Result<(), Refusal> {
-        match self.agency() {
-            Some(bound) if bound != named => Err(Refusal::OtherAgency { bound, named }),
+        match self {
+            Self::New(Some(certified)) | Self::Unbound(Some(certified)) if certified != named => {
+                Err(Refusal::NotCertified { certified, named })
+            }
+            Self::Plain(bound) | Self::Upload { agency: bound, .. } if bound != named => {
+                Err(Refusal::OtherAgency { bound, named })
+            }
             _ => Ok(()),
         }
     }

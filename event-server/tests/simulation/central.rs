@@ -117,7 +117,7 @@ impl Central {
         });
         net.listening = Some(book.lives.len() - 1);
         self.running = Some(Running {
-            hub: Hub::new(service, self.limits),
+            hub: Hub::new(service, None, self.limits),
             stopping: None,
             bored: 0,
             restless: 0,

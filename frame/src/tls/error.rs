@@ -66,8 +66,10 @@ fn flaw(error: &CertificateError) -> String {
         E::NotValidForName | E::NotValidForNameContext { .. } => {
             "it is not for the name that was asked for".to_owned()
         }
-        // Whoever adds a rule of its own to the verification words it.
-        E::Other(e) => e.to_string(),
+        // The one rule of ours: a client has to be an agency.
+        E::ApplicationVerificationFailure => {
+            "it does not name one agency, as agency-3 would".to_owned()
+        }
         other => other.to_string(),
     }
 }

@@ -1,0 +1,197 @@
+//! Mutual TLS: what the central shows, whom it trusts, and which agency a certificate speaks for.
+//!
+//! In come the paths of three files, read once, at the start; out comes a [`Gate`] that begins sessions, and of each
+//! client's certificate the agency in it. The sessions themselves are [`frame`]'s, and who may say what in the name
+//! of which agency is the service's business. Beside `frame`, this is the only file that names rustls.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use frame::{Agency, Tls, TlsError, pem};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
+    SignatureScheme,
+};
+use webpki::EndEntityCert;
+
+use crate::config::TlsFiles;
+
+/// What the name in an agency's certificate begins with; its number follows.
+const NAME: &str = "agency-";
+
+/// A file that mutual TLS cannot do with: one sentence.
+#[derive(Debug)]
+pub struct BadFile {
+    key: &'static str,
+    path: PathBuf,
+    reason: String,
+}
+
+impl fmt::Display for BadFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, path, reason } = self;
+        write!(f, "{key}: {} cannot be used: {reason}", path.display())
+    }
+}
+
+impl std::error::Error for BadFile {}
+
+/// Where TLS sessions begin.
+#[derive(Clone)]
+pub struct Gate(Arc<ServerConfig>);
+
+impl Gate {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// One cannot be read, or does not hold what it should; the key is another certificate's.
+    pub fn open(files: &TlsFiles) -> Result<Self, BadFile> {
+        let provider = Arc::new(default_provider());
+        let chain = read("SERVER_TLS_CERT", &files.cert, pem::certificates)?;
+        let key = read("SERVER_TLS_KEY", &files.key, pem::key)?;
+        let client_ca = |pem: &[u8]| {
+            let roots = Arc::new(pem::authorities(pem)?);
+            WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
+                .build()
+                .map_err(|e| e.to_string())
+        };
+        let authority = read("SERVER_TLS_CLIENT_CA", &files.client_ca, client_ca)?;
+        let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map(|builder| builder.with_client_cert_verifier(Arc::new(Agencies(authority))))
+            .and_then(|builder| builder.with_single_cert(chain, key));
+        let mut config = config.map_err(|e| BadFile {
+            key: "SERVER_TLS_KEY",
+            path: files.key.clone(),
+            reason: match e {
+                Error::InconsistentKeys(_) => {
+                    let certificate = files.cert.display();
+                    format!("the certificate in {certificate} is of another key")
+                }
+                other => other.to_string(),
+            },
+        })?;
+        // Every connection shows its certificate: nothing is resumed, and nothing is kept for that.
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        Ok(Self(Arc::new(config)))
+    }
+
+    /// Our side of a session with a peer that has begun one.
+    ///
+    /// # Errors
+    /// No session can begin.
+    pub fn begin(&self) -> Result<Tls, TlsError> {
+        Tls::server(Arc::clone(&self.0))
+    }
+}
+
+fn read<T>(
+    key: &'static str,
+    path: &Path,
+    parse: impl FnOnce(&[u8]) -> Result<T, String>,
+) -> Result<T, BadFile> {
+    fs::read(path)
+        .map_err(|e| e.to_string())
+        .and_then(|pem| parse(&pem))
+        .map_err(|reason| BadFile {
+            key,
+            path: path.to_owned(),
+            reason,
+        })
+}
+
+/// The agency that a certificate, in DER, speaks for: it has exactly one DNS name (subjectAltName), `agency-N`.
+pub fn agency(certificate: &[u8]) -> Option<Agency> {
+    let certificate = CertificateDer::from(certificate);
+    let certificate = EndEntityCert::try_from(&certificate).ok()?;
+    let mut names = certificate.valid_dns_names();
+    let (name, other) = (names.next()?, names.next());
+    let number = name.strip_prefix(NAME)?;
+    match other {
+        None => Agency::parse(number.as_bytes()).ok(),
+        Some(_) => None,
+    }
+}
+
+/// Accepts certificates that an authority signed for an agency.
+#[derive(Debug)]
+struct Agencies(Arc<dyn ClientCertVerifier>);
+
+impl ClientCertVerifier for Agencies {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.0.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let verified = self.0.verify_client_cert(certificate, intermediates, now)?;
+        match agency(certificate) {
+            Some(_) => Ok(verified),
+            None => Err(CertificateError::ApplicationVerificationFailure.into()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fixtures::certificates::{Authority, Role, Term};
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_speaks_for_the_one_agency_that_it_names_or_for_none() {
+        let authority = Authority::new("lottery").unwrap();
+        for (names, number) in [
+            (&["agency-3"][..], Some(3)),
+            (&["agency-4294967295", "127.0.0.1"], Some(u32::MAX)),
+            (&[], None),
+            (&["agency-0"], None),
+            (&["agency-03"], None),
+            (&["agency-"], None),
+            (&["agency-4294967296"], None),
+            (&["agency-3.example"], None),
+            (&["central"], None),
+            (&["agency-3", "agency-4"], None),
+            (&["agency-3", "agency-3"], None),
+        ] {
+            let identity = authority.sign(Role::Client, names, Term::Current).unwrap();
+            let certificates = pem::certificates(identity.certificate.as_bytes()).unwrap();
+            let agency = agency(&certificates[0]).map(Agency::get);
+            assert_eq!(agency, number, "{names:?}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Mutual TLS with real processes and sockets: who trusts whom, who may say what, and what each side says of it.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod peers;
+mod programs;
+mod trust;
