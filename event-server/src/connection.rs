@@ -23,6 +23,7 @@
 //! Bytes come in through [`Connection::mark`] (readiness only) and [`Connection::serve`], replies go out
 //! through [`Connection::send`]: between the two the hub commits the turn. Judges no request itself.
 
+mod greeting;
 mod limits;
 mod patience;
 
@@ -30,8 +31,9 @@ use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::time::Instant;
 
-use frame::{Ack, Channel, Inbox, MessageId, Outbox, Received, Reply, TlsError, Winners, kind};
+use frame::{Channel, Inbox, MessageId, Outbox, Received, Reply, TlsError, Winners};
 
+use self::greeting::{Greeting, ONLY_TLS, refusal};
 pub use self::limits::Limits;
 use self::patience::{Patience, Waiting};
 use crate::report;
@@ -41,12 +43,6 @@ use crate::tls::{self, Gate};
 
 /// The longest line of text that is echoed.
 const MAX_LINE: usize = 1_024;
-
-/// The first byte of a TLS session: the type of a record of its handshake (RFC 8446, section 5.1).
-const HANDSHAKE: u8 = 0x16;
-
-/// What a frame in the clear is told where only TLS is spoken.
-const ONLY_TLS: &str = "frames in the clear are refused, this port speaks TLS: set server.tls.ca, server.tls.cert and server.tls.key";
 
 /// How much is read away after the last reply, so that no reset eats it.
 const DRAIN_BYTES: usize = 1024 * 1024;
@@ -278,43 +274,27 @@ impl<S: Stream> Connection<S> {
 
     /// Tells text, frames and TLS by the first byte.
     fn sniff(&mut self, gate: Option<&Gate>) -> Step {
-        match (self.channel.inbox.unread().first().copied(), gate) {
-            (None, _) => return Step::NeedsInput,
-            (Some(0x00), Some(_)) => {
-                self.announce(false);
-                self.state = State::InClear;
-            }
-            (Some(HANDSHAKE), Some(gate)) => {
-                self.announce(false);
-                match gate.begin() {
-                    Ok(tls) => {
-                        self.channel.secure(tls);
-                        self.state = State::Handshaking;
-                    }
-                    Err(e) => {
-                        report::tls_failed(self.ip, &e);
-                        self.drain();
-                    }
+        let Some(first) = self.channel.inbox.unread().first() else {
+            return Step::NeedsInput;
+        };
+        let greeting = Greeting::of(*first, gate);
+        self.announce(matches!(greeting, Greeting::Text) && self.quiet());
+        match greeting {
+            Greeting::Text => self.state = State::Echoing,
+            Greeting::Frame => self.state = State::Open,
+            Greeting::FrameInClear => self.state = State::InClear,
+            Greeting::Hello(gate) => match gate.begin() {
+                Ok(tls) => {
+                    self.channel.secure(tls);
+                    self.state = State::Handshaking;
                 }
-            }
-            (Some(0x00), None) => {
-                self.announce(false);
-                self.state = State::Open;
-            }
-            (Some(b'\t' | b'\r' | b'\n' | 0x20..), _) => {
-                self.announce(self.quiet());
-                self.state = State::Echoing;
-            }
-            (Some(HANDSHAKE), None) => {
-                self.announce(false);
-                let error = "byte 0x16 begins a TLS handshake, and this port speaks none: set SERVER_TLS_CERT, SERVER_TLS_KEY and SERVER_TLS_CLIENT_CA, or have the client leave out server.tls";
-                report::receive_failed(self.ip, &error);
-                self.drain();
-            }
-            (Some(byte), _) => {
-                self.announce(false);
-                let error = format!("byte {byte:#04x} begins neither a frame nor a line of text");
-                report::receive_failed(self.ip, &error);
+                Err(e) => {
+                    report::tls_failed(self.ip, &e);
+                    self.drain();
+                }
+            },
+            Greeting::Nonsense(why) => {
+                report::receive_failed(self.ip, &why);
                 self.drain();
             }
         }
@@ -361,12 +341,7 @@ impl<S: Stream> Connection<S> {
             Ok(None) => return Step::NeedsInput,
             Ok(Some(frame)) => {
                 report::receive_failed(self.ip, &ONLY_TLS);
-                let reply = match frame.kind {
-                    kind::WINNERS_QUERY => Reply::Winners(Winners::Refused),
-                    _ => Reply::Ack(Ack::Failure {
-                        reason: Some(ONLY_TLS.into()),
-                    }),
-                };
+                let reply = refusal(frame.kind);
                 self.channel.outbox.reply(frame.id, &reply);
             }
             Err(e) => report::receive_failed(self.ip, &e),

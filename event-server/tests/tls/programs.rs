@@ -203,10 +203,7 @@ fn a_certificate_that_is_not_trusted_is_one_clear_line_on_both_sides() {
         let start = format!("no trust with {}: {by_client}", central.address);
         assert_failed(&ended, 76, "tls_handshake", &start);
         assert!(ended.2.trim_end().ends_with(keys), "{}", ended.2);
-        central
-            .program
-            .wait_for("action: tls_handshake")
-            .unwrap();
+        central.program.wait_for("action: tls_handshake").unwrap();
         let (log, stored) = central.stop();
         let failures = failures(&log);
         let line = format!(
