@@ -5,7 +5,13 @@ use std::path::{Path, PathBuf};
 
 /// Every source file of the server, by its path under `src`, without comments and unit tests.
 fn sources() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    sources_of("event-server")
+}
+
+/// The same of any crate of the workspace.
+fn sources_of(member: &str) -> Vec<(String, String)> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = workspace.join(member).join("src");
     let mut folders = vec![root.clone()];
     let mut sources = Vec::new();
     while let Some(folder) = folders.pop() {
@@ -41,19 +47,26 @@ fn names(code: &str, word: &str) -> bool {
 /// Fails where a file other than `rooms` names one of `words`, and where no room does: then the rule
 /// watches over nothing.
 fn only(rooms: &[&str], words: &[&str]) {
+    only_in("event-server", rooms, words);
+}
+
+fn only_in(member: &str, rooms: &[&str], words: &[&str]) {
     let mut found = false;
-    for (file, code) in sources() {
+    for (file, code) in sources_of(member) {
         for word in words {
             if names(&code, word) {
                 let home = rooms
                     .iter()
                     .any(|room| file == *room || file.starts_with(&format!("{room}/")));
-                assert!(home, "{file} names {word}, which belongs to {rooms:?}");
+                assert!(
+                    home,
+                    "{member}: {file} names {word}, which belongs to {rooms:?}"
+                );
                 found = true;
             }
         }
     }
-    assert!(found, "nobody names {words:?}");
+    assert!(found, "{member}: nobody names {words:?}");
 }
 
 #[test]
@@ -66,6 +79,20 @@ fn each_library_is_named_in_its_room_alone() {
     only(&["config.rs"], &["configparser", "humantime"]);
     only(&["store.rs", "store"], &["crc32fast"]);
     only(&["tls.rs"], &["rustls", "webpki"]);
+    only_in("frame", &["tls.rs", "tls"], &["rustls"]);
+    only_in("batch-client", &["tls.rs"], &["rustls"]);
+}
+
+#[test]
+fn the_channel_alone_reads_and_writes_a_stream_and_the_session_knows_none() {
+    for (file, code) in sources_of("frame") {
+        let owner = file == "channel.rs";
+        for method in ["stream.read(", "stream.write("] {
+            assert_eq!(code.contains(method), owner, "{file}: {method}");
+        }
+        let session = file.starts_with("tls");
+        assert!(!session || !names(&code, "stream"), "{file} names a stream");
+    }
 }
 
 #[test]

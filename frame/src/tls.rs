@@ -36,11 +36,12 @@ use crate::{Inbox, Outbox};
 /// several records.
 const RECORDS: usize = 32 * 1024;
 
-/// Bytes of the outbox that are encrypted at once.
-const SEALED: usize = 32 * 1024;
+/// Bytes of the outbox that are encrypted at once. Fewer would wake the peer for less than it could do in a turn.
+const SEALED: usize = 128 * 1024;
 
-/// The room that encryption is offered first: what two records and their overhead take.
-const OVERHEAD: usize = 64;
+/// The most that encryption adds to [`SEALED`] bytes: 22 to each of its records, and what the session may have to
+/// say itself.
+const OVERHEAD: usize = 512;
 
 /// One side of a TLS 1.3 session.
 pub struct Tls {
