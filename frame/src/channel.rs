@@ -4,8 +4,9 @@
 //! bit it sets stays until the stream itself says [`WouldBlock`](io::ErrorKind::WouldBlock). So whoever
 //! stops early, out of budget or out of room, may come back at any time without a new event.
 //!
-//! With a [`Tls`] session between the stream and the buffers, the same holds for what the session keeps: a
-//! channel can receive while something decrypted waits, and can send while the session has something to say.
+//! With a [`Tls`] session between the stream and the buffers, the same holds for what the session keeps: the stream
+//! is not read, so it does not block, before all that was decrypted is in the inbox; and a channel can send while the
+//! session has something to say.
 
 use std::io::{self, Read, Write};
 
@@ -82,11 +83,7 @@ impl<S: Read + Write> Channel<S> {
 
     /// Whether a read may bring something: bytes, the end or an error.
     pub fn can_receive(&self) -> bool {
-        let news = match self.listening_tls() {
-            Some(tls) => self.readable || tls.has_news(),
-            None => self.readable,
-        };
-        news && !self.ended
+        self.readable && !self.ended
     }
 
     /// Whether a write may take something.
@@ -119,7 +116,7 @@ impl<S: Read + Write> Channel<S> {
                 Received::NotYet
             });
         }
-        if self.listening_tls().is_some() {
+        if self.tls_listens() {
             return self.receive_sealed();
         }
         let stream = &mut self.stream;
@@ -177,7 +174,7 @@ impl<S: Read + Write> Channel<S> {
     /// send.
     ///
     /// # Errors
-    /// The stream failed, now or before: it is gone.
+    /// The stream failed, now or before: it is gone. Or the TLS session cannot encrypt any more.
     pub fn send(&mut self) -> io::Result<bool> {
         self.check()?;
         while self.can_send() {
@@ -185,7 +182,9 @@ impl<S: Read + Write> Channel<S> {
             let waiting = match &mut self.tls {
                 None => &mut self.outbox,
                 Some(tls) => {
-                    tls.seal(&mut self.outbox);
+                    if let Err(e) = tls.seal(&mut self.outbox) {
+                        return Err(self.fail(e.into()));
+                    }
                     tls.sealed()
                 }
             };
@@ -256,9 +255,9 @@ impl<S: Read + Write> Channel<S> {
         &mut self.stream
     }
 
-    /// The session that what comes in is meant for: one that has finished does not listen.
-    fn listening_tls(&self) -> Option<&Tls> {
-        self.tls.as_deref().filter(|tls| !tls.is_finishing())
+    /// Whether what comes in is meant for a session: one that has finished does not listen.
+    fn tls_listens(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| !tls.is_finishing())
     }
 
     fn check(&self) -> io::Result<()> {

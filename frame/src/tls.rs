@@ -154,11 +154,6 @@ impl Tls {
         Ok(count)
     }
 
-    /// Whether [`deliver`](Self::deliver) or [`end`](Self::end) has something to say without another byte.
-    pub(crate) fn has_news(&self) -> bool {
-        !self.plain.is_empty() || self.peer_done || self.failed.is_some()
-    }
-
     /// Moves what was decrypted into `inbox`; says how many bytes, `None` where there is no room for any.
     pub(crate) fn deliver(&mut self, inbox: &mut Inbox) -> Option<usize> {
         let mut moved = 0;
@@ -193,10 +188,14 @@ impl Tls {
     }
 
     /// Encrypts what waits in `outbox`, as far as the bound goes, and behind the last of it the goodbye where it
-    /// is time for that. Does nothing while the stream has not taken what was encrypted before.
-    pub(crate) fn seal(&mut self, outbox: &mut Outbox) {
+    /// is time for that. Does nothing while the stream has not taken what was encrypted before, nor once the session
+    /// has failed.
+    ///
+    /// # Errors
+    /// The session fails here.
+    pub(crate) fn seal(&mut self, outbox: &mut Outbox) -> Result<(), TlsError> {
         if !self.sealed.is_empty() || !self.may_seal(outbox) {
-            return;
+            return Ok(());
         }
         // What the session has to say by itself comes first.
         self.advance();
@@ -216,6 +215,7 @@ impl Tls {
             Ok(said_goodbye) => self.said_goodbye |= said_goodbye,
             Err(e) => self.fail(&e),
         }
+        self.end().map(drop)
     }
 
     /// Whether [`seal`](Self::seal) would encrypt something, once the stream has taken what was before.

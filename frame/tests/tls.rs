@@ -172,6 +172,8 @@ fn roots(authority: &Authority) -> RootCertStore {
 struct Pair {
     client: Channel<End>,
     server: Channel<End>,
+    /// How often something happened; a session that stalls fails instead of hanging.
+    events: u32,
 }
 
 impl Pair {
@@ -193,7 +195,11 @@ impl Pair {
         let mut server = end(&up, &down, !seed);
         client.secure(world.client("central"));
         server.secure(world.server());
-        let mut pair = Self { client, server };
+        let mut pair = Self {
+            client,
+            server,
+            events: 0,
+        };
         pair.event();
         pair
     }
@@ -209,6 +215,8 @@ impl Pair {
 
     /// What a poll would tell about both ends.
     fn event(&mut self) {
+        self.events += 1;
+        assert!(self.events < 200_000, "nothing moves");
         for channel in [&mut self.client, &mut self.server] {
             let stream = channel.stream_mut();
             (stream.read_blocked, stream.write_blocked) = (false, false);

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use frame::{Inbox, Request};
 use rustls::pki_types::ServerName;
@@ -11,6 +12,9 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::common::{batch, bet, encode, finished, one, resume, row, winners};
 use crate::trust::{Trust, failures};
+
+/// How long to wait for what the server should do soon.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 const SUCCESS: &str = "{result:success}";
 
@@ -23,6 +27,7 @@ struct Peer {
 impl Peer {
     fn connect(address: SocketAddr, config: &Arc<ClientConfig>) -> Self {
         let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let name = ServerName::try_from("central").unwrap();
         let connection = ClientConnection::new(Arc::clone(config), name).unwrap();
         Self {
@@ -57,6 +62,7 @@ impl Peer {
 
 /// Reads what a server sends in the clear until it closes.
 fn read_to_end(mut stream: TcpStream) -> Vec<u8> {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
     bytes

@@ -239,7 +239,7 @@ fn an_agency_that_speaks_for_another_is_one_clear_line_on_both_sides() {
 #[test]
 fn a_plain_client_on_a_tls_port_is_one_clear_line_on_both_sides() {
     let trust = Trust::new();
-    let central = trust.central(&trust.server, &[]);
+    let central = trust.central(&trust.server, &[("SERVER_AGENCIES", "1")]);
     let why = "frames in the clear are refused, this port speaks TLS: set server.tls.ca, server.tls.cert and server.tls.key";
     assert_failed(&run(&mut central.client(1)), 76, "resume", why);
     let mut plain = central.client(1);
