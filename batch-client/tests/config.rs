@@ -43,6 +43,21 @@ fn every_key_but_the_id_has_a_default_that_works() {
 }
 
 #[test]
+fn the_files_of_tls_are_set_all_or_none() {
+    assert_eq!(load("id: 1", &[]).unwrap().config.server.tls, None);
+    let yaml = "id: 1\nserver:\n  tls:\n    ca: a.pem\n    cert: c.pem\n";
+    let files = load(yaml, &[("CLI_SERVER_TLS_KEY", "k.pem")]).unwrap();
+    let files = files.config.server.tls.unwrap();
+    assert_eq!(files.ca, Path::new("a.pem"));
+    assert_eq!(files.cert, Path::new("c.pem"));
+    assert_eq!(files.key, Path::new("k.pem"));
+    assert_eq!(
+        load(yaml, &[]).unwrap_err(),
+        "server.tls.key is not set: set CLI_SERVER_TLS_KEY to the path of a file; mutual TLS needs all of server.tls.ca, server.tls.cert and server.tls.key, or none"
+    );
+}
+
+#[test]
 fn the_environment_wins_over_the_file_whose_keys_are_nested_or_dotted() {
     let yaml = "id: \"7\"\nserver:\n  address: a:1\n  protocol: plain\nloop.amount: 3\nloop:\n  period: 1m30s\nlog: {level: debug}\nbatch:\n  maxAmount: 10\n  file:\n";
     let config = load(

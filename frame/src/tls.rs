@@ -18,34 +18,26 @@
 
 mod error;
 pub mod pem;
+mod session;
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
-use rustls::server::UnbufferedServerConnection;
-use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
-use rustls::{ClientConfig, CommonState, Error, ServerConfig};
+use rustls::{ClientConfig, Error, ServerConfig};
 
 pub use self::error::TlsError;
+use self::session::{SEALED, Session, Step};
 use crate::{Inbox, Outbox};
 
 /// Bytes as they came that are not decrypted: a record has 16,645 at most, and a handshake message may take
 /// several records.
 const RECORDS: usize = 32 * 1024;
 
-/// Bytes of the outbox that are encrypted at once. Fewer would wake the peer for less than it could do in a turn.
-const SEALED: usize = 128 * 1024;
-
-/// The most that encryption adds to [`SEALED`] bytes: 22 to each of its records, and what the session may have to
-/// say itself.
-const OVERHEAD: usize = 512;
-
 /// One side of a TLS 1.3 session.
 pub struct Tls {
-    side: Side,
+    session: Session,
     /// What came and is not decrypted; between two calls, no whole record.
     records: Inbox,
     /// What was decrypted and found no room yet.
@@ -62,19 +54,13 @@ pub struct Tls {
     failed: Option<TlsError>,
 }
 
-enum Side {
-    Client(UnbufferedClientConnection),
-    Server(UnbufferedServerConnection),
-}
-
 impl Tls {
     /// The side that begins; `name` is the one that the server's certificate has to be for.
     ///
     /// # Errors
     /// The configuration and the name do not go together.
     pub fn client(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, TlsError> {
-        let connection = UnbufferedClientConnection::new(config, name);
-        Self::new(connection.map(Side::Client))
+        Self::new(Session::client(config, name))
     }
 
     /// The side that waits for the other.
@@ -82,12 +68,12 @@ impl Tls {
     /// # Errors
     /// The configuration serves nobody.
     pub fn server(config: Arc<ServerConfig>) -> Result<Self, TlsError> {
-        Self::new(UnbufferedServerConnection::new(config).map(Side::Server))
+        Self::new(Session::server(config))
     }
 
-    fn new(side: Result<Side, Error>) -> Result<Self, TlsError> {
+    fn new(session: Result<Session, Error>) -> Result<Self, TlsError> {
         let mut tls = Self {
-            side: side.map_err(|e| TlsError::from_rustls(&e))?,
+            session: session.map_err(|e| TlsError::from_rustls(&e))?,
             records: Inbox::new(0, RECORDS),
             plain: Outbox::new(RECORDS),
             sealed: Outbox::new(SEALED),
@@ -100,16 +86,9 @@ impl Tls {
         Ok(tls)
     }
 
-    fn common(&self) -> &CommonState {
-        match &self.side {
-            Side::Client(connection) => connection,
-            Side::Server(connection) => connection,
-        }
-    }
-
     /// Whether the handshake is complete and nothing has failed since.
     pub(crate) fn is_established(&self) -> bool {
-        !self.common().is_handshaking() && self.failed.is_none()
+        !self.session.common().is_handshaking() && self.failed.is_none()
     }
 
     /// The certificate that the peer showed, in DER, once the handshake is complete.
@@ -117,7 +96,7 @@ impl Tls {
         if !self.is_established() {
             return None;
         }
-        Some(self.common().peer_certificates()?.first()?.as_ref())
+        Some(self.session.common().peer_certificates()?.first()?.as_ref())
     }
 
     /// Takes in bytes that were read from the stream before it was known that they are TLS.
@@ -139,7 +118,7 @@ impl Tls {
     ) -> io::Result<usize> {
         let count = match self.records.fill(read)? {
             Some(0) => {
-                let handshake = self.common().is_handshaking();
+                let handshake = self.session.common().is_handshaking();
                 self.failed.get_or_insert(TlsError::Cut { handshake });
                 return Ok(0);
             }
@@ -201,17 +180,7 @@ impl Tls {
         self.advance();
         let (records, sealed) = (&mut self.records, &mut self.sealed);
         let goodbye = self.finishing;
-        let result = match &mut self.side {
-            Side::Client(connection) => {
-                let status = connection.process_tls_records(records.unread_mut());
-                encrypt(status, outbox, sealed, goodbye)
-            }
-            Side::Server(connection) => {
-                let status = connection.process_tls_records(records.unread_mut());
-                encrypt(status, outbox, sealed, goodbye)
-            }
-        };
-        match result {
+        match self.session.encrypt(records, outbox, sealed, goodbye) {
             Ok(said_goodbye) => self.said_goodbye |= said_goodbye,
             Err(e) => self.fail(&e),
         }
@@ -281,7 +250,8 @@ impl Tls {
     /// Goes through what came until only more bytes, or something to send, would lead on.
     fn advance(&mut self) {
         while self.failed.is_none() {
-            match self.step() {
+            let (records, plain) = (&mut self.records, &mut self.plain);
+            match self.session.step(records, plain, &mut self.sealed) {
                 Ok(Step::Again) => {}
                 Ok(Step::PeerDone) => self.peer_done = true,
                 Ok(Step::Waits) => return,
@@ -290,25 +260,10 @@ impl Tls {
         }
     }
 
-    fn step(&mut self) -> Result<Step, Error> {
-        let records = self.records.unread_mut();
-        let (discard, step) = match &mut self.side {
-            Side::Client(connection) => {
-                let status = connection.process_tls_records(records);
-                take(status, &mut self.plain, &mut self.sealed)
-            }
-            Side::Server(connection) => {
-                let status = connection.process_tls_records(records);
-                take(status, &mut self.plain, &mut self.sealed)
-            }
-        };
-        self.records.skip(discard);
-        step
-    }
-
     /// Notes what failed, and takes the alert that tells the peer; beyond that, the session is not asked again.
     fn fail(&mut self, error: &Error) {
-        while self.common().wants_write() && matches!(self.step(), Ok(Step::Again)) {}
+        let (records, plain) = (&mut self.records, &mut self.plain);
+        self.session.last_words(records, plain, &mut self.sealed);
         self.failed.get_or_insert(TlsError::from_rustls(error));
     }
 }
@@ -319,101 +274,5 @@ impl fmt::Debug for Tls {
             .field("established", &self.is_established())
             .field("failed", &self.failed)
             .finish_non_exhaustive()
-    }
-}
-
-/// What a look at the records came to.
-enum Step {
-    /// Something was done: look again.
-    Again,
-    /// The peer has said goodbye.
-    PeerDone,
-    /// More bytes are needed, or something to send.
-    Waits,
-}
-
-/// Takes what the session offers; says how many bytes of the records are done with.
-fn take<Data>(
-    status: UnbufferedStatus<'_, '_, Data>,
-    plain: &mut Outbox,
-    sealed: &mut Outbox,
-) -> (usize, Result<Step, Error>) {
-    let UnbufferedStatus { mut discard, state } = status;
-    let step = state.and_then(|state| match state {
-        ConnectionState::ReadTraffic(mut traffic) => {
-            while let Some(record) = traffic.next_record() {
-                let record = record?;
-                plain.text(record.payload);
-                discard += record.discard;
-            }
-            Ok(Step::Again)
-        }
-        ConnectionState::EncodeTlsData(mut data) => {
-            append(sealed, 0, |space| {
-                data.encode(space).map_err(|e| match e {
-                    EncodeError::InsufficientSize(size) => Some(size.required_size),
-                    EncodeError::AlreadyEncoded => None,
-                })
-            })?;
-            Ok(Step::Again)
-        }
-        // It is in our hands now, and the stream will take it.
-        ConnectionState::TransmitTlsData(data) => {
-            data.done();
-            Ok(Step::Again)
-        }
-        ConnectionState::PeerClosed => Ok(Step::PeerDone),
-        ConnectionState::Closed
-        | ConnectionState::BlockedHandshake
-        | ConnectionState::WriteTraffic(_) => Ok(Step::Waits),
-        _ => Err(Error::General("early data, which nobody allows".to_owned())),
-    });
-    (discard, step)
-}
-
-/// Encrypts from `outbox` where the session may; says whether the goodbye is among it.
-fn encrypt<Data>(
-    status: UnbufferedStatus<'_, '_, Data>,
-    outbox: &mut Outbox,
-    sealed: &mut Outbox,
-    goodbye: bool,
-) -> Result<bool, Error> {
-    let ConnectionState::WriteTraffic(mut traffic) = status.state? else {
-        return Err(Error::EncryptError);
-    };
-    let too_small = |e| match e {
-        EncryptError::InsufficientSize(size) => Some(size.required_size),
-        EncryptError::EncryptExhausted => None,
-    };
-    let sealing = outbox.drain(|bytes| {
-        let bytes = &bytes[..bytes.len().min(SEALED)];
-        append(sealed, bytes.len() + OVERHEAD, |space| {
-            traffic.encrypt(bytes, space).map_err(too_small)
-        })
-        .map_err(io::Error::other)?;
-        Ok(bytes.len())
-    });
-    sealing.map_err(|_| Error::EncryptError)?;
-    if !goodbye || !outbox.is_empty() {
-        return Ok(false);
-    }
-    append(sealed, OVERHEAD, |space| {
-        traffic.queue_close_notify(space).map_err(too_small)
-    })?;
-    Ok(true)
-}
-
-/// Has `write` write to the end of `sealed`, in `room` bytes or in as many as it then says it needs.
-fn append(
-    sealed: &mut Outbox,
-    mut room: usize,
-    mut write: impl FnMut(&mut [u8]) -> Result<usize, Option<usize>>,
-) -> Result<(), Error> {
-    loop {
-        match sealed.extend(room, &mut write) {
-            Ok(()) => return Ok(()),
-            Err(Some(needed)) if needed > room => room = needed,
-            Err(_) => return Err(Error::EncryptError),
-        }
     }
 }
