@@ -1,9 +1,9 @@
 //! The agency file as rows: CSV, no header, name, surname, document, birthdate, number.
 //!
 //! In come the bytes of any reader; out come [`Row`]s that borrow from one buffer, each of which is a
-//! [`Bet`] or says where and why it is none. All bytes read go through a checksum on their way. Holds one row
-//! at a time, and that only up to [`MAX_ROW`]: an opening quote without its end must not swallow the file.
-//! Never tells the value of a field.
+//! [`Bet`] or says where and why it is none, and says the same however the reader cuts the file. All bytes read
+//! go through a checksum on their way. Holds one row at a time, and that only up to [`MAX_ROW`]: an opening quote
+//! without its end must not swallow the file. Never tells the value of a field.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -12,7 +12,8 @@ use crc32fast::Hasher;
 use csv::{ByteRecord, ReaderBuilder, Terminator};
 use frame::{Agency, Bet, Birthdate, Document, Field, Flaw, Name, Number, payload};
 
-/// The most bytes that a row may have. The longest valid one has less than a tenth of them.
+/// The most bytes that a row may have, its line feed and the empty lines before it among them. The longest valid
+/// one, its fields without blanks around them, has less than a tenth of them.
 pub const MAX_ROW: usize = 16 * 1024;
 
 /// What is read from the file at once.
@@ -42,7 +43,7 @@ pub enum RowError {
     Bad(BadRow),
     /// The row has more than [`MAX_ROW`] bytes. Nothing behind it can be read.
     TooLong {
-        /// The line that it begins in, counted from 1.
+        /// The line that it begins in, counted from 1, or the first of the empty ones before it.
         line: u64,
     },
 }
@@ -86,7 +87,8 @@ impl fmt::Display for Fault {
             ),
             Self::TooLong => write!(
                 f,
-                "the row has more than {MAX_ROW} bytes: is a closing quote missing? nothing behind it was checked"
+                "the row, with the empty lines before it, has more than {MAX_ROW} bytes: is a closing quote \
+                 missing? nothing behind it was checked"
             ),
         }
     }
@@ -114,21 +116,25 @@ impl<R: Read> Rows<R> {
     /// The reader failed, or the row is too long.
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>, RowError> {
         loop {
-            self.reader.get_mut().begin_row();
-            match self.reader.read_byte_record(&mut self.record) {
-                Ok(true) if is_blank(&self.record) => {}
-                Ok(true) => {
-                    return Ok(Some(Row {
-                        record: &self.record,
-                        next_line: self.reader.position().line(),
-                    }));
-                }
-                Ok(false) => return Ok(None),
-                Err(_) if self.reader.get_ref().overlong => {
-                    let line = self.record.position().map_or(0, csv::Position::line);
-                    return Err(RowError::TooLong { line });
-                }
-                Err(e) => return Err(RowError::Io(e.into())),
+            let begin = self.reader.position().clone();
+            self.reader.get_mut().begin_row(begin.byte());
+            let read = self.reader.read_byte_record(&mut self.record);
+            let end = self.reader.position();
+            if self.reader.get_ref().overlong || end.byte() - begin.byte() > MAX_ROW as u64 {
+                let line = begin.line();
+                return Err(RowError::TooLong { line });
+            }
+            if !read.map_err(|e| RowError::Io(e.into()))? {
+                return Ok(None);
+            }
+            if !is_blank(&self.record) {
+                // Only a quote that nothing closes lets a row end with the file, without a line feed.
+                let unclosed = self.reader.get_ref().ended;
+                let next_line = end.line() + u64::from(unclosed);
+                return Ok(Some(Row {
+                    record: &self.record,
+                    next_line,
+                }));
             }
         }
     }
@@ -234,10 +240,13 @@ fn trim(mut bytes: &[u8]) -> &[u8] {
 struct Watched<R> {
     inner: R,
     crc: Hasher,
-    /// Bytes that may still be read for the row at hand.
-    left: usize,
+    /// Bytes that were given, and those of them that stand before the row at hand.
+    given: u64,
+    begin: u64,
     overlong: bool,
     last: u8,
+    /// It has said that there is no more.
+    ended: bool,
 }
 
 impl<R: Read> Watched<R> {
@@ -245,37 +254,36 @@ impl<R: Read> Watched<R> {
         Self {
             inner,
             crc: Hasher::new(),
-            left: MAX_ROW,
+            given: 0,
+            begin: 0,
             overlong: false,
             last: b'\n',
+            ended: false,
         }
     }
 
-    fn begin_row(&mut self) {
-        self.left = MAX_ROW;
+    fn begin_row(&mut self, begin: u64) {
+        self.begin = begin;
     }
 }
 
 impl<R: Read> Read for Watched<R> {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-        if self.left == 0 {
+        if self.given - self.begin > MAX_ROW as u64 {
             self.overlong = true;
             return Err(io::ErrorKind::InvalidData.into());
         }
-        let count = self.inner.read(space)?;
-        if let Some(last) = space[..count].last() {
-            self.last = *last;
-            self.crc.update(&space[..count]);
-            self.left = self.left.saturating_sub(count);
-            return Ok(count);
+        let mut count = self.inner.read(space)?;
+        self.crc.update(&space[..count]);
+        if count == 0 && self.last != b'\n' && !space.is_empty() {
+            space[0] = b'\n';
+            count = 1;
         }
-        match space.first_mut() {
-            Some(byte) if self.last != b'\n' => {
-                *byte = b'\n';
-                self.last = b'\n';
-                Ok(1)
-            }
-            _ => Ok(0),
+        match space[..count].last() {
+            Some(last) => self.last = *last,
+            None => self.ended = true,
         }
+        self.given += count as u64;
+        Ok(count)
     }
 }

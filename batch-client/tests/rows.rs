@@ -1,12 +1,14 @@
 //! The agency file as rows: which ones are bets, and where and why the others are none.
 
-use batch_client::rows::{BadRow, Fault, RowError, Rows};
+use std::io::{self, Read};
+
+use batch_client::rows::{BadRow, Fault, MAX_ROW, RowError, Rows};
 use frame::Agency;
 
 const AGENCY: u32 = 3;
 
 /// What each row is: its payload, or where and why it is none.
-fn read(file: &[u8]) -> Vec<Result<String, (u64, usize, String)>> {
+fn read(file: impl Read) -> Vec<Result<String, (u64, usize, String)>> {
     let mut rows = Rows::new(file);
     let mut all = Vec::new();
     loop {
@@ -52,8 +54,8 @@ fn lf_crlf_a_missing_last_one_blanks_and_blank_lines_make_no_difference() {
     ] {
         assert_eq!(read(file.as_bytes()), [ana(1), ana(2)], "{file:?}");
     }
-    assert_eq!(read(b""), []);
-    assert_eq!(read(b"\r\n\n"), []);
+    assert_eq!(read(&b""[..]), []);
+    assert_eq!(read(&b"\r\n\n"[..]), []);
 }
 
 #[test]
@@ -112,10 +114,52 @@ fn a_bad_row_is_told_by_line_and_column_and_the_next_one_is_read() {
 fn a_quote_without_its_end_does_not_swallow_the_file() {
     let mut file = b"Ana,Lorca,1,2000-01-01,1\nAna,\"Lorca,1,2000-01-01,1\n".to_vec();
     file.resize(1_000_000, b'x');
-    let rows = read(&file);
+    let rows = read(&file[..]);
     let [Ok(_), Err((2, 0, _))] = &rows[..] else {
         panic!("{rows:?}")
     };
+}
+
+#[test]
+fn a_quote_without_its_end_is_told_by_the_line_that_it_begins_in() {
+    let good = "Ana,Lorca,1,2000-01-01,1\n";
+    for (open, column) in [("Ana,\"Lorca", 3), ("Ana,\"Lor\n\nca\n", 3), ("\"", 2)] {
+        let rows = read(format!("{good}\n{open}").as_bytes());
+        let [Ok(_), Err((3, found, _))] = &rows[..] else {
+            panic!("{open:?} is read as {rows:?}")
+        };
+        assert_eq!(*found, column, "{open:?}");
+    }
+}
+
+/// A reader that gives no more than so many bytes at once.
+struct Pieces<'a>(&'a [u8], usize);
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        let size = space.len().min(self.1);
+        self.0.read(&mut space[..size])
+    }
+}
+
+#[test]
+fn a_row_is_too_long_or_not_however_the_reader_cuts_the_file() {
+    let row = "Ana,Lorca,1,2000-01-01,1";
+    let blanks = MAX_ROW - row.len() - 1;
+    for (surplus, taken) in [(0, true), (1, false)] {
+        for file in [
+            format!("{row}{}\n{row}\n", " ".repeat(blanks + surplus)),
+            format!("{}{row}\n{row}\n", "\n".repeat(blanks + surplus)),
+            format!("{row}\n{row}\n{}", "\n".repeat(MAX_ROW + surplus)),
+        ] {
+            for size in [1, 700, MAX_ROW, MAX_ROW + 1, file.len()] {
+                let rows = read(Pieces(file.as_bytes(), size));
+                let all = rows == [ana(1), ana(1)];
+                assert_eq!(all, taken, "{surplus} too many in pieces of {size}");
+                assert!(taken || matches!(rows.last(), Some(Err((_, 0, _)))));
+            }
+        }
+    }
 }
 
 #[test]
