@@ -301,6 +301,29 @@ fn a_log_of_another_version_is_named() {
 }
 
 #[test]
+fn a_head_that_counts_farther_than_any_server_is_a_damaged_one() {
+    let images = history(Durability::Always);
+    let (first, last) = (&images[0], images.last().unwrap());
+    // The sequence and the length of bets.csv, as large as they may look, and whole turns behind them.
+    for field in [24..32, 32..40] {
+        for number in [u64::MAX, u64::MAX - 1, 1 << 63] {
+            let mut log = last.log.clone();
+            log[field.clone()].copy_from_slice(&number.to_be_bytes());
+            let mut hasher = crc32fast::Hasher::new();
+            hasher.update(&log[..48]);
+            hasher.update(&log[52..first.end]);
+            let crc = hasher.finalize().to_be_bytes();
+            log[48..52].copy_from_slice(&crc);
+            let refused = open(&images, &last.bets, &log, b"");
+            assert!(
+                matches!(refused, Err(StoreError::Head { .. })),
+                "{number}: {refused:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_copy_of_bets_csv_and_then_one_of_the_log_are_a_backup() {
     let images = history(Durability::Always);
     for (bets, earlier) in images.iter().enumerate() {

@@ -9,7 +9,8 @@ pub struct Limits {
     pub max_connections: usize,
     /// The largest `length` of a frame.
     pub max_frame: usize,
-    /// Unread bytes of a connection in memory, or one largest frame where that is more.
+    /// Unread bytes of a connection in memory, or one largest frame where that is more. A line of text must
+    /// fit: 1,024 bytes or more.
     pub max_inbox: usize,
     /// Unsent bytes of replies beyond which a connection is not served; one reply may come on top.
     pub max_outbox: usize,

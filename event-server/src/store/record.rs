@@ -32,6 +32,9 @@ pub(super) const HEADER: usize = 40;
 /// Bytes of a checksum: the last of a head and of a header.
 const CRC: usize = 4;
 
+/// Farther no server counts and no file reaches: what a log adds to its head's numbers does not overflow.
+const FAR: u64 = u64::MAX / 2;
+
 /// How a log begins: a checkpoint. The facts that the state adds up to stand right behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
@@ -117,6 +120,9 @@ impl Head {
             bets_crc: fields.u32(),
             facts: fields.u32(),
         };
+        if head.sequence.max(head.length) > FAR {
+            return None;
+        }
         Some((head, fields.u32(), begin(&bytes[..HEAD - CRC])))
     }
 }
