@@ -5,7 +5,7 @@ use frame::{
     Ack, Agency, Batch, Bet, Birthdate, Document, Documents, Frame, MessageId, Name, Number, Reply,
     ReplyError, Request, RequestError, UploadId, Winners, kind, payload::Objects,
 };
-use serde_yaml::Value;
+use serde_json::Value;
 
 /// What a golden frame says.
 enum Meaning {
@@ -100,9 +100,9 @@ fn bet(
     }
 }
 
-/// The objects of a file of vectors. JSON is YAML.
+/// The objects of a file of vectors.
 fn vectors(json: &str) -> Vec<Value> {
-    serde_yaml::from_str(json).unwrap()
+    serde_json::from_str(json).unwrap()
 }
 
 fn text<'v>(vector: &'v Value, key: &str) -> &'v str {
