@@ -16,6 +16,9 @@ use frame::{Agency, Bet, Birthdate, Document, Field, Flaw, Name, Number, payload
 /// one, its fields without blanks around them, has less than a tenth of them.
 pub const MAX_ROW: usize = 16 * 1024;
 
+/// Bytes of a byte order mark.
+const BOM: usize = 3;
+
 /// What is read from the file at once.
 const READ: usize = 64 * 1024;
 
@@ -274,6 +277,14 @@ impl<R: Read> Read for Watched<R> {
             return Err(io::ErrorKind::InvalidData.into());
         }
         let mut count = self.inner.read(space)?;
+        // csv takes a byte order mark off only where the first read brings all of it, and one that comes alone
+        // for an empty file.
+        while self.given == 0 && (1..=BOM).contains(&count) {
+            match self.inner.read(&mut space[count..])? {
+                0 => break,
+                more => count += more,
+            }
+        }
         self.crc.update(&space[..count]);
         if count == 0 && self.last != b'\n' && !space.is_empty() {
             space[0] = b'\n';

@@ -143,6 +143,15 @@ impl Read for Pieces<'_> {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_a_name_however_the_reader_cuts_it() {
+    let file = "\u{feff}Ana,Lorca,1,2000-01-01,1";
+    for size in 1..5 {
+        assert_eq!(read(Pieces(file.as_bytes(), size)), [ana(1)], "{size}");
+    }
+    assert_eq!(read(&b"\n"[..]), []);
+}
+
+#[test]
 fn a_row_is_too_long_or_not_however_the_reader_cuts_the_file() {
     let row = "Ana,Lorca,1,2000-01-01,1";
     let blanks = MAX_ROW - row.len() - 1;
