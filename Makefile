@@ -1,6 +1,6 @@
 # What can be done with the project; `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run test bench soak build entrega docker-image docker-compose-up docker-compose-down docker-compose-logs test-containers
+.PHONY: help run test fuzz bench soak build entrega docker-image docker-compose-up docker-compose-down docker-compose-logs test-containers
 
 # The definition that generar-compose.sh was asked for, else the committed one.
 COMPOSE = docker compose -f $(or $(wildcard docker-compose-dev.yaml),compose/dev.yaml)
@@ -14,6 +14,10 @@ run: build ## the whole story: a central, five agencies, the draw, the winners
 test: ## every test that needs no container engine
 	cargo test --workspace --locked
 	@compose/test-scripts.sh
+
+FUZZ_SECONDS = 60
+fuzz: ## every fuzz target, FUZZ_SECONDS (60) each; wants cargo-fuzz
+	fuzz/run $(FUZZ_SECONDS)
 
 bench: ## every bench, and a table of their figures; some minutes, and best on a quiet machine
 	@mkdir -p target

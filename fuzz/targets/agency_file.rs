@@ -1,0 +1,221 @@
+//! An agency file is read as the csv crate reads it from one piece of memory, however the reader cuts it; its
+//! batches are its bets, each batch as large as both bounds allow.
+
+#![no_main]
+
+use std::io::{self, Read};
+
+use batch_client::batch::{Batches, Scan, Summary, TOLD, Verdict};
+use batch_client::rows::{BadRow, Fault, MAX_ROW, RowError};
+use frame::{Agency, Field, MAX_CLIENT_FRAME, MessageId, Request, UploadId};
+use fuzz::input::{self, Controls};
+use fuzz::reference::{self, Bet};
+use libfuzzer_sys::fuzz_target;
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+const COLUMNS: [Field; 5] = [
+    Field::FirstName,
+    Field::LastName,
+    Field::Document,
+    Field::Birthdate,
+    Field::Number,
+];
+
+fuzz_target!(|bytes: &[u8]| {
+    let (mut controls, file) = input::split(bytes, 24 * 1024);
+    let number = controls.choose(&[1, 7, u32::MAX]);
+    let agency = Agency::new(number).expect("no agency is 0");
+    let plain = controls.below(2) == 1;
+    let max_amount = controls.choose(&[86, 1, 2, 5, u32::MAX]);
+    let checked = rows(&file, number, plain);
+
+    let pieces = Pieces {
+        file: &file,
+        controls: controls.clone(),
+    };
+    let mut scan = Scan::new(pieces.clone(), agency, plain);
+    let verdict = loop {
+        let some = controls.piece();
+        if let Some(verdict) = scan.advance(some).expect("reading memory does not fail") {
+            break verdict;
+        }
+    };
+    let upload = UploadId(MessageId::of(&file).0);
+    let mut bad: Vec<BadRow> = checked.iter().filter_map(|row| row.clone().err()).collect();
+    if bad.is_empty() {
+        let bets = checked.len() as u64;
+        assert_eq!(verdict, Verdict::Good(Summary { bets, upload }));
+    } else {
+        let count = bad.len() as u64;
+        bad.truncate(TOLD);
+        assert_eq!(verdict, Verdict::Bad { first: bad, count });
+    }
+
+    let mut batches = Batches::new(pieces, agency, max_amount);
+    // Quotes are the scan's to look for.
+    let rows = rows(&file, number, false);
+    let skip = controls.below(rows.len() + 2);
+    match batches.skip(skip as u64) {
+        Ok(skipped) => assert_eq!(skipped, skip <= rows.len()),
+        Err(RowError::TooLong { .. }) => return assert!(is_cut_short(&rows, skip)),
+        Err(e) => panic!("{e:?}"),
+    }
+    let mut sent = skip;
+    loop {
+        match batches.next_batch() {
+            Ok(Some((batch, count))) => {
+                let until = sent + count as usize;
+                let bets: Vec<Bet> = rows[sent..until].iter().flatten().cloned().collect();
+                assert_eq!(
+                    bets.len(),
+                    count as usize,
+                    "a batch with a row that is no bet"
+                );
+                assert_eq!(batch.payload(), reference::payload(&bets));
+                let mut frame = Vec::new();
+                Request::Batch(batch).encode(&mut frame);
+                assert!(frame.len() <= MAX_CLIENT_FRAME && count <= max_amount);
+                if let Some(Ok(next)) = rows.get(until) {
+                    let with_next =
+                        frame.len() + 1 + reference::payload(std::slice::from_ref(next)).len();
+                    assert!(
+                        count == max_amount || with_next > MAX_CLIENT_FRAME,
+                        "closed early"
+                    );
+                }
+                sent = until;
+            }
+            Ok(None) => {
+                assert!(sent >= rows.len());
+                assert_eq!(batches.end().expect("all was read"), Some(upload));
+                return;
+            }
+            Err(e) => {
+                assert!(rows[sent..].iter().any(Result::is_err), "{e:?}");
+                return;
+            }
+        }
+    }
+});
+
+/// Whether a row without end stands before so many rows are passed over.
+fn is_cut_short(rows: &[Result<Bet, BadRow>], skip: usize) -> bool {
+    let too_long =
+        |row: &Result<Bet, BadRow>| matches!(row, Err(bad) if bad.fault == Fault::TooLong);
+    rows.iter().take(skip).any(too_long)
+}
+
+/// The file in pieces of the sizes that the controls say.
+#[derive(Clone)]
+struct Pieces<'a> {
+    file: &'a [u8],
+    controls: Controls<'a>,
+}
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        let most = self.controls.piece();
+        let most = most.min(space.len());
+        self.file.read(&mut space[..most])
+    }
+}
+
+/// What each row of the file is.
+fn rows(file: &[u8], agency: u32, plain: bool) -> Vec<Result<Bet, BadRow>> {
+    let mut file = file.to_vec();
+    if !file.is_empty() && !file.ends_with(b"\n") {
+        file.push(b'\n');
+    }
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .terminator(csv::Terminator::Any(b'\n'))
+        .from_reader(&file[..]);
+    let bad = |line, column, fault| BadRow {
+        line,
+        column,
+        fault,
+    };
+    let mut rows = Vec::new();
+    let mut record = csv::ByteRecord::new();
+    let (mut end, mut line) = (0, 1);
+    while reader
+        .read_byte_record(&mut record)
+        .expect("reading memory does not fail")
+    {
+        let text = &file[end..reader.position().byte() as usize];
+        // Empty lines before a row are no part of it, nor is a byte order mark before them.
+        let marked = text.strip_prefix(BOM).filter(|_| end == 0);
+        let empty = marked.unwrap_or(text).iter();
+        let empty = empty.take_while(|b| **b == b'\n').count() as u64;
+        if text.len() > MAX_ROW {
+            rows.push(Err(bad(line, 1, Fault::TooLong)));
+            return rows;
+        }
+        let columns: Vec<&[u8]> = record.iter().map(trimmed).collect();
+        if columns != [b""] {
+            let row = row(&columns, agency, plain);
+            rows.push(row.map_err(|(column, fault)| bad(line + empty, column, fault)));
+        }
+        end += text.len();
+        line += text.iter().filter(|b| **b == b'\n').count() as u64;
+    }
+    if file.len() - end > MAX_ROW {
+        // Nothing but empty lines.
+        rows.push(Err(bad(line, 1, Fault::TooLong)));
+    }
+    rows
+}
+
+fn trimmed(column: &[u8]) -> &[u8] {
+    let column = column.strip_suffix(b"\r").unwrap_or(column);
+    let blank = |b: &u8| b" \t".contains(b);
+    let begin = column.iter().take_while(|b| blank(b)).count();
+    let column = &column[begin..];
+    let end = column.iter().rev().take_while(|b| blank(b)).count();
+    &column[..column.len() - end]
+}
+
+fn row(columns: &[&[u8]], agency: u32, plain: bool) -> Result<Bet, (usize, Fault)> {
+    let [first_name, last_name, document, birthdate, number] = *columns else {
+        let column = columns.len().min(COLUMNS.len()) + 1;
+        return Err((column, Fault::Columns(columns.len())));
+    };
+    let text = |column: &[u8], max| reference::text(column.to_vec(), max);
+    let bet = (|| {
+        Ok(Bet {
+            agency,
+            first_name: text(first_name, 255).ok_or(1_usize)?,
+            last_name: text(last_name, 255).ok_or(2_usize)?,
+            document: text(document, 32).ok_or(3_usize)?,
+            birthdate: reference::birthdate(birthdate.to_vec()).ok_or(4_usize)?,
+            number: reference::number(number).ok_or(5_usize)?,
+        })
+    })();
+    let bet = bet.map_err(|column| (column, fault(column, columns[column - 1])))?;
+    if plain && let Some(at) = columns.iter().position(|column| is_quoted(column)) {
+        return Err((at + 1, Fault::Quotes(COLUMNS[at])));
+    }
+    Ok(bet)
+}
+
+/// Why a column holds no value of its kind.
+fn fault(column: usize, text: &[u8]) -> Fault {
+    use frame::Flaw::{Control, Empty, NotDate, NotNumber, NotUtf8, TooLong};
+    let max = if column == 3 { 32 } else { 255 };
+    let flaw = match column {
+        4 => NotDate,
+        5 => NotNumber,
+        _ if text.is_empty() => Empty,
+        _ if text.len() > max => TooLong(max),
+        _ if std::str::from_utf8(text).is_err() => NotUtf8,
+        _ => Control,
+    };
+    Fault::Field(COLUMNS[column - 1], flaw)
+}
+
+/// Whether a value without blanks at its ends is quoted in a payload.
+fn is_quoted(value: &[u8]) -> bool {
+    value.starts_with(b"\"") || value.iter().any(|b| b",|{}".contains(b))
+}
