@@ -36,10 +36,19 @@ fn main() -> std::io::Result<()> {
     let payloads: Vec<Frame<'_>> = payloads.collect();
     let seeds = payloads.iter().map(|frame| input::join(&[], frame.payload));
     corpus("payload", seeds.collect())?;
-    let seeds = payloads.iter().map(|frame| {
+    let odd: [(u8, &[u8]); 5] = [
+        (4, b"{agency:2,apuestas:7,apuestas:7}"),
+        (5, b"{ agency : \"2\" ,x:}"),
+        (7, b"{envio:0123456789abcdef0123456789abcdeF,agency:1}"),
+        (2, b"{error:\"a,b\",result:failure}"),
+        (6, b"{ganadores: 1 |\"2|\"\"\"|}"),
+    ];
+    let golden_ones = payloads.iter().map(|frame| {
         let kind = u8::try_from(frame.kind).expect("a small type");
-        input::join(&[kind, 0, 0], frame.payload)
+        (kind, frame.payload)
     });
+    let seeds = golden_ones.chain(odd);
+    let seeds = seeds.map(|(kind, payload)| input::join(&[kind, 0, 0], payload));
     corpus("codec", seeds.collect())?;
 
     let fixture = fs::read(root.join("../fixtures/agency-5.csv"))?;
@@ -63,6 +72,9 @@ fn main() -> std::io::Result<()> {
         .concat(),
     );
     seeds.push([input::join(&[0, 0, 0, 30], b"\n"), vec![0xff, 255]].concat());
+    // More than fits into a frame, without so many bytes.
+    let row = b"Ana,x\xff\x03,1,2000-01-01,7\n";
+    seeds.extend(CONTROLS.map(|way| [input::join(way, b""), row.repeat(60)].concat()));
     corpus("agency_file", seeds)?;
 
     let day = b"b1\nhAna\ni\nc\nXPaz\nfx\nc\np\nlLong\nc\nd\nc";
