@@ -98,7 +98,8 @@ impl<S: Stream, F: Files> Hub<S, F> {
         self.connections.vacant_key()
     }
 
-    /// Takes in a connection.
+    /// Takes in a connection. It counts as ready: what it says first has often come with it, and an event would tell
+    /// only a turn later.
     pub fn insert(&mut self, stream: S, ip: IpAddr, now: Instant) {
         let id = ConnectionId {
             slot: self.next_slot(),
@@ -113,6 +114,7 @@ impl<S: Stream, F: Files> Hub<S, F> {
             hold: 0,
         });
         self.next_sweep.get_or_insert(now + self.sweep_period());
+        self.mark(id.slot, true, true, false);
     }
 
     /// Sets the bits that an event brings; `dead` for an error or a full hang-up. An event for a slot
