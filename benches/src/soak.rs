@@ -131,14 +131,15 @@ impl Lottery {
         let played = thread::scope(|scope| {
             // Whatever happens here, the abusers are told to stop.
             let _end = scene.end_on_drop();
-            let (settled, settling) = mpsc::channel();
+            let (acting, settling) = mpsc::channel();
             let abusers: Vec<_> = (1..)
                 .zip(beside.abuses)
                 .map(|(number, abuse)| {
-                    let abuser = Abuser::new(&scene, settled.clone(), number, beside.seed);
+                    let abuser = Abuser::new(&scene, acting.clone(), number, beside.seed);
                     scope.spawn(move || abuser.run(abuse))
                 })
                 .collect();
+            drop(acting);
             abusers
                 .iter()
                 .try_for_each(|_| settling.recv())
@@ -158,6 +159,8 @@ impl Lottery {
 
             let echo = echoing.map_or(Ok(Ok(Latencies::default())), |thread| thread.join());
             let echo = echo.map_err(|_| io::Error::other("the echo check failed"))??;
+            // Who is in the middle of a request would find its agency finished.
+            while settling.recv().is_ok() {}
             finish(&scene)?;
             clients.into_iter().try_for_each(Process::end)?;
             let mut deeds = Deeds::default();

@@ -160,7 +160,8 @@ impl Deeds {
 /// One who abuses.
 pub(super) struct Abuser<'a> {
     scene: &'a Scene<'a>,
-    settled: Sender<()>,
+    /// Until it acts no more.
+    acting: Option<Sender<()>>,
     /// Where its connections come from: nobody else's do.
     from: Ipv4Addr,
     rng: Rng,
@@ -168,14 +169,15 @@ pub(super) struct Abuser<'a> {
 }
 
 impl<'a> Abuser<'a> {
-    /// The abuser of this number, from 1 on.
-    pub(super) fn new(scene: &'a Scene<'a>, settled: Sender<()>, number: u8, seed: u64) -> Self {
+    /// The abuser of this number, from 1 on. It says once through `acting` that it has settled, and drops it when
+    /// it asks the central for nothing more.
+    pub(super) fn new(scene: &'a Scene<'a>, acting: Sender<()>, number: u8, seed: u64) -> Self {
         // The ports of a connection that is closed stay taken for a minute.
         static ADDRESSES: AtomicU32 = AtomicU32::new(Ipv4Addr::new(127, 1, 0, 1).to_bits());
         let from = Ipv4Addr::from_bits(ADDRESSES.fetch_add(1, Ordering::Relaxed));
         Self {
             scene,
-            settled,
+            acting: Some(acting),
             from,
             rng: Rng::with_seed(seed ^ u64::from(number)),
             deeds: Deeds::default(),
@@ -190,8 +192,8 @@ impl<'a> Abuser<'a> {
         let acted = (abuse.act)(&mut self);
         if acted.is_err() {
             self.scene.failed.store(true, Ordering::Relaxed);
-            // Nobody has to wait for this one.
-            let _ = self.settled.send(());
+            // Nobody has to wait for this one; who would have may be gone.
+            let _ = self.acting.as_ref().map(|acting| acting.send(()));
         }
         match acted {
             Ok(()) => Ok(self.deeds),
@@ -201,11 +203,17 @@ impl<'a> Abuser<'a> {
 
     /// What is to be open before the upload begins is open.
     fn settle(&self) -> io::Result<()> {
-        self.settled.send(()).map_err(io::Error::other)?;
+        let settled = self.acting.as_ref().map(|acting| acting.send(()));
+        settled.unwrap_or(Ok(())).map_err(io::Error::other)?;
         while self.scene.phase.load(Ordering::Relaxed) == SETTLING {
             thread::sleep(TICK);
         }
         Ok(())
+    }
+
+    /// From here on it only waits for what it is owed.
+    fn rest(&mut self) {
+        self.acting = None;
     }
 
     /// Waits for the next tick; `false` at the end.

@@ -172,6 +172,7 @@ pub(super) fn queries(abuser: &mut Abuser<'_>) -> io::Result<()> {
         asked[oldest] = ask(abuser)?;
         oldest = (oldest + 1) % QUERIES;
     }
+    abuser.rest();
     for (agency, peer) in &mut asked {
         let winners = &abuser.scene.winners[*agency as usize - 1];
         if peer.answer()? != format!("{{ganadores:{}}}", winners.join("|")) {
