@@ -3,8 +3,8 @@
 pub mod floor;
 pub mod ingest;
 pub mod process;
-pub mod table;
 pub mod soak;
+pub mod table;
 
 use fixtures::{FIXTURES, Row};
 use frame::{Agency, Bet, Birthdate, Document, Name, Number};

@@ -243,8 +243,7 @@ impl<S: Stream> Connection<S> {
                 Step::Again => {}
                 Step::Tell(served) => return served,
                 Step::NeedsInput
-                    if received >= limits.turn_bytes
-                        || tight && self.channel.needs_memory() =>
+                    if received >= limits.turn_bytes || tight && self.channel.needs_memory() =>
                 {
                     return Served::Done;
                 }

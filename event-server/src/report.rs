@@ -122,7 +122,7 @@ pub fn tls_established(ip: IpAddr, agency: Agency) {
 
 /// A TLS session is over before its time.
 pub fn tls_failed(ip: IpAddr, error: &dyn Display) {
-    limited("tls_handshake", || {
+    failure("tls_handshake", || {
         let error = error.to_string();
         let error = Escaped(&error);
         error!("action: tls_handshake | result: fail | ip: {ip} | error: {error}");

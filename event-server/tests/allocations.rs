@@ -55,7 +55,7 @@ fn no_bet_and_no_batch_is_an_allocation() {
             ("CLI_BATCH_FILE", file.display().to_string()),
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value));
-        let config = batch_client::config::Config::load(None, variables.into_iter());
+        let config = batch_client::config::Config::load(None, variables);
         let config = config.unwrap().config;
         let mut outcome = None;
         let count = measure(|| {
@@ -83,6 +83,6 @@ fn serve(variable: impl Fn(&str) -> Option<String>, journal: Journal) {
     let folder = Folder::open(&config.data_dir).unwrap();
     let (store, _) = Store::open(folder, config.durability, |fact| lottery.apply(fact)).unwrap();
     let service = Service::new(lottery, store, config.winner).unwrap();
-    let server = Server::bind(&config, service, journal, termination).unwrap();
+    let server = Server::bind(&config, None, service, journal, termination).unwrap();
     server.run().unwrap();
 }
