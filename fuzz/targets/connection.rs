@@ -214,7 +214,7 @@ impl Peer {
         let read = self.wire().read;
         let served = self
             .connection
-            .serve(&mut self.service, &self.limits, tight);
+            .serve(&mut self.service, None, &self.limits, tight);
         assert!(!matches!(served, Served::Fences(_)), "there is no other");
         self.service.commit().expect("a sound disk");
         self.service.advance_draw().expect("a sound disk");

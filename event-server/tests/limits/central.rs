@@ -129,7 +129,7 @@ impl Central {
         let (store, _) = Store::open(files, Durability::Never, |fact| lottery.apply(fact)).unwrap();
         let service = Service::new(lottery, store, Number::new(7_574).unwrap()).unwrap();
         Self {
-            hub: Hub::new(service, limits),
+            hub: Hub::new(service, None, limits),
             now: Instant::now(),
             _folder: folder,
         }
