@@ -41,7 +41,6 @@ fn each_library_is_named_in_its_room_alone() {
         ("signal_hook", "dialogue.rs"),
         ("signal_hook_mio", "dialogue.rs"),
         ("socket2", "dialogue.rs"),
-        ("csv", "rows.rs"),
         ("crc32fast", "rows.rs"),
         ("md5", "batch.rs"),
         ("tracing", "report.rs"),
