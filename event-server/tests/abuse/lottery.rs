@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
@@ -174,17 +175,23 @@ impl Central {
             let mut client = programs::agency(fixture.agency, &path, self.address, cwd).unwrap();
             // A query that gave way to others is asked again soon.
             client.env("CLI_LOOP_PERIOD", "50ms");
-            client.stdout(Stdio::piped()).stderr(Stdio::piped());
+            // A pipe that nobody reads yet would stop whoever fills it.
+            let log = fs::File::create(self.log_of(fixture.agency)).unwrap();
+            client.stdout(Stdio::piped()).stderr(log);
             client.spawn().unwrap()
         });
         for (fixture, agency) in FIXTURES.iter().zip(agencies) {
             let output = agency.wait_with_output().unwrap();
-            let log = String::from_utf8_lossy(&output.stderr);
+            let log = fs::read_to_string(self.log_of(fixture.agency)).unwrap();
             assert!(output.status.success(), "agency {}: {log}", fixture.agency);
             let told = String::from_utf8(output.stdout).unwrap();
             assert_eq!(told.lines().collect::<Vec<_>>(), fixture.winners, "{log}");
         }
         began.elapsed()
+    }
+
+    fn log_of(&self, agency: u32) -> PathBuf {
+        self.folder.path().join(format!("client{agency}.log"))
     }
 
     /// Stops the server, and looks at what it leaves behind.
