@@ -42,10 +42,18 @@ fuzz_target!(|bytes: &[u8]| {
         }
     };
     let upload = UploadId(MessageId::of(&file).0);
+    let checksum = crc32fast::hash(&file);
     let mut bad: Vec<BadRow> = checked.iter().filter_map(|row| row.clone().err()).collect();
     if bad.is_empty() {
         let bets = checked.len() as u64;
-        assert_eq!(verdict, Verdict::Good(Summary { bets, upload }));
+        assert_eq!(
+            verdict,
+            Verdict::Good(Summary {
+                bets,
+                upload,
+                checksum
+            })
+        );
     } else {
         let count = bad.len() as u64;
         bad.truncate(TOLD);
@@ -88,7 +96,7 @@ fuzz_target!(|bytes: &[u8]| {
             }
             Ok(None) => {
                 assert!(sent >= rows.len());
-                assert_eq!(batches.end().expect("all was read"), Some(upload));
+                assert_eq!(batches.end().expect("all was read"), Some(checksum));
                 return;
             }
             Err(e) => {
