@@ -87,6 +87,24 @@ fn a_connection_that_brought_so_many_bytes_in_a_turn_is_read_no_further() {
 }
 
 #[test]
+fn a_connection_that_brought_more_at_once_is_served_so_many_bytes_in_a_turn() {
+    let size = request().len();
+    for (turn_bytes, served) in [(3 * size, 3), (3 * size + 1, 4)] {
+        let mut central = Central::new(Limits {
+            turn_bytes,
+            ..Limits::default()
+        });
+        let many = central.client(&request().repeat(6));
+        let few = central.client(&request());
+        central.tick();
+        assert_eq!(many.unread(), 0, "one read brought them all");
+        assert_eq!((many.replies(), few.replies()), (served, 1));
+        central.settle();
+        assert_eq!(many.replies(), 6);
+    }
+}
+
+#[test]
 fn no_more_is_read_than_one_inbox_holds_beside_what_was_served() {
     let limits = Limits {
         max_frame: 8_192,
