@@ -7,7 +7,7 @@
 //!            |    +-> resume -+        ^
 //!            |           |             +- patience: when to try again
 //!            |           +-> upload      what to send next, what a reply means
-//!            +-> batch -> rows           the agency file -> batches
+//!            +-> batch -> rows -> lines  the agency file -> batches
 //! ```
 //!
 //! What decides, [`batch`], [`rows`], [`upload`] and [`patience`], has no socket, no file and no clock; what
@@ -24,6 +24,7 @@ pub mod duration;
 pub mod echo;
 pub mod error;
 pub mod file;
+mod lines;
 pub mod patience;
 mod plain;
 pub mod progress;

@@ -1,26 +1,20 @@
 //! The agency file as rows: CSV, no header, name, surname, document, birthdate, number.
 //!
 //! In come the bytes of any reader; out come [`Row`]s that borrow from one buffer, each of which is a
-//! [`Bet`] or says where and why it is none, and says the same however the reader cuts the file. All bytes read
-//! go through a checksum on their way. Holds one row at a time, and that only up to [`MAX_ROW`]: an opening quote
-//! without its end must not swallow the file. Never tells the value of a field.
+//! [`Bet`] or says where and why it is none, and says the same however the reader cuts the file. A line without
+//! quotes is a row as it stands, nearly every one; what quotes mean, csv knows. Holds one row at a time, and that
+//! only up to [`MAX_ROW`]: an opening quote without its end must not swallow the file. Never tells the value of a
+//! field.
 
 use std::fmt;
 use std::io::{self, Read};
+use std::ops::Range;
 
-use crc32fast::Hasher;
 use csv::{ByteRecord, ReaderBuilder, Terminator};
 use frame::{Agency, Bet, Birthdate, Document, Field, Flaw, Name, Number, payload};
 
-/// The most bytes that a row may have, its line feed and the empty lines before it among them. The longest valid
-/// one, its fields without blanks around them, has less than a tenth of them.
-pub const MAX_ROW: usize = 16 * 1024;
-
-/// Bytes of a byte order mark.
-const BOM: usize = 3;
-
-/// What is read from the file at once.
-const READ: usize = 64 * 1024;
+pub use crate::lines::MAX_ROW;
+use crate::lines::{Ahead, Lines};
 
 /// The columns of a row, in their order.
 const COLUMNS: [Field; 5] = [
@@ -33,8 +27,14 @@ const COLUMNS: [Field; 5] = [
 
 /// The rows of an agency file, one after another.
 pub struct Rows<R> {
-    reader: csv::Reader<Watched<R>>,
+    reader: csv::Reader<Lines<R>>,
     record: ByteRecord,
+}
+
+/// Where a row is.
+enum Found {
+    Line(Range<usize>),
+    Record,
 }
 
 /// Why there is no next row.
@@ -46,7 +46,7 @@ pub enum RowError {
     Bad(BadRow),
     /// The row has more than [`MAX_ROW`] bytes. Nothing behind it can be read.
     TooLong {
-        /// The line that it begins in, counted from 1, or the first of the empty ones before it.
+        /// The line that it begins in, counted from 1.
         line: u64,
     },
 }
@@ -90,8 +90,7 @@ impl fmt::Display for Fault {
             ),
             Self::TooLong => write!(
                 f,
-                "the row, with the empty lines before it, has more than {MAX_ROW} bytes: is a closing quote \
-                 missing? nothing behind it was checked"
+                "the row has more than {MAX_ROW} bytes: is a closing quote missing? nothing behind it was checked"
             ),
         }
     }
@@ -103,10 +102,10 @@ impl<R: Read> Rows<R> {
         let reader = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
-            .buffer_capacity(READ)
-            // A CR before it is taken off the last field; csv's own CRLF counts lines one behind.
+            .buffer_capacity(MAX_ROW)
+            // A CR before it is taken off the last field, here as in a line without quotes.
             .terminator(Terminator::Any(b'\n'))
-            .from_reader(Watched::new(reader));
+            .from_reader(Lines::new(reader));
         Self {
             reader,
             record: ByteRecord::new(),
@@ -118,52 +117,68 @@ impl<R: Read> Rows<R> {
     /// # Errors
     /// The reader failed, or the row is too long.
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>, RowError> {
+        let Some((line, found)) = self.find()? else {
+            return Ok(None);
+        };
+        let text = match found {
+            Found::Line(range) => Text::Line(self.reader.get_ref().text(range)),
+            Found::Record => Text::Record(&self.record),
+        };
+        Ok(Some(Row { text, line }))
+    }
+
+    /// The next row that is not blank, and the line that it begins in.
+    fn find(&mut self) -> Result<Option<(u64, Found)>, RowError> {
         loop {
-            let begin = self.reader.position().clone();
-            self.reader.get_mut().begin_row(begin.byte());
-            let read = self.reader.read_byte_record(&mut self.record);
-            let end = self.reader.position();
-            if self.reader.get_ref().overlong || end.byte() - begin.byte() > MAX_ROW as u64 {
-                let line = begin.line();
-                return Err(RowError::TooLong { line });
-            }
-            if !read.map_err(|e| RowError::Io(e.into()))? {
-                return Ok(None);
-            }
-            if !is_blank(&self.record) {
-                // Only a quote that nothing closes lets a row end with the file, without a line feed.
-                let unclosed = self.reader.get_ref().ended;
-                let next_line = end.line() + u64::from(unclosed);
-                return Ok(Some(Row {
-                    record: &self.record,
-                    next_line,
-                }));
+            let lines = self.reader.get_mut();
+            let line = lines.passed() + 1;
+            match lines.look().map_err(RowError::Io)? {
+                Ahead::Line(range) if trim(lines.text(range.clone())).is_empty() => {}
+                Ahead::Line(range) => return Ok(Some((line, Found::Line(range)))),
+                Ahead::Quotes => {
+                    self.read_record(line)?;
+                    return Ok(Some((line, Found::Record)));
+                }
+                Ahead::TooLong => return Err(RowError::TooLong { line }),
+                Ahead::End => return Ok(None),
             }
         }
     }
 
+    #[cold]
+    fn read_record(&mut self, line: u64) -> Result<(), RowError> {
+        self.reader.get_mut().begin_row();
+        let read = self.reader.read_byte_record(&mut self.record);
+        if self.reader.get_ref().is_overlong() {
+            return Err(RowError::TooLong { line });
+        }
+        read.map(drop).map_err(|e| RowError::Io(e.into()))
+    }
+
     /// The CRC-32 of all bytes that were read: after the last row, of the whole file.
     pub fn checksum(&self) -> u32 {
-        self.reader.get_ref().crc.clone().finalize()
+        self.reader.get_ref().checksum()
     }
 
     /// What the rows are read from.
     pub fn source(&self) -> &R {
-        &self.reader.get_ref().inner
+        self.reader.get_ref().source()
     }
-}
-
-/// A line of nothing but CR: csv skips only those of nothing at all.
-fn is_blank(record: &ByteRecord) -> bool {
-    record.len() == 1 && trim(record.as_slice()).is_empty()
 }
 
 /// One row, which may be a bet.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
-    record: &'a ByteRecord,
-    /// The line after its last one.
-    next_line: u64,
+    text: Text<'a>,
+    /// The line that it begins in.
+    line: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Text<'a> {
+    /// Without quotes.
+    Line(&'a [u8]),
+    Record(&'a ByteRecord),
 }
 
 impl<'a> Row<'a> {
@@ -172,17 +187,23 @@ impl<'a> Row<'a> {
     /// # Errors
     /// [`RowError::Bad`] where it is none.
     pub fn bet(&self, agency: Agency) -> Result<Bet<'a>, RowError> {
-        if self.record.len() != COLUMNS.len() {
-            let column = self.record.len().min(COLUMNS.len()) + 1;
-            return Err(self.bad(column, Fault::Columns(self.record.len())));
+        match self.text {
+            Text::Line(line) => read_plain(agency, line).map_or_else(|| self.read(agency), Ok),
+            Text::Record(_) => self.read(agency),
         }
+    }
+
+    /// Out of line, so that the quick way stays short.
+    #[cold]
+    fn read(&self, agency: Agency) -> Result<Bet<'a>, RowError> {
+        let columns = self.columns()?;
         Ok(Bet {
             agency,
-            first_name: self.field(0, Name::parse)?,
-            last_name: self.field(1, Name::parse)?,
-            document: self.field(2, Document::parse)?,
-            birthdate: self.field(3, Birthdate::parse)?,
-            number: self.field(4, Number::parse)?,
+            first_name: self.field(columns, 0, Name::parse)?,
+            last_name: self.field(columns, 1, Name::parse)?,
+            document: self.field(columns, 2, Document::parse)?,
+            birthdate: self.field(columns, 3, Birthdate::parse)?,
+            number: self.field(columns, 4, Number::parse)?,
         })
     }
 
@@ -191,40 +212,78 @@ impl<'a> Row<'a> {
     /// # Errors
     /// [`RowError::Bad`] where it cannot.
     pub fn check_plain(&self) -> Result<(), RowError> {
-        for (index, field) in COLUMNS.into_iter().enumerate() {
-            if payload::needs_quotes(self.text(index)) {
-                return Err(self.bad(index + 1, Fault::Quotes(field)));
+        for (index, text) in self.columns()?.into_iter().enumerate() {
+            if payload::needs_quotes(text) {
+                return Err(self.bad(index + 1, Fault::Quotes(COLUMNS[index])));
             }
         }
         Ok(())
     }
 
+    /// All columns, trimmed of blanks.
+    fn columns(&self) -> Result<[&'a [u8]; 5], RowError> {
+        let mut columns = [&[][..]; COLUMNS.len()];
+        let count = match self.text {
+            Text::Line(line) => fill(&mut columns, line.split(|byte| *byte == b',')),
+            Text::Record(record) => fill(&mut columns, record.iter()),
+        };
+        if count == COLUMNS.len() {
+            Ok(columns)
+        } else {
+            let column = count.min(COLUMNS.len()) + 1;
+            Err(self.bad(column, Fault::Columns(count)))
+        }
+    }
+
     fn field<T>(
         &self,
+        columns: [&'a [u8]; 5],
         index: usize,
         parse: impl Fn(&'a [u8]) -> Result<T, Flaw>,
     ) -> Result<T, RowError> {
-        parse(self.text(index))
+        parse(columns[index])
             .map_err(|flaw| self.bad(index + 1, Fault::Field(COLUMNS[index], flaw)))
     }
 
-    fn text(&self, index: usize) -> &'a [u8] {
-        trim(self.record.get(index).unwrap_or_default())
-    }
-
+    #[cold]
     fn bad(&self, column: usize, fault: Fault) -> RowError {
-        // Every row ends with a line feed, and may hold more of them between quotes.
-        let within = count(b'\n', self.record.as_slice());
         RowError::Bad(BadRow {
-            line: self.next_line - 1 - within,
+            line: self.line,
             column,
             fault,
         })
     }
 }
 
-fn count(byte: u8, bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|b| **b == byte).count() as u64
+/// The quick way, for a line of plain texts without blanks around them. For any other, and for one with a flaw,
+/// `None`.
+#[inline]
+fn read_plain<'a>(agency: Agency, line: &'a [u8]) -> Option<Bet<'a>> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let (first_name, rest) = Name::split_plain(line)?;
+    let (last_name, rest) = Name::split_plain(rest.strip_prefix(b",")?)?;
+    let (document, rest) = Document::split_plain(rest.strip_prefix(b",")?)?;
+    let (birthdate, rest) = rest.strip_prefix(b",")?.split_first_chunk::<10>()?;
+    Some(Bet {
+        agency,
+        first_name,
+        last_name,
+        document,
+        birthdate: Birthdate::parse(birthdate).ok()?,
+        number: Number::parse(rest.strip_prefix(b",")?).ok()?,
+    })
+}
+
+/// Takes the first columns of a row, trimmed of blanks; says how many it has.
+fn fill<'a>(columns: &mut [&'a [u8]; 5], row: impl Iterator<Item = &'a [u8]>) -> usize {
+    let mut count = 0;
+    for text in row {
+        if let Some(column) = columns.get_mut(count) {
+            *column = trim(text);
+        }
+        count += 1;
+    }
+    count
 }
 
 /// Takes blanks off both ends, and a CR that belongs to the end of the line.
@@ -236,65 +295,4 @@ fn trim(mut bytes: &[u8]) -> &[u8] {
         bytes = rest;
     }
     bytes
-}
-
-/// A reader that adds up what passes, stops a row that has no end, and ends the last line where the file
-/// does not.
-struct Watched<R> {
-    inner: R,
-    crc: Hasher,
-    /// Bytes that were given, and those of them that stand before the row at hand.
-    given: u64,
-    begin: u64,
-    overlong: bool,
-    last: u8,
-    /// It has said that there is no more.
-    ended: bool,
-}
-
-impl<R: Read> Watched<R> {
-    fn new(inner: R) -> Self {
-        Self {
-            inner,
-            crc: Hasher::new(),
-            given: 0,
-            begin: 0,
-            overlong: false,
-            last: b'\n',
-            ended: false,
-        }
-    }
-
-    fn begin_row(&mut self, begin: u64) {
-        self.begin = begin;
-    }
-}
-
-impl<R: Read> Read for Watched<R> {
-    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-        if self.given - self.begin > MAX_ROW as u64 {
-            self.overlong = true;
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        let mut count = self.inner.read(space)?;
-        // csv takes a byte order mark off only where the first read brings all of it, and one that comes alone
-        // for an empty file.
-        while self.given == 0 && (1..=BOM).contains(&count) {
-            match self.inner.read(&mut space[count..])? {
-                0 => break,
-                more => count += more,
-            }
-        }
-        self.crc.update(&space[..count]);
-        if count == 0 && self.last != b'\n' && !space.is_empty() {
-            space[0] = b'\n';
-            count = 1;
-        }
-        match space[..count].last() {
-            Some(last) => self.last = *last,
-            None => self.ended = true,
-        }
-        self.given += count as u64;
-        Ok(count)
-    }
 }

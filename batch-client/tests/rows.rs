@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use batch_client::rows::{BadRow, Fault, MAX_ROW, RowError, Rows};
-use frame::Agency;
+use frame::{Agency, Bet, Birthdate, Document, Name, Number, payload};
 
 const AGENCY: u32 = 3;
 
@@ -155,11 +155,13 @@ fn a_byte_order_mark_is_no_part_of_a_name_however_the_reader_cuts_it() {
 fn a_row_is_too_long_or_not_however_the_reader_cuts_the_file() {
     let row = "Ana,Lorca,1,2000-01-01,1";
     let blanks = MAX_ROW - row.len() - 1;
+    let quoted = "Ana,\"Lorca\",1,2000-01-01,1";
     for (surplus, taken) in [(0, true), (1, false)] {
         for file in [
             format!("{row}{}\n{row}\n", " ".repeat(blanks + surplus)),
-            format!("{}{row}\n{row}\n", "\n".repeat(blanks + surplus)),
-            format!("{row}\n{row}\n{}", "\n".repeat(MAX_ROW + surplus)),
+            format!("{quoted}{}\n{row}\n", " ".repeat(blanks - 2 + surplus)),
+            format!("{row}\n{row}{}", " ".repeat(blanks + surplus)),
+            format!("{row}\n{}{quoted}", " ".repeat(blanks - 2 + surplus)),
         ] {
             for size in [1, 700, MAX_ROW, MAX_ROW + 1, file.len()] {
                 let rows = read(Pieces(file.as_bytes(), size));
@@ -169,6 +171,96 @@ fn a_row_is_too_long_or_not_however_the_reader_cuts_the_file() {
             }
         }
     }
+}
+
+/// What csv makes of the whole file at once.
+fn read_by_csv(file: &str) -> Vec<Result<String, (u64, usize)>> {
+    let ended = file.is_empty() || file.ends_with('\n');
+    let file = format!("{file}{}", if ended { "" } else { "\n" });
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .terminator(csv::Terminator::Any(b'\n'))
+        .from_reader(file.as_bytes());
+    let mut record = csv::ByteRecord::new();
+    let (mut rows, mut begin) = (Vec::new(), 0);
+    while reader.read_byte_record(&mut record).unwrap() {
+        let end = reader.position().byte() as usize;
+        let text = &file[begin..end];
+        let marked = text.strip_prefix('\u{feff}').filter(|_| begin == 0);
+        let row = marked.unwrap_or(text).trim_start_matches('\n');
+        let line = 1 + file[..end - row.len()].matches('\n').count() as u64;
+        begin = end;
+        if !row.trim().is_empty() {
+            rows.push(bet(&record).map_err(|column| (line, column)));
+        }
+    }
+    rows
+}
+
+/// The payload of a row, or the column that is wrong.
+fn bet(record: &csv::ByteRecord) -> Result<String, usize> {
+    let columns = record.iter().map(|column| {
+        let column = std::str::from_utf8(column).unwrap();
+        let column = column.strip_suffix('\r').unwrap_or(column);
+        column.trim_matches([' ', '\t']).as_bytes()
+    });
+    let columns: Vec<&[u8]> = columns.collect();
+    let [first_name, last_name, document, birthdate, number] = columns[..] else {
+        return Err(columns.len().min(5) + 1);
+    };
+    let bet = Bet {
+        agency: Agency::new(AGENCY).unwrap(),
+        first_name: Name::parse(first_name).map_err(|_| 1_usize)?,
+        last_name: Name::parse(last_name).map_err(|_| 2_usize)?,
+        document: Document::parse(document).map_err(|_| 3_usize)?,
+        birthdate: Birthdate::parse(birthdate).map_err(|_| 4_usize)?,
+        number: Number::parse(number).map_err(|_| 5_usize)?,
+    };
+    match columns.iter().position(|text| payload::needs_quotes(text)) {
+        Some(column) => Err(column + 1),
+        None => {
+            let mut out = Vec::new();
+            bet.write(&mut out);
+            Ok(String::from_utf8(out).unwrap())
+        }
+    }
+}
+
+#[test]
+fn rows_are_those_of_csv_whatever_is_quoted_and_however_the_reader_cuts_the_file() {
+    let row = "Ana,Lorca,1,2000-01-01,1\n";
+    let pieces = [
+        row,
+        "\"Ana\", Lorca ,\"1\",2000-01-01,1\r\n",
+        "Ana,\"de la \"\"O\"\"\",1,2000-01-01,1\n",
+        "\"",
+        "\"\"",
+        ",",
+        "\n",
+        "\r\n",
+        "\u{feff}",
+        " ",
+        "ñ",
+    ];
+    let mut bets = 0;
+    for seed in 0..10_000 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let count = rng.usize(..40);
+        let piece = |_| {
+            let most = if rng.bool() { 3 } else { pieces.len() };
+            pieces[rng.usize(..most)]
+        };
+        let file: String = (0..count).map(piece).collect();
+        let expected = read_by_csv(&file);
+        bets += expected.iter().flatten().count();
+        for size in [rng.usize(1..9), rng.usize(1..100), file.len().max(1)] {
+            let rows = read(Pieces(file.as_bytes(), size)).into_iter();
+            let rows = rows.map(|row| row.map_err(|(line, column, _)| (line, column)));
+            assert_eq!(rows.collect::<Vec<_>>(), expected, "seed {seed}: {file:?}");
+        }
+    }
+    assert!(bets > 10_000);
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn each_library_is_named_in_its_room_alone() {
         ("signal_hook", "dialogue.rs"),
         ("signal_hook_mio", "dialogue.rs"),
         ("socket2", "dialogue.rs"),
-        ("crc32fast", "rows.rs"),
+        ("crc32fast", "lines.rs"),
         ("md5", "batch.rs"),
         ("tracing", "report.rs"),
     ] {

@@ -196,7 +196,17 @@ impl<'a, const MAX: usize> Text<'a, MAX> {
         Ok(Self { bytes, plain })
     }
 
+    /// The quick way: takes the longest plain text that `bytes` begins with, where that is a valid one without
+    /// blanks at its ends, and returns what follows it. What is not plain is for [`parse`](Self::parse) to judge.
+    #[inline(always)]
+    pub fn split_plain(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (text, rest) = Plain::split(bytes);
+        let valid = Self::from_plain(text).filter(|_| !text.has_blank_end());
+        Some((valid?, rest))
+    }
+
     /// Takes a plain text without blanks at its ends; `None` where [`parse`](Self::parse) would refuse it.
+    #[inline(always)]
     fn from_plain(text: Plain<'a>) -> Option<Self> {
         let valid = (1..=MAX).contains(&text.bytes.len()) && text.is_utf8();
         valid.then_some(Self {
@@ -247,6 +257,7 @@ impl Birthdate {
     ///
     /// # Errors
     /// [`Flaw::NotDate`] for another form and for a day that no calendar has.
+    #[inline(always)]
     pub fn parse(text: &[u8]) -> Result<Self, Flaw> {
         let bytes: [u8; 10] = text.try_into().map_err(|_| Flaw::NotDate)?;
         let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = bytes else {

@@ -155,23 +155,21 @@ fn rows(file: &[u8], agency: u32, plain: bool) -> Vec<Result<Bet, BadRow>> {
         let text = &file[end..reader.position().byte() as usize];
         // Empty lines before a row are no part of it, nor is a byte order mark before them.
         let marked = text.strip_prefix(BOM).filter(|_| end == 0);
-        let empty = marked.unwrap_or(text).iter();
-        let empty = empty.take_while(|b| **b == b'\n').count() as u64;
-        if text.len() > MAX_ROW {
-            rows.push(Err(bad(line, 1, Fault::TooLong)));
+        let row = marked.unwrap_or(text);
+        let empty = row.iter().take_while(|b| **b == b'\n').count();
+        let row = &row[empty..];
+        let begin = line + empty as u64;
+        if row.len() > MAX_ROW {
+            rows.push(Err(bad(begin, 1, Fault::TooLong)));
             return rows;
         }
-        let columns: Vec<&[u8]> = record.iter().map(trimmed).collect();
-        if columns != [b""] {
-            let row = row(&columns, agency, plain);
-            rows.push(row.map_err(|(column, fault)| bad(line + empty, column, fault)));
+        if !trimmed(row.strip_suffix(b"\n").unwrap_or(row)).is_empty() {
+            let columns: Vec<&[u8]> = record.iter().map(trimmed).collect();
+            let row = self::row(&columns, agency, plain);
+            rows.push(row.map_err(|(column, fault)| bad(begin, column, fault)));
         }
         end += text.len();
         line += text.iter().filter(|b| **b == b'\n').count() as u64;
-    }
-    if file.len() - end > MAX_ROW {
-        // Nothing but empty lines.
-        rows.push(Err(bad(line, 1, Fault::TooLong)));
     }
     rows
 }
