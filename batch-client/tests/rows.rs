@@ -171,6 +171,9 @@ fn a_row_is_too_long_or_not_however_the_reader_cuts_the_file() {
             }
         }
     }
+    // Each row counts for itself.
+    let rows = read(format!("{quoted}\n").repeat(1_000).as_bytes());
+    assert!(rows.len() == 1_000 && rows.iter().all(|row| *row == ana(1)));
 }
 
 /// What csv makes of the whole file at once.
