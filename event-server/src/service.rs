@@ -12,19 +12,15 @@ mod refusal;
 mod session;
 
 use std::collections::HashMap;
-use std::fmt::Display;
 use std::net::IpAddr;
 
-use frame::{
-    Ack, Agency, Batch, Bet, Frame, MessageId, Number, Reply, Request, RequestError, UploadId,
-    Winners, kind,
-};
+use frame::{Ack, Agency, Batch, Bet, Frame, MessageId, Number, Reply, Request, UploadId, Winners};
 
-use self::draw::Counting;
-use self::refusal::Refusal;
+use self::draw::Results;
+use self::refusal::{Refusal, failure, malformed, refused_with_reason};
 pub use self::session::{ConnectionId, Session};
 use crate::fact::Fact;
-use crate::lottery::{Draw, Lottery, Tally};
+use crate::lottery::Lottery;
 use crate::report;
 use crate::store::{Files, Store, StoreError};
 
@@ -54,18 +50,6 @@ pub struct Service<F: Files> {
     /// Which connection carries an upload: at most as many entries as there are connections.
     carriers: HashMap<(Agency, UploadId), ConnectionId>,
     results: Results,
-}
-
-/// The winners, as far as they are known.
-enum Results {
-    /// Nobody has counted yet.
-    Unknown,
-    /// Rows are being counted.
-    Counting(Box<Counting>),
-    /// All is counted, but the store has no room to say so.
-    Stalled(Box<Counting>),
-    /// They are known, and the draw is durable.
-    Known(Tally),
 }
 
 impl<F: Files> Service<F> {
@@ -269,9 +253,7 @@ impl<F: Files> Service<F> {
 
     /// The answer to an allowed winners query; `None` until the draw is done.
     pub fn winners(&self, agency: Agency) -> Option<Reply<'_>> {
-        let Results::Known(tally) = &self.results else {
-            return None;
-        };
+        let tally = self.results.known()?;
         Some(Reply::Winners(match tally.winners(agency) {
             Ok(documents) => {
                 report::winners_told(agency);
@@ -286,7 +268,7 @@ impl<F: Files> Service<F> {
 
     /// Whether the draw is done and its winners are counted.
     pub fn winners_known(&self) -> bool {
-        matches!(self.results, Results::Known(_))
+        self.results.known().is_some()
     }
 
     fn resume(
@@ -352,11 +334,7 @@ impl<F: Files> Service<F> {
 
     /// Whether [`advance_draw`](Self::advance_draw) has something to do at once.
     pub fn drawing(&self) -> bool {
-        match self.results {
-            Results::Unknown => self.lottery.draw() != Draw::Waiting && !self.store.lagging(),
-            Results::Counting(_) => true,
-            Results::Stalled(_) | Results::Known(_) => false,
-        }
+        self.results.can_advance(&self.lottery, &self.store)
     }
 
     /// Does a slice of the draw where all agencies have finished, and makes the result durable. `true`:
@@ -368,46 +346,8 @@ impl<F: Files> Service<F> {
         if !self.drawing() {
             return Ok(false);
         }
-        if let Results::Unknown = self.results {
-            let (until, winner) = match self.lottery.draw() {
-                Draw::Done { position, winner } => (position, winner),
-                Draw::Waiting | Draw::Due => (self.store.position(), self.winner),
-            };
-            report::drawing();
-            self.results = Results::Counting(Box::new(Counting::new(until, winner)));
-        }
-        if let Results::Counting(counting) = &mut self.results
-            && !counting.advance(&mut self.store)?
-        {
-            return Ok(false);
-        }
-        match std::mem::replace(&mut self.results, Results::Unknown) {
-            Results::Counting(counting) => self.conclude(counting),
-            other => {
-                self.results = other;
-                Ok(false)
-            }
-        }
-    }
-
-    fn conclude(&mut self, counting: Box<Counting>) -> Result<bool, StoreError> {
-        if self.lottery.draw() == Draw::Due {
-            let fact = Fact::Drawn {
-                position: counting.until,
-                winner: counting.winner,
-            };
-            if let Err(e) = self.store.record(fact) {
-                report::draw_stalled(&e);
-                self.results = Results::Stalled(counting);
-                return Ok(false);
-            }
-            self.lottery.apply(&fact);
-            self.store.commit()?;
-            self.store.checkpoint(self.lottery.facts())?;
-            report::drawn();
-        }
-        self.results = Results::Known(counting.into_tally());
-        Ok(true)
+        let (lottery, store) = (&mut self.lottery, &mut self.store);
+        self.results.advance(lottery, store, self.winner)
     }
 
     /// Tries again what waits for room on the disk; to be called now and then.
@@ -415,16 +355,13 @@ impl<F: Files> Service<F> {
     /// # Errors
     /// The disk failed: stop.
     pub fn retry(&mut self) -> Result<(), StoreError> {
-        self.results = match std::mem::replace(&mut self.results, Results::Unknown) {
-            Results::Stalled(counting) => Results::Counting(counting),
-            other => other,
-        };
+        self.results.retry();
         self.store.catch_up()
     }
 
     /// Whether something waits for [`retry`](Self::retry).
     pub fn retries(&self) -> bool {
-        matches!(self.results, Results::Stalled(_)) || self.store.lagging()
+        self.results.is_stalled() || self.store.lagging()
     }
 
     /// Closes the store in order.
@@ -434,41 +371,6 @@ impl<F: Files> Service<F> {
     pub fn close(self) -> Result<(), StoreError> {
         self.store.close(self.lottery.facts())
     }
-}
-
-/// A whole frame that is no request of its type: reported like that request refused.
-fn malformed(session: &mut Session, ip: IpAddr, frame: Frame<'_>, error: RequestError) -> Verdict {
-    let refusal = Refusal::Request(error);
-    match frame.kind {
-        kind::BET => report::bet_refused(&refusal),
-        kind::BATCH => {
-            report::batch_refused(Batch::new(frame.payload).apparent_len(), &refusal);
-            session.break_upload();
-        }
-        _ => report::request_refused(ip, &refusal),
-    }
-    match (frame.kind, error) {
-        (kind::WINNERS_QUERY, _) => Verdict::Reply(Reply::Winners(Winners::Refused)),
-        (kind::RESUME, _) => refused_with_reason(&refusal),
-        (_, RequestError::UnknownType(_)) => match failure(session, &refusal) {
-            Verdict::Reply(reply) => Verdict::Last(reply),
-            other => other,
-        },
-        _ => failure(session, &refusal),
-    }
-}
-
-/// A failed ack; it says why where the peer is known to read that: it has sent a resume, or shown a certificate.
-fn failure(session: &Session, refusal: &Refusal) -> Verdict {
-    match (session.upload(), refusal) {
-        (Some(_), _) | (None, Refusal::NotCertified { .. }) => refused_with_reason(refusal),
-        (None, _) => Verdict::Reply(Reply::Ack(Ack::Failure { reason: None })),
-    }
-}
-
-fn refused_with_reason(refusal: &dyn Display) -> Verdict {
-    let reason = Some(refusal.to_string().into());
-    Verdict::Reply(Reply::Ack(Ack::Failure { reason }))
 }
 
 /// The most bytes that rows take which came as `payload` bytes: a quote in a name is written twice, and

@@ -76,7 +76,7 @@ fn each_library_is_named_in_its_room_alone() {
         &["mio", "signal_hook", "signal_hook_mio", "socket2"],
     );
     only(&["hub.rs"], &["slab", "Slab"]);
-    only(&["config.rs"], &["configparser", "humantime"]);
+    only(&["config/keys.rs"], &["configparser", "humantime"]);
     only(&["store.rs", "store"], &["crc32fast"]);
     only(&["tls.rs"], &["rustls", "webpki"]);
     only_in("frame", &["tls.rs", "tls"], &["rustls"]);
