@@ -1,4 +1,4 @@
-//! One connection and its state: every transition is in this file.
+//! One connection and its state.
 //!
 //! ```text
 //!             text                  answered
@@ -20,11 +20,15 @@
 //! The first byte decides. Where there is a [`Gate`], 0x16 begins a TLS handshake, and frames are served after one
 //! alone; text is echoed in the clear on any port.
 //!
+//! Every transition is here or in one of two rooms beside: `opening`, until frames are served, and `ending`.
+//!
 //! Bytes come in through [`Connection::mark`] (readiness only) and [`Connection::serve`], replies go out
 //! through [`Connection::send`]: between the two the hub commits the turn. Judges no request itself.
 
+mod ending;
 mod greeting;
 mod limits;
+mod opening;
 mod patience;
 
 use std::io::{self, Read, Write};
@@ -33,19 +37,12 @@ use std::time::Instant;
 
 use frame::{Channel, Inbox, MessageId, Outbox, Received, Reply, TlsError, Winners};
 
-use self::greeting::{Greeting, ONLY_TLS, refusal};
 pub use self::limits::Limits;
 use self::patience::{Patience, Waiting};
 use crate::report;
 use crate::service::{ConnectionId, Service, Session, Verdict};
 use crate::store::Files;
-use crate::tls::{self, Gate};
-
-/// The longest line of text that is echoed.
-const MAX_LINE: usize = 1_024;
-
-/// How much is read away after the last reply, so that no reset eats it.
-const DRAIN_BYTES: usize = 1024 * 1024;
+use crate::tls::Gate;
 
 /// What the server needs of a peer's stream; never blocks.
 pub trait Stream: Read + Write {
@@ -271,84 +268,6 @@ impl<S: Stream> Connection<S> {
         })
     }
 
-    /// Tells text, frames and TLS by the first byte.
-    fn sniff(&mut self, gate: Option<&Gate>) -> Step {
-        let Some(first) = self.channel.inbox.unread().first() else {
-            return Step::NeedsInput;
-        };
-        let greeting = Greeting::of(*first, gate);
-        self.announce(matches!(greeting, Greeting::Text) && self.quiet());
-        match greeting {
-            Greeting::Text => self.state = State::Echoing,
-            Greeting::Frame => self.state = State::Open,
-            Greeting::FrameInClear => self.state = State::InClear,
-            Greeting::Hello(gate) => match gate.begin() {
-                Ok(tls) => {
-                    self.channel.secure(tls);
-                    self.state = State::Handshaking;
-                }
-                Err(e) => {
-                    report::tls_failed(self.ip, &e);
-                    self.drain();
-                }
-            },
-            Greeting::Nonsense(why) => {
-                report::receive_failed(self.ip, &why);
-                self.drain();
-            }
-        }
-        Step::Again
-    }
-
-    fn echo(&mut self) -> Step {
-        let unread = self.channel.inbox.unread();
-        let unread = &unread[..unread.len().min(MAX_LINE)];
-        let newline = unread.iter().position(|b| *b == b'\n');
-        let complete = newline.is_some() || unread.len() == MAX_LINE || self.channel.ended();
-        if !complete {
-            return Step::NeedsInput;
-        }
-        let line = unread[..newline.unwrap_or(unread.len())].trim_ascii_end();
-        let quiet = self.quiet();
-        report::text_received(self.ip, &String::from_utf8_lossy(line), quiet);
-        self.channel.outbox.text(line);
-        self.channel.outbox.text(b"\n");
-        self.drain();
-        Step::Again
-    }
-
-    fn shake_hands(&mut self) -> Step {
-        if !self.channel.is_established() {
-            return Step::NeedsInput;
-        }
-        match self.channel.peer_certificate().and_then(tls::agency) {
-            Some(agency) => {
-                report::tls_established(self.ip, agency);
-                self.patience.progress();
-                self.session = Session::New(Some(agency));
-                self.state = State::Open;
-            }
-            // The gate lets none through that names no agency.
-            None => self.drain(),
-        }
-        Step::Again
-    }
-
-    /// Refuses a frame in the clear once it is whole: the answer carries its id.
-    fn refuse_frame(&mut self) -> Step {
-        match self.channel.inbox.frame() {
-            Ok(None) => return Step::NeedsInput,
-            Ok(Some(frame)) => {
-                report::receive_failed(self.ip, &ONLY_TLS);
-                let reply = refusal(frame.kind);
-                self.channel.outbox.reply(frame.id, &reply);
-            }
-            Err(e) => report::receive_failed(self.ip, &e),
-        }
-        self.drain();
-        Step::Again
-    }
-
     fn serve_frame<F: Files>(&mut self, service: &mut Service<F>) -> Step {
         let frame = match self.channel.inbox.frame() {
             Ok(Some(frame)) => frame,
@@ -397,39 +316,6 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    fn input_ended(&mut self) {
-        match self.state {
-            // The next step answers what there is of the line.
-            State::Echoing => {}
-            State::Open | State::InClear => {
-                if !self.channel.inbox.is_empty() {
-                    report::receive_failed(self.ip, &"the stream ended in the middle of a frame");
-                }
-                self.drain();
-            }
-            _ => self.state = State::Closed,
-        }
-    }
-
-    /// Serves nothing more: what is owed goes out, then the connection closes.
-    fn drain(&mut self) {
-        self.channel.finish();
-        self.state = State::Draining;
-    }
-
-    fn discard(&mut self) -> Step {
-        let State::Drained { discarded } = &mut self.state else {
-            return Step::Again;
-        };
-        *discarded += self.channel.inbox.unread().len();
-        self.channel.inbox.clear();
-        if *discarded > DRAIN_BYTES {
-            self.state = State::Closed;
-            return Step::Again;
-        }
-        Step::NeedsInput
-    }
-
     /// Sends what the outbox holds, after the turn is committed, and looks at the clock.
     pub fn send(&mut self, now: Instant) {
         if self.is_closed() {
@@ -448,13 +334,6 @@ impl<S: Stream> Connection<S> {
             }
         }
         self.watch(now);
-    }
-
-    fn shut_down(&mut self) {
-        self.state = match self.channel.stream().shutdown_write() {
-            Ok(()) if !self.channel.ended() => State::Drained { discarded: 0 },
-            _ => State::Closed,
-        };
     }
 
     /// Notes what it waits for.
@@ -510,65 +389,6 @@ impl<S: Stream> Connection<S> {
     /// Gives back memory that it does not use.
     pub fn release(&mut self) {
         self.channel.release();
-    }
-
-    /// Closes it to free its memory.
-    pub fn evict(&mut self) {
-        report::evicted(self.ip);
-        self.close();
-    }
-
-    /// The server stops: nothing more is decoded, what is owed is sent, a held query is dropped.
-    pub fn stop(&mut self) {
-        if matches!(self.state, State::Draining | State::Drained { .. }) || self.is_closed() {
-            return;
-        }
-        self.drain();
-        let input = self.receive();
-        // With input unread, closing at once would be a reset, which could eat a reply under way.
-        if matches!(input, Received::NotYet | Received::End)
-            && self.channel.all_sent()
-            && !self.is_closed()
-        {
-            self.close();
-        }
-    }
-
-    /// Drops it: its turn is over, or its upload goes on elsewhere.
-    pub fn close(&mut self) {
-        self.state = State::Closed;
-    }
-
-    /// Another connection carries its upload now: what it sent and was not served is discarded.
-    pub fn fence(&mut self) {
-        if !self.is_closed() {
-            report::fenced(self.ip);
-            self.close();
-        }
-    }
-
-    /// An event said that the peer is gone.
-    fn hang_up(&mut self) {
-        match self.channel.stream().take_error() {
-            _ if self.is_closed() => {}
-            _ if matches!(self.state, State::Drained { .. }) => self.close(),
-            Ok(Some(e)) | Err(e) => self.lost(&e),
-            Ok(None) => self.lost(&io::ErrorKind::ConnectionReset.into()),
-        }
-    }
-
-    fn lost(&mut self, error: &io::Error) {
-        self.announce(self.quiet());
-        report::connection_lost(self.ip, error);
-        self.state = State::Lost;
-    }
-
-    /// Writes its last line. What it still held is gone.
-    pub fn report_closed(&mut self) {
-        if self.state != State::Lost {
-            self.announce(self.quiet());
-            report::connection_closed(self.ip, self.quiet());
-        }
     }
 }
 

@@ -1,0 +1,116 @@
+//! How a connection ends: in order, with what is owed sent and the rest read away, or at once.
+
+use std::io;
+
+use frame::Received;
+
+use super::{Connection, State, Step, Stream};
+use crate::report;
+
+/// How much is read away after the last reply, so that no reset eats it.
+const DRAIN_BYTES: usize = 1024 * 1024;
+
+impl<S: Stream> Connection<S> {
+    /// No more bytes will come.
+    pub(super) fn input_ended(&mut self) {
+        match self.state {
+            // The next step answers what there is of the line.
+            State::Echoing => {}
+            State::Open | State::InClear => {
+                if !self.channel.inbox.is_empty() {
+                    report::receive_failed(self.ip, &"the stream ended in the middle of a frame");
+                }
+                self.drain();
+            }
+            _ => self.state = State::Closed,
+        }
+    }
+
+    /// Serves nothing more: what is owed goes out, then the connection closes.
+    pub(super) fn drain(&mut self) {
+        self.channel.finish();
+        self.state = State::Draining;
+    }
+
+    /// All that was owed is out.
+    pub(super) fn shut_down(&mut self) {
+        self.state = match self.channel.stream().shutdown_write() {
+            Ok(()) if !self.channel.ended() => State::Drained { discarded: 0 },
+            _ => State::Closed,
+        };
+    }
+
+    /// Throws away what still comes in.
+    pub(super) fn discard(&mut self) -> Step {
+        let State::Drained { discarded } = &mut self.state else {
+            return Step::Again;
+        };
+        *discarded += self.channel.inbox.unread().len();
+        self.channel.inbox.clear();
+        if *discarded > DRAIN_BYTES {
+            self.state = State::Closed;
+            return Step::Again;
+        }
+        Step::NeedsInput
+    }
+
+    /// An event said that the peer is gone.
+    pub(super) fn hang_up(&mut self) {
+        match self.channel.stream().take_error() {
+            _ if self.is_closed() => {}
+            _ if matches!(self.state, State::Drained { .. }) => self.close(),
+            Ok(Some(e)) | Err(e) => self.lost(&e),
+            Ok(None) => self.lost(&io::ErrorKind::ConnectionReset.into()),
+        }
+    }
+
+    /// The stream failed.
+    pub(super) fn lost(&mut self, error: &io::Error) {
+        self.announce(self.quiet());
+        report::connection_lost(self.ip, error);
+        self.state = State::Lost;
+    }
+
+    /// Another connection carries its upload now: what it sent and was not served is discarded.
+    pub fn fence(&mut self) {
+        if !self.is_closed() {
+            report::fenced(self.ip);
+            self.close();
+        }
+    }
+
+    /// Closes it to free its memory.
+    pub fn evict(&mut self) {
+        report::evicted(self.ip);
+        self.close();
+    }
+
+    /// The server stops: nothing more is decoded, what is owed is sent, a held query is dropped.
+    pub fn stop(&mut self) {
+        if matches!(self.state, State::Draining | State::Drained { .. }) || self.is_closed() {
+            return;
+        }
+        self.drain();
+        let input = self.receive();
+        // With input unread, closing at once would be a reset, which could eat a reply under way.
+        if matches!(input, Received::NotYet | Received::End)
+            && self.channel.all_sent()
+            && !self.is_closed()
+        {
+            self.close();
+        }
+    }
+
+    /// Drops it: its turn is over, or its upload goes on elsewhere.
+    pub fn close(&mut self) {
+        self.state = State::Closed;
+    }
+
+    /// Writes its last line. What it still held is gone.
+    pub fn report_closed(&mut self) {
+        if self.state != State::Lost {
+            self.announce(self.quiet());
+            report::connection_closed(self.ip, self.quiet());
+        }
+    }
+}

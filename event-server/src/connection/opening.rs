@@ -1,0 +1,90 @@
+//! How a connection opens: what its first byte begins, until frames are served or a line of text was echoed.
+
+use super::greeting::{Greeting, ONLY_TLS, refusal};
+use super::{Connection, State, Step, Stream};
+use crate::report;
+use crate::service::Session;
+use crate::tls::{self, Gate};
+
+/// The longest line of text that is echoed.
+const MAX_LINE: usize = 1_024;
+
+impl<S: Stream> Connection<S> {
+    /// Tells text, frames and TLS by the first byte.
+    pub(super) fn sniff(&mut self, gate: Option<&Gate>) -> Step {
+        let Some(first) = self.channel.inbox.unread().first() else {
+            return Step::NeedsInput;
+        };
+        let greeting = Greeting::of(*first, gate);
+        self.announce(matches!(greeting, Greeting::Text) && self.quiet());
+        match greeting {
+            Greeting::Text => self.state = State::Echoing,
+            Greeting::Frame => self.state = State::Open,
+            Greeting::FrameInClear => self.state = State::InClear,
+            Greeting::Hello(gate) => match gate.begin() {
+                Ok(tls) => {
+                    self.channel.secure(tls);
+                    self.state = State::Handshaking;
+                }
+                Err(e) => {
+                    report::tls_failed(self.ip, &e);
+                    self.drain();
+                }
+            },
+            Greeting::Nonsense(why) => {
+                report::receive_failed(self.ip, &why);
+                self.drain();
+            }
+        }
+        Step::Again
+    }
+
+    pub(super) fn echo(&mut self) -> Step {
+        let unread = self.channel.inbox.unread();
+        let unread = &unread[..unread.len().min(MAX_LINE)];
+        let newline = unread.iter().position(|b| *b == b'\n');
+        let complete = newline.is_some() || unread.len() == MAX_LINE || self.channel.ended();
+        if !complete {
+            return Step::NeedsInput;
+        }
+        let line = unread[..newline.unwrap_or(unread.len())].trim_ascii_end();
+        let quiet = self.quiet();
+        report::text_received(self.ip, &String::from_utf8_lossy(line), quiet);
+        self.channel.outbox.text(line);
+        self.channel.outbox.text(b"\n");
+        self.drain();
+        Step::Again
+    }
+
+    pub(super) fn shake_hands(&mut self) -> Step {
+        if !self.channel.is_established() {
+            return Step::NeedsInput;
+        }
+        match self.channel.peer_certificate().and_then(tls::agency) {
+            Some(agency) => {
+                report::tls_established(self.ip, agency);
+                self.patience.progress();
+                self.session = Session::New(Some(agency));
+                self.state = State::Open;
+            }
+            // The gate lets none through that names no agency.
+            None => self.drain(),
+        }
+        Step::Again
+    }
+
+    /// Refuses a frame in the clear once it is whole: the answer carries its id.
+    pub(super) fn refuse_frame(&mut self) -> Step {
+        match self.channel.inbox.frame() {
+            Ok(None) => return Step::NeedsInput,
+            Ok(Some(frame)) => {
+                report::receive_failed(self.ip, &ONLY_TLS);
+                let reply = refusal(frame.kind);
+                self.channel.outbox.reply(frame.id, &reply);
+            }
+            Err(e) => report::receive_failed(self.ip, &e),
+        }
+        self.drain();
+        Step::Again
+    }
+}
