@@ -200,6 +200,16 @@ proptest! {
     }
 
     #[test]
+    fn what_is_split_off_as_plain_is_a_plain_value(text in text(100), rest in vec(any::<u8>(), 0..20)) {
+        let bytes = [text.as_bytes(), &rest].concat();
+        if let Some((name, rest)) = Name::split_plain(&bytes) {
+            prop_assert_eq!([name.as_bytes(), rest].concat(), bytes.clone());
+            prop_assert!(name.is_plain() && !payload::needs_quotes(name.as_bytes()));
+            prop_assert_eq!(Name::parse(name.as_bytes()), Ok(name.clone()));
+        }
+    }
+
+    #[test]
     fn no_bytes_make_an_inbox_panic(
         pieces in vec(prop_oneof![vec(any::<u8>(), 0..50), Just(vec![0, 0, 0, 18, 0, 3])], 0..50),
         max_length in 0..2000usize,
