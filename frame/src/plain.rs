@@ -20,7 +20,8 @@ type Word = u64;
 const WORD: usize = size_of::<Word>();
 
 impl<'a> Plain<'a> {
-    /// The longest plain text that `bytes` begins with, and what follows it.
+    /// The longest plain text that `bytes` begins with, and what follows it. Inlined with those that call it for
+    /// each field: handing on so many values costs more than to find them.
     #[inline(always)]
     pub(crate) fn split(bytes: &'a [u8]) -> (Self, &'a [u8]) {
         let (words, last) = bytes.as_chunks();
