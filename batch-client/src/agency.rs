@@ -1,13 +1,13 @@
 //! Mode batch: an agency's day. It checks its file, sends it, says that it has finished, and waits for its
 //! winners.
 
-use frame::line::Journal;
+use frame::log::Logger;
 use frame::{BetError, Documents};
 
 use crate::batch::{Scan, Summary, Verdict};
 use crate::config::{Config, Protocol};
-use crate::dialogue::Dialogue;
 use crate::error::Error;
+use crate::event_loop::EventLoop;
 use crate::file::AgencyFile;
 use crate::progress::Progress;
 use crate::tls::Connector;
@@ -26,29 +26,29 @@ pub struct Outcome {
 }
 
 /// What all steps of the day need.
-pub(crate) struct Errand<'a> {
+pub(crate) struct Job<'a> {
     pub(crate) config: &'a Config,
     pub(crate) file: AgencyFile<'a>,
     pub(crate) progress: &'a Progress,
 }
 
-/// Runs mode batch. The log is written to the journal turn by turn, so it may gather its lines.
+/// Runs mode batch. The log is written to the logger turn by turn, so it may gather its lines.
 ///
 /// # Errors
 /// Any [`Error`] but those of the other modes; [`Error::Stopped`] leaves for the next run what is not done.
-pub fn run(config: &Config, journal: Journal, progress: &Progress) -> Result<Outcome, Error> {
+pub fn run(config: &Config, logger: Logger, progress: &Progress) -> Result<Outcome, Error> {
     let connector = Connector::open(&config.server)?;
-    let mut dialogue = Dialogue::new(config, journal, connector)?;
-    let errand = Errand {
+    let mut event_loop = EventLoop::new(config, logger, connector)?;
+    let job = Job {
         config,
         file: AgencyFile(&config.batch.file),
         progress,
     };
-    let summary = errand.check_file(&mut dialogue)?;
+    let summary = job.check_file(&mut event_loop)?;
     progress.begin(summary.bets);
     let winners = match config.server.protocol {
-        Protocol::Resume => resume::run(&errand, &mut dialogue, summary),
-        Protocol::Plain => plain::run(&errand, &mut dialogue, summary),
+        Protocol::Resume => resume::run(&job, &mut event_loop, summary),
+        Protocol::Plain => plain::run(&job, &mut event_loop, summary),
     }?;
     Ok(Outcome {
         bets: summary.bets,
@@ -56,12 +56,12 @@ pub fn run(config: &Config, journal: Journal, progress: &Progress) -> Result<Out
     })
 }
 
-impl Errand<'_> {
-    fn check_file(&self, dialogue: &mut Dialogue) -> Result<Summary, Error> {
+impl Job<'_> {
+    fn check_file(&self, event_loop: &mut EventLoop) -> Result<Summary, Error> {
         let plain = self.config.server.protocol == Protocol::Plain;
         let mut scan = Scan::new(self.file.open()?, self.config.agency, plain);
         let verdict = loop {
-            dialogue.check()?;
+            event_loop.check()?;
             match scan.advance(ROWS_AT_ONCE) {
                 Ok(None) => {}
                 Ok(Some(verdict)) => break verdict,

@@ -1,11 +1,11 @@
 //! Mode bet: one bet, from the environment, stored and confirmed.
 
-use frame::line::Journal;
+use frame::log::Logger;
 use frame::{Agency, Bet, Birthdate, Document, Flaw, Name, Number, Request, payload};
 
 use crate::config::{Config, Protocol};
-use crate::dialogue::Dialogue;
 use crate::error::{Error, Step};
+use crate::event_loop::EventLoop;
 use crate::tls::Connector;
 use crate::{plain, report};
 
@@ -70,16 +70,16 @@ fn parsed<T>(variable: &'static str, value: Result<T, Flaw>) -> Result<T, Error>
 ///
 /// # Errors
 /// The bet is none, the server cannot be reached, refuses it or does not answer; [`Error::Stopped`].
-pub fn run(config: &Config, journal: Journal, bettor: &Bettor) -> Result<(), Error> {
+pub fn run(config: &Config, logger: Logger, bettor: &Bettor) -> Result<(), Error> {
     let bet = bettor.bet(config.agency)?;
     if config.server.protocol == Protocol::Plain {
         bettor.check_plain()?;
     }
     let connector = Connector::open(&config.server)?;
-    let mut dialogue = Dialogue::new(config, journal, connector)?;
+    let mut event_loop = EventLoop::new(config, logger, connector)?;
     let request = Request::Bet(bet.clone());
     let what = || "the bet is".to_owned();
-    plain::store(config, &mut dialogue, Step::Bet, &request, what)?;
+    plain::store(config, &mut event_loop, Step::Bet, &request, what)?;
     report::bet_stored(&bet);
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use frame::Agency;
-use frame::line::Level;
+use frame::log::Level;
 
 use crate::duration::GoDuration;
 use settings::{Key, Settings, unusable, variable};

@@ -3,29 +3,29 @@
 //! ```text
 //! main -> echo ---------+
 //!      -> bet ----+     |
-//!      -> agency -+-> plain --+-> dialogue   the poll, the signals
+//!      -> agency -+-> plain --+-> event_loop   the poll, the signals
 //!            |    +-> resume -+        ^
-//!            |           |             +- patience: when to try again
+//!            |           |             +- backoff: when to try again
 //!            |           +-> upload      what to send next, what a reply means
 //!            +-> batch -> rows -> lines  the agency file -> batches
 //! ```
 //!
-//! What decides, [`batch`], [`rows`], [`upload`] and [`patience`], has no socket, no file and no clock; what
-//! waits is [`dialogue`] alone; whom to trust is [`tls`]'s to say, and what is logged [`report`]'s. The modes are functions of a
+//! What decides, [`batch`], [`rows`], [`upload`] and [`backoff`], has no socket, no file and no clock; what
+//! waits is [`event_loop`] alone; whom to trust is [`tls`]'s to say, and what is logged [`report`]'s. The modes are functions of a
 //! [`Config`](config::Config): [`echo::run`], [`bet::run`], [`agency::run`]. The program adds arguments,
 //! environment and exit code.
 
 pub mod agency;
+pub mod backoff;
 pub mod batch;
 pub mod bet;
 pub mod config;
-pub mod dialogue;
 pub mod duration;
 pub mod echo;
 pub mod error;
+pub mod event_loop;
 pub mod file;
 mod lines;
-pub mod patience;
 mod plain;
 pub mod progress;
 pub mod report;

@@ -14,7 +14,7 @@ use batch_client::{echo, report};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use frame::Agency;
-use frame::line::{Journal, Level};
+use frame::log::{Level, Logger};
 
 /// A lottery agency: it sends its bets to the central and learns its winners.
 #[derive(Parser)]
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     let loaded = match Config::load(arguments.config.as_deref(), variables) {
         Ok(loaded) => loaded,
         Err(e) => {
-            Journal::immediate(Level::Info, io::stderr()).install();
+            Logger::immediate(Level::Info, io::stderr()).install();
             return end(None, Err(e.into()));
         }
     };
@@ -67,31 +67,31 @@ fn main() -> ExitCode {
         Mode::Batch { .. } => Progress::bar(),
         Mode::Echo | Mode::Bet => Progress::hidden(),
     };
-    let journal = Journal::gathering(config.log_level, progress.sink());
-    journal.install();
+    let logger = Logger::gathering(config.log_level, progress.sink());
+    logger.install();
     report::config(&config);
     loaded
         .warnings
         .iter()
         .for_each(|w| report::config_warning(w));
-    let result = run(&arguments.mode, &config, &journal, &progress);
+    let result = run(&arguments.mode, &config, &logger, &progress);
     progress.end();
     let code = end(Some(config.agency), result);
-    journal.flush();
+    logger.flush();
     code
 }
 
-fn run(mode: &Mode, config: &Config, journal: &Journal, progress: &Progress) -> Result<(), Error> {
+fn run(mode: &Mode, config: &Config, logger: &Logger, progress: &Progress) -> Result<(), Error> {
     match mode {
-        Mode::Echo => echo::run(config, journal.clone()),
+        Mode::Echo => echo::run(config, logger.clone()),
         Mode::Bet => {
             let bettor = Bettor::from_variables(|name| std::env::var(name).ok())?;
-            bet::run(config, journal.clone(), &bettor)
+            bet::run(config, logger.clone(), &bettor)
         }
         Mode::Batch { json } => {
-            let outcome = agency::run(config, journal.clone(), progress)?;
+            let outcome = agency::run(config, logger.clone(), progress)?;
             // Whoever reads the documents may take his time.
-            journal.flush();
+            logger.flush();
             print(config.agency, &outcome, *json).map_err(Error::Output)
         }
     }

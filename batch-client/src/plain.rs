@@ -7,43 +7,49 @@ use std::time::Instant;
 
 use frame::{Ack, Inbox, MessageId, Reply, Request, Winners};
 
-use crate::agency::{self, Errand};
+use crate::agency::{self, Job};
+use crate::backoff::Backoff;
 use crate::batch::{Batches, Summary};
 use crate::config::Config;
-use crate::dialogue::{Dialogue, Trouble};
 use crate::error::{Error, Lost, Step};
-use crate::patience::Patience;
+use crate::event_loop::{AttemptError, EventLoop};
 use crate::report;
 
 /// Sends the file, says finished, and asks for the winners.
 pub(crate) fn run(
-    errand: &Errand<'_>,
-    dialogue: &mut Dialogue,
+    job: &Job<'_>,
+    event_loop: &mut EventLoop,
     summary: Summary,
 ) -> Result<Vec<String>, Error> {
-    let config = errand.config;
-    send_file(errand, dialogue, summary)?;
+    let config = job.config;
+    send_file(job, event_loop, summary)?;
     let finished = Request::Finished {
         agency: config.agency,
         bets: None,
     };
     let what = || "\"finished\" is".to_owned();
-    let id = store(config, dialogue, Step::Finished, &finished, what)?;
+    let id = store(config, event_loop, Step::Finished, &finished, what)?;
     report::finished(id);
-    errand.progress.end();
-    ask_winners(config, dialogue)
+    job.progress.end();
+    ask_winners(config, event_loop)
 }
 
-fn send_file(errand: &Errand<'_>, dialogue: &mut Dialogue, summary: Summary) -> Result<(), Error> {
-    let (config, file) = (errand.config, errand.file);
+fn send_file(job: &Job<'_>, event_loop: &mut EventLoop, summary: Summary) -> Result<(), Error> {
+    let (config, file) = (job.config, job.file);
     let mut rest = Batches::new(file.open()?, config.agency, config.batch.max_amount);
     let mut stored = 0;
     while let Some((batch, bets)) = rest.next_batch().map_err(|e| file.unlike_before(e))? {
         let end = stored + u64::from(bets);
         let rows = || format!("rows {} to {end} of {} are", stored + 1, file.0.display());
-        let id = store(config, dialogue, Step::Batch, &Request::Batch(batch), rows)?;
+        let id = store(
+            config,
+            event_loop,
+            Step::Batch,
+            &Request::Batch(batch),
+            rows,
+        )?;
         report::batch_stored(id, bets);
-        errand.progress.at(end);
+        job.progress.at(end);
         stored = end;
     }
     match rest.end().map_err(|e| file.unlike_before(e))? {
@@ -55,7 +61,7 @@ fn send_file(errand: &Errand<'_>, dialogue: &mut Dialogue, summary: Summary) -> 
 /// Has one request acknowledged, and returns its id. `what` names it, with its verb, where that is in doubt.
 pub(crate) fn store(
     config: &Config,
-    dialogue: &mut Dialogue,
+    event_loop: &mut EventLoop,
     step: Step,
     request: &Request<'_>,
     what: impl Fn() -> String,
@@ -65,12 +71,12 @@ pub(crate) fn store(
         Reply::Ack(Ack::Failure { reason }) => Some(Err(reason.map(|r| r.into_owned()))),
         _ => None,
     };
-    let mut patience = Patience::new(config.server.retry, Instant::now());
+    let mut backoff = Backoff::new(config.server.retry, Instant::now());
     loop {
-        match ask(dialogue, &mut patience, step, request, read) {
+        match ask(event_loop, &mut backoff, step, request, read) {
             Ok((id, Ok(()))) => return Ok(id),
             Ok((_, Err(reason))) => return Err(Error::Refused { step, reason }),
-            Err(NoAnswer::NotSent(lost)) => dialogue.pause_after(lost, &mut patience)?,
+            Err(NoAnswer::NotSent(lost)) => event_loop.pause_after(lost, &mut backoff)?,
             Err(NoAnswer::InDoubt(lost)) => {
                 let what = what();
                 return Err(Error::InDoubt { step, what, lost });
@@ -81,7 +87,7 @@ pub(crate) fn store(
 }
 
 /// Asks until the draw is done. Asking twice does no harm.
-fn ask_winners(config: &Config, dialogue: &mut Dialogue) -> Result<Vec<String>, Error> {
+fn ask_winners(config: &Config, event_loop: &mut EventLoop) -> Result<Vec<String>, Error> {
     let step = Step::Winners;
     let agency = config.agency;
     let read = |reply: Reply<'_>| match reply {
@@ -90,11 +96,11 @@ fn ask_winners(config: &Config, dialogue: &mut Dialogue) -> Result<Vec<String>, 
         Reply::Winners(Winners::Refused) => Some(Query::Refused),
         _ => None,
     };
-    let mut patience = Patience::new(config.server.retry, Instant::now());
+    let mut backoff = Backoff::new(config.server.retry, Instant::now());
     loop {
         match ask(
-            dialogue,
-            &mut patience,
+            event_loop,
+            &mut backoff,
             step,
             &Request::Winners { agency },
             read,
@@ -106,16 +112,16 @@ fn ask_winners(config: &Config, dialogue: &mut Dialogue) -> Result<Vec<String>, 
             Ok((_, Query::Refused)) => return Err(Error::Refused { step, reason: None }),
             Ok((_, Query::NotYet)) => {
                 report::winners_not_yet();
-                dialogue.pause(config.loop_period.length())?;
-                patience.progress(Instant::now());
+                event_loop.pause(config.loop_period.length())?;
+                backoff.progress(Instant::now());
             }
             // It may hold the query until the draw, which may be hours away.
             Err(NoAnswer::InDoubt(lost @ Lost::Silent(_))) => {
                 report::asking_again(step, &lost);
-                patience.sign_of_life(Instant::now());
+                backoff.sign_of_life(Instant::now());
             }
             Err(NoAnswer::NotSent(lost) | NoAnswer::InDoubt(lost)) => {
-                dialogue.pause_after(lost, &mut patience)?;
+                event_loop.pause_after(lost, &mut backoff)?;
             }
             Err(NoAnswer::Fatal(e)) => return Err(e),
         }
@@ -147,8 +153,8 @@ impl From<Error> for NoAnswer {
 
 /// One connection, one request, one reply. `read` takes the reply, where it is of the right kind.
 fn ask<T>(
-    dialogue: &mut Dialogue,
-    patience: &mut Patience,
+    event_loop: &mut EventLoop,
+    backoff: &mut Backoff,
     step: Step,
     request: &Request<'_>,
     read: impl Fn(Reply<'_>) -> Option<T>,
@@ -157,18 +163,18 @@ fn ask<T>(
         step,
         found: found.to_string(),
     };
-    let mut line = dialogue.reach(patience)?;
-    let id = line.outbox.request(request);
-    let size = line.outbox.waiting();
-    match dialogue.exchange(&mut line, Inbox::has_frame) {
+    let mut connection = event_loop.reach(backoff)?;
+    let id = connection.outbox.request(request);
+    let size = connection.outbox.waiting();
+    match event_loop.exchange(&mut connection, Inbox::has_frame) {
         Ok(()) => {}
-        Err(Trouble::Fatal(e)) => return Err(NoAnswer::Fatal(e)),
-        Err(Trouble::Lost(lost)) if line.outbox.waiting() == size => {
+        Err(AttemptError::Fatal(e)) => return Err(NoAnswer::Fatal(e)),
+        Err(AttemptError::Lost(lost)) if connection.outbox.waiting() == size => {
             return Err(NoAnswer::NotSent(lost));
         }
-        Err(Trouble::Lost(lost)) => return Err(NoAnswer::InDoubt(lost)),
+        Err(AttemptError::Lost(lost)) => return Err(NoAnswer::InDoubt(lost)),
     }
-    let frame = line.inbox.frame().map_err(|e| senseless(&e))?;
+    let frame = connection.inbox.frame().map_err(|e| senseless(&e))?;
     let frame = frame.ok_or(NoAnswer::InDoubt(Lost::Closed))?;
     if frame.id != id {
         return Err(senseless(&"the reply carries another id").into());

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use frame::line::{CRITICAL, Escaped};
+use frame::log::{CRITICAL, Escaped};
 use frame::{Agency, Bet, MessageId};
 use tracing::{error, info, warn};
 

@@ -1,18 +1,18 @@
 //! An upload to a server that knows resume: pipelined on one connection, and on the next where that is lost.
 //!
-//! Moves between the agency file and a [`Dialogue`] what [`Upload`] says: what to send and what a reply
+//! Moves between the agency file and a [`EventLoop`] what [`Upload`] says: what to send and what a reply
 //! means is decided there; here are the file, the clock and the log.
 
 use std::time::Instant;
 
 use frame::{MessageId, Reply, Request};
 
-use crate::agency::{self, Errand};
+use crate::agency::{self, Job};
+use crate::backoff::Backoff;
 use crate::batch::{Batches, Summary};
-use crate::dialogue::{Dialogue, Line, Trouble, Turn};
 use crate::error::{Error, Lost, Step};
+use crate::event_loop::{AttemptError, Connection, EventLoop, Turn};
 use crate::file::OpenFile;
-use crate::patience::Patience;
 use crate::report;
 use crate::upload::{Event, Next, Upload};
 
@@ -21,31 +21,31 @@ const ROWS_AT_ONCE: u64 = 100_000;
 
 /// Sends the file, says finished, and waits for the winners.
 pub(crate) fn run(
-    errand: &Errand<'_>,
-    dialogue: &mut Dialogue,
+    job: &Job<'_>,
+    event_loop: &mut EventLoop,
     file: Summary,
 ) -> Result<Vec<String>, Error> {
-    let config = errand.config;
+    let config = job.config;
     let mut upload = Upload::new(config.agency, file, config.batch.window);
-    let mut patience = Patience::new(config.server.retry, Instant::now());
+    let mut backoff = Backoff::new(config.server.retry, Instant::now());
     loop {
         upload.begin();
         let session = Session {
-            errand,
-            dialogue,
+            job,
+            event_loop,
             upload: &mut upload,
-            patience: &mut patience,
+            backoff: &mut backoff,
             rest: None,
         };
         match session.run() {
             Ok(winners) => return Ok(winners),
-            Err(Trouble::Fatal(e)) => return Err(e),
-            Err(Trouble::Lost(lost)) => {
+            Err(AttemptError::Fatal(e)) => return Err(e),
+            Err(AttemptError::Lost(lost)) => {
                 if upload.is_held() {
-                    patience.sign_of_life(Instant::now());
+                    backoff.sign_of_life(Instant::now());
                 }
                 let lost = upload.lost(lost)?;
-                dialogue.pause_after(lost, &mut patience)?;
+                event_loop.pause_after(lost, &mut backoff)?;
             }
         }
     }
@@ -53,26 +53,26 @@ pub(crate) fn run(
 
 /// One connection's part of an upload.
 struct Session<'s> {
-    errand: &'s Errand<'s>,
-    dialogue: &'s mut Dialogue,
+    job: &'s Job<'s>,
+    event_loop: &'s mut EventLoop,
     upload: &'s mut Upload,
-    patience: &'s mut Patience,
+    backoff: &'s mut Backoff,
     /// The rows that this connection has to send; none before the server has said how many it has.
     rest: Option<Batches<OpenFile>>,
 }
 
 impl Session<'_> {
-    fn run(mut self) -> Result<Vec<String>, Trouble> {
-        let mut line = self.dialogue.connect()?;
+    fn run(mut self) -> Result<Vec<String>, AttemptError> {
+        let mut connection = self.event_loop.connect()?;
         loop {
-            self.fill(&mut line)?;
-            if self.dialogue.turn(&mut line, self.deadline())? == Turn::TooLate {
+            self.fill(&mut connection)?;
+            if self.event_loop.turn(&mut connection, self.deadline())? == Turn::TimedOut {
                 if !self.upload.is_not_yet() {
-                    return Err(Lost::Silent(self.errand.config.server.timeout).into());
+                    return Err(Lost::Silent(self.job.config.server.timeout).into());
                 }
                 self.upload.ask_again();
             }
-            if let Some(winners) = self.read(&mut line)? {
+            if let Some(winners) = self.read(&mut connection)? {
                 return Ok(winners);
             }
         }
@@ -83,24 +83,24 @@ impl Session<'_> {
         let time = if self.upload.is_held() {
             return None;
         } else if self.upload.is_not_yet() {
-            self.errand.config.loop_period.length()
+            self.job.config.loop_period.length()
         } else {
-            self.errand.config.server.timeout
+            self.job.config.server.timeout
         };
-        Some(self.patience.since() + time)
+        Some(self.backoff.since() + time)
     }
 
     /// Sends all that may be sent now.
-    fn fill(&mut self, line: &mut Line) -> Result<(), Error> {
-        while line.outbox.has_room() {
+    fn fill(&mut self, connection: &mut Connection) -> Result<(), Error> {
+        while connection.outbox.has_room() {
             let (step, id, bets) = match self.upload.next() {
                 Next::Nothing => break,
-                Next::Request(step, request) => (step, line.outbox.request(&request), 0),
-                Next::Batch => self.send_batch(line)?,
+                Next::Request(step, request) => (step, connection.outbox.request(&request), 0),
+                Next::Batch => self.send_batch(connection)?,
             };
             if self.upload.is_quiet() {
                 // The reply is due from now on, however long the file took.
-                self.patience.sign_of_life(Instant::now());
+                self.backoff.sign_of_life(Instant::now());
             }
             self.upload.sent(step, id, bets);
             if bets > 0 && self.upload.all_sent() {
@@ -110,18 +110,18 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn send_batch(&mut self, line: &mut Line) -> Result<(Step, MessageId, u32), Error> {
-        let file = self.errand.file;
+    fn send_batch(&mut self, connection: &mut Connection) -> Result<(Step, MessageId, u32), Error> {
+        let file = self.job.file;
         let rest = self.rest.as_mut().ok_or_else(|| file.changed())?;
         let batch = rest.next_batch().map_err(|e| file.unlike_before(e))?;
         let (batch, bets) = batch.ok_or_else(|| file.changed())?;
-        let id = line.outbox.request(&Request::Batch(batch));
+        let id = connection.outbox.request(&Request::Batch(batch));
         Ok((Step::Batch, id, bets))
     }
 
     /// The last row is out: makes sure that the file is still the one that was checked and that the upload is named after.
     fn verify(&mut self) -> Result<(), Error> {
-        let file = self.errand.file;
+        let file = self.job.file;
         let end = self.rest.take().map(|mut rest| rest.end()).transpose();
         match end.map_err(|e| file.unlike_before(e))?.flatten() {
             Some(checksum) if checksum == self.upload.file().checksum => Ok(()),
@@ -130,15 +130,15 @@ impl Session<'_> {
     }
 
     /// Takes the replies that came; the winners end the upload.
-    fn read(&mut self, line: &mut Line) -> Result<Option<Vec<String>>, Trouble> {
+    fn read(&mut self, connection: &mut Connection) -> Result<Option<Vec<String>>, AttemptError> {
         loop {
-            let frame = match line.inbox.frame() {
+            let frame = match connection.inbox.frame() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => return Ok(None),
                 Err(e) => return Err(self.upload.senseless(e).into()),
             };
             let reply = Reply::decode(frame).map_err(|e| self.upload.senseless(e))?;
-            self.patience.sign_of_life(Instant::now());
+            self.backoff.sign_of_life(Instant::now());
             match self.upload.take(frame.id, reply)? {
                 Event::Resumed {
                     stored,
@@ -148,11 +148,11 @@ impl Session<'_> {
                 Event::Unexplained => return Err(Lost::Unexplained.into()),
                 Event::Stored { id, bets } => {
                     report::batch_stored(id, bets);
-                    self.errand.progress.at(self.upload.stored());
+                    self.job.progress.at(self.upload.stored());
                 }
                 Event::Finished { id } => {
                     report::finished(id);
-                    self.errand.progress.end();
+                    self.job.progress.end();
                 }
                 Event::NotYet => report::winners_not_yet(),
                 Event::Winners(documents) => {
@@ -171,9 +171,9 @@ impl Session<'_> {
             report::upload_shrunk(missing);
         }
         if progress {
-            self.patience.progress(Instant::now());
+            self.backoff.progress(Instant::now());
         }
-        self.errand.progress.resume(stored);
+        self.job.progress.resume(stored);
         if !self.upload.all_sent() {
             self.rest = Some(self.open_at(stored)?);
         }
@@ -182,11 +182,11 @@ impl Session<'_> {
 
     /// The rows of the file from the one after this many.
     fn open_at(&mut self, stored: u64) -> Result<Batches<OpenFile>, Error> {
-        let (config, file) = (self.errand.config, self.errand.file);
+        let (config, file) = (self.job.config, self.job.file);
         let mut rest = Batches::new(file.open()?, config.agency, config.batch.max_amount);
         let mut skipped = 0;
         while skipped < stored {
-            self.dialogue.check()?;
+            self.event_loop.check()?;
             let now = ROWS_AT_ONCE.min(stored - skipped);
             if !rest.skip(now).map_err(|e| file.unlike_before(e))? {
                 return Err(file.changed());

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use batch_client::config::{Config, Loaded, Protocol};
-use frame::line::Level;
+use frame::log::Level;
 
 /// Loads a file of this text, with these variables; errors and warnings call it `config.yaml`.
 fn load(yaml: &str, variables: &[(&str, &str)]) -> Result<Loaded, String> {

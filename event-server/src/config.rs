@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use frame::line::Level;
+use frame::log::Level;
 use frame::{MAX_LENGTH, Number};
 
 use self::keys::Keys;

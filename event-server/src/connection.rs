@@ -17,7 +17,7 @@
 //!    '---> InClear -------------------------------'
 //! ```
 //!
-//! The first byte decides. Where there is a [`Gate`], 0x16 begins a TLS handshake, and frames are served after one
+//! The first byte decides. Where there is a [`TlsAcceptor`], 0x16 begins a TLS handshake, and frames are served after one
 //! alone; text is echoed in the clear on any port.
 //!
 //! Every transition is here or in one of two rooms beside: `opening`, until frames are served, and `ending`.
@@ -26,10 +26,10 @@
 //! through [`Connection::send`]: between the two the hub commits the turn. Judges no request itself.
 
 mod ending;
-mod greeting;
+mod idle_timer;
 mod limits;
 mod opening;
-mod patience;
+mod protocol;
 
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
@@ -37,12 +37,12 @@ use std::time::Instant;
 
 use frame::{Channel, Inbox, MessageId, Outbox, Received, Reply, TlsError, Winners};
 
+use self::idle_timer::{IdleTimer, Waiting};
 pub use self::limits::Limits;
-use self::patience::{Patience, Waiting};
 use crate::report;
 use crate::service::{ConnectionId, Service, Session, Verdict};
 use crate::store::Files;
-use crate::tls::Gate;
+use crate::tls::TlsAcceptor;
 
 /// What the server needs of a peer's stream; never blocks.
 pub trait Stream: Read + Write {
@@ -110,7 +110,7 @@ pub struct Connection<S> {
     dead: bool,
     /// Its line about being accepted waits for the first byte: a health check's is quieter.
     announced: bool,
-    patience: Patience,
+    idle_timer: IdleTimer,
 }
 
 impl<S: Stream> Connection<S> {
@@ -125,7 +125,7 @@ impl<S: Stream> Connection<S> {
             session: Session::New(None),
             dead: false,
             announced: false,
-            patience: Patience::new(now),
+            idle_timer: IdleTimer::new(now),
         };
         if !ip.is_loopback() {
             connection.announce(false);
@@ -179,15 +179,15 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Takes in bytes and hands whole frames to the service, within the budget of a turn. Replies are
-    /// staged, not sent. `gate`: where only TLS is spoken. `tight`: without taking more memory for it.
+    /// staged, not sent. `acceptor`: where only TLS is spoken. `tight`: without taking more memory for it.
     pub fn serve<F: Files>(
         &mut self,
         service: &mut Service<F>,
-        gate: Option<&Gate>,
+        acceptor: Option<&TlsAcceptor>,
         limits: &Limits,
         tight: bool,
     ) -> Served {
-        let served = self.serve_requests(service, gate, limits, tight);
+        let served = self.serve_requests(service, acceptor, limits, tight);
         // At once: thousands that each say a little would hold more together than the allocator gives back to
         // the system later. A peer that sends much keeps its room until the sweep.
         if self.channel.inbox.allocated() <= Inbox::INITIAL {
@@ -199,7 +199,7 @@ impl<S: Stream> Connection<S> {
     fn serve_requests<F: Files>(
         &mut self,
         service: &mut Service<F>,
-        gate: Option<&Gate>,
+        acceptor: Option<&TlsAcceptor>,
         limits: &Limits,
         tight: bool,
     ) -> Served {
@@ -210,7 +210,7 @@ impl<S: Stream> Connection<S> {
         let (mut requests, mut received, mut served) = (0, 0, 0);
         loop {
             let step = match self.state {
-                State::Sniffing => self.sniff(gate),
+                State::Sniffing => self.sniff(acceptor),
                 State::Echoing => self.echo(),
                 State::Handshaking => self.shake_hands(),
                 State::InClear => self.refuse_frame(),
@@ -278,7 +278,7 @@ impl<S: Stream> Connection<S> {
                 return Step::Again;
             }
         };
-        self.patience.progress();
+        self.idle_timer.progress();
         let query = frame.id;
         match service.handle(self.id, &mut self.session, self.ip, frame) {
             Verdict::Reply(reply) => self.channel.outbox.reply(query, &reply),
@@ -326,7 +326,7 @@ impl<S: Stream> Connection<S> {
             Err(e) => self.lost(&e),
             Ok(all_sent) => {
                 if self.channel.unsent() < unsent {
-                    self.patience.progress();
+                    self.idle_timer.progress();
                 }
                 if all_sent && self.state == State::Draining {
                     self.shut_down();
@@ -350,14 +350,14 @@ impl<S: Stream> Connection<S> {
             }
             State::Open | State::Held { .. } | State::Closed | State::Lost => None,
         };
-        self.patience.watch(waiting, now);
+        self.idle_timer.watch(waiting, now);
     }
 
     /// To be called now and then: closes it where the peer took too long, and gives back memory that it
     /// does not use.
     pub fn sweep(&mut self, limits: &Limits, now: Instant) {
         self.release();
-        match self.patience.exhausted(limits.idle_timeout, now) {
+        match self.idle_timer.exhausted(limits.idle_timeout, now) {
             None => {}
             Some(Waiting::Goodbye) => self.close(),
             Some(waiting) => {
@@ -379,11 +379,11 @@ impl<S: Stream> Connection<S> {
         let waits = match self.state {
             State::Held { .. } => self.channel.unread() > 0,
             _ => matches!(
-                self.patience.waiting(),
+                self.idle_timer.waiting(),
                 Some(Waiting::Rest | Waiting::RepliesTaken)
             ),
         };
-        waits.then(|| self.patience.since())
+        waits.then(|| self.idle_timer.since())
     }
 
     /// Gives back memory that it does not use.

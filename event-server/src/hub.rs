@@ -23,7 +23,7 @@ use crate::connection::{Connection, Limits, Served, Stream};
 use crate::report;
 use crate::service::{ConnectionId, Service};
 use crate::store::{Files, StoreError};
-use crate::tls::Gate;
+use crate::tls::TlsAcceptor;
 
 /// Bytes staged for the store beyond which the rest of the ready queue waits for the next turn.
 const TURN_BYTES: usize = 4 * 1024 * 1024;
@@ -42,7 +42,7 @@ pub struct Hub<S, F: Files> {
     held: BTreeSet<(Agency, u64, usize)>,
     service: Service<F>,
     /// Where frames are exchanged over TLS alone.
-    gate: Option<Gate>,
+    acceptor: Option<TlsAcceptor>,
     limits: Limits,
     /// Bytes that the buffers of all connections hold.
     buffered: usize,
@@ -65,15 +65,15 @@ struct Entry<S> {
 }
 
 impl<S: Stream, F: Files> Hub<S, F> {
-    /// A hub without connections. With a gate, frames are exchanged over TLS alone.
-    pub fn new(service: Service<F>, gate: Option<Gate>, limits: Limits) -> Self {
+    /// A hub without connections. With a acceptor, frames are exchanged over TLS alone.
+    pub fn new(service: Service<F>, acceptor: Option<TlsAcceptor>, limits: Limits) -> Self {
         Self {
             connections: Slab::new(),
             ready: VecDeque::new(),
             served: Vec::new(),
             held: BTreeSet::new(),
             service,
-            gate,
+            acceptor,
             limits,
             buffered: 0,
             serial: 0,
@@ -176,10 +176,10 @@ impl<S: Stream, F: Files> Hub<S, F> {
                 continue;
             };
             let tight = self.buffered > self.limits.max_buffered;
-            let gate = self.gate.as_ref();
+            let acceptor = self.acceptor.as_ref();
             let served = entry
                 .connection
-                .serve(&mut self.service, gate, &self.limits, tight);
+                .serve(&mut self.service, acceptor, &self.limits, tight);
             self.account(slot);
             match served {
                 Served::Done => {}

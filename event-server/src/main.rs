@@ -13,8 +13,8 @@ use event_server::report;
 use event_server::server::{Server, ServerError, Termination};
 use event_server::service::Service;
 use event_server::store::{Folder, Store};
-use event_server::tls::Gate;
-use frame::line::{Journal, Level};
+use event_server::tls::TlsAcceptor;
+use frame::log::{Level, Logger};
 
 const USAGE: u8 = 64;
 const UNAVAILABLE: u8 = 69;
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     let loaded = match Config::load(arguments.config.as_deref(), |key| std::env::var(key).ok()) {
         Ok(loaded) => loaded,
         Err(e) => {
-            Journal::immediate(Level::Info, io::stderr()).install();
+            Logger::immediate(Level::Info, io::stderr()).install();
             report::exit_failed(&e);
             return CONFIGURATION.into();
         }
@@ -59,9 +59,9 @@ fn main() -> ExitCode {
     if arguments.check {
         return check_running(loaded.config.address);
     }
-    let journal = Journal::gathering(loaded.config.logging_level, io::stderr());
-    journal.install();
-    let code = match run(&loaded, &journal) {
+    let logger = Logger::gathering(loaded.config.logging_level, io::stderr());
+    logger.install();
+    let code = match run(&loaded, &logger) {
         Ok(()) => {
             report::exit();
             ExitCode::SUCCESS
@@ -75,7 +75,7 @@ fn main() -> ExitCode {
             }
         }
     };
-    journal.flush();
+    logger.flush();
     code
 }
 
@@ -83,14 +83,14 @@ fn check_running(address: SocketAddr) -> ExitCode {
     match check(address) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            Journal::immediate(Level::Info, io::stderr()).install();
+            Logger::immediate(Level::Info, io::stderr()).install();
             report::exit_failed(&format_args!("no server answers on {address}: {e}"));
             UNAVAILABLE.into()
         }
     }
 }
 
-fn run(Loaded { config, warnings }: &Loaded, journal: &Journal) -> Result<(), ServerError> {
+fn run(Loaded { config, warnings }: &Loaded, logger: &Logger) -> Result<(), ServerError> {
     let termination = Termination::catch()?;
     let level = config.logging_level.name();
     report::config(config.address.port(), config.listen_backlog, level);
@@ -98,7 +98,7 @@ fn run(Loaded { config, warnings }: &Loaded, journal: &Journal) -> Result<(), Se
         .iter()
         .for_each(|warning| report::config_warning(warning));
 
-    let gate = config.tls.as_ref().map(Gate::open).transpose()?;
+    let acceptor = config.tls.as_ref().map(TlsAcceptor::open).transpose()?;
     if let Some(files) = &config.tls {
         report::tls_opened(&files.cert, &files.client_ca);
     }
@@ -114,5 +114,5 @@ fn run(Loaded { config, warnings }: &Loaded, journal: &Journal) -> Result<(), Se
         .iter()
         .for_each(|warning| report::store_warning(warning));
     let service = Service::new(lottery, store, config.winner)?;
-    Server::bind(config, gate, service, journal.clone(), termination)?.run()
+    Server::bind(config, acceptor, service, logger.clone(), termination)?.run()
 }

@@ -10,7 +10,7 @@ use std::fmt::{Arguments, Display};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use frame::line::{CRITICAL, Escaped};
+use frame::log::{CRITICAL, Escaped};
 use frame::{Agency, Bet, UploadId};
 use tracing::{debug, error, info, warn};
 

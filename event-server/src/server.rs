@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use frame::line::Journal;
+use frame::log::Logger;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -24,7 +24,7 @@ use crate::hub::Hub;
 use crate::report;
 use crate::service::Service;
 use crate::store::{Folder, StoreError};
-use crate::tls::{BadFile, Gate};
+use crate::tls::{BadFile, TlsAcceptor};
 
 const LISTENER: Token = Token(usize::MAX);
 const SIGNALS: Token = Token(usize::MAX - 1);
@@ -138,22 +138,22 @@ pub struct Server {
     /// The last attempt found no resources, and that was reported.
     accept_failing: bool,
     hub: Hub<TcpStream, Folder>,
-    journal: Journal,
+    logger: Logger,
     shutdown_grace: Duration,
     /// When a server that stops drops what is left.
     stop_until: Option<Instant>,
 }
 
 impl Server {
-    /// Binds the listener. With a gate, frames are exchanged over TLS alone.
+    /// Binds the listener. With a acceptor, frames are exchanged over TLS alone.
     ///
     /// # Errors
     /// The address is taken or not ours, or the system has no resources.
     pub fn bind(
         config: &Config,
-        gate: Option<Gate>,
+        acceptor: Option<TlsAcceptor>,
         service: Service<Folder>,
-        journal: Journal,
+        logger: Logger,
         Termination(mut signals): Termination,
     ) -> Result<Self, ServerError> {
         let mut limits = config.limits;
@@ -186,8 +186,8 @@ impl Server {
             acceptable: false,
             accept_again: None,
             accept_failing: false,
-            hub: Hub::new(service, gate, limits),
-            journal,
+            hub: Hub::new(service, acceptor, limits),
+            logger,
             shutdown_grace: config.shutdown_grace,
             stop_until: None,
         })
@@ -200,7 +200,7 @@ impl Server {
     pub fn run(mut self) -> Result<(), ServerError> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
-            self.journal.flush();
+            self.logger.flush();
             let now = Instant::now();
             if self
                 .stop_until
@@ -219,7 +219,7 @@ impl Server {
             self.accept(now);
             if let Err(e) = self.hub.tick(now) {
                 // What this turn's lines say did not come true.
-                self.journal.discard();
+                self.logger.discard();
                 return Err(e.into());
             }
         }

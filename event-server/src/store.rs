@@ -73,8 +73,8 @@ mod entry;
 mod error;
 mod files;
 mod folder;
+mod last_commit;
 mod log;
-mod mark;
 mod record;
 mod recovery;
 mod rows;
@@ -87,8 +87,8 @@ pub use self::error::{NoSpace, StoreError};
 use self::files::{CHUNK, Open};
 pub use self::files::{Files, Name, RandomAccess};
 pub use self::folder::Folder;
+use self::last_commit::LastCommit;
 use self::log::Log;
-use self::mark::Mark;
 use self::record::Head;
 pub use self::recovery::{Recovery, Warning};
 pub use self::rows::{MAX_ROW, RowFlaw};
@@ -201,11 +201,11 @@ impl<F: Files> Store<F> {
         if self.durability == Durability::Never {
             return Ok(());
         }
-        let mark = Mark {
+        let last = LastCommit {
             salt: self.log.head.salt,
             sequence: self.log.sequence,
         };
-        match mark.write(&self.lock) {
+        match last.write(&self.lock) {
             // It is evidence, and nothing depends on it.
             Err(e) if e.is_full() => Ok(()),
             written => written,

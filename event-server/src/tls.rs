@@ -1,6 +1,6 @@
 //! Mutual TLS: what the central shows, whom it trusts, and which agency a certificate speaks for.
 //!
-//! In come the paths of three files, read once, at the start; out comes a [`Gate`] that begins sessions, and of each
+//! In come the paths of three files, read once, at the start; out comes a [`TlsAcceptor`] that begins sessions, and of each
 //! client's certificate the agency in it. The sessions themselves are [`frame`]'s, and who may say what in the name
 //! of which agency is the service's business. Beside `frame`, this is the only file that names rustls.
 
@@ -45,9 +45,9 @@ impl std::error::Error for BadFile {}
 
 /// Where TLS sessions begin.
 #[derive(Clone)]
-pub struct Gate(Arc<ServerConfig>);
+pub struct TlsAcceptor(Arc<ServerConfig>);
 
-impl Gate {
+impl TlsAcceptor {
     /// Reads the files.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use event_server::server::{Server, Termination};
 use event_server::service::Service;
 use event_server::store::{Folder, Store};
 use fixtures::Spec;
-use frame::line::{Journal, Level};
+use frame::log::{Level, Logger};
 
 const BETS: usize = 200_000;
 
@@ -32,8 +32,8 @@ fn no_bet_and_no_batch_is_an_allocation() {
         .and_then(|listener| listener.local_addr())
         .unwrap()
         .port();
-    let journal = Journal::gathering(Level::Info, std::io::sink());
-    journal.install();
+    let logger = Logger::gathering(Level::Info, std::io::sink());
+    logger.install();
     // The first line of the log reads the time zone, whose tables are none of a bet's business.
     tracing::info!("begin");
 
@@ -45,8 +45,8 @@ fn no_bet_and_no_batch_is_an_allocation() {
         ("SERVER_DATA_DIR", folder.path().display().to_string()),
     ]);
     let server = thread::spawn({
-        let journal = journal.clone();
-        move || measure(|| serve(|key| variables.get(key).cloned(), journal))
+        let logger = logger.clone();
+        move || measure(|| serve(|key| variables.get(key).cloned(), logger))
     });
     let client = thread::spawn(move || {
         let variables = [
@@ -59,7 +59,7 @@ fn no_bet_and_no_batch_is_an_allocation() {
         let config = config.unwrap().config;
         let mut outcome = None;
         let count = measure(|| {
-            outcome = Some(agency::run(&config, journal, &Progress::hidden()));
+            outcome = Some(agency::run(&config, logger, &Progress::hidden()));
         });
         (count, outcome.unwrap().unwrap())
     });
@@ -76,13 +76,13 @@ fn no_bet_and_no_batch_is_an_allocation() {
     }
 }
 
-fn serve(variable: impl Fn(&str) -> Option<String>, journal: Journal) {
+fn serve(variable: impl Fn(&str) -> Option<String>, logger: Logger) {
     let termination = Termination::catch().unwrap();
     let config = Config::load(None, variable).unwrap().config;
     let mut lottery = Lottery::new(config.agencies);
     let folder = Folder::open(&config.data_dir).unwrap();
     let (store, _) = Store::open(folder, config.durability, |fact| lottery.apply(fact)).unwrap();
     let service = Service::new(lottery, store, config.winner).unwrap();
-    let server = Server::bind(&config, None, service, journal, termination).unwrap();
+    let server = Server::bind(&config, None, service, logger, termination).unwrap();
     server.run().unwrap();
 }

@@ -23,9 +23,9 @@
 //! is: [`FramingError`] (hang up), [`RequestError`] (refuse, go on).
 //!
 //! [`Channel`] is generic over its stream; nothing here opens a socket or a file, knows a clock or any
-//! rule of the lottery. Beside the wire, the two programs share the form of a log line: [`line`](mod@line).
+//! rule of the lottery. Beside the wire, the two programs share the form of a log line: [`log`](mod@log).
 
-pub mod line;
+pub mod log;
 
 mod bet;
 mod channel;

@@ -1,27 +1,27 @@
 //! How a connection opens: what its first byte begins, until frames are served or a line of text was echoed.
 
-use super::greeting::{Greeting, ONLY_TLS, refusal};
+use super::protocol::{ONLY_TLS, Protocol, refusal};
 use super::{Connection, State, Step, Stream};
 use crate::report;
 use crate::service::Session;
-use crate::tls::{self, Gate};
+use crate::tls::{self, TlsAcceptor};
 
 /// The longest line of text that is echoed.
 const MAX_LINE: usize = 1_024;
 
 impl<S: Stream> Connection<S> {
     /// Tells text, frames and TLS by the first byte.
-    pub(super) fn sniff(&mut self, gate: Option<&Gate>) -> Step {
+    pub(super) fn sniff(&mut self, acceptor: Option<&TlsAcceptor>) -> Step {
         let Some(first) = self.channel.inbox.unread().first() else {
             return Step::NeedsInput;
         };
-        let greeting = Greeting::of(*first, gate);
-        self.announce(matches!(greeting, Greeting::Text) && self.quiet());
-        match greeting {
-            Greeting::Text => self.state = State::Echoing,
-            Greeting::Frame => self.state = State::Open,
-            Greeting::FrameInClear => self.state = State::InClear,
-            Greeting::Hello(gate) => match gate.begin() {
+        let protocol = Protocol::detect(*first, acceptor);
+        self.announce(matches!(protocol, Protocol::Text) && self.quiet());
+        match protocol {
+            Protocol::Text => self.state = State::Echoing,
+            Protocol::Frame => self.state = State::Open,
+            Protocol::FrameInClear => self.state = State::InClear,
+            Protocol::TlsHandshake(acceptor) => match acceptor.begin() {
                 Ok(tls) => {
                     self.channel.secure(tls);
                     self.state = State::Handshaking;
@@ -31,7 +31,7 @@ impl<S: Stream> Connection<S> {
                     self.drain();
                 }
             },
-            Greeting::Nonsense(why) => {
+            Protocol::Unknown(why) => {
                 report::receive_failed(self.ip, &why);
                 self.drain();
             }
@@ -63,11 +63,11 @@ impl<S: Stream> Connection<S> {
         match self.channel.peer_certificate().and_then(tls::agency) {
             Some(agency) => {
                 report::tls_established(self.ip, agency);
-                self.patience.progress();
+                self.idle_timer.progress();
                 self.session = Session::New(Some(agency));
                 self.state = State::Open;
             }
-            // The gate lets none through that names no agency.
+            // The acceptor lets none through that names no agency.
             None => self.drain(),
         }
         Step::Again

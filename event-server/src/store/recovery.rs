@@ -9,8 +9,8 @@ use crc32fast::Hasher;
 
 use super::error::StoreError;
 use super::files::{CHUNK, Files, Name, Open};
+use super::last_commit::LastCommit;
 use super::log::Log;
-use super::mark::Mark;
 use super::record::Head;
 use super::rows::Row;
 use super::scan::Lines;
@@ -221,9 +221,9 @@ impl<F: Files> Found<F> {
             }
             _ => {}
         }
-        match Mark::read(&self.lock)? {
-            Some(mark) if mark.salt == log.head.salt && mark.sequence > log.sequence => {
-                let (at, last, acknowledged) = (log.end, log.sequence, mark.sequence);
+        match LastCommit::read(&self.lock)? {
+            Some(last) if last.salt == log.head.salt && last.sequence > log.sequence => {
+                let (at, last, acknowledged) = (log.end, log.sequence, last.sequence);
                 Err(StoreError::Lost {
                     path: log.path(),
                     at,

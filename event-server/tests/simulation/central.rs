@@ -11,7 +11,7 @@ use event_server::service::Service;
 use event_server::store::{Durability, Name, Store, StoreError};
 use frame::Number;
 
-use crate::book::{Book, Life};
+use crate::ledger::{Ledger, Life};
 use crate::net::Net;
 use crate::store_disk::{Disk, DiskFiles, Fault};
 use crate::wire::ServerEnd;
@@ -80,11 +80,11 @@ impl Central {
     }
 
     /// Starts a server, and audits what it finds. Where the start fails none runs.
-    pub fn boot(&mut self, agencies: u32, winner: u32, net: &mut Net, book: &mut Book) {
+    pub fn boot(&mut self, agencies: u32, winner: u32, net: &mut Net, ledger: &mut Ledger) {
         let files = self.disk.boot();
         self.planned = false;
         if !self.calm && !self.fair && self.rng.u8(..6) == 0 {
-            self.plan(book);
+            self.plan(ledger);
         }
         let mut lottery = Lottery::new(agencies);
         let mut facts = Vec::new();
@@ -94,28 +94,28 @@ impl Central {
         });
         let store = match opened {
             Ok((store, _)) => store,
-            Err(e) => return self.start_failed(&e, book),
+            Err(e) => return self.start_failed(&e, ledger),
         };
         let bets = self.disk.bytes(Name::Bets).unwrap_or_default();
         let bets = String::from_utf8_lossy(&bets);
-        book.note(format_args!("boot {agencies} {winner} {facts:?}\n{bets}"));
-        book.audit(&facts, (!store.lagging()).then_some(&*bets));
+        ledger.note(format_args!("boot {agencies} {winner} {facts:?}\n{bets}"));
+        ledger.audit(&facts, (!store.lagging()).then_some(&*bets));
         let winner_number = Number::new(winner).expect("a small number");
         let service = match Service::new(lottery, store, winner_number) {
             Ok(service) if self.disk.is_alive() => service,
             // The fault struck where the store could do without.
-            Ok(_) => return book.note(format_args!("dead at its start")),
-            Err(e) => return self.start_failed(&e, book),
+            Ok(_) => return ledger.note(format_args!("dead at its start")),
+            Err(e) => return self.start_failed(&e, ledger),
         };
         let tight = self.tight;
-        book.lives.push(Life {
+        ledger.lives.push(Life {
             agencies,
             winner,
             tight,
             crowded: false,
             stopping: false,
         });
-        net.listening = Some(book.lives.len() - 1);
+        net.listening = Some(ledger.lives.len() - 1);
         self.running = Some(Running {
             hub: Hub::new(service, None, self.limits),
             stopping: None,
@@ -124,8 +124,8 @@ impl Central {
         });
     }
 
-    fn start_failed(&mut self, e: &StoreError, book: &mut Book) {
-        book.note(format_args!("no start: {e}"));
+    fn start_failed(&mut self, e: &StoreError, ledger: &mut Ledger) {
+        ledger.note(format_args!("no start: {e}"));
         // A new lottery cannot begin on a full disk.
         let full = self.tight && self.disk.bytes(Name::Log).is_none();
         assert!(self.was_struck() || full, "no start: {e}");
@@ -137,7 +137,7 @@ impl Central {
     }
 
     /// One turn as `server.rs` takes it: only where an event, a deadline or work of its own wakes it.
-    pub fn turn(&mut self, net: &mut Net, book: &mut Book) {
+    pub fn turn(&mut self, net: &mut Net, ledger: &mut Ledger) {
         net.now += Duration::from_millis(self.rng.u64(..4));
         let Some(Running {
             hub,
@@ -177,7 +177,7 @@ impl Central {
             hub.insert(end, IpAddr::V4(Ipv4Addr::new(host, 0, 0, 1)), now);
             acceptable = hub.has_room() && (self.calm || self.rng.bool());
         }
-        if let Some(life) = book.lives.last_mut() {
+        if let Some(life) = ledger.lives.last_mut() {
             life.crowded |= net.connected() > self.limits.max_connections / 2;
         }
         let ticked = hub.tick(now);
@@ -186,65 +186,65 @@ impl Central {
             hub.is_empty() || *turns == 0
         });
         match ticked {
-            Err(e) => self.gave_up(&e, net, book),
+            Err(e) => self.gave_up(&e, net, ledger),
             // The fault struck where the store could do without.
-            Ok(()) if !self.disk.is_alive() => self.end(net, book),
-            Ok(()) if over => self.close(net, book),
+            Ok(()) if !self.disk.is_alive() => self.end(net, ledger),
+            Ok(()) if over => self.close(net, ledger),
             Ok(()) => {}
         }
     }
 
     /// Begins to end in order.
-    pub fn stop(&mut self, net: &mut Net, book: &mut Book) {
+    pub fn stop(&mut self, net: &mut Net, ledger: &mut Ledger) {
         if let Some(running) = &mut self.running {
-            book.note(format_args!("stop"));
+            ledger.note(format_args!("stop"));
             running.stopping.get_or_insert(GRACE);
             running.hub.stop();
             net.stop_listening();
-            if let Some(life) = book.lives.last_mut() {
+            if let Some(life) = ledger.lives.last_mut() {
                 life.stopping = true;
             }
         }
     }
 
-    fn close(&mut self, net: &mut Net, book: &mut Book) {
+    fn close(&mut self, net: &mut Net, ledger: &mut Ledger) {
         if let Some(Err(e)) = self.running.take().map(|running| running.hub.close()) {
-            self.gave_up(&e, net, book);
+            self.gave_up(&e, net, ledger);
         }
     }
 
     /// A call on the disk failed. It may do so only where it was made to.
-    fn gave_up(&mut self, e: &StoreError, net: &mut Net, book: &mut Book) {
-        book.note(format_args!("{e}"));
+    fn gave_up(&mut self, e: &StoreError, net: &mut Net, ledger: &mut Ledger) {
+        ledger.note(format_args!("{e}"));
         assert!(self.was_struck(), "the server gave up: {e}");
-        self.end(net, book);
+        self.end(net, ledger);
     }
 
     /// It is gone. Where all of the machine is, perhaps, so are its connections.
-    fn end(&mut self, net: &mut Net, book: &mut Book) {
+    fn end(&mut self, net: &mut Net, ledger: &mut Ledger) {
         let power = !self.disk.is_alive() && self.rng.bool();
-        self.kill(net, book);
+        self.kill(net, ledger);
         if power {
             net.cut();
         }
     }
 
     /// It is killed, and the kernel closes its connections.
-    pub fn kill(&mut self, net: &mut Net, book: &mut Book) {
-        book.note(format_args!("the server is gone"));
+    pub fn kill(&mut self, net: &mut Net, ledger: &mut Ledger) {
+        ledger.note(format_args!("the server is gone"));
         net.stop_listening();
         self.running = None;
     }
 
     /// The power fails between two operations.
-    pub fn power_cut(&mut self, net: &mut Net, book: &mut Book) {
+    pub fn power_cut(&mut self, net: &mut Net, ledger: &mut Ledger) {
         self.disk.power_cut();
-        self.kill(net, book);
+        self.kill(net, ledger);
         net.cut();
     }
 
     /// Something will happen to an operation on the disk.
-    pub fn plan(&mut self, book: &mut Book) {
+    pub fn plan(&mut self, ledger: &mut Ledger) {
         // One that the server will notice at its next turn is enough.
         if self.was_struck() {
             return;
@@ -252,19 +252,19 @@ impl Central {
         let fault = [Fault::Kill, Fault::PowerCut, Fault::Error][self.rng.usize(..3)];
         let reach = [10, 100][self.rng.usize(..2)];
         let operations = self.rng.u64(..reach);
-        book.note(format_args!("{fault:?} after {operations} operations"));
+        ledger.note(format_args!("{fault:?} after {operations} operations"));
         self.planned = true;
         self.disk.plan(operations, fault);
     }
 
     /// Little room is left on the disk.
-    pub fn fill_up(&mut self, book: &mut Book) {
+    pub fn fill_up(&mut self, ledger: &mut Ledger) {
         let room = [100, 700, 3_000][self.rng.usize(..3)];
         let room = self.rng.u64(..room);
-        book.note(format_args!("{room} bytes of room"));
+        ledger.note(format_args!("{room} bytes of room"));
         self.disk.set_capacity(self.disk.used() + room);
         self.tight = true;
-        if let Some(life) = book.lives.last_mut() {
+        if let Some(life) = ledger.lives.last_mut() {
             life.tight = true;
         }
     }
@@ -276,9 +276,9 @@ impl Central {
     }
 
     /// From now on nothing happens to it or its disk.
-    pub fn calm_down(&mut self, net: &mut Net, book: &mut Book) {
+    pub fn calm_down(&mut self, net: &mut Net, ledger: &mut Ledger) {
         if self.was_struck() {
-            self.end(net, book);
+            self.end(net, ledger);
         }
         self.make_room();
         self.calm = true;

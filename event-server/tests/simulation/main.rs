@@ -2,11 +2,11 @@
 //! that resume, that know no resume, and that mean no good.
 //!
 //! ```text
-//! line      a connection: its bytes and its edges on their way
+//! duplex    a connection: its bytes and its edges on their way
 //! wire      its two ends
 //! net       all connections
-//! uploader  plain  meddler    the clients
-//! book      what they sent and were told, and what must hold of it
+//! uploader  plain  intruder    the clients
+//! ledger      what they sent and were told, and what must hold of it
 //! central   the servers, one after another on one disk
 //! world     all of these, a storm, and the calm after it
 //! ```
@@ -21,10 +21,10 @@
 #[path = "../store_disk/mod.rs"]
 mod store_disk;
 
-mod book;
 mod central;
-mod line;
-mod meddler;
+mod duplex;
+mod intruder;
+mod ledger;
 mod net;
 mod plain;
 mod uploader;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use frame::{Inbox, MAX_REPLY, MessageId, Reply, Request};
 
-use crate::line::{Edges, Line};
+use crate::duplex::{Duplex, Edges};
 use crate::wire::{self, ClientEnd, ServerEnd};
 
 /// How long after its beginning a connection may be closed for what the peer did not do in time.
@@ -17,8 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// All connections.
 pub struct Net {
     /// In the order they were opened.
-    lines: Vec<Rc<RefCell<Line>>>,
-    backlog: VecDeque<(ServerEnd, Rc<RefCell<Line>>)>,
+    duplexes: Vec<Rc<RefCell<Duplex>>>,
+    backlog: VecDeque<(ServerEnd, Rc<RefCell<Duplex>>)>,
     /// Which server listens.
     pub listening: Option<usize>,
     pub now: Duration,
@@ -55,7 +55,7 @@ pub enum Filled {
 impl Net {
     pub fn new(piece: usize, rng: fastrand::Rng) -> Self {
         Self {
-            lines: Vec::new(),
+            duplexes: Vec::new(),
             backlog: VecDeque::new(),
             listening: None,
             now: Duration::ZERO,
@@ -69,11 +69,11 @@ impl Net {
     pub fn connect(&mut self) -> Option<Link> {
         let life = self.listening?;
         self.opened += 1;
-        let line = Line::new(self.piece, self.now, self.rng.u64(..));
-        let (client, server) = wire::connect(line);
-        let line = client.line();
-        self.lines.push(Rc::clone(&line));
-        self.backlog.push_back((server, line));
+        let duplex = Duplex::new(self.piece, self.now, self.rng.u64(..));
+        let (client, server) = wire::connect(duplex);
+        let duplex = client.duplex();
+        self.duplexes.push(Rc::clone(&duplex));
+        self.backlog.push_back((server, duplex));
         Some(Link {
             end: client,
             inbox: Inbox::new(MAX_REPLY, 0),
@@ -91,15 +91,15 @@ impl Net {
 
     /// Accepts the next connection, to be kept in this slot; `excused` where the server may close it at any time.
     pub fn accept(&mut self, slot: usize, excused: bool) -> Option<ServerEnd> {
-        let (end, line) = self.backlog.pop_front()?;
-        line.borrow_mut().register(slot);
-        line.borrow_mut().excused |= excused;
+        let (end, duplex) = self.backlog.pop_front()?;
+        duplex.borrow_mut().register(slot);
+        duplex.borrow_mut().excused |= excused;
         Some(end)
     }
 
     /// Fetches events as a poll does: in any order, and not always all.
     pub fn events(&mut self, calm: bool) -> Vec<(usize, Edges)> {
-        let mut order: Vec<usize> = (0..self.lines.len()).collect();
+        let mut order: Vec<usize> = (0..self.duplexes.len()).collect();
         self.rng.shuffle(&mut order);
         let most = if calm {
             usize::MAX
@@ -108,47 +108,49 @@ impl Net {
         };
         let events = order
             .iter()
-            .filter_map(|i| self.lines[*i].borrow_mut().take_event());
+            .filter_map(|i| self.duplexes[*i].borrow_mut().take_event());
         events.take(most).collect()
     }
 
     /// How many connections the server has.
     pub fn connected(&self) -> usize {
-        let connected = |line: &&Rc<RefCell<Line>>| line.borrow().is_connected();
-        self.lines.iter().filter(connected).count()
+        let connected = |duplex: &&Rc<RefCell<Duplex>>| duplex.borrow().is_connected();
+        self.duplexes.iter().filter(connected).count()
     }
 
     /// Whether the server has read or written a byte since this was asked last.
     pub fn has_moved(&mut self) -> bool {
-        let lines = self.lines.iter();
-        lines.fold(false, |moved, line| line.borrow_mut().take_moved() | moved)
+        let duplexes = self.duplexes.iter();
+        duplexes.fold(false, |moved, duplex| {
+            duplex.borrow_mut().take_moved() | moved
+        })
     }
 
     /// Bytes travel.
     pub fn hop(&mut self, calm: bool) {
         let old = self.now.saturating_sub(PATIENCE);
-        self.lines.retain(|line| {
-            let mut line = line.borrow_mut();
-            line.hop(calm);
-            line.excused |= !calm && line.opened < old;
+        self.duplexes.retain(|duplex| {
+            let mut duplex = duplex.borrow_mut();
+            duplex.hop(calm);
+            duplex.excused |= !calm && duplex.opened < old;
             if !calm && self.rng.u8(..100) == 0 {
-                line.false_alarm();
+                duplex.false_alarm();
             }
-            !line.is_over()
+            !duplex.is_over()
         });
     }
 
     /// The server is gone, or begins to go: nobody can blame it for a connection lost.
     pub fn excuse_all(&mut self) {
-        for line in &self.lines {
-            line.borrow_mut().excused = true;
+        for duplex in &self.duplexes {
+            duplex.borrow_mut().excused = true;
         }
     }
 
     /// The power failed at the server.
     pub fn cut(&mut self) {
-        for line in self.lines.drain(..) {
-            line.borrow_mut().cut();
+        for duplex in self.duplexes.drain(..) {
+            duplex.borrow_mut().cut();
         }
     }
 

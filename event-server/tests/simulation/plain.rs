@@ -7,12 +7,12 @@ use std::collections::VecDeque;
 
 use frame::{Ack, Agency, Batch, MessageId, Reply, Request, Winners};
 
-use crate::book::{Book, What};
+use crate::ledger::{Ledger, What};
 use crate::net::{Filled, Link, Net};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// The book's parcel of this number.
+    /// The ledger's parcel of this number.
     Parcel(usize),
     Finished,
     Query,
@@ -64,14 +64,14 @@ impl Plain {
     }
 
     /// Does what it can do now.
-    pub fn act(&mut self, net: &mut Net, book: &mut Book, rng: &mut fastrand::Rng) {
+    pub fn act(&mut self, net: &mut Net, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
         if self.is_done() {
             self.link = None;
         } else if self.pause > 0 {
             self.pause -= 1;
         } else if self.link.is_some() {
-            self.send(book, rng);
-            self.receive(book, rng);
+            self.send(ledger, rng);
+            self.receive(ledger, rng);
         } else {
             self.link = net.connect();
             self.pause = rng.u32(..if self.link.is_some() { 2 } else { 20 });
@@ -80,7 +80,7 @@ impl Plain {
 
     /// Sends ahead as far as it may. A query waits for everything before it: behind one that is held nothing is
     /// served.
-    fn send(&mut self, book: &mut Book, rng: &mut fastrand::Rng) {
+    fn send(&mut self, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
         let Some(link) = &mut self.link else { return };
         let window = if self.one_each { 1 } else { self.window };
         let agency = Agency::new(self.agency).unwrap();
@@ -101,8 +101,8 @@ impl Plain {
             let mut late = false;
             let id = match task {
                 Task::Parcel(parcel) => {
-                    late = book.send_parcel(link.life, parcel);
-                    let parcel = &book.parcels[parcel];
+                    late = ledger.send_parcel(link.life, parcel);
+                    let parcel = &ledger.parcels[parcel];
                     let texts: Vec<&str> = parcel.bets.iter().map(|b| &*b.text).collect();
                     let payload = texts.join("|");
                     let batch = Batch::new(payload.as_bytes());
@@ -114,7 +114,7 @@ impl Plain {
                     }
                 }
                 Task::Finished => {
-                    book.send_finished(self.agency);
+                    ledger.send_finished(self.agency);
                     link.request(&Request::Finished { agency, bets: None })
                 }
                 Task::Astray => {
@@ -123,7 +123,7 @@ impl Plain {
                 }
                 Task::Query => link.request(&Request::Winners { agency }),
             };
-            book.note(format_args!("{} {task:?} {id}", link.number));
+            ledger.note(format_args!("{} {task:?} {id}", link.number));
             self.flight.push_back(Sent { id, task, late });
             if (self.one_each || self.tasks.is_empty()) && rng.u8(..4) == 0 {
                 link.finish_sending();
@@ -132,15 +132,15 @@ impl Plain {
         }
     }
 
-    fn receive(&mut self, book: &mut Book, rng: &mut fastrand::Rng) {
+    fn receive(&mut self, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
         while let Some(link) = &mut self.link {
             let (life, number) = (link.life, link.number);
             let (flight, agency) = (&mut self.flight, self.agency);
             let answered = link.reply(|id, reply| {
-                book.note(format_args!("{number} <- {id} {reply:?}"));
+                ledger.note(format_args!("{number} <- {id} {reply:?}"));
                 let sent = flight.pop_front().expect("a reply that nobody asked for");
                 assert_eq!(sent.id, id, "replies out of order");
-                let again = take(book, life, agency, &sent, reply);
+                let again = take(ledger, life, agency, &sent, reply);
                 (sent.task, again)
             });
             let finished = link.finished;
@@ -159,7 +159,7 @@ impl Plain {
                     }
                 }
                 Err(Filled::NotYet) => return,
-                Err(_) => return self.lose(book),
+                Err(_) => return self.lose(ledger),
             }
         }
     }
@@ -183,9 +183,9 @@ impl Plain {
     }
 
     /// The connection is lost, by the server's doing or that of the world.
-    pub fn lose(&mut self, book: &mut Book) {
+    pub fn lose(&mut self, ledger: &mut Ledger) {
         if let Some(link) = &self.link {
-            book.note(format_args!("{} lost", link.number));
+            ledger.note(format_args!("{} lost", link.number));
             assert!(
                 link.end.is_excused(),
                 "the server closed a connection without a reason"
@@ -196,44 +196,44 @@ impl Plain {
 }
 
 /// Writes down what a reply says; whether to ask again.
-fn take(book: &mut Book, life: usize, agency: u32, sent: &Sent, reply: Reply<'_>) -> bool {
+fn take(ledger: &mut Ledger, life: usize, agency: u32, sent: &Sent, reply: Reply<'_>) -> bool {
     match (sent.task, reply) {
         (Task::Parcel(parcel), Reply::Ack(Ack::Success)) => {
             assert!(!sent.late, "a bet is taken after it was all over");
-            book.taken(life, agency);
-            book.parcel_answered(parcel, true);
+            ledger.taken(life, agency);
+            ledger.parcel_answered(parcel, true);
             false
         }
         (Task::Finished, Reply::Ack(Ack::Success)) => {
-            book.taken(life, agency);
-            book.finished(agency);
+            ledger.taken(life, agency);
+            ledger.finished(agency);
             false
         }
         (Task::Query, Reply::Winners(Winners::Drawn(documents))) => {
             let winners = documents.to_vec().expect("documents");
             let winners = winners.iter().map(|d| d.to_string()).collect();
-            book.told(life, agency, winners);
+            ledger.told(life, agency, winners);
             false
         }
         (Task::Query, Reply::Winners(Winners::InProgress)) => {
-            book.turned_away(life);
+            ledger.turned_away(life);
             true
         }
         (Task::Astray, Reply::Ack(Ack::Failure { reason: None })) => false,
         (task, Reply::Ack(Ack::Failure { reason: None })) => {
             let what = match task {
-                Task::Parcel(parcel) if book.parcels[parcel].batch => What::Batch,
+                Task::Parcel(parcel) if ledger.parcels[parcel].batch => What::Batch,
                 Task::Parcel(_) => What::Bet,
                 _ => What::Finished { upload: false },
             };
-            book.refused(life, agency, what);
+            ledger.refused(life, agency, what);
             if let Task::Parcel(parcel) = task {
-                book.parcel_answered(parcel, false);
+                ledger.parcel_answered(parcel, false);
             }
             true
         }
         (Task::Query, Reply::Winners(Winners::Refused)) => {
-            book.refused(life, agency, What::Query);
+            ledger.refused(life, agency, What::Query);
             true
         }
         (task, reply) => panic!("{task:?} is answered by {reply:?}"),

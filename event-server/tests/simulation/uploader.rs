@@ -11,8 +11,8 @@ use batch_client::error::{Error, Lost, Step};
 use batch_client::upload::{Event, Next, Upload};
 use frame::{Agency, Batch, NO_SPACE, Request};
 
-use crate::book::{Book, What};
-use crate::line::Line;
+use crate::duplex::Duplex;
+use crate::ledger::{Ledger, What};
 use crate::net::{Filled, Link, Net};
 
 /// The longest pause before a connection, in turns.
@@ -29,7 +29,7 @@ pub struct Uploader {
     rival: bool,
     link: Option<Link>,
     /// Connections that the server may still have, the last one too.
-    lines: Vec<Rc<RefCell<Line>>>,
+    duplexes: Vec<Rc<RefCell<Duplex>>>,
     /// The next row to send.
     cursor: usize,
     /// Where the batches end that are in flight.
@@ -42,17 +42,17 @@ pub struct Uploader {
 }
 
 impl Uploader {
-    pub fn new(book: &Book, file: usize, rival: bool, rng: &mut fastrand::Rng) -> Self {
+    pub fn new(ledger: &Ledger, file: usize, rival: bool, rng: &mut fastrand::Rng) -> Self {
         let window = rng.usize(1..5);
         Self {
             file,
-            agency: book.files[file].agency,
-            upload: start(book, file, window),
+            agency: ledger.files[file].agency,
+            upload: start(ledger, file, window),
             window,
             most: rng.usize(1..5),
             rival,
             link: None,
-            lines: Vec::new(),
+            duplexes: Vec::new(),
             cursor: 0,
             flight: VecDeque::new(),
             pause: 0,
@@ -71,7 +71,7 @@ impl Uploader {
     }
 
     /// Does what it can do now.
-    pub fn act(&mut self, net: &mut Net, book: &mut Book, rng: &mut fastrand::Rng) {
+    pub fn act(&mut self, net: &mut Net, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
         if self.done {
             return;
         }
@@ -86,10 +86,11 @@ impl Uploader {
             self.upload.begin();
             self.flight.clear();
             // What it sent before may come after what it sends now, and drop this connection.
-            let served = |line: &Rc<RefCell<Line>>| line.borrow().is_served();
-            link.end.line().borrow_mut().excused |= self.rival || self.lines.iter().any(served);
-            self.lines.retain(served);
-            self.lines.push(link.end.line());
+            let served = |duplex: &Rc<RefCell<Duplex>>| duplex.borrow().is_served();
+            link.end.duplex().borrow_mut().excused |=
+                self.rival || self.duplexes.iter().any(served);
+            self.duplexes.retain(served);
+            self.duplexes.push(link.end.duplex());
             self.link = Some(link);
         }
         if self.upload.is_not_yet() {
@@ -100,8 +101,8 @@ impl Uploader {
             }
             self.upload.ask_again();
         }
-        self.send(book, rng);
-        self.receive(book, rng);
+        self.send(ledger, rng);
+        self.receive(ledger, rng);
     }
 
     fn wait(&mut self, rng: &mut fastrand::Rng) {
@@ -109,30 +110,30 @@ impl Uploader {
         self.longest = (self.longest * 2).min(LONGEST_PAUSE);
     }
 
-    fn send(&mut self, book: &mut Book, rng: &mut fastrand::Rng) {
+    fn send(&mut self, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
         let Some(link) = &mut self.link else { return };
         while rng.u8(..6) > 0 {
             let (step, id, bets) = match self.upload.next() {
                 Next::Nothing => return,
                 Next::Request(step, request) => {
                     if step == Step::Finished {
-                        book.send_finished(self.agency);
+                        ledger.send_finished(self.agency);
                     }
                     (step, link.request(&request), 0)
                 }
                 Next::Batch => {
-                    let bets = &book.files[self.file].bets[self.cursor..];
+                    let bets = &ledger.files[self.file].bets[self.cursor..];
                     let count = rng.usize(1..=self.most.min(bets.len()));
                     let texts: Vec<&str> = bets[..count].iter().map(|b| &*b.text).collect();
                     let payload = texts.join("|");
                     let id = link.request(&Request::Batch(Batch::new(payload.as_bytes())));
                     self.cursor += count;
                     self.flight.push_back(self.cursor);
-                    book.send_rows(self.file, self.cursor);
+                    ledger.send_rows(self.file, self.cursor);
                     (Step::Batch, id, count as u32)
                 }
             };
-            book.note(format_args!("{} {step:?} {bets} {id}", link.number));
+            ledger.note(format_args!("{} {step:?} {bets} {id}", link.number));
             self.upload.sent(step, id, bets);
             if step == Step::Winners && rng.u8(..4) == 0 {
                 link.finish_sending();
@@ -140,13 +141,13 @@ impl Uploader {
         }
     }
 
-    fn receive(&mut self, book: &mut Book, rng: &mut fastrand::Rng) {
+    fn receive(&mut self, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
         loop {
             let Some(link) = &mut self.link else { return };
             let (life, number) = (link.life, link.number);
             let (upload, agency) = (&mut self.upload, self.agency);
             let answer = link.reply(|id, reply| {
-                book.note(format_args!("{number} <- {id} {reply:?}"));
+                ledger.note(format_args!("{number} <- {id} {reply:?}"));
                 match upload.take(id, reply)? {
                     Event::Resumed {
                         stored,
@@ -154,28 +155,28 @@ impl Uploader {
                         progress,
                     } => {
                         assert_eq!(missing, 0, "the server has lost acknowledged bets");
-                        book.taken(life, agency);
-                        book.rows_stored(self.file, stored as usize);
+                        ledger.taken(life, agency);
+                        ledger.rows_stored(self.file, stored as usize);
                         self.cursor = stored as usize;
                         self.longest = if progress { 1 } else { self.longest };
                     }
                     Event::Stored { .. } => {
                         let end = self.flight.pop_front().expect("a batch in flight");
-                        book.taken(life, agency);
-                        book.rows_stored(self.file, end);
+                        ledger.taken(life, agency);
+                        ledger.rows_stored(self.file, end);
                     }
                     Event::Finished { .. } => {
-                        book.taken(life, agency);
-                        book.finished(agency);
+                        ledger.taken(life, agency);
+                        ledger.finished(agency);
                     }
                     Event::NotYet => {
-                        book.turned_away(life);
+                        ledger.turned_away(life);
                         self.pause = 1 + rng.u32(..8);
                     }
                     Event::Winners(documents) => {
                         let winners = documents.to_vec().expect("documents");
                         let winners = winners.iter().map(|d| d.to_string()).collect();
-                        book.told(life, agency, winners);
+                        ledger.told(life, agency, winners);
                         self.done = true;
                     }
                     Event::Unexplained => panic!("a resume is refused without a reason"),
@@ -183,26 +184,26 @@ impl Uploader {
                 Ok::<_, Error>(())
             });
             match answer {
-                Ok(Ok(())) if self.done => return self.end(book, rng),
+                Ok(Ok(())) if self.done => return self.end(ledger, rng),
                 Ok(Ok(())) => {}
-                Ok(Err(e)) => return self.refused(e, life, book, rng),
+                Ok(Err(e)) => return self.refused(e, life, ledger, rng),
                 Err(Filled::NotYet) => return,
-                Err(_) => return self.lose(book, rng),
+                Err(_) => return self.lose(ledger, rng),
             }
         }
     }
 
-    fn end(&mut self, book: &Book, rng: &mut fastrand::Rng) {
+    fn end(&mut self, ledger: &Ledger, rng: &mut fastrand::Rng) {
         self.link = None;
         if self.encores > 0 {
             self.encores -= 1;
             self.done = false;
-            self.upload = start(book, self.file, self.window);
+            self.upload = start(ledger, self.file, self.window);
             self.wait(rng);
         }
     }
 
-    fn refused(&mut self, e: Error, life: usize, book: &mut Book, rng: &mut fastrand::Rng) {
+    fn refused(&mut self, e: Error, life: usize, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
         let Error::Refused { step, reason } = e else {
             panic!("{e}");
         };
@@ -212,34 +213,34 @@ impl Uploader {
             Step::Finished => What::Finished { upload: true },
             _ => What::Query,
         };
-        book.refused(life, self.agency, what);
+        ledger.refused(life, self.agency, what);
         // Another configuration may take what this one refuses.
         let for_now = reason
             .is_none_or(|reason| reason.starts_with(NO_SPACE) || reason.contains("takes no part"));
         self.link = None;
         self.done = !for_now;
-        self.upload = start(book, self.file, self.window);
+        self.upload = start(ledger, self.file, self.window);
         self.wait(rng);
     }
 
     /// The connection is lost, by the server's doing or that of the world.
-    pub fn lose(&mut self, book: &mut Book, rng: &mut fastrand::Rng) {
+    pub fn lose(&mut self, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
         let Some(link) = self.link.take() else { return };
-        book.note(format_args!("{} lost", link.number));
+        ledger.note(format_args!("{} lost", link.number));
         let answered = link.finished && self.upload.is_quiet();
         assert!(
             answered || link.end.is_excused(),
             "the server closed a connection without a reason"
         );
         if self.upload.lost(Lost::Closed).is_err() {
-            self.upload = start(book, self.file, self.window);
+            self.upload = start(ledger, self.file, self.window);
         }
         self.wait(rng);
     }
 }
 
-fn start(book: &Book, file: usize, window: usize) -> Upload {
-    let file = &book.files[file];
+fn start(ledger: &Ledger, file: usize, window: usize) -> Upload {
+    let file = &ledger.files[file];
     let summary = Summary {
         bets: file.bets.len() as u64,
         upload: file.upload,

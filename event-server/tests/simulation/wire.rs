@@ -1,5 +1,5 @@
 //! The two ends of a connection: the server's is a [`Stream`] for the hub, the other one is a model client's.
-//! What happens in between is in `line.rs`.
+//! What happens in between is in `duplex.rs`.
 
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
@@ -7,16 +7,16 @@ use std::rc::Rc;
 
 use event_server::connection::Stream;
 
-use crate::line::Line;
+use crate::duplex::Duplex;
 
 /// The two ends of a new connection.
-pub fn connect(line: Line) -> (ClientEnd, ServerEnd) {
-    let line = Rc::new(RefCell::new(line));
-    (ClientEnd(Rc::clone(&line)), ServerEnd(line))
+pub fn connect(duplex: Duplex) -> (ClientEnd, ServerEnd) {
+    let duplex = Rc::new(RefCell::new(duplex));
+    (ClientEnd(Rc::clone(&duplex)), ServerEnd(duplex))
 }
 
 /// The hub's end.
-pub struct ServerEnd(Rc<RefCell<Line>>);
+pub struct ServerEnd(Rc<RefCell<Duplex>>);
 
 impl Read for ServerEnd {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -51,11 +51,11 @@ impl Drop for ServerEnd {
 }
 
 /// A model client's end.
-pub struct ClientEnd(Rc<RefCell<Line>>);
+pub struct ClientEnd(Rc<RefCell<Duplex>>);
 
 impl ClientEnd {
     /// What the world knows of it.
-    pub fn line(&self) -> Rc<RefCell<Line>> {
+    pub fn duplex(&self) -> Rc<RefCell<Duplex>> {
         Rc::clone(&self.0)
     }
 

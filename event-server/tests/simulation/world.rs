@@ -5,9 +5,9 @@
 
 use std::hash::Hasher as _;
 
-use crate::book::Book;
 use crate::central::Central;
-use crate::meddler::Meddler;
+use crate::intruder::Intruder;
+use crate::ledger::Ledger;
 use crate::net::{Link, Net};
 use crate::plain::{Plain, Task};
 use crate::uploader::Uploader;
@@ -27,7 +27,7 @@ pub enum Weather {
 enum Client {
     Uploader(Box<Uploader>),
     Plain(Box<Plain>),
-    Meddler(Box<Meddler>),
+    Intruder(Box<Intruder>),
 }
 
 impl Client {
@@ -35,7 +35,7 @@ impl Client {
         match self {
             Self::Uploader(client) => client.is_done(),
             Self::Plain(client) => client.is_done(),
-            Self::Meddler(client) => client.is_done(),
+            Self::Intruder(client) => client.is_done(),
         }
     }
 
@@ -43,7 +43,7 @@ impl Client {
         match self {
             Self::Uploader(client) => client.link(),
             Self::Plain(client) => client.link(),
-            Self::Meddler(client) => client.link(),
+            Self::Intruder(client) => client.link(),
         }
     }
 
@@ -51,7 +51,7 @@ impl Client {
         match self {
             Self::Uploader(_) => "an uploader",
             Self::Plain(_) => "a plain client",
-            Self::Meddler(_) => "a meddler",
+            Self::Intruder(_) => "a intruder",
         }
     }
 }
@@ -62,7 +62,7 @@ pub struct World {
     agencies: u32,
     central: Central,
     net: Net,
-    book: Book,
+    ledger: Ledger,
     clients: Vec<Client>,
 }
 
@@ -76,11 +76,11 @@ impl World {
             agencies: rng.u32(1..4),
             central: Central::new(weather == Weather::Streams, rng.fork()),
             net: Net::new(piece, rng.fork()),
-            book: Book::default(),
+            ledger: Ledger::default(),
             clients: Vec::new(),
             rng,
         };
-        world.book.trace.printed = printed;
+        world.ledger.trace.printed = printed;
         (1..=world.agencies).for_each(|agency| world.populate(agency));
         if world.rng.u8(..6) == 0 {
             let stranger = world.agencies + world.rng.u32(1..3);
@@ -88,8 +88,8 @@ impl World {
         }
         for _ in 0..world.rng.usize(..3) {
             let agency = world.rng.u32(1..=world.agencies);
-            let meddler = Meddler::new(agency, &mut world.book, &mut world.rng);
-            world.clients.push(Client::Meddler(Box::new(meddler)));
+            let intruder = Intruder::new(agency, &mut world.ledger, &mut world.rng);
+            world.clients.push(Client::Intruder(Box::new(intruder)));
         }
         world
     }
@@ -122,34 +122,34 @@ impl World {
 
     fn file(&mut self, agency: u32) -> usize {
         let bets = self.rng.usize(..14);
-        self.book.file(agency, bets, &mut self.rng)
+        self.ledger.file(agency, bets, &mut self.rng)
     }
 
     fn uploader(&mut self, file: usize, rival: bool) {
-        let uploader = Uploader::new(&self.book, file, rival, &mut self.rng);
+        let uploader = Uploader::new(&self.ledger, file, rival, &mut self.rng);
         self.clients.push(Client::Uploader(Box::new(uploader)));
     }
 
     /// A client of so many batches and single bets; it asks for its winners in the end.
     fn plain(&mut self, agency: u32, batches: usize, bets: usize, finishes: bool, stranger: bool) {
         if batches > 0 {
-            self.book.plain_source(agency);
+            self.ledger.plain_source(agency);
         }
-        let (book, rng) = (&mut self.book, &mut self.rng);
+        let (ledger, rng) = (&mut self.ledger, &mut self.rng);
         let mut tasks = Vec::new();
         for _ in 0..batches {
             let count = rng.usize(1..5);
-            tasks.push(Task::Parcel(book.parcel(agency, count, true, rng)));
+            tasks.push(Task::Parcel(ledger.parcel(agency, count, true, rng)));
         }
         for _ in 0..bets {
-            tasks.push(Task::Parcel(book.parcel(agency, 1, false, rng)));
+            tasks.push(Task::Parcel(ledger.parcel(agency, 1, false, rng)));
         }
         rng.shuffle(&mut tasks);
         if finishes {
             tasks.push(Task::Finished);
             if rng.u8(..3) == 0 {
                 // Comes too late.
-                tasks.push(Task::Parcel(book.parcel(agency, 1, batches > 0, rng)));
+                tasks.push(Task::Parcel(ledger.parcel(agency, 1, batches > 0, rng)));
             }
         }
         tasks.push(Task::Query);
@@ -165,7 +165,7 @@ impl World {
             self.mishap();
             self.net.hop(false);
             self.fate();
-            self.central.turn(&mut self.net, &mut self.book);
+            self.central.turn(&mut self.net, &mut self.ledger);
         }
         self.calm_down();
         self.until("everybody comes to an end", |world| {
@@ -174,26 +174,29 @@ impl World {
         self.until("the server comes to rest", |world| {
             world.central.is_at_rest()
         });
-        self.central.stop(&mut self.net, &mut self.book);
-        self.central.turn(&mut self.net, &mut self.book);
+        self.central.stop(&mut self.net, &mut self.ledger);
+        self.central.turn(&mut self.net, &mut self.ledger);
         assert!(!self.central.is_running(), "it has nothing to wait for");
         self.boot();
-        self.book.trace.hasher.finish()
+        self.ledger.trace.hasher.finish()
     }
 
     /// The storm is over; the server that is left knows all agencies, or another one comes.
     fn calm_down(&mut self) {
         let Self {
-            central, net, book, ..
+            central,
+            net,
+            ledger,
+            ..
         } = self;
-        book.note(format_args!("calm"));
-        central.calm_down(net, book);
-        let partial = book
+        ledger.note(format_args!("calm"));
+        central.calm_down(net, ledger);
+        let partial = ledger
             .lives
             .last()
             .is_none_or(|life| life.agencies != self.agencies);
         if partial {
-            central.kill(net, book);
+            central.kill(net, ledger);
         }
     }
 
@@ -205,7 +208,7 @@ impl World {
             }
             self.act(true);
             self.net.hop(true);
-            self.central.turn(&mut self.net, &mut self.book);
+            self.central.turn(&mut self.net, &mut self.ledger);
             if !self.central.is_running() {
                 self.boot();
             }
@@ -217,7 +220,9 @@ impl World {
 
     /// Starts a server, in the storm now and then with another configuration.
     fn boot(&mut self) {
-        let Self { rng, net, book, .. } = self;
+        let Self {
+            rng, net, ledger, ..
+        } = self;
         let other = self.weather == Weather::Everything && rng.u8(..4) == 0;
         let agencies = if other && !self.central.is_calm() {
             rng.u32(..=self.agencies)
@@ -225,14 +230,14 @@ impl World {
             self.agencies
         };
         let winner = [7574, 1, 2][rng.usize(..3)];
-        self.central.boot(agencies, winner, net, book);
+        self.central.boot(agencies, winner, net, ledger);
     }
 
     fn act(&mut self, calm: bool) {
         let Self {
             rng,
             net,
-            book,
+            ledger,
             clients,
             ..
         } = self;
@@ -243,9 +248,9 @@ impl World {
                 continue;
             }
             match &mut clients[i] {
-                Client::Uploader(uploader) => uploader.act(net, book, rng),
-                Client::Plain(plain) => plain.act(net, book, rng),
-                Client::Meddler(meddler) => meddler.act(net, book),
+                Client::Uploader(uploader) => uploader.act(net, ledger, rng),
+                Client::Plain(plain) => plain.act(net, ledger, rng),
+                Client::Intruder(intruder) => intruder.act(net, ledger),
             }
         }
     }
@@ -253,7 +258,10 @@ impl World {
     /// Something happens to a client's connection.
     fn mishap(&mut self) {
         let Self {
-            rng, book, clients, ..
+            rng,
+            ledger,
+            clients,
+            ..
         } = self;
         if clients.is_empty() || rng.u8(..20) > 0 {
             return;
@@ -262,19 +270,19 @@ impl World {
         let Some(link) = clients[client].link() else {
             return;
         };
-        let line = link.end.line();
+        let duplex = link.end.duplex();
         let kind = rng.u8(..3);
-        book.note(format_args!("mishap {kind} {}", link.number));
+        ledger.note(format_args!("mishap {kind} {}", link.number));
         match kind {
-            0 => line.borrow_mut().reset(),
-            1 => line.borrow_mut().vanish(),
+            0 => duplex.borrow_mut().reset(),
+            1 => duplex.borrow_mut().vanish(),
             // The client just closes it.
-            _ => line.borrow_mut().excused = true,
+            _ => duplex.borrow_mut().excused = true,
         }
         match &mut clients[client] {
-            Client::Uploader(client) => client.lose(book, rng),
-            Client::Plain(client) => client.lose(book),
-            Client::Meddler(client) => client.lose(book),
+            Client::Uploader(client) => client.lose(ledger, rng),
+            Client::Plain(client) => client.lose(ledger),
+            Client::Intruder(client) => client.lose(ledger),
         }
     }
 
@@ -290,16 +298,16 @@ impl World {
             rng,
             central,
             net,
-            book,
+            ledger,
             ..
         } = self;
         match (rng.u8(..240), central.is_running()) {
-            (0..3, _) => central.fill_up(book),
+            (0..3, _) => central.fill_up(ledger),
             (3..6, _) => central.make_room(),
-            (6, true) => central.kill(net, book),
-            (7, true) => central.power_cut(net, book),
-            (8, true) => central.stop(net, book),
-            (9..12, true) => central.plan(book),
+            (6, true) => central.kill(net, ledger),
+            (7, true) => central.power_cut(net, ledger),
+            (8, true) => central.stop(net, ledger),
+            (9..12, true) => central.plan(ledger),
             (6..40, false) => self.boot(),
             _ => {}
         }

@@ -29,14 +29,14 @@ impl Waiting {
 
 /// What is waited for, and since when.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(super) struct IdleTimer {
     waiting: Option<Waiting>,
     since: Instant,
     /// Something moved since then.
     progress: bool,
 }
 
-impl Patience {
+impl IdleTimer {
     /// Nothing is waited for yet.
     pub(super) fn new(now: Instant) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! What a server finds at its start, held against the book: every acknowledged request is stored, once and whole;
+//! What a server finds at its start, held against the ledger: every acknowledged request is stored, once and whole;
 //! no part of one that was refused; of one in doubt all or nothing; of a file the first batches, in order.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,9 +7,9 @@ use event_server::fact::{Fact, Source};
 use event_server::lottery::{Draw, Lottery};
 use frame::Agency;
 
-use super::{Book, Fate, Home, Parcel};
+use super::{Fate, Home, Ledger, Parcel};
 
-impl Book {
+impl Ledger {
     /// A server has started on what the last one left: the facts that it recovered, and bets.csv where that has
     /// all rows already.
     pub fn audit(&mut self, facts: &[Fact], bets: Option<&str>) {

@@ -1,7 +1,7 @@
-//! What was sent and what came of it: the book that the model clients keep, and what it says must hold.
+//! What was sent and what came of it: the ledger that the model clients keep, and what it says must hold.
 //!
 //! Clients write down every request before it leaves and every reply as it comes; a reply that could not rightly
-//! be given fails the test at once. After each start `book/audit.rs` holds what the server recovered against the book.
+//! be given fails the test at once. After each start `ledger/audit.rs` holds what the server recovered against the ledger.
 
 mod audit;
 
@@ -82,9 +82,9 @@ enum Home {
     Parcel(usize, usize),
 }
 
-/// The book of one world.
+/// The ledger of one world.
 #[derive(Default)]
-pub struct Book {
+pub struct Ledger {
     pub files: Vec<File>,
     pub parcels: Vec<Parcel>,
     pub lives: Vec<Life>,
@@ -96,7 +96,7 @@ pub struct Book {
     pub trace: Trace,
 }
 
-impl Book {
+impl Ledger {
     /// A new bet, which no other equals.
     fn bet(&mut self, agency: u32, rng: &mut fastrand::Rng) -> Bet {
         const NAMES: [&str; 6] = ["Ana", "Pérez, h.", "O\"Higgins", "{a|b}", " x ", "\"q\""];

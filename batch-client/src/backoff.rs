@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// The patience of one client with one server.
+/// The backoff of one client with one server.
 #[derive(Debug)]
-pub struct Patience {
+pub struct Backoff {
     limit: Duration,
     /// The longest that the next pause may be.
     pause: Duration,
@@ -20,8 +20,8 @@ pub struct Patience {
     since: Instant,
 }
 
-impl Patience {
-    /// Patience for `limit` without progress.
+impl Backoff {
+    /// Backoff for `limit` without progress.
     pub fn new(limit: Duration, now: Instant) -> Self {
         Self {
             limit,
@@ -78,17 +78,17 @@ mod tests {
             let limit = Duration::from_millis(rng.u64(..200_000));
             let begin = Instant::now();
             let (mut now, mut longest) = (begin, FIRST_PAUSE);
-            let mut patience = Patience::new(limit, now);
+            let mut backoff = Backoff::new(limit, now);
             let spent = loop {
                 now += Duration::from_millis(rng.u64(..50));
-                match patience.failed(now, &mut rng) {
+                match backoff.failed(now, &mut rng) {
                     Err(spent) => break spent,
                     Ok(pause) => {
                         assert!(pause <= longest);
                         assert!(pause >= longest / 2 || now + pause == begin + limit);
                         longest = (longest * 2).min(LONGEST_PAUSE);
                         now += pause;
-                        assert_eq!(patience.since(), now);
+                        assert_eq!(backoff.since(), now);
                     }
                 }
             };
@@ -101,16 +101,16 @@ mod tests {
     fn only_progress_starts_over_but_a_living_server_costs_nothing() {
         let mut rng = fastrand::Rng::with_seed(1);
         let mut now = Instant::now();
-        let mut patience = Patience::new(Duration::from_secs(10), now);
+        let mut backoff = Backoff::new(Duration::from_secs(10), now);
         for _ in 0..10 {
             now += Duration::from_secs(3_600);
-            patience.sign_of_life(now);
-            if let Ok(pause) = patience.failed(now, &mut rng) {
+            backoff.sign_of_life(now);
+            if let Ok(pause) = backoff.failed(now, &mut rng) {
                 now += pause;
             }
         }
-        assert!(patience.failed(now, &mut rng).is_err());
-        patience.progress(now);
-        assert!(patience.failed(now, &mut rng).unwrap() <= FIRST_PAUSE);
+        assert!(backoff.failed(now, &mut rng).is_err());
+        backoff.progress(now);
+        assert!(backoff.failed(now, &mut rng).unwrap() <= FIRST_PAUSE);
     }
 }

@@ -17,7 +17,7 @@ const NO_TLS: &str = "byte 0x16 begins a TLS handshake, and this port speaks non
 
 /// What a peer begins with, where TLS, if it is spoken, is a `G`'s business.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Greeting<G> {
+pub(super) enum Protocol<G> {
     /// A line of text, which is echoed on any port.
     Text,
     /// A frame, where frames are served in the clear.
@@ -25,23 +25,23 @@ pub(super) enum Greeting<G> {
     /// A frame, where only TLS is spoken.
     FrameInClear,
     /// A TLS session, where TLS is spoken.
-    Hello(G),
+    TlsHandshake(G),
     /// Nothing that is spoken here; why not.
-    Nonsense(Cow<'static, str>),
+    Unknown(Cow<'static, str>),
 }
 
-impl<G> Greeting<G> {
-    /// What this byte begins. With a `gate`, frames are exchanged over TLS alone.
-    pub(super) fn of(byte: u8, gate: Option<G>) -> Self {
-        match (byte, gate) {
+impl<G> Protocol<G> {
+    /// What this byte begins. With a `acceptor`, frames are exchanged over TLS alone.
+    pub(super) fn detect(byte: u8, acceptor: Option<G>) -> Self {
+        match (byte, acceptor) {
             (FRAME, None) => Self::Frame,
             (FRAME, Some(_)) => Self::FrameInClear,
-            (HANDSHAKE, Some(gate)) => Self::Hello(gate),
-            (HANDSHAKE, None) => Self::Nonsense(NO_TLS.into()),
+            (HANDSHAKE, Some(acceptor)) => Self::TlsHandshake(acceptor),
+            (HANDSHAKE, None) => Self::Unknown(NO_TLS.into()),
             (b'\t' | b'\r' | b'\n' | 0x20.., _) => Self::Text,
             (byte, _) => {
                 let what = format!("byte {byte:#04x} begins neither a frame nor a line of text");
-                Self::Nonsense(what.into())
+                Self::Unknown(what.into())
             }
         }
     }
@@ -64,15 +64,18 @@ mod tests {
     #[test]
     fn the_first_byte_decides_and_text_is_text_on_any_port() {
         for byte in 0..=u8::MAX {
-            let (clear, secure) = (Greeting::of(byte, None), Greeting::of(byte, Some(())));
+            let (clear, secure) = (
+                Protocol::detect(byte, None),
+                Protocol::detect(byte, Some(())),
+            );
             match byte {
-                0x00 => assert_eq!((clear, secure), (Greeting::Frame, Greeting::FrameInClear)),
+                0x00 => assert_eq!((clear, secure), (Protocol::Frame, Protocol::FrameInClear)),
                 0x16 => assert_eq!(
                     (clear, secure),
-                    (Greeting::Nonsense(NO_TLS.into()), Greeting::Hello(()))
+                    (Protocol::Unknown(NO_TLS.into()), Protocol::TlsHandshake(()))
                 ),
-                9 | 10 | 13 | 32.. => assert_eq!((clear, secure), (Greeting::Text, Greeting::Text)),
-                _ => assert!(matches!(clear, Greeting::Nonsense(_)) && clear == secure),
+                9 | 10 | 13 | 32.. => assert_eq!((clear, secure), (Protocol::Text, Protocol::Text)),
+                _ => assert!(matches!(clear, Protocol::Unknown(_)) && clear == secure),
             }
         }
     }

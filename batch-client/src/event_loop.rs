@@ -1,6 +1,6 @@
 //! The client's end of the conversation: one poll for the server's connection, its name and the signals.
 //!
-//! In go an address, what to send and how long to wait; out come [`Line`]s whose inbox and outbox move.
+//! In go an address, what to send and how long to wait; out come [`Connection`]s whose inbox and outbox move.
 //! Every wait of the program is here, and ends early where SIGTERM or SIGINT asks for it. The log lines of
 //! a turn are written before it waits. This is the only file that names mio; it reads no message.
 
@@ -13,7 +13,7 @@ use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use frame::line::Journal;
+use frame::log::Logger;
 use frame::{Agency, Channel, Inbox, MAX_REPLY, Outbox, Received, TlsError};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -21,9 +21,9 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use socket2::{SockRef, TcpKeepalive};
 
+use crate::backoff::Backoff;
 use crate::config::{Config, Server};
 use crate::error::{Error, Lost};
-use crate::patience::Patience;
 use crate::report;
 use crate::tls::Connector;
 
@@ -50,20 +50,20 @@ const HANDSHAKES: u32 = 3;
 
 /// What ends an attempt.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum AttemptError {
     /// The connection; there may be another.
     Lost(Lost),
     /// The program.
     Fatal(Error),
 }
 
-impl From<Lost> for Trouble {
+impl From<Lost> for AttemptError {
     fn from(lost: Lost) -> Self {
         Self::Lost(lost)
     }
 }
 
-impl From<Error> for Trouble {
+impl From<Error> for AttemptError {
     fn from(e: Error) -> Self {
         Self::Fatal(e)
     }
@@ -72,9 +72,9 @@ impl From<Error> for Trouble {
 /// A connection to the server: the channel behind it is free to use. Its closing is logged, whoever
 /// drops it.
 #[derive(Debug)]
-pub struct Line(Channel<TcpStream>);
+pub struct Connection(Channel<TcpStream>);
 
-impl Deref for Line {
+impl Deref for Connection {
     type Target = Channel<TcpStream>;
 
     fn deref(&self) -> &Self::Target {
@@ -82,13 +82,13 @@ impl Deref for Line {
     }
 }
 
-impl DerefMut for Line {
+impl DerefMut for Connection {
     fn deref_mut(&mut self) -> &mut Self::Target {
         &mut self.0
     }
 }
 
-impl Drop for Line {
+impl Drop for Connection {
     fn drop(&mut self) {
         // The last words of a TLS session, as far as the stream takes them; what else waits stays unsent.
         self.0.outbox.clear();
@@ -104,14 +104,14 @@ pub enum Turn {
     /// Bytes moved, or may move now.
     Moved,
     /// The deadline has passed.
-    TooLate,
+    TimedOut,
 }
 
 /// Everything that the client waits on.
-pub struct Dialogue {
+pub struct EventLoop {
     agency: Agency,
     server: Server,
-    journal: Journal,
+    logger: Logger,
     poll: Poll,
     events: Events,
     signals: Signals,
@@ -123,7 +123,7 @@ pub struct Dialogue {
     failed_handshakes: u32,
 }
 
-impl Dialogue {
+impl EventLoop {
     /// Begins to listen to SIGTERM and SIGINT. The first one that comes ends whatever is going on with
     /// [`Error::Stopped`]; another one ends the process at once, with 128 and its number. With a connector, every
     /// connection carries TLS.
@@ -132,13 +132,13 @@ impl Dialogue {
     /// [`Error::System`]: no poll, or no signal handler.
     pub fn new(
         config: &Config,
-        journal: Journal,
+        logger: Logger,
         connector: Option<Connector>,
     ) -> Result<Self, Error> {
-        Self::open(config, journal, connector).map_err(Error::System)
+        Self::open(config, logger, connector).map_err(Error::System)
     }
 
-    fn open(config: &Config, journal: Journal, connector: Option<Connector>) -> io::Result<Self> {
+    fn open(config: &Config, logger: Logger, connector: Option<Connector>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let armed = Arc::new(AtomicBool::new(false));
         for signal in [SIGTERM, SIGINT] {
@@ -152,11 +152,11 @@ impl Dialogue {
         let waker = Arc::new(Waker::new(poll.registry(), RESOLVED)?);
         // Not before now: whoever reads the first lines may stop the client because of them. And not much
         // later: checking a large file takes a while.
-        journal.flush();
+        logger.flush();
         Ok(Self {
             agency: config.agency,
             server: config.server.clone(),
-            journal,
+            logger,
             poll,
             events: Events::with_capacity(8),
             signals,
@@ -197,9 +197,9 @@ impl Dialogue {
     /// Says that there will be another try, and pauses before it.
     ///
     /// # Errors
-    /// [`Error::GaveUp`] where the patience is at its end, or [`Error::Stopped`].
-    pub fn pause_after(&mut self, lost: Lost, patience: &mut Patience) -> Result<(), Error> {
-        match patience.failed(Instant::now(), &mut self.rng) {
+    /// [`Error::GaveUp`] where the backoff is at its end, or [`Error::Stopped`].
+    pub fn pause_after(&mut self, lost: Lost, backoff: &mut Backoff) -> Result<(), Error> {
+        match backoff.failed(Instant::now(), &mut self.rng) {
             Ok(pause) => {
                 report::trying_again(&lost, pause);
                 self.pause(pause)
@@ -216,12 +216,12 @@ impl Dialogue {
     ///
     /// # Errors
     /// [`Error::GaveUp`], [`Error::Stopped`], or those of a server that is there and cannot be talked to.
-    pub fn reach(&mut self, patience: &mut Patience) -> Result<Line, Error> {
+    pub fn reach(&mut self, backoff: &mut Backoff) -> Result<Connection, Error> {
         loop {
             match self.connect() {
-                Ok(line) => return Ok(line),
-                Err(Trouble::Fatal(e)) => return Err(e),
-                Err(Trouble::Lost(lost)) => self.pause_after(lost, patience)?,
+                Ok(connection) => return Ok(connection),
+                Err(AttemptError::Fatal(e)) => return Err(e),
+                Err(AttemptError::Lost(lost)) => self.pause_after(lost, backoff)?,
             }
         }
     }
@@ -232,11 +232,11 @@ impl Dialogue {
     /// # Errors
     /// [`Lost::Unreachable`]: the name is not known, or no address answers. [`Error::Untrusted`] and
     /// [`Error::NoTls`]: there was no TLS session, and there will be none.
-    pub fn connect(&mut self) -> Result<Line, Trouble> {
+    pub fn connect(&mut self) -> Result<Connection, AttemptError> {
         let mut last = io::ErrorKind::AddrNotAvailable.into();
         for address in self.resolve()? {
             match self.connect_to(address)? {
-                Ok(stream) => return self.secure(line(stream)),
+                Ok(stream) => return self.secure(connection(stream)),
                 Err(e) => last = e,
             }
         }
@@ -244,7 +244,7 @@ impl Dialogue {
     }
 
     /// Looks up the server's name. The system's resolver blocks, so it has a thread to block.
-    fn resolve(&mut self) -> Result<Vec<SocketAddr>, Trouble> {
+    fn resolve(&mut self) -> Result<Vec<SocketAddr>, AttemptError> {
         if let Ok(literal) = self.server.address.parse() {
             return Ok(vec![literal]);
         }
@@ -297,17 +297,17 @@ impl Dialogue {
     }
 
     /// Makes the TLS session, where there is to be one.
-    fn secure(&mut self, mut line: Line) -> Result<Line, Trouble> {
+    fn secure(&mut self, mut connection: Connection) -> Result<Connection, AttemptError> {
         let Some(connector) = &self.connector else {
-            return Ok(line);
+            return Ok(connection);
         };
-        line.secure(connector.begin().map_err(Lost::Tls)?);
+        connection.secure(connector.begin().map_err(Lost::Tls)?);
         let until = Instant::now() + self.server.timeout;
-        while !line.is_established() {
-            let lost = match self.turn(&mut line, Some(until)) {
+        while !connection.is_established() {
+            let lost = match self.turn(&mut connection, Some(until)) {
                 Ok(Turn::Moved) => continue,
-                Ok(Turn::TooLate) => Lost::Silent(self.server.timeout),
-                Err(Trouble::Lost(lost)) => lost,
+                Ok(Turn::TimedOut) => Lost::Silent(self.server.timeout),
+                Err(AttemptError::Lost(lost)) => lost,
                 Err(fatal) => return Err(fatal),
             };
             self.failed_handshakes += 1;
@@ -318,7 +318,7 @@ impl Dialogue {
             });
         }
         self.failed_handshakes = 0;
-        Ok(line)
+        Ok(connection)
     }
 
     /// Moves bytes both ways until `done` finds in the inbox what it waits for.
@@ -327,12 +327,12 @@ impl Dialogue {
     /// The connection is lost before, or `server.timeout` passes.
     pub fn exchange(
         &mut self,
-        line: &mut Line,
+        connection: &mut Connection,
         done: impl Fn(&Inbox) -> bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), AttemptError> {
         let until = Instant::now() + self.server.timeout;
-        while !done(&line.inbox) {
-            if self.turn(line, Some(until))? == Turn::TooLate {
+        while !done(&connection.inbox) {
+            if self.turn(connection, Some(until))? == Turn::TimedOut {
                 return Err(Lost::Silent(self.server.timeout).into());
             }
         }
@@ -344,12 +344,16 @@ impl Dialogue {
     ///
     /// # Errors
     /// The connection is lost, and all that came before was in the inbox after the last turn.
-    pub fn turn(&mut self, line: &mut Line, until: Option<Instant>) -> Result<Turn, Trouble> {
+    pub fn turn(
+        &mut self,
+        connection: &mut Connection,
+        until: Option<Instant>,
+    ) -> Result<Turn, AttemptError> {
         let mut moved = false;
         // Received first: a write to a connection that was reset would lose what the server said before.
         // What failed stays failed, so an error after something moved is told by the next turn.
         loop {
-            match line.receive() {
+            match connection.receive() {
                 Ok(Received::Bytes(_)) => moved = true,
                 Ok(Received::NotYet | Received::Full) => break,
                 Ok(Received::End) | Err(_) if moved => break,
@@ -357,24 +361,24 @@ impl Dialogue {
                 Err(e) => return Err(self.broken(e)),
             }
         }
-        let unsent = line.unsent();
-        match line.send() {
+        let unsent = connection.unsent();
+        match connection.send() {
             Err(e) if !moved => return Err(self.broken(e)),
-            _ => moved |= line.unsent() != unsent,
+            _ => moved |= connection.unsent() != unsent,
         }
         if moved {
-            self.wait(Some(line), Some(Instant::now()))?;
+            self.wait(Some(connection), Some(Instant::now()))?;
             return Ok(Turn::Moved);
         }
         if until.is_some_and(|until| until <= Instant::now()) {
-            return Ok(Turn::TooLate);
+            return Ok(Turn::TimedOut);
         }
-        self.wait(Some(line), until)?;
+        self.wait(Some(connection), until)?;
         Ok(Turn::Moved)
     }
 
     /// What an error of a connection means: no other connection would mend a lack of trust.
-    fn broken(&self, error: io::Error) -> Trouble {
+    fn broken(&self, error: io::Error) -> AttemptError {
         match TlsError::of(&error).cloned() {
             Some(error @ (TlsError::Untrusted(_) | TlsError::Distrusted(_))) => {
                 let address = self.server.address.clone();
@@ -386,8 +390,12 @@ impl Dialogue {
     }
 
     /// Waits for any event, at most until the deadline.
-    fn wait(&mut self, mut line: Option<&mut Line>, until: Option<Instant>) -> Result<(), Error> {
-        self.journal.flush();
+    fn wait(
+        &mut self,
+        mut connection: Option<&mut Connection>,
+        until: Option<Instant>,
+    ) -> Result<(), Error> {
+        self.logger.flush();
         let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
         match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
@@ -397,11 +405,11 @@ impl Dialogue {
         }
         let mut signalled = false;
         for event in &self.events {
-            match (event.token(), &mut line) {
+            match (event.token(), &mut connection) {
                 (SIGNALS, _) => signalled = true,
-                (SERVER, Some(line)) => {
+                (SERVER, Some(connection)) => {
                     let broken = event.is_error() || event.is_write_closed();
-                    line.mark(event.is_readable() || broken, event.is_writable() || broken);
+                    connection.mark(event.is_readable() || broken, event.is_writable() || broken);
                 }
                 _ => {}
             }
@@ -411,7 +419,7 @@ impl Dialogue {
 }
 
 /// A channel over a stream that has just been connected.
-fn line(stream: TcpStream) -> Line {
+fn connection(stream: TcpStream) -> Connection {
     // Without these a conversation is slower, or a vanished server noticed later: no reason to end it.
     let socket = SockRef::from(&stream);
     let _ = socket.set_tcp_nodelay(true);
@@ -420,5 +428,5 @@ fn line(stream: TcpStream) -> Line {
     let mut channel = Channel::new(stream, Inbox::new(MAX_REPLY, INBOX), Outbox::new(OUTBOX));
     // The event that told of the connection is past; if there is nothing to read, reading says so.
     channel.mark(true, true);
-    Line(channel)
+    Connection(channel)
 }

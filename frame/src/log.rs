@@ -4,7 +4,7 @@
 //! 2024-08-21 22:11:15 INFO     action: NAME | result: success | key: value
 //! ```
 //!
-//! Time in the local zone, the level left-aligned in 8 columns, the message. A [`Journal`] is a layer for
+//! Time in the local zone, the level left-aligned in 8 columns, the message. A [`Logger`] is a layer for
 //! `tracing`; it writes each line at once, or gathers the lines of a turn of a loop into one write.
 //! Knows no line's text.
 
@@ -101,7 +101,7 @@ impl fmt::Display for Escaped<'_> {
 
 /// Where lines go.
 #[derive(Clone)]
-pub struct Journal {
+pub struct Logger {
     level: Level,
     gather: bool,
     lines: Arc<Mutex<Lines>>,
@@ -115,8 +115,8 @@ struct Lines {
     sink: Box<dyn Write + Send>,
 }
 
-impl Journal {
-    /// A journal that writes each line to `sink` at once.
+impl Logger {
+    /// A logger that writes each line to `sink` at once.
     pub fn immediate(level: Level, sink: impl Write + Send + 'static) -> Self {
         let lines = Lines {
             text: String::new(),
@@ -131,7 +131,7 @@ impl Journal {
         }
     }
 
-    /// A journal that writes to `sink` in [`flush`](Self::flush): one write for all lines since the last.
+    /// A logger that writes to `sink` in [`flush`](Self::flush): one write for all lines since the last.
     pub fn gathering(level: Level, sink: impl Write + Send + 'static) -> Self {
         Self {
             gather: true,
@@ -139,7 +139,7 @@ impl Journal {
         }
     }
 
-    /// Makes this the journal of the whole program. Does nothing where there is one already.
+    /// Makes this the logger of the whole program. Does nothing where there is one already.
     pub fn install(&self) {
         let subscriber = tracing_subscriber::registry().with(self.clone());
         let _ = tracing::subscriber::set_global_default(subscriber);
@@ -186,7 +186,7 @@ impl Lines {
     }
 }
 
-impl<S: Subscriber> Layer<S> for Journal {
+impl<S: Subscriber> Layer<S> for Logger {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         Level::of(metadata) >= self.level
     }
@@ -240,12 +240,12 @@ mod tests {
         }
     }
 
-    fn written(journal: impl FnOnce(Sink) -> Journal, act: impl FnOnce(&Journal)) -> Vec<String> {
+    fn written(logger: impl FnOnce(Sink) -> Logger, act: impl FnOnce(&Logger)) -> Vec<String> {
         let sink = Sink::default();
-        let journal = journal(sink.clone());
+        let logger = logger(sink.clone());
         tracing::subscriber::with_default(
-            tracing_subscriber::registry().with(journal.clone()),
-            || act(&journal),
+            tracing_subscriber::registry().with(logger.clone()),
+            || act(&logger),
         );
         Arc::try_unwrap(sink.0).map_or_else(
             |shared| shared.lock().unwrap().clone(),
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn a_line_is_time_level_in_eight_columns_and_message() {
         let writes = written(
-            |sink| Journal::immediate(Level::Info, sink),
+            |sink| Logger::immediate(Level::Info, sink),
             |_| {
                 tracing::info!("action: {} | result: success", "x");
                 tracing::debug!("hidden");
@@ -279,15 +279,15 @@ mod tests {
     #[test]
     fn gathered_lines_are_one_write_and_can_be_discarded() {
         let writes = written(
-            |sink| Journal::gathering(Level::Critical, sink),
-            |journal| {
+            |sink| Logger::gathering(Level::Critical, sink),
+            |logger| {
                 tracing::error!("below the level");
                 tracing::error!(target: CRITICAL, "lost");
-                journal.discard();
+                logger.discard();
                 tracing::error!(target: CRITICAL, "a");
                 tracing::error!(target: CRITICAL, "b");
-                journal.flush();
-                journal.flush();
+                logger.flush();
+                logger.flush();
             },
         );
         assert_eq!(writes.len(), 1);

@@ -20,7 +20,7 @@ const BUFFER: usize = 16 * 1024;
 const KEEPALIVE: u32 = 40;
 
 /// What the world knows of a connection: its two ends share it.
-pub struct Line {
+pub struct Duplex {
     rng: fastrand::Rng,
     /// The most bytes that one call moves.
     piece: usize,
@@ -96,7 +96,7 @@ pub struct Edges {
     pub dead: bool,
 }
 
-impl Line {
+impl Duplex {
     pub fn new(piece: usize, opened: Duration, seed: u64) -> Self {
         Self {
             rng: fastrand::Rng::with_seed(seed),

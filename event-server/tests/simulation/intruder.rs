@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use frame::{Ack, MessageId, Reply, Request, UploadId, Winners};
 
-use crate::book::Book;
+use crate::ledger::Ledger;
 use crate::net::{Filled, Link, Net};
 
 /// What is owed to it.
@@ -17,7 +17,7 @@ enum Owed {
     Refused,
 }
 
-pub struct Meddler {
+pub struct Intruder {
     bytes: Vec<u8>,
     owed: VecDeque<(MessageId, Owed)>,
     /// The line that is owed to one that sends text.
@@ -28,9 +28,9 @@ pub struct Meddler {
     done: bool,
 }
 
-impl Meddler {
-    pub fn new(agency: u32, book: &mut Book, rng: &mut fastrand::Rng) -> Self {
-        let mut meddler = Self {
+impl Intruder {
+    pub fn new(agency: u32, ledger: &mut Ledger, rng: &mut fastrand::Rng) -> Self {
+        let mut intruder = Self {
             bytes: Vec::new(),
             owed: VecDeque::new(),
             echo: None,
@@ -41,23 +41,23 @@ impl Meddler {
         match rng.u8(..10) {
             0 => {
                 let text = "áé 12 ".repeat(rng.usize(..300));
-                meddler.bytes = format!("{text} \r\nrest").into_bytes();
+                intruder.bytes = format!("{text} \r\nrest").into_bytes();
                 let line = text.as_bytes();
                 let line = line[..line.len().min(1024)].trim_ascii_end();
-                meddler.echo = Some(String::from_utf8_lossy(line).into_owned() + "\n");
+                intruder.echo = Some(String::from_utf8_lossy(line).into_owned() + "\n");
             }
-            1 => meddler.bytes = vec![rng.u8(1..9); rng.usize(1..40)],
-            _ => meddler.frames(agency, book, rng),
+            1 => intruder.bytes = vec![rng.u8(1..9); rng.usize(1..40)],
+            _ => intruder.frames(agency, ledger, rng),
         }
-        meddler
+        intruder
     }
 
     /// Frames, each of which is refused, and one last thing.
-    fn frames(&mut self, agency: u32, book: &mut Book, rng: &mut fastrand::Rng) {
+    fn frames(&mut self, agency: u32, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
         // Sometimes more than a turn's budget of requests.
         let count = if rng.u8(..6) == 0 { 40 } else { rng.usize(..6) };
         for _ in 0..count {
-            self.bad_request(agency, book, rng);
+            self.bad_request(agency, ledger, rng);
         }
         match rng.u8(..5) {
             0 => self.frame(9, None, b"no such type", Owed::Failure),
@@ -75,9 +75,9 @@ impl Meddler {
         }
     }
 
-    fn bad_request(&mut self, agency: u32, book: &mut Book, rng: &mut fastrand::Rng) {
-        let parcel = book.parcel(agency, 2, true, rng);
-        let texts = book.parcels[parcel].bets.iter().map(|bet| &*bet.text);
+    fn bad_request(&mut self, agency: u32, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
+        let parcel = ledger.parcel(agency, 2, true, rng);
+        let texts = ledger.parcels[parcel].bets.iter().map(|bet| &*bet.text);
         let [one, other]: [&str; 2] = texts.collect::<Vec<_>>().try_into().unwrap();
         let wrong_id = Some(MessageId(rng.u128(..).to_be_bytes()));
         let elsewhere = one.replace(
@@ -134,7 +134,7 @@ impl Meddler {
     }
 
     /// Sends all it has at once, and reads what comes.
-    pub fn act(&mut self, net: &mut Net, book: &mut Book) {
+    pub fn act(&mut self, net: &mut Net, ledger: &mut Ledger) {
         if self.done {
             return;
         }
@@ -153,7 +153,7 @@ impl Meddler {
                 None => {
                     let owed = &mut self.owed;
                     let answered = link.reply(|id, reply| {
-                        book.note(format_args!("{number} <- {id} {reply:?}"));
+                        ledger.note(format_args!("{number} <- {id} {reply:?}"));
                         let reply = match reply {
                             Reply::Ack(Ack::Failure { .. }) => Owed::Failure,
                             Reply::Winners(Winners::Refused) => Owed::Refused,
@@ -170,19 +170,19 @@ impl Meddler {
             match filled {
                 Filled::Bytes => {}
                 Filled::NotYet => return,
-                Filled::Ended => return self.lose(book),
+                Filled::Ended => return self.lose(ledger),
                 Filled::Broken => {
                     assert!(link.end.is_excused(), "closed with input unread");
-                    return self.lose(book);
+                    return self.lose(ledger);
                 }
             }
         }
     }
 
     /// The connection is lost: what came is all, unless the world was at fault.
-    pub fn lose(&mut self, book: &mut Book) {
+    pub fn lose(&mut self, ledger: &mut Ledger) {
         let Some(link) = self.link.take() else { return };
-        book.note(format_args!("{} lost", link.number));
+        ledger.note(format_args!("{} lost", link.number));
         self.done = true;
         if !link.end.is_excused() {
             assert!(
