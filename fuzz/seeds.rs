@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use event_server::store::{Durability, Name, Store};
+use event_server::store::local::{Durability, Name, WalStore};
 use frame::Frame;
 use fuzz::store_disk::Disk;
 use fuzz::{input, script};
@@ -168,7 +168,7 @@ fn unhex(hex: &str) -> Vec<u8> {
 /// A store's log.
 fn log() -> Vec<u8> {
     let disk = Disk::new(0);
-    let (store, _) = Store::open(disk.boot(), Durability::Always, |_| {}).expect("a new disk");
+    let (store, _) = WalStore::open(disk.boot(), Durability::Always, |_| {}).expect("a new disk");
     drop(store);
     disk.bytes(Name::Log).expect("a log")
 }

@@ -13,7 +13,7 @@ use batch_client::batch::Batches;
 use benches::BATCH;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use event_server::fact::{Fact, Source};
-use event_server::store::{Draft, Durability, Folder, Store};
+use event_server::store::local::{Durability, Folder, Rows, WalStore};
 use fixtures::FIXTURES;
 use frame::{Ack, Agency, Batch, Frame, MessageId, Reply, Request};
 
@@ -85,7 +85,7 @@ fn batch(c: &mut Criterion) {
 }
 
 /// Reads and validates a batch, and writes it down as rows.
-fn rewrite<'s>(store: &'s mut Store<Folder>, batch: Batch<'_>) -> Draft<'s> {
+fn rewrite<'s>(store: &'s mut WalStore<Folder>, batch: Batch<'_>) -> Rows<'s> {
     let mut draft = store.draft(2 * batch.payload().len()).expect("room");
     for bet in batch.bets() {
         draft.row(&bet.expect("a valid bet"));
@@ -94,7 +94,7 @@ fn rewrite<'s>(store: &'s mut Store<Folder>, batch: Batch<'_>) -> Draft<'s> {
 }
 
 /// Does what the server does in a turn; nothing is synced.
-fn serve(store: &mut Store<Folder>, agency: Agency, turn: &[Frame<'_>]) {
+fn serve(store: &mut WalStore<Folder>, agency: Agency, turn: &[Frame<'_>]) {
     let mut acks = Vec::new();
     for frame in turn {
         let Ok(Request::Batch(batch)) = Request::decode(*frame) else {

@@ -12,7 +12,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use event_server::fact::Fact;
 use event_server::lottery::Lottery;
 use event_server::service::Service;
-use event_server::store::{Durability, Folder};
+use event_server::store::local::{Durability, Folder, LocalStore};
 use frame::Number;
 
 const ROWS: usize = 1_000_000;
@@ -37,9 +37,11 @@ impl Drawn {
     }
 
     /// A central that has just started there.
-    fn service(&self) -> Service<Folder> {
+    fn service(&self) -> Service<LocalStore<Folder>> {
         let mut lottery = Lottery::new(1);
-        let store = stored::open(self.0.path(), Durability::Never, |fact| lottery.apply(fact));
+        let folder = Folder::open(self.0.path()).expect("a folder");
+        let opened = LocalStore::open(folder, Durability::Never, |fact| lottery.apply(fact));
+        let (store, _) = opened.expect("a good store");
         let winner = Number::new(WINNER).expect("a number");
         Service::new(lottery, store, winner).expect("a disk")
     }

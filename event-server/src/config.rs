@@ -14,9 +14,9 @@ use frame::log::Level;
 use frame::{MAX_LENGTH, Number};
 
 use self::keys::Keys;
-use crate::connection::Limits;
+use crate::limits::Limits;
 use crate::lottery::MAX_AGENCIES;
-use crate::store::Durability;
+use crate::store::local::Durability;
 
 /// Where the configuration is looked for if nobody says where.
 pub const DEFAULT_FILE: &str = "config.ini";

@@ -15,88 +15,44 @@
 //!    |                                            |
 //!    |  frame, where only TLS is spoken: refused  |
 //!    '---> InClear -------------------------------'
+//!
+//! Open ------> Reading ----> Open                       its agency is being read
+//! Open, Held, Draining ----> Committing ----> the same  its replies wait for a commit
 //! ```
+//!
+//! The last two are entered with a store that is elsewhere alone: nothing is decoded or sent in them, they count
+//! neither as idle nor as slow, and a lost peer ends them.
 //!
 //! The first byte decides. Where there is a [`TlsAcceptor`], 0x16 begins a TLS handshake, and frames are served after one
 //! alone; text is echoed in the clear on any port.
 //!
-//! Every transition is here or in one of two rooms beside: `opening`, until frames are served, and `ending`.
+//! Every transition is here or in one of two files beside: `opening`, until frames are served, and `ending`.
 //!
 //! Bytes come in through [`Connection::mark`] (readiness only) and [`Connection::serve`], replies go out
 //! through [`Connection::send`]: between the two the hub commits the turn. Judges no request itself.
 
 mod ending;
 mod idle_timer;
-mod limits;
 mod opening;
 mod protocol;
+mod state;
 
-use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::time::Instant;
 
-use frame::{Channel, Inbox, MessageId, Outbox, Received, Reply, TlsError, Winners};
+use frame::{
+    Agency, Channel, HEADER, Inbox, MessageId, Outbox, Received, Reply, TlsError, Winners,
+};
 
 use self::idle_timer::{IdleTimer, Waiting};
-pub use self::limits::Limits;
+pub use self::state::Served;
+use self::state::{After, State, Step};
+use crate::limits::Limits;
 use crate::report;
-use crate::service::{ConnectionId, Service, Session, Verdict};
-use crate::store::Files;
+use crate::service::{ConnectionId, Judged, Service, Session, Verdict};
+use crate::store::{Store, Ticket};
+use crate::stream::Stream;
 use crate::tls::TlsAcceptor;
-
-/// What the server needs of a peer's stream; never blocks.
-pub trait Stream: Read + Write {
-    /// Says that no more bytes will come; the peer may still send.
-    ///
-    /// # Errors
-    /// The stream is not connected any more.
-    fn shutdown_write(&self) -> io::Result<()>;
-
-    /// Why the stream failed, where it did.
-    ///
-    /// # Errors
-    /// The system would not say.
-    fn take_error(&self) -> io::Result<Option<io::Error>>;
-}
-
-/// Where a connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Not a byte yet: it may become either.
-    Sniffing,
-    /// A line of text is coming.
-    Echoing,
-    /// A TLS session is being made: each side shows its certificate.
-    Handshaking,
-    /// A frame in the clear is coming, where only TLS is spoken: it will be refused.
-    InClear,
-    /// Frames are served.
-    Open,
-    /// This winners query waits for the draw; nothing behind it is served.
-    Held {
-        agency: frame::Agency,
-        query: MessageId,
-    },
-    /// Nothing more is served; the last replies go out.
-    Draining,
-    /// The last reply is out and the stream shut down; so much was read away since.
-    Drained { discarded: usize },
-    /// To be dropped.
-    Closed,
-    /// To be dropped, and reported already.
-    Lost,
-}
-
-/// What the hub has to do after a connection was served.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Served {
-    /// Nothing.
-    Done,
-    /// A winners query of this agency is held now.
-    Held(frame::Agency),
-    /// This connection is to be dropped.
-    Fences(ConnectionId),
-}
 
 /// One peer.
 pub struct Connection<S> {
@@ -110,6 +66,10 @@ pub struct Connection<S> {
     dead: bool,
     /// Its line about being accepted waits for the first byte: a health check's is quieter.
     announced: bool,
+    /// What the replies that were staged in this turn have to wait for.
+    waits: Option<(Agency, Ticket)>,
+    /// The frame in front has waited for its agency to be read, and it was.
+    after_read: bool,
     idle_timer: IdleTimer,
 }
 
@@ -125,6 +85,8 @@ impl<S: Stream> Connection<S> {
             session: Session::New(None),
             dead: false,
             announced: false,
+            waits: None,
+            after_read: false,
             idle_timer: IdleTimer::new(now),
         };
         if !ip.is_loopback() {
@@ -167,27 +129,31 @@ impl<S: Stream> Connection<S> {
         let Channel { inbox, outbox, .. } = &self.channel;
         let input = self.channel.can_receive();
         self.dead
-            || self.channel.can_send()
+            || !self.is_committing() && self.channel.can_send()
             || match self.state {
                 State::Sniffing | State::Echoing | State::Handshaking => input,
                 State::InClear => input || inbox.has_frame(),
                 State::Open => outbox.has_room() && (input || inbox.has_frame()),
                 State::Drained { .. } => input,
                 State::Held { .. } => winners_known,
+                State::Reading(_) | State::Committing { .. } => false,
                 State::Draining | State::Closed | State::Lost => false,
             }
     }
 
     /// Takes in bytes and hands whole frames to the service, within the budget of a turn. Replies are
     /// staged, not sent. `acceptor`: where only TLS is spoken. `tight`: without taking more memory for it.
-    pub fn serve<F: Files>(
+    pub fn serve<D: Store>(
         &mut self,
-        service: &mut Service<F>,
+        service: &mut Service<D>,
         acceptor: Option<&TlsAcceptor>,
         limits: &Limits,
         tight: bool,
     ) -> Served {
         let served = self.serve_requests(service, acceptor, limits, tight);
+        if let Some((agency, ticket)) = self.waits.take() {
+            self.await_commit(agency, ticket);
+        }
         // At once: thousands that each say a little would hold more together than the allocator gives back to
         // the system later. A peer that sends much keeps its room until the sweep.
         if self.channel.inbox.allocated() <= Inbox::INITIAL {
@@ -196,9 +162,9 @@ impl<S: Stream> Connection<S> {
         served
     }
 
-    fn serve_requests<F: Files>(
+    fn serve_requests<D: Store>(
         &mut self,
-        service: &mut Service<F>,
+        service: &mut Service<D>,
         acceptor: Option<&TlsAcceptor>,
         limits: &Limits,
         tight: bool,
@@ -228,6 +194,7 @@ impl<S: Stream> Connection<S> {
                     served += unread - self.channel.inbox.unread().len();
                     step
                 }
+                State::Reading(_) | State::Committing { .. } => return Served::Done,
                 State::Held { .. } if tight => return Served::Done,
                 State::Held { agency, query } => match service.winners(agency) {
                     Some(reply) => self.answer(query, &reply),
@@ -268,7 +235,7 @@ impl<S: Stream> Connection<S> {
         })
     }
 
-    fn serve_frame<F: Files>(&mut self, service: &mut Service<F>) -> Step {
+    fn serve_frame<D: Store>(&mut self, service: &mut Service<D>) -> Step {
         let frame = match self.channel.inbox.frame() {
             Ok(Some(frame)) => frame,
             Ok(None) => return Step::NeedsInput,
@@ -279,8 +246,12 @@ impl<S: Stream> Connection<S> {
             }
         };
         self.idle_timer.progress();
-        let query = frame.id;
-        match service.handle(self.id, &mut self.session, self.ip, frame) {
+        let (query, size) = (frame.id, HEADER + frame.payload.len());
+        let after_read = std::mem::take(&mut self.after_read);
+        let Judged { verdict, waits } =
+            service.handle(self.id, &mut self.session, self.ip, frame, after_read);
+        self.waits = waits.or(self.waits);
+        match verdict {
             Verdict::Reply(reply) => self.channel.outbox.reply(query, &reply),
             Verdict::Last(reply) => {
                 self.channel.outbox.reply(query, &reply);
@@ -298,8 +269,89 @@ impl<S: Stream> Connection<S> {
                 report::winners_held(agency);
                 return Step::Tell(Served::Held(agency));
             }
+            Verdict::Wait(agency) => {
+                self.channel.inbox.put_back(size);
+                if self.waits.is_some() {
+                    // It is handed in again after the commit.
+                    return Step::Tell(Served::Done);
+                }
+                self.state = State::Reading(agency);
+                return Step::Tell(Served::Reading(agency));
+            }
         }
-        Step::Again
+        match self.waits {
+            // Refused, but not bound to the agency: what comes next may name another, and a connection waits for one.
+            Some((agency, _)) if self.session.agency() != Some(agency) => Step::Tell(Served::Done),
+            _ => Step::Again,
+        }
+    }
+
+    /// The replies in the outbox may leave once the commit with this ticket is done.
+    fn await_commit(&mut self, agency: Agency, ticket: Ticket) {
+        let then = match self.state {
+            State::Held { agency, query } => After::Held { agency, query },
+            State::Draining => After::Draining,
+            State::Closed | State::Lost => return,
+            _ => After::Open,
+        };
+        self.state = State::Committing {
+            agency,
+            ticket,
+            then,
+        };
+    }
+
+    /// The commit that its replies wait for.
+    pub fn ticket(&self) -> Option<Ticket> {
+        match self.state {
+            State::Committing { ticket, .. } => Some(ticket),
+            _ => None,
+        }
+    }
+
+    fn is_committing(&self) -> bool {
+        self.ticket().is_some()
+    }
+
+    /// All up to this ticket is durable: a connection that waited for it goes on.
+    pub fn committed(&mut self, done: Ticket) {
+        if let State::Committing { ticket, then, .. } = self.state
+            && ticket <= done
+        {
+            self.state = match then {
+                After::Open => State::Open,
+                After::Held { agency, query } => State::Held { agency, query },
+                After::Draining => State::Draining,
+            };
+        }
+    }
+
+    /// What is stored of this agency was read: a connection that waited for it goes on.
+    pub fn read(&mut self, agency: Agency) {
+        if self.state == State::Reading(agency) {
+            self.state = State::Open;
+            self.after_read = true;
+        }
+    }
+
+    /// The agency whose being read it waits for.
+    pub fn reads(&self) -> Option<Agency> {
+        match self.state {
+            State::Reading(agency) => Some(agency),
+            _ => None,
+        }
+    }
+
+    /// Nobody knows what is stored of this agency. A connection that speaks for it, or owes a reply about it, closes
+    /// without one; says whether it is one.
+    pub fn forget(&mut self, agency: Agency) -> bool {
+        let owes = matches!(self.state, State::Committing { agency: other, .. } if other == agency);
+        if self.is_closed() || !owes && self.session.agency() != Some(agency) {
+            return false;
+        }
+        report::forgotten(self.ip, agency);
+        self.close();
+        true
     }
 
     fn answer(&mut self, query: MessageId, reply: &Reply<'_>) -> Step {
@@ -319,6 +371,10 @@ impl<S: Stream> Connection<S> {
     /// Sends what the outbox holds, after the turn is committed, and looks at the clock.
     pub fn send(&mut self, now: Instant) {
         if self.is_closed() {
+            return;
+        }
+        if self.is_committing() {
+            self.watch(now);
             return;
         }
         let unsent = self.channel.unsent();
@@ -348,7 +404,12 @@ impl<S: Stream> Connection<S> {
             State::Open if channel.unread() > 0 && !channel.inbox.has_frame() => {
                 Some(Waiting::Rest)
             }
-            State::Open | State::Held { .. } | State::Closed | State::Lost => None,
+            State::Open
+            | State::Reading(_)
+            | State::Committing { .. }
+            | State::Held { .. }
+            | State::Closed
+            | State::Lost => None,
         };
         self.idle_timer.watch(waiting, now);
     }
@@ -390,13 +451,4 @@ impl<S: Stream> Connection<S> {
     pub fn release(&mut self) {
         self.channel.release();
     }
-}
-
-enum Step {
-    /// Look at the state again.
-    Again,
-    /// Only more bytes help.
-    NeedsInput,
-    /// The hub has to know.
-    Tell(Served),
 }

@@ -19,10 +19,12 @@ use std::time::{Duration, Instant};
 use frame::Agency;
 use slab::Slab;
 
-use crate::connection::{Connection, Limits, Served, Stream};
+use crate::connection::{Connection, Served};
+use crate::limits::Limits;
 use crate::report;
 use crate::service::{ConnectionId, Service};
-use crate::store::{Files, StoreError};
+use crate::store::{Event, Store, Ticket};
+use crate::stream::Stream;
 use crate::tls::TlsAcceptor;
 
 /// Bytes staged for the store beyond which the rest of the ready queue waits for the next turn.
@@ -32,7 +34,7 @@ const TURN_BYTES: usize = 4 * 1024 * 1024;
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// All connections, and the service that they talk to.
-pub struct Hub<S, F: Files> {
+pub struct Hub<S, D: Store> {
     connections: Slab<Entry<S>>,
     /// Slots of connections that can move, each once, in the order of their turns.
     ready: VecDeque<usize>,
@@ -40,7 +42,11 @@ pub struct Hub<S, F: Files> {
     served: Vec<usize>,
     /// Held queries by agency and order, so that the oldest of an agency is found at once.
     held: BTreeSet<(Agency, u64, usize)>,
-    service: Service<F>,
+    /// Slots whose replies wait for a commit.
+    committing: BTreeSet<(Ticket, usize)>,
+    /// Slots whose agency is being read.
+    reading: BTreeSet<(Agency, usize)>,
+    service: Service<D>,
     /// Where frames are exchanged over TLS alone.
     acceptor: Option<TlsAcceptor>,
     limits: Limits,
@@ -64,14 +70,16 @@ struct Entry<S> {
     hold: u64,
 }
 
-impl<S: Stream, F: Files> Hub<S, F> {
+impl<S: Stream, D: Store> Hub<S, D> {
     /// A hub without connections. With a acceptor, frames are exchanged over TLS alone.
-    pub fn new(service: Service<F>, acceptor: Option<TlsAcceptor>, limits: Limits) -> Self {
+    pub fn new(service: Service<D>, acceptor: Option<TlsAcceptor>, limits: Limits) -> Self {
         Self {
             connections: Slab::new(),
             ready: VecDeque::new(),
             served: Vec::new(),
             held: BTreeSet::new(),
+            committing: BTreeSet::new(),
+            reading: BTreeSet::new(),
             service,
             acceptor,
             limits,
@@ -142,15 +150,17 @@ impl<S: Stream, F: Files> Hub<S, F> {
 
     /// When the next turn is due, event or not.
     pub fn deadline(&self) -> Option<Instant> {
-        self.next_sweep
+        let deadlines = [self.next_sweep, self.service.store_deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// One turn.
     ///
     /// # Errors
     /// The disk failed: nothing of this turn was answered, and nothing may be any more.
-    pub fn tick(&mut self, now: Instant) -> Result<(), StoreError> {
+    pub fn tick(&mut self, now: Instant) -> Result<(), D::Error> {
         self.sweep(now)?;
+        self.hear_store(now)?;
         self.serve();
         self.service.commit()?;
         if !self.stopping && self.service.advance_draw()? {
@@ -161,6 +171,52 @@ impl<S: Stream, F: Files> Hub<S, F> {
         self.send(now);
         self.relieve();
         Ok(())
+    }
+
+    /// Lets a store that is elsewhere move, and its connections go on with what it says.
+    fn hear_store(&mut self, now: Instant) -> Result<(), D::Error> {
+        self.service.advance_store(now)?;
+        while let Some(event) = self.service.poll_store() {
+            match event {
+                Event::Read { agency, .. } => self.read(agency),
+                Event::Committed(ticket) => self.committed(ticket),
+                Event::Forgotten(agency) => self.forget(agency),
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, agency: Agency) {
+        let waiting = self.reading.range((agency, 0)..=(agency, usize::MAX));
+        for (_, slot) in waiting.copied().collect::<Vec<_>>() {
+            self.reading.remove(&(agency, slot));
+            if let Some(entry) = self.connections.get_mut(slot) {
+                entry.connection.read(agency);
+                self.enqueue(slot);
+            }
+        }
+    }
+
+    fn committed(&mut self, done: Ticket) {
+        while let Some(&(ticket, slot)) = self.committing.first()
+            && ticket <= done
+        {
+            self.committing.pop_first();
+            if let Some(entry) = self.connections.get_mut(slot) {
+                entry.connection.committed(done);
+                self.enqueue(slot);
+            }
+        }
+    }
+
+    fn forget(&mut self, agency: Agency) {
+        for slot in 0..self.connections.capacity() {
+            if let Some(entry) = self.connections.get_mut(slot)
+                && entry.connection.forget(agency)
+            {
+                self.enqueue(slot);
+            }
+        }
     }
 
     fn serve(&mut self) {
@@ -185,6 +241,11 @@ impl<S: Stream, F: Files> Hub<S, F> {
                 Served::Done => {}
                 Served::Held(agency) => self.hold(agency, slot),
                 Served::Fences(older) => self.fence(older),
+                Served::Reading(agency) => _ = self.reading.insert((agency, slot)),
+            }
+            let waiting = self.connections.get(slot);
+            if let Some(ticket) = waiting.and_then(|entry| entry.connection.ticket()) {
+                self.committing.insert((ticket, slot));
             }
         }
     }
@@ -289,6 +350,9 @@ impl<S: Stream, F: Files> Hub<S, F> {
             ..
         } = self.connections.remove(slot);
         self.buffered -= buffered;
+        if let Some(agency) = connection.reads() {
+            self.reading.remove(&(agency, slot));
+        }
         if let Some(agency) = connection.session().agency() {
             self.held.remove(&(agency, hold, slot));
         }
@@ -298,7 +362,7 @@ impl<S: Stream, F: Files> Hub<S, F> {
 
     /// Now and then: closes what took too long, frees what is not used, tries again what had no room, tells
     /// what was only counted.
-    fn sweep(&mut self, now: Instant) -> Result<(), StoreError> {
+    fn sweep(&mut self, now: Instant) -> Result<(), D::Error> {
         if self.next_sweep.is_none_or(|due| now < due) {
             return Ok(());
         }
@@ -344,7 +408,7 @@ impl<S: Stream, F: Files> Hub<S, F> {
     ///
     /// # Errors
     /// The disk failed; what was committed stays so.
-    pub fn close(mut self) -> Result<(), StoreError> {
+    pub fn close(mut self) -> Result<(), D::Error> {
         for slot in 0..self.connections.capacity() {
             if self.connections.contains(slot) {
                 self.reap(slot);

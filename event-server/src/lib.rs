@@ -8,12 +8,13 @@
 //!     connection  one peer and its state: bytes become frames
 //!     service     one frame becomes a verdict
 //!       lottery     what the rules say; pure
-//!       store       what is durable: bets.csv and its log
+//!       store       what is durable: `store/local` is bets.csv and its log
 //! ```
 //!
 //! Arrows go down, never back or sideways. Beside them: `check` (a health check), `config`, `descriptors` (how
-//! many connections the system allows), `fact` (what store and lottery have in common), `report` (the
-//! text of every log line) and `tls` (whom to trust, where that is asked for).
+//! many connections the system allows), `fact` and `tally` (what store and lottery have in common), `limits`, `report`
+//! (the text of every log line), `stream` (what a connection needs of its peer's stream) and `tls` (whom to trust,
+//! where that is asked for).
 
 pub mod check;
 pub mod config;
@@ -21,9 +22,12 @@ pub mod connection;
 pub mod descriptors;
 pub mod fact;
 pub mod hub;
+pub mod limits;
 pub mod lottery;
 pub mod report;
 pub mod server;
 pub mod service;
 pub mod store;
+pub mod stream;
+pub mod tally;
 pub mod tls;

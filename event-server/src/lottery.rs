@@ -4,87 +4,14 @@
 //! send a batch?") are answered from it and change nothing. What is asked first and applied after is for
 //! the [service](crate::service) to keep together.
 
-mod tally;
+mod refusal;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use frame::{Agency, Number, UploadId};
 
-pub use self::tally::Tally;
+pub use self::refusal::{MAX_AGENCIES, Refusal};
 use crate::fact::{Fact, Source};
-
-/// The most agencies that one lottery knows: the bound of its memory where anyone may take part.
-pub const MAX_AGENCIES: u32 = 65_536;
-
-/// Why the rules forbid a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The agency takes no part.
-    UnknownAgency {
-        /// Who asked.
-        agency: Agency,
-        /// How many take part.
-        agencies: u32,
-    },
-    /// Anyone may take part, but [`MAX_AGENCIES`] do already.
-    TooManyAgencies,
-    /// The agency has said that no more bets will come.
-    Finished(Agency),
-    /// The draw is done.
-    Drawn,
-    /// There is no draw to wait for.
-    NoDraw,
-    /// The agency's batches belong to another upload.
-    OtherUpload(UploadId),
-    /// The agency's batches belong to an upload.
-    PlainBesideUpload(UploadId),
-    /// The agency's batches belong to no upload.
-    UploadBesidePlain,
-    /// The upload has another number of bets than the agency says.
-    WrongTotal {
-        /// What is stored.
-        stored: u64,
-        /// What the agency says; it has to.
-        said: Option<u64>,
-    },
-    /// The documents do not fit into a reply.
-    TooManyWinners,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownAgency { agency, agencies } => {
-                write!(f, "agency {agency} takes no part, agencies 1 to {agencies} do")
-            }
-            Self::TooManyAgencies => write!(f, "{MAX_AGENCIES} agencies take part already, no other can"),
-            Self::Finished(agency) => write!(f, "agency {agency} has finished, its bets are closed"),
-            Self::Drawn => f.write_str(
-                "the draw is done: for the next lottery start the server with another SERVER_DATA_DIR",
-            ),
-            Self::NoDraw => f.write_str("with SERVER_AGENCIES=0 there is no draw"),
-            Self::OtherUpload(upload) => {
-                write!(f, "the agency's batches belong to upload {upload}, send that file")
-            }
-            Self::PlainBesideUpload(upload) => {
-                write!(f, "the agency's batches belong to upload {upload}, plain batches cannot join it")
-            }
-            Self::UploadBesidePlain => {
-                f.write_str("the agency has sent plain batches, an upload cannot join them")
-            }
-            Self::WrongTotal { stored, said: Some(said) } => {
-                write!(f, "{stored} bets of the upload are stored, not {said}")
-            }
-            Self::WrongTotal { said: None, .. } => {
-                f.write_str("after a resume, finished has to say how many bets the upload has (apuestas)")
-            }
-            Self::TooManyWinners => f.write_str("the winners do not fit into a reply, they are in bets.csv"),
-        }
-    }
-}
-
-impl std::error::Error for Refusal {}
 
 /// All batches of an agency so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +89,25 @@ impl Lottery {
                 account.finished = true;
             }
             Fact::Drawn { position, winner } => self.drawn = Some((position, winner)),
+        }
+    }
+
+    /// Replaces what is known of an agency by what a store that others write to holds.
+    pub fn replace(&mut self, agency: Agency, stored: Option<(Source, u64)>, finished: bool) {
+        self.forget(agency);
+        if let Some((source, bets)) = stored {
+            self.add(agency, source, bets);
+        }
+        if finished {
+            self.apply(&Fact::Finished { agency });
+        }
+    }
+
+    /// Knows nothing of an agency any more, as if it had never sent anything.
+    pub fn forget(&mut self, agency: Agency) {
+        let account = self.accounts.remove(&agency);
+        if account.is_some_and(|account| account.finished) && agency.get() <= self.agencies {
+            self.finished -= 1;
         }
     }
 

@@ -1,5 +1,6 @@
 //! Arguments → configuration → store → bind → run → exit code.
 
+use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use event_server::lottery::Lottery;
 use event_server::report;
 use event_server::server::{Server, ServerError, Termination};
 use event_server::service::Service;
-use event_server::store::{Folder, Store};
+use event_server::store::local::{Folder, LocalStore, StoreError};
 use event_server::tls::TlsAcceptor;
 use frame::log::{Level, Logger};
 
@@ -66,17 +67,41 @@ fn main() -> ExitCode {
             report::exit();
             ExitCode::SUCCESS
         }
-        Err(e) => {
-            report::exit_failed(&e);
-            match e {
-                ServerError::System { .. } => UNAVAILABLE.into(),
-                ServerError::Store(_) => IO_ERROR.into(),
-                ServerError::Tls(_) => CONFIGURATION.into(),
-            }
+        Err(Failure { code, reason }) => {
+            report::exit_failed(&reason);
+            code.into()
         }
     };
     logger.flush();
     code
+}
+
+/// Why the program ends, and the exit code that says so.
+struct Failure {
+    code: u8,
+    reason: String,
+}
+
+impl Failure {
+    fn new(code: u8, reason: impl Display) -> Self {
+        let reason = reason.to_string();
+        Self { code, reason }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(e: StoreError) -> Self {
+        Self::new(IO_ERROR, e)
+    }
+}
+
+impl From<ServerError<StoreError>> for Failure {
+    fn from(e: ServerError<StoreError>) -> Self {
+        match e {
+            ServerError::System { .. } => Self::new(UNAVAILABLE, e),
+            ServerError::Store(e) => e.into(),
+        }
+    }
 }
 
 fn check_running(address: SocketAddr) -> ExitCode {
@@ -90,29 +115,31 @@ fn check_running(address: SocketAddr) -> ExitCode {
     }
 }
 
-fn run(Loaded { config, warnings }: &Loaded, logger: &Logger) -> Result<(), ServerError> {
-    let termination = Termination::catch()?;
+fn run(Loaded { config, warnings }: &Loaded, logger: &Logger) -> Result<(), Failure> {
+    let termination = Termination::catch()
+        .map_err(|e| Failure::new(UNAVAILABLE, format_args!("catching signals: {e}")))?;
     let level = config.logging_level.name();
     report::config(config.address.port(), config.listen_backlog, level);
     warnings
         .iter()
         .for_each(|warning| report::config_warning(warning));
 
-    let acceptor = config.tls.as_ref().map(TlsAcceptor::open).transpose()?;
+    let acceptor = config.tls.as_ref().map(TlsAcceptor::open).transpose();
+    let acceptor = acceptor.map_err(|e| Failure::new(CONFIGURATION, e))?;
     if let Some(files) = &config.tls {
         report::tls_opened(&files.cert, &files.client_ca);
     }
 
     let mut lottery = Lottery::new(config.agencies);
+    let folder = Folder::open(&config.data_dir)?;
     let (store, recovery) =
-        Store::open(Folder::open(&config.data_dir)?, config.durability, |fact| {
-            lottery.apply(fact)
-        })?;
+        LocalStore::open(folder, config.durability, |fact| lottery.apply(fact))?;
     report::store_opened(&recovery);
     recovery
         .warnings
         .iter()
         .for_each(|warning| report::store_warning(warning));
     let service = Service::new(lottery, store, config.winner)?;
-    Server::bind(config, acceptor, service, logger.clone(), termination)?.run()
+    Server::bind(config, acceptor, service, logger.clone(), termination)?.run()?;
+    Ok(())
 }

@@ -154,6 +154,15 @@ pub fn connection_closed(ip: IpAddr, quiet: bool) {
     );
 }
 
+/// A connection was dropped because nobody knows what is stored of its agency.
+pub fn forgotten(ip: IpAddr, agency: Agency) {
+    limited(("drop_connection", SUCCESS), FAILURES, || {
+        warn!(
+            "action: drop_connection | result: success | ip: {ip} | agency: {agency} | warning: what is stored of the agency is not known for certain, its client is to connect again"
+        );
+    });
+}
+
 /// A connection was lost.
 pub fn connection_lost(ip: IpAddr, error: &dyn Display) {
     failure("close_connection", || {

@@ -18,13 +18,13 @@ use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::config::Config;
-use crate::connection::Stream;
 use crate::descriptors::room_for_connections;
 use crate::hub::Hub;
 use crate::report;
 use crate::service::Service;
-use crate::store::{Folder, StoreError};
-use crate::tls::{BadFile, TlsAcceptor};
+use crate::store::Store;
+use crate::stream::Stream;
+use crate::tls::TlsAcceptor;
 
 const LISTENER: Token = Token(usize::MAX);
 const SIGNALS: Token = Token(usize::MAX - 1);
@@ -44,9 +44,9 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_interval(Duration::from_secs(10))
     .with_retries(3);
 
-/// Why the server could not begin or go on.
+/// Why the server could not begin or go on; `E` is the store's error.
 #[derive(Debug)]
-pub enum ServerError {
+pub enum ServerError<E> {
     /// The listener, the poll or the signals failed.
     System {
         /// What was tried.
@@ -54,37 +54,22 @@ pub enum ServerError {
         /// What the system said.
         error: io::Error,
     },
-    /// The disk failed.
-    Store(StoreError),
-    /// A file of mutual TLS cannot be used.
-    Tls(BadFile),
+    /// The store failed.
+    Store(E),
 }
 
-impl fmt::Display for ServerError {
+impl<E: fmt::Display> fmt::Display for ServerError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::System { what, error } => write!(f, "{what}: {error}"),
             Self::Store(e) => e.fmt(f),
-            Self::Tls(e) => e.fmt(f),
         }
     }
 }
 
-impl std::error::Error for ServerError {}
+impl<E: std::error::Error> std::error::Error for ServerError<E> {}
 
-impl From<StoreError> for ServerError {
-    fn from(e: StoreError) -> Self {
-        Self::Store(e)
-    }
-}
-
-impl From<BadFile> for ServerError {
-    fn from(e: BadFile) -> Self {
-        Self::Tls(e)
-    }
-}
-
-fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> ServerError {
+fn system<E>(what: impl Into<String>) -> impl FnOnce(io::Error) -> ServerError<E> {
     move |error| ServerError::System {
         what: what.into(),
         error,
@@ -110,7 +95,7 @@ impl Termination {
     ///
     /// # Errors
     /// The system would not.
-    pub fn catch() -> Result<Self, ServerError> {
+    pub fn catch() -> io::Result<Self> {
         let catch = || {
             let stopping = Arc::new(AtomicBool::new(false));
             for signal in [SIGTERM, SIGINT] {
@@ -120,12 +105,12 @@ impl Termination {
             }
             Signals::new([SIGTERM, SIGINT])
         };
-        catch().map(Self).map_err(system("catching signals"))
+        catch().map(Self)
     }
 }
 
 /// A server that listens.
-pub struct Server {
+pub struct Server<D: Store> {
     poll: Poll,
     signals: Signals,
     /// Until the server stops.
@@ -137,14 +122,14 @@ pub struct Server {
     accept_again: Option<Instant>,
     /// The last attempt found no resources, and that was reported.
     accept_failing: bool,
-    hub: Hub<TcpStream, Folder>,
+    hub: Hub<TcpStream, D>,
     logger: Logger,
     shutdown_grace: Duration,
     /// When a server that stops drops what is left.
     stop_until: Option<Instant>,
 }
 
-impl Server {
+impl<D: Store> Server<D> {
     /// Binds the listener. With a acceptor, frames are exchanged over TLS alone.
     ///
     /// # Errors
@@ -152,10 +137,10 @@ impl Server {
     pub fn bind(
         config: &Config,
         acceptor: Option<TlsAcceptor>,
-        service: Service<Folder>,
+        service: Service<D>,
         logger: Logger,
         Termination(mut signals): Termination,
-    ) -> Result<Self, ServerError> {
+    ) -> Result<Self, ServerError<D::Error>> {
         let mut limits = config.limits;
         let room = room_for_connections().map_err(system("raising the limit of descriptors"))?;
         if room < limits.max_connections {
@@ -196,8 +181,8 @@ impl Server {
     /// Serves until a signal stops it; then closes everything.
     ///
     /// # Errors
-    /// The disk or the poll failed. Nothing of the turn was answered.
-    pub fn run(mut self) -> Result<(), ServerError> {
+    /// The store or the poll failed. Nothing of the turn was answered.
+    pub fn run(mut self) -> Result<(), ServerError<D::Error>> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
             self.logger.flush();
@@ -220,10 +205,10 @@ impl Server {
             if let Err(e) = self.hub.tick(now) {
                 // What this turn's lines say did not come true.
                 self.logger.discard();
-                return Err(e.into());
+                return Err(ServerError::Store(e));
             }
         }
-        self.hub.close()?;
+        self.hub.close().map_err(ServerError::Store)?;
         report::store_closed();
         Ok(())
     }

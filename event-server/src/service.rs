@@ -4,61 +4,62 @@
 //! Frame -> Request -> the lottery's rules -> staged in the store, applied to the lottery -> Verdict
 //! ```
 //!
-//! What is staged becomes durable with [`Service::commit`], once a turn; until then no verdict of the turn
-//! may leave the server. Knows connections only by their [`ConnectionId`]; never touches a stream.
+//! What is staged becomes durable with [`Service::commit`], once a turn, or begins to: until it is, no reply that
+//! depends on it may leave the server. Knows connections only by their [`ConnectionId`]; never touches a stream.
 
-mod draw;
+mod answer;
 mod refusal;
 mod session;
+mod verdict;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::time::Instant;
 
 use frame::{Ack, Agency, Batch, Bet, Frame, MessageId, Number, Reply, Request, UploadId, Winners};
 
-use self::draw::Results;
-use self::refusal::{Refusal, failure, malformed, refused_with_reason};
+use self::answer::{failure, malformed, refused_with_reason};
+use self::refusal::Refusal;
 pub use self::session::{ConnectionId, Session};
+pub use self::verdict::{Judged, Verdict};
 use crate::fact::Fact;
-use crate::lottery::Lottery;
+use crate::lottery::{Draw, Lottery};
 use crate::report;
-use crate::store::{Files, Store, StoreError};
+use crate::store::{Draft, DrawStep, Event, Freshness, Knowledge, Store};
+use crate::tally::Tally;
 
 /// The most bytes that a row takes beside its names and its document.
 const ROW_SLACK: usize = 64;
 
-/// What becomes of a request.
-#[derive(Debug)]
-pub enum Verdict {
-    /// Answer this once the turn is committed.
-    Reply(Reply<'static>),
-    /// Answer this, then hang up.
-    Last(Reply<'static>),
-    /// Answer this; the connection that carried the upload before is to be dropped.
-    Fence(Reply<'static>, ConnectionId),
-    /// A winners query of this agency: [`Service::winners`] answers it, once the draw is done.
-    Hold(Agency),
-}
-
 const SUCCESS: Verdict = Verdict::Reply(Reply::Ack(Ack::Success));
 
 /// The lottery, its store and the uploads under way.
-pub struct Service<F: Files> {
+pub struct Service<D: Store> {
     lottery: Lottery,
-    store: Store<F>,
+    store: D,
     winner: Number,
     /// Which connection carries an upload: at most as many entries as there are connections.
     carriers: HashMap<(Agency, UploadId), ConnectionId>,
     results: Results,
 }
 
-impl<F: Files> Service<F> {
+/// The winners, as far as they are known.
+enum Results {
+    /// Not all agencies have finished, as far as is known.
+    Unknown,
+    /// The store draws.
+    Drawing,
+    /// They are known, and the draw is durable.
+    Known(Tally),
+}
+
+impl<D: Store> Service<D> {
     /// A service over an open store and the lottery that its facts add up to. `winner` is the number that
     /// wins if the draw is still to come.
     ///
     /// # Errors
-    /// The disk failed: the store could not begin a new log.
-    pub fn new(lottery: Lottery, store: Store<F>, winner: Number) -> Result<Self, StoreError> {
+    /// The store failed: it could not begin a new log.
+    pub fn new(lottery: Lottery, store: D, winner: Number) -> Result<Self, D::Error> {
         let (carriers, results) = (HashMap::new(), Results::Unknown);
         let mut service = Self {
             lottery,
@@ -71,25 +72,53 @@ impl<F: Files> Service<F> {
         Ok(service)
     }
 
-    /// Judges one frame of a connection and stages what it asks for.
+    /// Judges one frame of a connection and stages what it asks for. `after_read`: the frame was handed in before, and
+    /// waited for its agency to be read.
     pub fn handle(
         &mut self,
         id: ConnectionId,
         session: &mut Session,
         ip: IpAddr,
         frame: Frame<'_>,
-    ) -> Verdict {
-        let first = session.begin();
-        match Request::decode(frame) {
-            Ok(Request::Bet(bet)) => self.bet(session, &bet),
-            Ok(Request::Batch(batch)) => self.batch(id, session, frame.id, batch),
-            Ok(Request::Finished { agency, bets }) => self.finished(id, session, agency, bets),
-            Ok(Request::Winners { agency }) => self.query(session, agency),
-            Ok(Request::Resume { agency, upload }) => {
-                self.resume(id, session, first, agency, upload)
+        after_read: bool,
+    ) -> Judged {
+        let request = match Request::decode(frame) {
+            Ok(request) => request,
+            Err(error) => {
+                session.begin();
+                let verdict = malformed(session, ip, frame, error);
+                return Judged {
+                    verdict,
+                    waits: None,
+                };
             }
-            Err(error) => malformed(session, ip, frame, error),
+        };
+        // Whoever takes no part, or speaks for another, is refused whatever is stored.
+        let agency = agency_of(*session, &request).filter(|agency| {
+            session.check(*agency).is_ok() && self.lottery.check_agency(*agency).is_ok()
+        });
+        let freshness = match request {
+            Request::Resume { .. } if !after_read => Freshness::Latest,
+            _ => Freshness::Cached,
+        };
+        if let Some(agency) = agency
+            && self.store.know(agency, freshness) == Knowledge::Reading
+        {
+            return Judged {
+                verdict: Verdict::Wait(agency),
+                waits: None,
+            };
         }
+        let first = session.begin();
+        let verdict = match request {
+            Request::Bet(bet) => self.bet(session, &bet),
+            Request::Batch(batch) => self.batch(id, session, frame.id, batch),
+            Request::Finished { agency, bets } => self.finished(id, session, agency, bets),
+            Request::Winners { agency } => self.query(session, agency),
+            Request::Resume { agency, upload } => self.resume(id, session, first, agency, upload),
+        };
+        let waits = agency.and_then(|agency| Some((agency, self.store.pending(agency)?)));
+        Judged { verdict, waits }
     }
 
     fn bet(&mut self, session: &mut Session, bet: &Bet<'_>) -> Verdict {
@@ -253,7 +282,9 @@ impl<F: Files> Service<F> {
 
     /// The answer to an allowed winners query; `None` until the draw is done.
     pub fn winners(&self, agency: Agency) -> Option<Reply<'_>> {
-        let tally = self.results.known()?;
+        let Results::Known(tally) = &self.results else {
+            return None;
+        };
         Some(Reply::Winners(match tally.winners(agency) {
             Ok(documents) => {
                 report::winners_told(agency);
@@ -268,7 +299,7 @@ impl<F: Files> Service<F> {
 
     /// Whether the draw is done and its winners are counted.
     pub fn winners_known(&self) -> bool {
-        self.results.known().is_some()
+        matches!(self.results, Results::Known(_))
     }
 
     fn resume(
@@ -289,6 +320,7 @@ impl<F: Files> Service<F> {
         match stored {
             Ok(bets) => {
                 report::resumed(agency, upload, bets);
+                self.store.claim(agency);
                 *session = Session::Upload {
                     agency,
                     upload,
@@ -320,56 +352,131 @@ impl<F: Files> Service<F> {
         self.store.staged()
     }
 
-    /// Makes the turn durable. After an error nothing may be answered.
+    /// Makes the turn durable, or begins to. After an error nothing may be answered.
     ///
     /// # Errors
-    /// The disk failed: stop.
-    pub fn commit(&mut self) -> Result<(), StoreError> {
-        self.store.commit()?;
-        if self.store.wants_checkpoint() {
-            self.store.checkpoint(self.lottery.facts())?;
-        }
-        Ok(())
+    /// The store failed: stop.
+    pub fn commit(&mut self) -> Result<(), D::Error> {
+        let lottery = &self.lottery;
+        self.store.commit(|| lottery.facts())
     }
 
     /// Whether [`advance_draw`](Self::advance_draw) has something to do at once.
     pub fn drawing(&self) -> bool {
-        self.results.can_advance(&self.lottery, &self.store)
+        !self.winners_known() && self.store.can_draw(self.all_finished())
     }
 
-    /// Does a slice of the draw where all agencies have finished, and makes the result durable. `true`:
+    fn all_finished(&self) -> bool {
+        self.lottery.draw() != Draw::Waiting
+    }
+
+    /// Takes the draw a step further where all agencies have finished, and makes the result durable. `true`:
     /// now the winners are known. To be called between turns, with nothing staged.
     ///
     /// # Errors
-    /// The disk failed: stop.
-    pub fn advance_draw(&mut self) -> Result<bool, StoreError> {
+    /// The store failed: stop.
+    pub fn advance_draw(&mut self) -> Result<bool, D::Error> {
         if !self.drawing() {
             return Ok(false);
         }
-        let (lottery, store) = (&mut self.lottery, &mut self.store);
-        self.results.advance(lottery, store, self.winner)
+        if let Results::Unknown = self.results {
+            report::drawing();
+            self.results = Results::Drawing;
+        }
+        match self.store.draw(self.all_finished(), self.winner)? {
+            DrawStep::Unfinished => return Ok(false),
+            DrawStep::NoSpace(e) => {
+                report::draw_stalled(&e);
+                return Ok(false);
+            }
+            DrawStep::Done(drawn) => {
+                if !matches!(self.lottery.draw(), Draw::Done { .. }) {
+                    report::drawn();
+                    self.lottery.apply(&Fact::Drawn {
+                        position: drawn.position,
+                        winner: drawn.winner,
+                    });
+                }
+                self.results = Results::Known(drawn.tally);
+            }
+        }
+        // The log that the store begins after a draw knows of it.
+        self.commit()?;
+        Ok(true)
     }
 
-    /// Tries again what waits for room on the disk; to be called now and then.
+    /// Tells the store whether somebody waits for the winners.
+    pub fn watch_draw(&mut self, awaited: bool) {
+        self.store.watch_draw(awaited);
+    }
+
+    /// Sets the bits that an event of the store's stream brings; `dead` for an error or a full hang-up.
+    pub fn mark_store(&mut self, readable: bool, writable: bool, dead: bool) {
+        self.store.mark(readable, writable, dead);
+    }
+
+    /// Lets a store that is elsewhere move what can move.
     ///
     /// # Errors
-    /// The disk failed: stop.
-    pub fn retry(&mut self) -> Result<(), StoreError> {
-        self.results.retry();
-        self.store.catch_up()
+    /// The store failed: stop.
+    pub fn advance_store(&mut self, now: Instant) -> Result<(), D::Error> {
+        self.store.advance(now)
+    }
+
+    /// The next thing that happened in a store that is elsewhere. The lottery knows of it already; the connections that
+    /// it concerns do not.
+    pub fn poll_store(&mut self) -> Option<Event> {
+        let event = self.store.poll()?;
+        match event {
+            Event::Read {
+                agency,
+                stored,
+                finished,
+            } => self.lottery.replace(agency, stored, finished),
+            Event::Forgotten(agency) => self.lottery.forget(agency),
+            Event::Committed(_) => {}
+        }
+        Some(event)
+    }
+
+    /// When [`advance_store`](Self::advance_store) is due, event or not.
+    pub fn store_deadline(&self) -> Option<Instant> {
+        self.store.deadline()
+    }
+
+    /// Tries again what waits for room; to be called now and then.
+    ///
+    /// # Errors
+    /// The store failed: stop.
+    pub fn retry(&mut self) -> Result<(), D::Error> {
+        self.store.retry()
     }
 
     /// Whether something waits for [`retry`](Self::retry).
     pub fn retries(&self) -> bool {
-        self.results.is_stalled() || self.store.lagging()
+        self.store.retries()
     }
 
     /// Closes the store in order.
     ///
     /// # Errors
-    /// The disk failed; what was committed stays so.
-    pub fn close(self) -> Result<(), StoreError> {
+    /// The store failed; what was committed stays so.
+    pub fn close(self) -> Result<(), D::Error> {
         self.store.close(self.lottery.facts())
+    }
+}
+
+/// Whose state a request is judged by: the agency that it names, or that the connection speaks for.
+fn agency_of(session: Session, request: &Request<'_>) -> Option<Agency> {
+    match request {
+        Request::Bet(bet) => Some(bet.agency),
+        // What a batch names is judged while it is read.
+        Request::Batch(batch) => session
+            .agency()
+            .or_else(|| Some(batch.bets().next()?.ok()?.agency)),
+        Request::Finished { agency, .. }
+        | Request::Winners { agency }
+        | Request::Resume { agency, .. } => Some(*agency),
     }
 }
 

@@ -1,365 +1,226 @@
-//! What is durable: bets.csv and the log beside it. Nothing acknowledged is ever lost or doubled.
+//! What a store promises to the lottery: nothing of files, nothing of SQL.
 //!
-//! Rows and facts come in; when [`Store::commit`] returns, they outlive the process and the machine. At
-//! the next start the facts go out again, in the same order, and bets.csv holds just the rows that belong to
-//! them. Knows no rule of the lottery, no connection and no clock, and prints nothing.
+//! Bets and facts are staged; a commit makes all that was staged durable, at once or later; a store that is elsewhere
+//! says through [`Store::poll`] when that was. Until then nobody may be told that anything of it is stored.
 //!
-//! # The files
+//! | | [`local`] | a database |
+//! |---|---|---|
+//! | knows every agency | from the start | once it was read |
+//! | a commit is done | when the call returns | when the database has said so |
+//! | others change what is stored | never | any time |
 //!
-//! ```text
-//! bets.csv       a row for each bet that is stored, and nothing else
-//! bets.wal       the log: a checkpoint, then each turn of the loop as one record, then zeros
-//! bets.wal.new   the next log, while it is made; it means nothing
-//! lock           locked while a server works here; says which turn was acknowledged last
-//!
-//! bets.wal       +------+-------+--------+--------+--------+-----------------+
-//!                | head | facts | turn n | n + 1  | n + 2  | zeros           |
-//!                +------+-------+--------+--------+--------+-----------------+
-//!                checkpoint     |        |
-//!              ,----------------'        '-----------------------------.
-//! turn n       | salt | sequence | position | sizes | crc | rows | facts |
-//!              '-------------------------------------------------------'
-//! bets.csv     | rows up to the checkpoint | rows of turn n | of n + 1 | of n + 2 |
-//!                                          ^ position
-//! ```
-//!
-//! The bytes of each part are pictured in `store/record.rs` and `store/entry.rs`. The head says how long
-//! bets.csv was and its CRC-32, all of it synced; its facts are what the state was then. Every record carries
-//! a sequence number that goes on from log to log, a CRC-32 over all of it, and the log's salt, which no peer
-//! can know: so no bytes that a peer has sent pass for a record.
-//!
-//! # A turn
-//!
-//! 1. [`draft`](Store::draft) or [`record`](Store::record): zeros are written to the log where the record
-//!    will go, so that what is staged cannot fail for space. Without room the request is refused, and nothing
-//!    changes.
-//! 2. [`commit`](Store::commit): the record is written to the log in one piece, and the log is synced once.
-//! 3. The rows are written to bets.csv, and the turn is noted in the lock file. Then the replies may go.
-//!
-//! bets.csv is synced in portions of 8 MiB and at checkpoints. A checkpoint ([`Store::checkpoint`]) syncs
-//! bets.csv, makes a new log, syncs it, renames it, and syncs the folder. It is due at the start, at the end,
-//! at the draw, and after every 64 MiB of log.
-//!
-//! Where bets.csv has no room for rows that are in the log, their turn stays acknowledged and the store
-//! [lags](Store::lagging): it takes no more rows until it could write these.
-//!
-//! # Recovery
-//!
-//! The log is read from its front. The first record that is not whole ends it: a turn that was cut off before
-//! it was acknowledged. bets.csv is then written again from the checkpoint on. That, and only that, is mended
-//! silently; each of these is refused, and the files left as they are:
-//!
-//! | [`StoreError`] | what it means |
-//! |---|---|
-//! | `Locked` | another server works in the folder |
-//! | `Head` | the checkpoint is damaged: without it the log means nothing |
-//! | `Damage` | a turn is damaged: a later one is whole, so it was acknowledged |
-//! | `Lost` | the log ends before a turn that the lock file knows as acknowledged |
-//! | `Short` | bets.csv lacks bytes that were synced |
-//! | `Different` | bytes of bets.csv that were synced have changed |
-//! | `Long` | bets.csv holds more than was ever stored |
-//! | `Row` | a bets.csv without a log has a row that is none |
-//! | `Version`, `Nonsense` | the log was not written by this program |
-//! | `Io` | a call on a file failed |
-//!
-//! # What is not promised
-//!
-//! A turn that was not acknowledged may be stored all the same, whole: the power failed between its sync and
-//! its replies. Damage to the last turn in the log and a power cut that also takes back bets.csv and the lock
-//! file together look like a turn that was never acknowledged. With [`Durability::Never`] a power cut may
-//! take back anything: the log then is cut at its first bad record, with a warning.
+//! Knows no rule of the lottery, no connection and no clock.
 
-mod entry;
-mod error;
-mod files;
-mod folder;
-mod last_commit;
-mod log;
-mod record;
-mod recovery;
-mod rows;
-mod scan;
-mod turn;
+use std::fmt;
+use std::time::Instant;
 
-use crc32fast::Hasher;
+use frame::{Agency, Bet, Number};
 
-pub use self::error::{NoSpace, StoreError};
-use self::files::{CHUNK, Open};
-pub use self::files::{Files, Name, RandomAccess};
-pub use self::folder::Folder;
-use self::last_commit::LastCommit;
-use self::log::Log;
-use self::record::Head;
-pub use self::recovery::{Recovery, Warning};
-pub use self::rows::{MAX_ROW, RowFlaw};
-pub use self::scan::Scanner;
-pub use self::turn::Draft;
-use self::turn::Turn;
-use crate::fact::Fact;
+use crate::fact::{Fact, Source};
+use crate::tally::Tally;
 
-/// Whether what is acknowledged outlives a power cut.
+pub mod local;
+
+/// Names what was staged up to a commit: a reply with this ticket may leave once the store has
+/// [committed](Event::Committed) it. Tickets grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// What may be said of an agency now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// It does: every turn is synced before it is acknowledged.
-    Always,
-    /// It outlives the process alone: nothing is synced.
-    Never,
+pub enum Knowledge {
+    /// All that is stored of it has been told, as facts.
+    Known,
+    /// It is being read: an [`Event::Read`] or an [`Event::Forgotten`] will follow.
+    Reading,
 }
 
-/// The open store. It holds the folder's lock until it is dropped.
-pub struct Store<F: Files> {
-    files: F,
-    durability: Durability,
-    lock: Open<F::File>,
-    bets: Open<F::File>,
-    log: Log<F::File>,
-    turn: Turn,
-    buffer: Box<[u8; CHUNK]>,
-    /// Bytes of bets.csv that are committed.
-    position: u64,
-    /// Their checksum.
-    crc: Hasher,
-    /// Where in the log the first turn begins whose rows bets.csv lacks.
-    lag: Option<u64>,
-    /// How many of them are known to be synced.
-    synced: u64,
-    /// How long the log is when the next checkpoint is due.
-    checkpoint_at: u64,
-    /// What ended the store's life.
-    failed: Option<StoreError>,
+/// How recent the knowledge of an agency has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// What was known last: if others have changed it since, the commit fails.
+    Cached,
+    /// Read anew, where others can change it: an upload goes on from what is told.
+    Latest,
 }
 
-impl<F: Files> Store<F> {
-    /// Makes room in the log for a request whose rows take `bytes` at most, and gives a place to write them.
-    ///
-    /// # Errors
-    /// There is no room. Nothing has changed.
-    pub fn draft(&mut self, bytes: usize) -> Result<Draft<'_>, NoSpace> {
-        self.check().map_err(NoSpace)?;
-        let size = self.turn.size_with(bytes);
-        let made = self.redo().and_then(|()| self.log.make_room(size, F::ROOM));
-        self.grant(made)?;
-        Ok(self.turn.draft(bytes))
-    }
+/// What happened in a store that is elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An agency was read. What was known of it before is out of date.
+    Read {
+        /// Whose state this is.
+        agency: Agency,
+        /// Its batches so far, if there are any: what they are parts of, and how many bets they have.
+        stored: Option<(Source, u64)>,
+        /// Whether it has finished.
+        finished: bool,
+    },
+    /// All that was staged up to this ticket is durable.
+    Committed(Ticket),
+    /// What was staged for this agency is not stored, or nobody knows whether it is: no reply that depends on it may
+    /// leave, and what was known of the agency is known no longer.
+    Forgotten(Agency),
+}
 
-    /// Stages a fact that has no rows.
-    ///
-    /// # Errors
-    /// There is no room. Nothing has changed.
-    pub fn record(&mut self, fact: Fact) -> Result<(), NoSpace> {
-        self.check().map_err(NoSpace)?;
-        let made = self.log.make_room(self.turn.size_with(0), F::ROOM);
-        self.grant(made)?;
-        self.turn.push(&fact);
-        Ok(())
-    }
+/// The draw, done and durable.
+#[derive(Debug)]
+pub struct Drawn {
+    /// How far into the stored bets the draw goes, as the store counts.
+    pub position: u64,
+    /// The number that won.
+    pub winner: Number,
+    /// Who won.
+    pub tally: Tally,
+}
 
-    /// Bytes that are staged in this turn; 0: there is nothing to commit.
-    pub fn staged(&self) -> usize {
-        self.turn.staged()
-    }
+/// What a step of the draw came to.
+#[derive(Debug)]
+pub enum DrawStep {
+    /// There is more to do.
+    Unfinished,
+    /// All is counted, but there is no room to record it; [`Store::retry`] tries again.
+    NoSpace(NoSpace),
+    /// It is done. Told once.
+    Done(Drawn),
+}
 
-    /// Makes all that is staged durable, as one turn. Does nothing where nothing is staged.
-    ///
-    /// # Errors
-    /// The disk failed, now or before. Nothing of the turn may be acknowledged, and nothing after it: the
-    /// next start will tell what became of it.
-    pub fn commit(&mut self) -> Result<(), StoreError> {
-        self.check()?;
-        if self.turn.staged() == 0 {
-            return Ok(());
-        }
-        let written = self.write_turn();
-        self.settle(written)
-    }
+/// There is no room for a request. Nothing has changed; with room made, the same request is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoSpace(String);
 
-    fn write_turn(&mut self) -> Result<(), StoreError> {
-        let Self { log, turn, .. } = self;
-        let begin = log.end;
-        let (record, rows) = turn.seal(log.head.salt, log.sequence + 1, self.position);
-        log.append(record)?;
-        // Durable. What follows may fail for space, and be made up for from the log.
-        let start = self.position;
-        self.position += rows.len() as u64;
-        self.crc.update(rows);
-        if self.lag.is_none() {
-            if self.position - self.synced > F::PORTION {
-                sync(&self.bets, self.durability)?;
-                self.synced = start;
-            }
-            match self.bets.write(rows, start) {
-                Err(e) if e.is_full() => self.lag = Some(begin),
-                written => written?,
-            }
-        }
-        self.turn.clear();
-        self.acknowledge()
+impl NoSpace {
+    /// `reason`: what has no room, in words that may be told to a client.
+    pub fn new(reason: String) -> Self {
+        Self(reason)
     }
+}
 
-    /// Notes the last turn in the lock file.
-    fn acknowledge(&self) -> Result<(), StoreError> {
-        if self.durability == Durability::Never {
-            return Ok(());
-        }
-        let last = LastCommit {
-            salt: self.log.head.salt,
-            sequence: self.log.sequence,
-        };
-        match last.write(&self.lock) {
-            // It is evidence, and nothing depends on it.
-            Err(e) if e.is_full() => Ok(()),
-            written => written,
-        }
+impl fmt::Display for NoSpace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
+}
 
-    /// Whether a checkpoint is due: at the start, and when the log is long.
-    pub fn wants_checkpoint(&self) -> bool {
-        self.log.is_read_only() || self.log.end >= self.checkpoint_at
-    }
+impl std::error::Error for NoSpace {}
 
-    /// Begins the log anew. `facts` are what the state adds up to, all of it committed. Without room or a
-    /// descriptor for a new log the old one stays in force, and the checkpoint is due again later.
-    ///
-    /// # Errors
-    /// The disk failed, now or before.
+/// The bets of one request while they are written. Sealed, they are staged; dropped, they leave no trace.
+pub trait Draft {
+    /// Adds a bet.
+    fn row(&mut self, bet: &Bet<'_>);
+
+    /// Stages the bets, and the fact that they add up to.
     ///
     /// # Panics
-    /// Something is staged: the facts may know of it, and it is not durable.
-    pub fn checkpoint(&mut self, facts: impl IntoIterator<Item = Fact>) -> Result<(), StoreError> {
-        self.renew_log(facts, F::ROOM)
+    /// The bets take more bytes than the draft was made for.
+    fn seal(self, fact: Fact);
+}
+
+/// Where bets are kept.
+///
+/// The methods that have a default are for stores that are elsewhere; a store whose commits are done when the call
+/// returns does not need them.
+pub trait Store {
+    /// A request's bets while they are written.
+    type Draft<'a>: Draft
+    where
+        Self: 'a;
+
+    /// Why the store cannot go on. It is final: the server stops.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// Whether requests of this agency can be judged. Where others may have changed what is stored of it, it is read
+    /// first.
+    fn know(&mut self, _agency: Agency, _freshness: Freshness) -> Knowledge {
+        Knowledge::Known
     }
 
-    fn renew_log(
-        &mut self,
-        facts: impl IntoIterator<Item = Fact>,
-        room: u64,
-    ) -> Result<(), StoreError> {
-        self.check()?;
-        assert_eq!(self.staged(), 0, "a checkpoint within a turn");
-        let renewed = self.try_renew_log(facts, room);
-        self.settle(renewed)
+    /// Stages a commit that changes nothing of this agency but who may go on: whatever others know of it is out of date.
+    fn claim(&mut self, _agency: Agency) {}
+
+    /// The ticket that a reply about this agency has to wait for; `None`: it may leave when
+    /// [`commit`](Self::commit) has returned.
+    fn pending(&mut self, _agency: Agency) -> Option<Ticket> {
+        None
     }
 
-    fn try_renew_log(
-        &mut self,
-        facts: impl IntoIterator<Item = Fact>,
-        room: u64,
-    ) -> Result<(), StoreError> {
-        self.checkpoint_at = self.log.end + F::ROOM;
-        self.catch_up()?;
-        if self.lagging() {
-            return Ok(());
-        }
-        sync(&self.bets, self.durability)?;
-        self.synced = self.position;
-        let salt = self.files.salt();
-        let head = Head::new(
-            self.durability,
-            salt,
-            self.log.sequence,
-            self.position,
-            &self.crc,
-        );
-        let mut log = match Log::create(&mut self.files, head, facts, room) {
-            Err(e) if e.is_full() => {
-                // If it stays it does no harm: the next one takes its place.
-                let _ = self.files.remove(Name::NewLog);
-                return Ok(());
-            }
-            created => created?,
-        };
-        log.publish(&mut self.files)?;
-        self.log = log;
-        self.checkpoint_at = self.log.end + F::INTERVAL;
-        self.acknowledge()
-    }
-
-    /// Bytes of bets.csv that are committed.
-    pub fn position(&self) -> u64 {
-        self.position
-    }
-
-    /// Whether bets.csv lacks rows that are committed, because there is no room for them.
-    pub fn lagging(&self) -> bool {
-        self.lag.is_some()
-    }
-
-    /// Tries to write what bets.csv lacks. Where there still is no room, the store goes on
-    /// [lagging](Self::lagging).
+    /// Begins to stage bets, of agencies that are [known](Knowledge::Known), which take `bytes` at most as rows of
+    /// bets.csv.
     ///
     /// # Errors
-    /// The disk failed, now or before.
-    pub fn catch_up(&mut self) -> Result<(), StoreError> {
-        self.check()?;
-        match self.redo() {
-            Err(e) if e.is_full() => Ok(()),
-            redone => self.settle(redone),
-        }
-    }
+    /// There is no room. Nothing has changed.
+    fn draft(&mut self, bytes: usize) -> Result<Self::Draft<'_>, NoSpace>;
 
-    fn redo(&mut self) -> Result<(), StoreError> {
-        if let Some(from) = self.lag {
-            self.log.copy_rows(from, &self.bets, &mut self.buffer)?;
-            self.lag = None;
-        }
+    /// Stages a fact without bets.
+    ///
+    /// # Errors
+    /// There is no room. Nothing has changed.
+    fn record(&mut self, fact: Fact) -> Result<(), NoSpace>;
+
+    /// Bytes that are staged and not yet on their way.
+    fn staged(&self) -> usize;
+
+    /// Makes durable what is staged, or begins to. `facts` gives what the state adds up to, with all that is staged:
+    /// a store that keeps a log begins a new one with it from time to time.
+    ///
+    /// # Errors
+    /// The store failed, now or before: nothing that is not durable may be acknowledged.
+    fn commit<I>(&mut self, facts: impl FnOnce() -> I) -> Result<(), Self::Error>
+    where
+        I: Iterator<Item = Fact>;
+
+    /// Whether the next call of [`draw`](Self::draw) does something, without any event before it.
+    /// `all_finished`: as far as is known here, every agency has finished.
+    fn can_draw(&self, all_finished: bool) -> bool;
+
+    /// Takes the draw a step further, between turns, with nothing staged. `winner` is the number that wins, unless
+    /// another was drawn before.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn draw(&mut self, all_finished: bool, winner: Number) -> Result<DrawStep, Self::Error>;
+
+    /// Tries again what waits for room; to be called now and then.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn retry(&mut self) -> Result<(), Self::Error>;
+
+    /// Whether something waits for [`retry`](Self::retry).
+    fn retries(&self) -> bool;
+
+    /// Tells that somebody waits for the winners, or nobody any more.
+    fn watch_draw(&mut self, _awaited: bool) {}
+
+    /// Sets the bits that an event of its stream brings; `dead` for an error or a full hang-up.
+    fn mark(&mut self, _readable: bool, _writable: bool, _dead: bool) {}
+
+    /// Moves what can move without waiting.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn advance(&mut self, _now: Instant) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    /// Reads committed bytes of bets.csv, from `from` on and never beyond `until`; returns how many. It is 0
-    /// only where `from` has come to `until`.
+    /// The next thing that happened.
+    fn poll(&mut self) -> Option<Event> {
+        None
+    }
+
+    /// When [`advance`](Self::advance) is due, event or not.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Why no bet could be stored now: one sentence.
+    fn unavailable(&self) -> Option<String> {
+        None
+    }
+
+    /// Ends in order. `facts` are what the state adds up to.
     ///
     /// # Errors
-    /// The file cannot be read, or is shorter than `until`. It is while the store [lags](Self::lagging).
-    pub fn read(&mut self, from: u64, until: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
-        let wanted = usize::try_from(until.saturating_sub(from)).unwrap_or(usize::MAX);
-        let length = buffer.len().min(wanted);
-        let count = self.bets.read(&mut buffer[..length], from)?;
-        if count < length {
-            let (path, length) = (self.bets.path().to_owned(), from + count as u64);
-            let durability = self.durability;
-            return Err(StoreError::Short {
-                path,
-                length,
-                stored: until,
-                durability,
-            });
-        }
-        Ok(count)
-    }
-
-    /// Ends in order: with a checkpoint, so that the next start has nothing to mend. To be called with
-    /// nothing staged.
-    ///
-    /// # Errors
-    /// The disk failed, now or before. What was committed stays so.
-    pub fn close(mut self, facts: impl IntoIterator<Item = Fact>) -> Result<(), StoreError> {
-        self.renew_log(facts, 0)
-    }
-
-    fn check(&self) -> Result<(), StoreError> {
-        self.failed.clone().map_or(Ok(()), Err)
-    }
-
-    /// After a failure nothing can be promised any more.
-    fn settle(&mut self, result: Result<(), StoreError>) -> Result<(), StoreError> {
-        if let Err(e) = &result {
-            self.failed = Some(e.clone());
-        }
-        result
-    }
-
-    /// Without room a request is refused, and so it is where the disk failed: that ends the turn.
-    fn grant(&mut self, made: Result<(), StoreError>) -> Result<(), NoSpace> {
-        match made {
-            Err(e) if e.is_full() => Err(NoSpace(e)),
-            made => self.settle(made).map_err(NoSpace),
-        }
-    }
-}
-
-fn sync<H: RandomAccess>(file: &Open<H>, durability: Durability) -> Result<(), StoreError> {
-    match durability {
-        Durability::Always => file.sync(),
-        Durability::Never => Ok(()),
-    }
+    /// The store failed; what was committed stays so.
+    fn close(self, facts: impl Iterator<Item = Fact>) -> Result<(), Self::Error>;
 }

@@ -13,7 +13,7 @@ use event_server::config::Config;
 use event_server::lottery::Lottery;
 use event_server::server::{Server, Termination};
 use event_server::service::Service;
-use event_server::store::{Folder, Store};
+use event_server::store::local::{Folder, LocalStore};
 use fixtures::Spec;
 use frame::log::{Level, Logger};
 
@@ -81,7 +81,8 @@ fn serve(variable: impl Fn(&str) -> Option<String>, logger: Logger) {
     let config = Config::load(None, variable).unwrap().config;
     let mut lottery = Lottery::new(config.agencies);
     let folder = Folder::open(&config.data_dir).unwrap();
-    let (store, _) = Store::open(folder, config.durability, |fact| lottery.apply(fact)).unwrap();
+    let (store, _) =
+        LocalStore::open(folder, config.durability, |fact| lottery.apply(fact)).unwrap();
     let service = Service::new(lottery, store, config.winner).unwrap();
     let server = Server::bind(&config, None, service, logger, termination).unwrap();
     server.run().unwrap();

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use event_server::fact::{Fact, Source};
-use event_server::store::{Durability, Folder, Recovery, Scanner, Store, StoreError};
+use event_server::store::local::{Durability, Folder, Recovery, Scanner, StoreError, WalStore};
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
 
 const GOLDEN: &str = include_str!("vectors/bets.csv");
@@ -38,15 +38,15 @@ fn golden_bets() -> Vec<Bet<'static>> {
     bets.iter().map(bet).collect()
 }
 
-fn open(path: &Path) -> Result<(Store<Folder>, Recovery, Vec<Fact>), StoreError> {
+fn open(path: &Path) -> Result<(WalStore<Folder>, Recovery, Vec<Fact>), StoreError> {
     let mut facts = Vec::new();
     let folder = Folder::open(path)?;
-    let (store, recovery) = Store::open(folder, Durability::Always, |fact| facts.push(*fact))?;
+    let (store, recovery) = WalStore::open(folder, Durability::Always, |fact| facts.push(*fact))?;
     Ok((store, recovery, facts))
 }
 
 /// Stores bets, each as a batch of its own, in one turn.
-fn store(store: &mut Store<Folder>, bets: &[Bet<'_>]) -> Vec<Fact> {
+fn store(store: &mut WalStore<Folder>, bets: &[Bet<'_>]) -> Vec<Fact> {
     let mut facts = Vec::new();
     for bet in bets {
         let (agency, id) = (bet.agency, MessageId::of(b""));

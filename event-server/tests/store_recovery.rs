@@ -5,7 +5,9 @@ mod store_disk;
 
 use event_server::fact::{Fact, Source};
 use event_server::lottery::Lottery;
-use event_server::store::{Durability, Files, Name, Recovery, Store, StoreError, Warning};
+use event_server::store::local::{
+    Durability, Files, Name, Recovery, StoreError, WalStore, Warning,
+};
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};
 use store_disk::{Disk, DiskFiles};
 
@@ -24,7 +26,7 @@ struct Image {
 fn history(durability: Durability) -> Vec<Image> {
     let disk = Disk::new(0);
     let mut lottery = Lottery::new(0);
-    let (mut store, _) = Store::open(disk.boot(), durability, |_| {}).unwrap();
+    let (mut store, _) = WalStore::open(disk.boot(), durability, |_| {}).unwrap();
     stage(&mut store, &mut lottery, batch(1, 2));
     stage(&mut store, &mut lottery, finished(2));
     store.commit().unwrap();
@@ -75,7 +77,7 @@ fn finished(agency: u32) -> Fact {
     }
 }
 
-fn stage(store: &mut Store<DiskFiles>, lottery: &mut Lottery, fact: Fact) {
+fn stage(store: &mut WalStore<DiskFiles>, lottery: &mut Lottery, fact: Fact) {
     let (agency, bets) = match fact {
         Fact::Bet { agency } => (agency, 1),
         Fact::Batch { agency, bets, .. } => (agency, bets),
@@ -123,7 +125,7 @@ fn open(
     let files = [(Name::Bets, bets), (Name::Log, log), (Name::Lock, lock)];
     let disk = Disk::with(&files);
     let mut lottery = Lottery::new(0);
-    match Store::open(disk.boot(), Durability::Always, |fact| lottery.apply(fact)) {
+    match WalStore::open(disk.boot(), Durability::Always, |fact| lottery.apply(fact)) {
         Ok((store, recovery)) => {
             store.close(lottery.facts()).unwrap();
             let facts: Vec<Fact> = lottery.facts().collect();
@@ -287,7 +289,7 @@ fn bets_csv_is_mended_from_the_log_and_refused_within_the_checkpoint_or_beyond_t
 #[test]
 fn a_log_of_another_version_is_named() {
     let disk = Disk::new(0);
-    let (store, _) = Store::open(disk.boot(), Durability::Always, |_| {}).unwrap();
+    let (store, _) = WalStore::open(disk.boot(), Durability::Always, |_| {}).unwrap();
     store.close([]).unwrap();
     let mut log = disk.bytes(Name::Log).unwrap();
     log[8..12].copy_from_slice(&9_u32.to_be_bytes());
@@ -355,7 +357,7 @@ fn a_record_of_another_log_is_not_taken_for_the_next_turn() {
 fn a_checkpoint_waits_for_a_bets_csv_that_lags() {
     let disk = Disk::new(0);
     let mut lottery = Lottery::new(0);
-    let (mut store, _) = Store::open(disk.boot(), Durability::Always, |_| {}).unwrap();
+    let (mut store, _) = WalStore::open(disk.boot(), Durability::Always, |_| {}).unwrap();
     disk.limit_bets(10);
     stage_small(&mut store, &mut lottery);
     store.commit().unwrap();
@@ -363,7 +365,7 @@ fn a_checkpoint_waits_for_a_bets_csv_that_lags() {
     store.close(lottery.facts()).unwrap();
     let mut found = Lottery::new(0);
     let replay = |fact: &Fact| found.apply(fact);
-    let (store, recovery) = Store::open(disk.boot(), Durability::Always, replay).unwrap();
+    let (store, recovery) = WalStore::open(disk.boot(), Durability::Always, replay).unwrap();
     assert!(store.lagging());
     assert_eq!((recovery.turns, recovery.bytes), (1, store.position()));
     assert!(found.facts().eq(lottery.facts()));
@@ -373,11 +375,11 @@ fn a_checkpoint_waits_for_a_bets_csv_that_lags() {
 fn a_folder_is_one_servers_at_a_time() {
     let disk = Disk::new(0);
     let files = disk.boot();
-    let (store, _) = Store::open(files, Durability::Always, |_| {}).unwrap();
-    let second = Store::open(disk.rival(), Durability::Always, |_| {});
+    let (store, _) = WalStore::open(files, Durability::Always, |_| {}).unwrap();
+    let second = WalStore::open(disk.rival(), Durability::Always, |_| {});
     assert!(matches!(second.err(), Some(StoreError::Locked { .. })));
     drop(store);
-    assert!(Store::open(disk.rival(), Durability::Always, |_| {}).is_ok());
+    assert!(WalStore::open(disk.rival(), Durability::Always, |_| {}).is_ok());
 }
 
 #[test]
@@ -398,10 +400,10 @@ fn a_checkpoint_holds_the_facts_of_very_many_agencies() {
             ]
         })
         .collect();
-    let (store, _) = Store::open(disk.boot(), Durability::Always, |_| {}).unwrap();
+    let (store, _) = WalStore::open(disk.boot(), Durability::Always, |_| {}).unwrap();
     store.close(facts.iter().copied()).unwrap();
     let mut found = Vec::new();
-    Store::open(disk.boot(), Durability::Always, |fact| found.push(*fact)).unwrap();
+    WalStore::open(disk.boot(), Durability::Always, |fact| found.push(*fact)).unwrap();
     assert!(found == facts);
 }
 
@@ -409,7 +411,7 @@ fn a_checkpoint_holds_the_facts_of_very_many_agencies() {
 fn a_request_without_room_changes_nothing_and_is_taken_when_there_is_some() {
     let disk = Disk::new(0);
     let mut lottery = Lottery::new(0);
-    let (mut store, _) = Store::open(disk.boot(), Durability::Always, |_| {}).unwrap();
+    let (mut store, _) = WalStore::open(disk.boot(), Durability::Always, |_| {}).unwrap();
     disk.set_capacity(disk.used());
     let refused = store.draft(DiskFiles::ROOM as usize + 1);
     let why = refused.map(drop).unwrap_err().to_string();
@@ -427,7 +429,7 @@ fn a_request_without_room_changes_nothing_and_is_taken_when_there_is_some() {
     disk.boot();
     disk.set_capacity(disk.used());
     let mut replayed = Lottery::new(0);
-    let (mut store, _) = Store::open(disk.rival(), Durability::Always, |fact| {
+    let (mut store, _) = WalStore::open(disk.rival(), Durability::Always, |fact| {
         replayed.apply(fact)
     })
     .unwrap();
@@ -446,7 +448,7 @@ fn a_request_without_room_changes_nothing_and_is_taken_when_there_is_some() {
     assert_eq!(&bytes[..until as usize], disk.bytes(Name::Bets).unwrap());
 }
 
-fn stage_small(store: &mut Store<DiskFiles>, lottery: &mut Lottery) {
+fn stage_small(store: &mut WalStore<DiskFiles>, lottery: &mut Lottery) {
     let fact = batch(1, 1);
     let mut draft = store.draft(60).unwrap();
     draft.row(&Bet {

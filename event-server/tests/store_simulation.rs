@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 
 use event_server::fact::{Fact, Source};
 use event_server::lottery::Lottery;
-use event_server::store::{Durability, Name, Store, StoreError};
+use event_server::store::local::{Durability, Name, StoreError, WalStore};
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};
 use store_disk::{Disk, DiskFiles, Fault};
 
@@ -71,7 +71,7 @@ struct Life<'a> {
     model: &'a mut Model,
     durability: Durability,
     lottery: Lottery,
-    store: Store<DiskFiles>,
+    store: WalStore<DiskFiles>,
 }
 
 fn bet(rng: &mut fastrand::Rng, agency: Agency) -> Bet<'static> {
@@ -270,7 +270,7 @@ impl History {
         &mut self,
         durability: Durability,
         plan: Option<(u64, Fault)>,
-    ) -> Result<Option<(Store<DiskFiles>, Lottery)>, StoreError> {
+    ) -> Result<Option<(WalStore<DiskFiles>, Lottery)>, StoreError> {
         let Self {
             disk, model, lost, ..
         } = self;
@@ -281,7 +281,8 @@ impl History {
         let mut lottery = Lottery::new(0);
         let promised = !*lost;
         model.risky |= durability == Durability::Never;
-        let (store, recovery) = match Store::open(files, durability, |fact| lottery.apply(fact)) {
+        let (store, recovery) = match WalStore::open(files, durability, |fact| lottery.apply(fact))
+        {
             Err(e) if !promised && !matches!(e, StoreError::Io { .. }) => return Ok(None),
             opened => opened?,
         };

@@ -108,6 +108,14 @@ impl Inbox {
         }
     }
 
+    /// Puts back the frame of this size that was taken out last, before anything else was done: it comes again.
+    pub fn put_back(&mut self, size: usize) {
+        self.start = self
+            .start
+            .checked_sub(size)
+            .expect("the frame was taken out of this inbox");
+    }
+
     /// Whether [`frame`](Self::frame) has something to say: a whole frame or an error.
     pub fn has_frame(&self) -> bool {
         !matches!(self.next_size(), Ok(None))

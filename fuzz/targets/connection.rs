@@ -12,10 +12,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use event_server::connection::{Connection, Limits, Served, Stream};
+use event_server::connection::{Connection, Served};
+use event_server::limits::Limits;
 use event_server::lottery::Lottery;
 use event_server::service::{ConnectionId, Service};
-use event_server::store::{Durability, Name, Store};
+use event_server::store::local::{Durability, LocalStore, Name};
+use event_server::stream::Stream;
 use frame::{Ack, Number, Reply, kind};
 use fuzz::input::{self, Controls};
 use fuzz::store_disk::{Disk, DiskFiles};
@@ -151,7 +153,7 @@ impl Stream for Socket {
 struct Peer {
     wire: Rc<RefCell<Wire>>,
     connection: Connection<Socket>,
-    service: Service<DiskFiles>,
+    service: Service<LocalStore<DiskFiles>>,
     disk: Disk,
     limits: Limits,
     now: Instant,
@@ -166,7 +168,8 @@ impl Peer {
             ..limits
         };
         let disk = Disk::new(0);
-        let (store, _) = Store::open(disk.boot(), Durability::Always, |_| {}).expect("a new disk");
+        let (store, _) =
+            LocalStore::open(disk.boot(), Durability::Always, |_| {}).expect("a new disk");
         let winner = Number::new(7574).expect("a small number");
         let service = Service::new(Lottery::new(agencies), store, winner).expect("a sound disk");
         let wire = Rc::new(RefCell::new(Wire {
@@ -295,7 +298,7 @@ impl Peer {
         drop(self.connection);
         self.service.close().expect("a sound disk");
         let bets = self.disk.bytes(Name::Bets).expect("its bets");
-        Store::open(self.disk.boot(), Durability::Always, |_| {}).expect("closed in order");
+        LocalStore::open(self.disk.boot(), Durability::Always, |_| {}).expect("closed in order");
         let wire = self.wire.borrow();
         let text = wire.incoming.first().is_some_and(|first| *first != 0);
         let text = text.then(|| wire.outgoing.clone());

@@ -8,7 +8,7 @@
 
 use event_server::fact::{Fact, Source};
 use event_server::lottery::Lottery;
-use event_server::store::{Durability, Name, Recovery, Scanner, Store, StoreError};
+use event_server::store::local::{Durability, Name, Recovery, Scanner, StoreError, WalStore};
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};
 use fuzz::input::{self, Controls};
 use fuzz::reference;
@@ -42,7 +42,8 @@ fn history(controls: &mut Controls<'_>, script: &[u8]) {
     let disk = Disk::new(controls.byte().into());
     let mut states = vec![State::default()];
     let mut acknowledged = 0;
-    let (store, _) = Store::open(disk.boot(), Durability::Always, |_| {}).expect("an empty disk");
+    let (store, _) =
+        WalStore::open(disk.boot(), Durability::Always, |_| {}).expect("an empty disk");
     match controls.below(6) {
         1 => disk.plan(8 * u64::from(controls.byte()), Fault::Kill),
         2 => disk.plan(8 * u64::from(controls.byte()), Fault::PowerCut),
@@ -68,7 +69,7 @@ fn history(controls: &mut Controls<'_>, script: &[u8]) {
 
 /// Stages, commits, and makes checkpoints, and keeps every state that may be stored.
 fn live(
-    mut store: Store<DiskFiles>,
+    mut store: WalStore<DiskFiles>,
     mut lottery: Lottery,
     script: &[u8],
     states: &mut Vec<State>,
@@ -100,7 +101,7 @@ fn no_disk() -> StoreError {
 }
 
 fn commit(
-    store: &mut Store<DiskFiles>,
+    store: &mut WalStore<DiskFiles>,
     lottery: &Lottery,
     next: &State,
     states: &mut Vec<State>,
@@ -135,7 +136,7 @@ fn fact(step: u8, text: &[u8], position: u64) -> Fact {
 }
 
 fn stage(
-    store: &mut Store<DiskFiles>,
+    store: &mut WalStore<DiskFiles>,
     fact: Fact,
     text: &[u8],
     stored: &mut Vec<u8>,
@@ -316,7 +317,8 @@ fn judge(disk: &Disk) {
     assert_eq!(state.bets.len() as u64, recovery.bytes);
     let (again, same, _) = open(disk).expect("what was opened is opened again");
     assert_eq!((again.bytes, &same), (recovery.bytes, &state));
-    let (mut store, _) = Store::open(disk.boot(), Durability::Always, |_| {}).expect("once more");
+    let (mut store, _) =
+        WalStore::open(disk.boot(), Durability::Always, |_| {}).expect("once more");
     store.checkpoint(lottery.facts()).expect("a checkpoint");
     let mut bets = state.bets;
     let text = b"Ana";
@@ -333,7 +335,7 @@ fn judge(disk: &Disk) {
 fn open(disk: &Disk) -> Result<(Recovery, State, Lottery), StoreError> {
     let mut lottery = Lottery::new(0);
     let (store, recovery) =
-        Store::open(disk.boot(), Durability::Always, |fact| lottery.apply(fact))?;
+        WalStore::open(disk.boot(), Durability::Always, |fact| lottery.apply(fact))?;
     assert!(!store.lagging());
     let facts = lottery.facts().collect();
     let bets = disk.bytes(Name::Bets).expect("an open store has its bets");

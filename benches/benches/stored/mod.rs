@@ -5,21 +5,21 @@ use std::path::Path;
 
 use benches::{BATCH, bets};
 use event_server::fact::{Fact, Source};
-use event_server::store::{Durability, Folder, Store};
+use event_server::store::local::{Durability, Folder, WalStore};
 use frame::{Bet, MessageId};
 
 /// Bytes that a row of the fixtures has at most.
 const ROW: usize = 128;
 
 /// The store in a folder; `replay` is told what is there already.
-pub fn open(folder: &Path, durability: Durability, replay: impl FnMut(&Fact)) -> Store<Folder> {
+pub fn open(folder: &Path, durability: Durability, replay: impl FnMut(&Fact)) -> WalStore<Folder> {
     let files = Folder::open(folder).expect("a folder");
-    let (store, _) = Store::open(files, durability, replay).expect("a good store");
+    let (store, _) = WalStore::open(files, durability, replay).expect("a good store");
     store
 }
 
 /// Stores these bets, all of one agency, in batches and as one turn.
-pub fn append(store: &mut Store<Folder>, bets: &[Bet<'_>]) {
+pub fn append(store: &mut WalStore<Folder>, bets: &[Bet<'_>]) {
     for batch in bets.chunks(BATCH) {
         let mut draft = store.draft(batch.len() * ROW).expect("room");
         batch.iter().for_each(|bet| draft.row(bet));
@@ -34,7 +34,7 @@ pub fn append(store: &mut Store<Folder>, bets: &[Bet<'_>]) {
 }
 
 /// A store that was left as a kill leaves it: so many bets in bets.csv and in the log.
-pub fn left_behind(folder: &Path, rows: usize) -> Store<Folder> {
+pub fn left_behind(folder: &Path, rows: usize) -> WalStore<Folder> {
     let mut store = open(folder, Durability::Never, |_| ());
     store.checkpoint([]).expect("a disk");
     let bets = bets();

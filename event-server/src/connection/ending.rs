@@ -4,8 +4,10 @@ use std::io;
 
 use frame::Received;
 
-use super::{Connection, State, Step, Stream};
+use super::Connection;
+use super::state::{After, State, Step};
 use crate::report;
+use crate::stream::Stream;
 
 /// How much is read away after the last reply, so that no reset eats it.
 const DRAIN_BYTES: usize = 1024 * 1024;
@@ -88,6 +90,11 @@ impl<S: Stream> Connection<S> {
     /// The server stops: nothing more is decoded, what is owed is sent, a held query is dropped.
     pub fn stop(&mut self) {
         if matches!(self.state, State::Draining | State::Drained { .. }) || self.is_closed() {
+            return;
+        }
+        // What waits for a commit is waited for; nothing is decoded after it.
+        if let State::Committing { then, .. } = &mut self.state {
+            *then = After::Draining;
             return;
         }
         self.drain();

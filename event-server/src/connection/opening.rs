@@ -1,9 +1,11 @@
 //! How a connection opens: what its first byte begins, until frames are served or a line of text was echoed.
 
+use super::Connection;
 use super::protocol::{ONLY_TLS, Protocol, refusal};
-use super::{Connection, State, Step, Stream};
+use super::state::{State, Step};
 use crate::report;
 use crate::service::Session;
+use crate::stream::Stream;
 use crate::tls::{self, TlsAcceptor};
 
 /// The longest line of text that is echoed.

@@ -7,11 +7,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use event_server::connection::{Limits, Stream};
 use event_server::hub::Hub;
+use event_server::limits::Limits;
 use event_server::lottery::Lottery;
 use event_server::service::Service;
-use event_server::store::{Durability, Folder, Store};
+use event_server::store::local::{Durability, Folder, LocalStore};
+use event_server::stream::Stream;
 use frame::{Frame, MAX_REPLY, Number};
 use tempfile::TempDir;
 
@@ -115,7 +116,7 @@ impl Client {
 }
 
 pub struct Central {
-    pub hub: Hub<End, Folder>,
+    pub hub: Hub<End, LocalStore<Folder>>,
     now: Instant,
     _folder: TempDir,
 }
@@ -126,7 +127,8 @@ impl Central {
         let folder = tempfile::tempdir().unwrap();
         let files = Folder::open(folder.path()).unwrap();
         let mut lottery = Lottery::new(2);
-        let (store, _) = Store::open(files, Durability::Never, |fact| lottery.apply(fact)).unwrap();
+        let (store, _) =
+            LocalStore::open(files, Durability::Never, |fact| lottery.apply(fact)).unwrap();
         let service = Service::new(lottery, store, Number::new(7_574).unwrap()).unwrap();
         Self {
             hub: Hub::new(service, None, limits),

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use central::{Central, Client};
 use common::{encode, finished, raw, winners};
-use event_server::connection::Limits;
+use event_server::limits::Limits;
 use frame::{LENGTH_FIELD, MIN_LENGTH, kind};
 
 const MILLI: Duration = Duration::from_millis(1);

@@ -4,11 +4,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-use event_server::connection::Limits;
 use event_server::hub::Hub;
+use event_server::limits::Limits;
 use event_server::lottery::Lottery;
 use event_server::service::Service;
-use event_server::store::{Durability, Name, Store, StoreError};
+use event_server::store::Store;
+use event_server::store::local::{Durability, LocalStore, Name, StoreError};
 use frame::Number;
 
 use crate::ledger::{Ledger, Life};
@@ -42,7 +43,7 @@ pub struct Central {
 }
 
 struct Running {
-    hub: Hub<ServerEnd, DiskFiles>,
+    hub: Hub<ServerEnd, LocalStore<DiskFiles>>,
     /// Turns left of one that stops.
     stopping: Option<u32>,
     bored: u32,
@@ -88,7 +89,7 @@ impl Central {
         }
         let mut lottery = Lottery::new(agencies);
         let mut facts = Vec::new();
-        let opened = Store::open(files, Durability::Always, |fact| {
+        let opened = LocalStore::open(files, Durability::Always, |fact| {
             lottery.apply(fact);
             facts.push(*fact);
         });
@@ -99,7 +100,7 @@ impl Central {
         let bets = self.disk.bytes(Name::Bets).unwrap_or_default();
         let bets = String::from_utf8_lossy(&bets);
         ledger.note(format_args!("boot {agencies} {winner} {facts:?}\n{bets}"));
-        ledger.audit(&facts, (!store.lagging()).then_some(&*bets));
+        ledger.audit(&facts, (!store.retries()).then_some(&*bets));
         let winner_number = Number::new(winner).expect("a small number");
         let service = match Service::new(lottery, store, winner_number) {
             Ok(service) if self.disk.is_alive() => service,

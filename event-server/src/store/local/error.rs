@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::Durability;
+use super::durability::Durability;
 use super::rows::RowFlaw;
+use crate::store::NoSpace;
 
 /// Why the store cannot be opened, or cannot go on. The text says what is wrong, where, and what to do.
 #[derive(Clone, Debug)]
@@ -131,6 +132,23 @@ fn lacks_descriptors(error: &io::Error) -> bool {
     )
 }
 
+impl StoreError {
+    /// What a client is told whose request this error leaves without room.
+    pub(super) fn no_space(&self) -> NoSpace {
+        NoSpace::new(match self {
+            Self::Io {
+                action,
+                path,
+                error,
+            } => {
+                let name = path.file_name().unwrap_or_default().display();
+                format!("the server cannot {action} {name}: {error}")
+            }
+            other => other.to_string(),
+        })
+    }
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const RESTORE: &str = "restore the folder from a backup";
@@ -247,25 +265,3 @@ impl std::error::Error for StoreError {
         }
     }
 }
-
-/// There is no room for a request. Nothing has changed; with room made, the same request is taken.
-#[derive(Clone, Debug)]
-pub struct NoSpace(pub(super) StoreError);
-
-impl fmt::Display for NoSpace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            StoreError::Io {
-                action,
-                path,
-                error,
-            } => {
-                let name = path.file_name().unwrap_or_default().display();
-                write!(f, "the server cannot {action} {name}: {error}")
-            }
-            other => other.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for NoSpace {}

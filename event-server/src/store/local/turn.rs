@@ -42,10 +42,10 @@ impl Turn {
     }
 
     /// Begins to write rows, `bytes` of them at most.
-    pub(super) fn draft(&mut self, bytes: usize) -> Draft<'_> {
+    pub(super) fn draft(&mut self, bytes: usize) -> Rows<'_> {
         self.record.reserve(bytes);
         let start = self.record.len();
-        Draft {
+        Rows {
             start,
             end: start + bytes,
             turn: self,
@@ -83,7 +83,7 @@ impl Turn {
 /// The rows of a request while they are written. Sealed they are a part of the turn; dropped they leave no
 /// trace.
 #[derive(Debug)]
-pub struct Draft<'a> {
+pub struct Rows<'a> {
     turn: &'a mut Turn,
     /// Where the rows begin that a drop takes back.
     start: usize,
@@ -91,7 +91,7 @@ pub struct Draft<'a> {
     end: usize,
 }
 
-impl Draft<'_> {
+impl Rows<'_> {
     /// Writes a bet as the next row.
     pub fn row(&mut self, bet: &Bet<'_>) {
         rows::write(bet, &mut self.turn.record);
@@ -112,7 +112,7 @@ impl Draft<'_> {
     }
 }
 
-impl Drop for Draft<'_> {
+impl Drop for Rows<'_> {
     fn drop(&mut self) {
         self.turn.record.truncate(self.start);
     }

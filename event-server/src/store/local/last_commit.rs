@@ -10,6 +10,7 @@
 //! a last turn that was damaged, or cut off together with the end of the log, from one that never was
 //! acknowledged.
 
+use super::bytes::{Fields, put};
 use super::error::StoreError;
 use super::files::{Open, RandomAccess};
 use super::record;
@@ -29,11 +30,11 @@ impl LastCommit {
     pub(super) fn write<H: RandomAccess>(self, lock: &Open<H>) -> Result<(), StoreError> {
         let mut bytes = [0; SIZE];
         let (covered, crc) = bytes.split_at_mut(16);
-        record::put(
+        put(
             covered,
             &[&self.salt.to_be_bytes(), &self.sequence.to_be_bytes()],
         );
-        record::put(crc, &[&record::begin(covered).finalize().to_be_bytes()]);
+        put(crc, &[&record::begin(covered).finalize().to_be_bytes()]);
         lock.write(&bytes, 0)
     }
 
@@ -41,7 +42,7 @@ impl LastCommit {
     pub(super) fn read<H: RandomAccess>(lock: &Open<H>) -> Result<Option<Self>, StoreError> {
         let mut bytes = [0; SIZE];
         lock.read(&mut bytes, 0)?;
-        let mut fields = record::Fields(&bytes);
+        let mut fields = Fields(&bytes);
         let last = Self {
             salt: fields.u64(),
             sequence: fields.u64(),

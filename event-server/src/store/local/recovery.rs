@@ -7,6 +7,7 @@ use std::fmt;
 
 use crc32fast::Hasher;
 
+use super::durability::Durability;
 use super::error::StoreError;
 use super::files::{CHUNK, Files, Name, Open};
 use super::last_commit::LastCommit;
@@ -15,7 +16,7 @@ use super::record::Head;
 use super::rows::Row;
 use super::scan::Lines;
 use super::turn::Turn;
-use super::{Durability, Store};
+use super::wal_store::WalStore;
 use crate::fact::Fact;
 
 /// What was found when the store was opened. Its text is for a log line.
@@ -84,7 +85,7 @@ impl fmt::Display for Warning {
     }
 }
 
-impl<F: Files> Store<F> {
+impl<F: Files> WalStore<F> {
     /// Locks the folder, reads what is there, and hands every fact to `replay`: those of the checkpoint,
     /// then those of the turns since, each as it was staged and in that order. A bets.csv without a log is
     /// taken over without facts: its rows belong to no upload, as single bets do.
@@ -141,7 +142,7 @@ impl<F: Files> Found<F> {
         mut self,
         durability: Durability,
         replay: impl FnMut(&Fact),
-    ) -> Result<(Store<F>, Recovery), StoreError> {
+    ) -> Result<(WalStore<F>, Recovery), StoreError> {
         let (head, start) = (self.log.head, self.log.end);
         let mut recovery = Recovery::default();
         let (position, crc) = self.read_log(&mut recovery, replay)?;
@@ -165,7 +166,7 @@ impl<F: Files> Found<F> {
             bets.write_again(0, head.length, &mut self.buffer)?;
         }
         recovery.bytes = position;
-        let mut store = Store {
+        let mut store = WalStore {
             files: self.files,
             durability,
             lock: self.lock,
@@ -281,7 +282,7 @@ fn take_over<F: Files>(
     bets: Option<Open<F::File>>,
     mut buffer: Box<[u8; CHUNK]>,
     durability: Durability,
-) -> Result<(Store<F>, Recovery), StoreError> {
+) -> Result<(WalStore<F>, Recovery), StoreError> {
     let mut crc = Hasher::new();
     let mut rows = 0;
     let mut position = 0;
@@ -320,7 +321,7 @@ fn take_over<F: Files>(
         ..Recovery::default()
     };
     let checkpoint_at = log.end + F::INTERVAL;
-    let store = Store {
+    let store = WalStore {
         files,
         durability,
         lock,

@@ -1,10 +1,9 @@
-//! Who won: the documents, as the replies will carry them.
+//! Who won: the documents, as the replies will carry them. Pure; knows neither the rules nor the store.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use frame::{Agency, Documents, MAX_REPLY, payload};
-
-use super::Refusal;
 
 /// The documents that won, agency by agency, in the order their bets were stored.
 #[derive(Debug, Default)]
@@ -12,6 +11,16 @@ pub struct Tally(BTreeMap<Agency, Won>);
 
 /// The bytes of a list with which its reply is just not too large.
 const MAX_LIST: usize = MAX_REPLY - frame::MIN_LENGTH - "{ganadores:}".len();
+
+/// The documents do not fit into a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyWinners;
+
+impl fmt::Display for TooManyWinners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the winners do not fit into a reply, they are in bets.csv")
+    }
+}
 
 #[derive(Debug)]
 enum Won {
@@ -41,11 +50,11 @@ impl Tally {
     ///
     /// # Errors
     /// They do not fit into a reply.
-    pub fn winners(&self, agency: Agency) -> Result<Documents<'_>, Refusal> {
+    pub fn winners(&self, agency: Agency) -> Result<Documents<'_>, TooManyWinners> {
         match self.0.get(&agency) {
             None => Ok(Documents::default()),
             Some(Won::List(list)) => Ok(Documents::new(list)),
-            Some(Won::TooMany) => Err(Refusal::TooManyWinners),
+            Some(Won::TooMany) => Err(TooManyWinners),
         }
     }
 }
@@ -74,6 +83,6 @@ mod tests {
         }
         assert!(tally.winners(agency(4)).is_ok());
         tally.add(agency(4), &document);
-        assert_eq!(tally.winners(agency(4)), Err(Refusal::TooManyWinners));
+        assert_eq!(tally.winners(agency(4)), Err(TooManyWinners));
     }
 }

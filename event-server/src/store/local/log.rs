@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use crc32fast::Hasher;
 use memchr::memmem;
 
-use super::Durability;
+use super::durability::Durability;
 use super::entry::{self, FACT};
 use super::error::StoreError;
 use super::files::{CHUNK, Files, Name, Open, RandomAccess, failed};

@@ -17,7 +17,7 @@
 
 use frame::{Agency, MessageId, Number, UploadId};
 
-use super::record::{Fields, put};
+use super::bytes::{Fields, put};
 use crate::fact::{Fact, Source};
 
 /// Bytes of a fact.

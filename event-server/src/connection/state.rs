@@ -1,0 +1,70 @@
+//! Where a connection is, and what a step of serving it came to.
+
+use frame::{Agency, MessageId};
+
+use crate::service::ConnectionId;
+use crate::store::Ticket;
+
+/// Where a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Not a byte yet: it may become either.
+    Sniffing,
+    /// A line of text is coming.
+    Echoing,
+    /// A TLS session is being made: each side shows its certificate.
+    Handshaking,
+    /// A frame in the clear is coming, where only TLS is spoken: it will be refused.
+    InClear,
+    /// Frames are served.
+    Open,
+    /// The frame in front waits for its agency to be read; nothing is decoded until then.
+    Reading(Agency),
+    /// The replies of this agency wait for a commit; nothing more is decoded until it is done. What comes then.
+    Committing {
+        agency: Agency,
+        ticket: Ticket,
+        then: After,
+    },
+    /// This winners query waits for the draw; nothing behind it is served.
+    Held { agency: Agency, query: MessageId },
+    /// Nothing more is served; the last replies go out.
+    Draining,
+    /// The last reply is out and the stream shut down; so much was read away since.
+    Drained { discarded: usize },
+    /// To be dropped.
+    Closed,
+    /// To be dropped, and reported already.
+    Lost,
+}
+
+/// Where a connection goes once its commit is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    Open,
+    Held { agency: Agency, query: MessageId },
+    Draining,
+}
+
+/// What the hub has to do after a connection was served.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Served {
+    /// Nothing.
+    Done,
+    /// A winners query of this agency is held now.
+    Held(Agency),
+    /// This connection is to be dropped.
+    Fences(ConnectionId),
+    /// This agency is being read.
+    Reading(Agency),
+}
+
+/// What a step of serving came to.
+pub(super) enum Step {
+    /// Look at the state again.
+    Again,
+    /// Only more bytes help.
+    NeedsInput,
+    /// The hub has to know.
+    Tell(Served),
+}

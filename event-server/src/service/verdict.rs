@@ -1,0 +1,31 @@
+//! What becomes of a request, and when its reply may leave.
+
+use frame::{Agency, Reply};
+
+use super::session::ConnectionId;
+use crate::store::Ticket;
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Answer this.
+    Reply(Reply<'static>),
+    /// Answer this, then hang up.
+    Last(Reply<'static>),
+    /// Answer this; the connection that carried the upload before is to be dropped.
+    Fence(Reply<'static>, ConnectionId),
+    /// A winners query of this agency: [`Service::winners`](super::Service::winners) answers it, once the draw is done.
+    Hold(Agency),
+    /// Nothing was judged: the agency is being read. Hand in the same frame again once it was.
+    Wait(Agency),
+}
+
+/// A verdict, and what its reply has to wait for.
+#[derive(Debug)]
+pub struct Judged {
+    /// What becomes of the request.
+    pub verdict: Verdict,
+    /// The reply depends on what is not durable yet: it may leave once the commit with this ticket is done, and must
+    /// not leave at all where the agency is forgotten. `None`: it may leave when the turn is committed.
+    pub waits: Option<(Agency, Ticket)>,
+}

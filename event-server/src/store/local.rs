@@ -1,0 +1,228 @@
+//! The store on this machine: bets.csv and the log beside it. Nothing acknowledged is ever lost or doubled.
+//!
+//! Rows and facts come in; when [`WalStore::commit`] returns, they outlive the process and the machine. At
+//! the next start the facts go out again, in the same order, and bets.csv holds just the rows that belong to
+//! them. Knows no rule of the lottery, no connection and no clock, and prints nothing.
+//!
+//! # The files
+//!
+//! ```text
+//! bets.csv       a row for each bet that is stored, and nothing else
+//! bets.wal       the log: a checkpoint, then each turn of the loop as one record, then zeros
+//! bets.wal.new   the next log, while it is made; it means nothing
+//! lock           locked while a server works here; says which turn was acknowledged last
+//!
+//! bets.wal       +------+-------+--------+--------+--------+-----------------+
+//!                | head | facts | turn n | n + 1  | n + 2  | zeros           |
+//!                +------+-------+--------+--------+--------+-----------------+
+//!                checkpoint     |        |
+//!              ,----------------'        '-----------------------------.
+//! turn n       | salt | sequence | position | sizes | crc | rows | facts |
+//!              '-------------------------------------------------------'
+//! bets.csv     | rows up to the checkpoint | rows of turn n | of n + 1 | of n + 2 |
+//!                                          ^ position
+//! ```
+//!
+//! The bytes of each part are pictured in `record.rs` and `entry.rs`. The head says how long
+//! bets.csv was and its CRC-32, all of it synced; its facts are what the state was then. Every record carries
+//! a sequence number that goes on from log to log, a CRC-32 over all of it, and the log's salt, which no peer
+//! can know: so no bytes that a peer has sent pass for a record.
+//!
+//! # A turn
+//!
+//! 1. [`draft`](WalStore::draft) or [`record`](WalStore::record): zeros are written to the log where the record
+//!    will go, so that what is staged cannot fail for space. Without room the request is refused, and nothing
+//!    changes.
+//! 2. [`commit`](WalStore::commit): the record is written to the log in one piece, and the log is synced once.
+//! 3. The rows are written to bets.csv, and the turn is noted in the lock file. Then the replies may go.
+//!
+//! bets.csv is synced in portions of 8 MiB and at checkpoints. A checkpoint ([`WalStore::checkpoint`]) syncs
+//! bets.csv, makes a new log, syncs it, renames it, and syncs the folder. It is due at the start, at the end,
+//! at the draw, and after every 64 MiB of log.
+//!
+//! Where bets.csv has no room for rows that are in the log, their turn stays acknowledged and the store
+//! [lags](WalStore::lagging): it takes no more rows until it could write these.
+//!
+//! # Recovery
+//!
+//! The log is read from its front. The first record that is not whole ends it: a turn that was cut off before
+//! it was acknowledged. bets.csv is then written again from the checkpoint on. That, and only that, is mended
+//! silently; each of these is refused, and the files left as they are:
+//!
+//! | [`StoreError`] | what it means |
+//! |---|---|
+//! | `Locked` | another server works in the folder |
+//! | `Head` | the checkpoint is damaged: without it the log means nothing |
+//! | `Damage` | a turn is damaged: a later one is whole, so it was acknowledged |
+//! | `Lost` | the log ends before a turn that the lock file knows as acknowledged |
+//! | `Short` | bets.csv lacks bytes that were synced |
+//! | `Different` | bytes of bets.csv that were synced have changed |
+//! | `Long` | bets.csv holds more than was ever stored |
+//! | `Row` | a bets.csv without a log has a row that is none |
+//! | `Version`, `Nonsense` | the log was not written by this program |
+//! | `Io` | a call on a file failed |
+//!
+//! # What is not promised
+//!
+//! A turn that was not acknowledged may be stored all the same, whole: the power failed between its sync and
+//! its replies. Damage to the last turn in the log and a power cut that also takes back bets.csv and the lock
+//! file together look like a turn that was never acknowledged. With [`Durability::Never`] a power cut may
+//! take back anything: the log then is cut at its first bad record, with a warning.
+
+mod bytes;
+mod draw;
+mod durability;
+mod entry;
+mod error;
+mod files;
+mod folder;
+mod last_commit;
+mod log;
+mod record;
+mod recovery;
+mod rows;
+mod scan;
+mod turn;
+mod wal_store;
+
+use frame::{Bet, Number};
+
+use self::draw::Counting;
+pub use self::durability::Durability;
+pub use self::error::StoreError;
+pub use self::files::{Files, Name, RandomAccess};
+pub use self::folder::Folder;
+pub use self::recovery::{Recovery, Warning};
+pub use self::rows::{MAX_ROW, RowFlaw};
+pub use self::scan::Scanner;
+pub use self::turn::Rows;
+pub use self::wal_store::WalStore;
+use super::{Draft, DrawStep, NoSpace, Store};
+use crate::fact::Fact;
+
+/// bets.csv with its log, and the draw over it.
+pub struct LocalStore<F: Files> {
+    wal: WalStore<F>,
+    draw: Draw,
+}
+
+/// How far the draw is.
+enum Draw {
+    /// Nobody has counted yet. With the draw that an earlier run has recorded: its winners are counted again.
+    Waiting(Option<(u64, Number)>),
+    /// Rows are being counted.
+    Counting(Box<Counting>),
+    /// All is counted, but there was no room to record it.
+    Stalled(Box<Counting>),
+    /// It was handed on.
+    Done,
+}
+
+impl<F: Files> LocalStore<F> {
+    /// Opens what is there, as [`WalStore::open`] says.
+    ///
+    /// # Errors
+    /// Those of [`WalStore::open`].
+    pub fn open(
+        files: F,
+        durability: Durability,
+        mut replay: impl FnMut(&Fact),
+    ) -> Result<(Self, Recovery), StoreError> {
+        let mut drawn = None;
+        let (wal, recovery) = WalStore::open(files, durability, |fact| {
+            if let Fact::Drawn { position, winner } = *fact {
+                drawn = Some((position, winner));
+            }
+            replay(fact);
+        })?;
+        let draw = Draw::Waiting(drawn);
+        Ok((Self { wal, draw }, recovery))
+    }
+}
+
+impl Draft for Rows<'_> {
+    fn row(&mut self, bet: &Bet<'_>) {
+        Rows::row(self, bet);
+    }
+
+    fn seal(self, fact: Fact) {
+        Rows::seal(self, fact);
+    }
+}
+
+impl<F: Files> Store for LocalStore<F> {
+    type Draft<'a>
+        = Rows<'a>
+    where
+        F: 'a;
+    type Error = StoreError;
+
+    fn draft(&mut self, bytes: usize) -> Result<Rows<'_>, NoSpace> {
+        self.wal.draft(bytes)
+    }
+
+    fn record(&mut self, fact: Fact) -> Result<(), NoSpace> {
+        self.wal.record(fact)
+    }
+
+    fn staged(&self) -> usize {
+        self.wal.staged()
+    }
+
+    fn commit<I>(&mut self, facts: impl FnOnce() -> I) -> Result<(), StoreError>
+    where
+        I: Iterator<Item = Fact>,
+    {
+        self.wal.commit()?;
+        if self.wal.wants_checkpoint() {
+            self.wal.checkpoint(facts())?;
+        }
+        Ok(())
+    }
+
+    fn can_draw(&self, all_finished: bool) -> bool {
+        match &self.draw {
+            Draw::Waiting(drawn) => (all_finished || drawn.is_some()) && !self.wal.lagging(),
+            Draw::Counting(_) => true,
+            Draw::Stalled(_) | Draw::Done => false,
+        }
+    }
+
+    fn draw(&mut self, all_finished: bool, winner: Number) -> Result<DrawStep, StoreError> {
+        if !self.can_draw(all_finished) {
+            return Ok(DrawStep::Unfinished);
+        }
+        let mut counting = match std::mem::replace(&mut self.draw, Draw::Done) {
+            Draw::Counting(counting) | Draw::Stalled(counting) => counting,
+            Draw::Waiting(drawn) => Box::new(Counting::new(drawn, self.wal.position(), winner)),
+            Draw::Done => return Ok(DrawStep::Unfinished),
+        };
+        if !counting.advance(&mut self.wal)? {
+            self.draw = Draw::Counting(counting);
+            return Ok(DrawStep::Unfinished);
+        }
+        Ok(match counting.record(&mut self.wal)? {
+            Ok(()) => DrawStep::Done(counting.into_drawn()),
+            Err(no_space) => {
+                self.draw = Draw::Stalled(counting);
+                DrawStep::NoSpace(no_space)
+            }
+        })
+    }
+
+    fn retry(&mut self) -> Result<(), StoreError> {
+        self.draw = match std::mem::replace(&mut self.draw, Draw::Done) {
+            Draw::Stalled(counting) => Draw::Counting(counting),
+            other => other,
+        };
+        self.wal.catch_up()
+    }
+
+    fn retries(&self) -> bool {
+        matches!(self.draw, Draw::Stalled(_)) || self.wal.lagging()
+    }
+
+    fn close(self, facts: impl Iterator<Item = Fact>) -> Result<(), StoreError> {
+        self.wal.close(facts)
+    }
+}

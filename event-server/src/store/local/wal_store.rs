@@ -1,0 +1,280 @@
+//! bets.csv and its log, open: staging, committing, checkpoints. The parent module tells the whole story.
+
+use crc32fast::Hasher;
+
+use super::durability::Durability;
+use super::error::StoreError;
+use super::files::{CHUNK, Files, Name, Open, RandomAccess};
+use super::last_commit::LastCommit;
+use super::log::Log;
+use super::record::Head;
+use super::turn::{Rows, Turn};
+use crate::fact::Fact;
+use crate::store::NoSpace;
+
+/// The open store. It holds the folder's lock until it is dropped.
+pub struct WalStore<F: Files> {
+    pub(super) files: F,
+    pub(super) durability: Durability,
+    pub(super) lock: Open<F::File>,
+    pub(super) bets: Open<F::File>,
+    pub(super) log: Log<F::File>,
+    pub(super) turn: Turn,
+    pub(super) buffer: Box<[u8; CHUNK]>,
+    /// Bytes of bets.csv that are committed.
+    pub(super) position: u64,
+    /// Their checksum.
+    pub(super) crc: Hasher,
+    /// Where in the log the first turn begins whose rows bets.csv lacks.
+    pub(super) lag: Option<u64>,
+    /// How many of them are known to be synced.
+    pub(super) synced: u64,
+    /// How long the log is when the next checkpoint is due.
+    pub(super) checkpoint_at: u64,
+    /// What ended the store's life.
+    pub(super) failed: Option<StoreError>,
+}
+
+impl<F: Files> WalStore<F> {
+    /// Makes room in the log for a request whose rows take `bytes` at most, and gives a place to write them.
+    ///
+    /// # Errors
+    /// There is no room. Nothing has changed.
+    pub fn draft(&mut self, bytes: usize) -> Result<Rows<'_>, NoSpace> {
+        self.check().map_err(|e| e.no_space())?;
+        let size = self.turn.size_with(bytes);
+        let made = self.redo().and_then(|()| self.log.make_room(size, F::ROOM));
+        self.grant(made)?;
+        Ok(self.turn.draft(bytes))
+    }
+
+    /// Stages a fact that has no rows.
+    ///
+    /// # Errors
+    /// There is no room. Nothing has changed.
+    pub fn record(&mut self, fact: Fact) -> Result<(), NoSpace> {
+        self.check().map_err(|e| e.no_space())?;
+        let made = self.log.make_room(self.turn.size_with(0), F::ROOM);
+        self.grant(made)?;
+        self.turn.push(&fact);
+        Ok(())
+    }
+
+    /// Bytes that are staged in this turn; 0: there is nothing to commit.
+    pub fn staged(&self) -> usize {
+        self.turn.staged()
+    }
+
+    /// Makes all that is staged durable, as one turn. Does nothing where nothing is staged.
+    ///
+    /// # Errors
+    /// The disk failed, now or before. Nothing of the turn may be acknowledged, and nothing after it: the
+    /// next start will tell what became of it.
+    pub fn commit(&mut self) -> Result<(), StoreError> {
+        self.check()?;
+        if self.turn.staged() == 0 {
+            return Ok(());
+        }
+        let written = self.write_turn();
+        self.settle(written)
+    }
+
+    fn write_turn(&mut self) -> Result<(), StoreError> {
+        let Self { log, turn, .. } = self;
+        let begin = log.end;
+        let (record, rows) = turn.seal(log.head.salt, log.sequence + 1, self.position);
+        log.append(record)?;
+        // Durable. What follows may fail for space, and be made up for from the log.
+        let start = self.position;
+        self.position += rows.len() as u64;
+        self.crc.update(rows);
+        if self.lag.is_none() {
+            if self.position - self.synced > F::PORTION {
+                sync(&self.bets, self.durability)?;
+                self.synced = start;
+            }
+            match self.bets.write(rows, start) {
+                Err(e) if e.is_full() => self.lag = Some(begin),
+                written => written?,
+            }
+        }
+        self.turn.clear();
+        self.acknowledge()
+    }
+
+    /// Notes the last turn in the lock file.
+    fn acknowledge(&self) -> Result<(), StoreError> {
+        if self.durability == Durability::Never {
+            return Ok(());
+        }
+        let last = LastCommit {
+            salt: self.log.head.salt,
+            sequence: self.log.sequence,
+        };
+        match last.write(&self.lock) {
+            // It is evidence, and nothing depends on it.
+            Err(e) if e.is_full() => Ok(()),
+            written => written,
+        }
+    }
+
+    /// Whether a checkpoint is due: at the start, and when the log is long.
+    pub fn wants_checkpoint(&self) -> bool {
+        self.log.is_read_only() || self.log.end >= self.checkpoint_at
+    }
+
+    /// The next question says that a checkpoint is due.
+    pub(super) fn demand_checkpoint(&mut self) {
+        self.checkpoint_at = 0;
+    }
+
+    /// Begins the log anew. `facts` are what the state adds up to, all of it committed. Without room or a
+    /// descriptor for a new log the old one stays in force, and the checkpoint is due again later.
+    ///
+    /// # Errors
+    /// The disk failed, now or before.
+    ///
+    /// # Panics
+    /// Something is staged: the facts may know of it, and it is not durable.
+    pub fn checkpoint(&mut self, facts: impl IntoIterator<Item = Fact>) -> Result<(), StoreError> {
+        self.renew_log(facts, F::ROOM)
+    }
+
+    fn renew_log(
+        &mut self,
+        facts: impl IntoIterator<Item = Fact>,
+        room: u64,
+    ) -> Result<(), StoreError> {
+        self.check()?;
+        assert_eq!(self.staged(), 0, "a checkpoint within a turn");
+        let renewed = self.try_renew_log(facts, room);
+        self.settle(renewed)
+    }
+
+    fn try_renew_log(
+        &mut self,
+        facts: impl IntoIterator<Item = Fact>,
+        room: u64,
+    ) -> Result<(), StoreError> {
+        self.checkpoint_at = self.log.end + F::ROOM;
+        self.catch_up()?;
+        if self.lagging() {
+            return Ok(());
+        }
+        sync(&self.bets, self.durability)?;
+        self.synced = self.position;
+        let salt = self.files.salt();
+        let head = Head::new(
+            self.durability,
+            salt,
+            self.log.sequence,
+            self.position,
+            &self.crc,
+        );
+        let mut log = match Log::create(&mut self.files, head, facts, room) {
+            Err(e) if e.is_full() => {
+                // If it stays it does no harm: the next one takes its place.
+                let _ = self.files.remove(Name::NewLog);
+                return Ok(());
+            }
+            created => created?,
+        };
+        log.publish(&mut self.files)?;
+        self.log = log;
+        self.checkpoint_at = self.log.end + F::INTERVAL;
+        self.acknowledge()
+    }
+
+    /// Bytes of bets.csv that are committed.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Whether bets.csv lacks rows that are committed, because there is no room for them.
+    pub fn lagging(&self) -> bool {
+        self.lag.is_some()
+    }
+
+    /// Tries to write what bets.csv lacks. Where there still is no room, the store goes on
+    /// [lagging](Self::lagging).
+    ///
+    /// # Errors
+    /// The disk failed, now or before.
+    pub fn catch_up(&mut self) -> Result<(), StoreError> {
+        self.check()?;
+        match self.redo() {
+            Err(e) if e.is_full() => Ok(()),
+            redone => self.settle(redone),
+        }
+    }
+
+    fn redo(&mut self) -> Result<(), StoreError> {
+        if let Some(from) = self.lag {
+            self.log.copy_rows(from, &self.bets, &mut self.buffer)?;
+            self.lag = None;
+        }
+        Ok(())
+    }
+
+    /// Reads committed bytes of bets.csv, from `from` on and never beyond `until`; returns how many. It is 0
+    /// only where `from` has come to `until`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is shorter than `until`. It is while the store [lags](Self::lagging).
+    pub fn read(&mut self, from: u64, until: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
+        let wanted = usize::try_from(until.saturating_sub(from)).unwrap_or(usize::MAX);
+        let length = buffer.len().min(wanted);
+        let count = self.bets.read(&mut buffer[..length], from)?;
+        if count < length {
+            let (path, length) = (self.bets.path().to_owned(), from + count as u64);
+            let durability = self.durability;
+            return Err(StoreError::Short {
+                path,
+                length,
+                stored: until,
+                durability,
+            });
+        }
+        Ok(count)
+    }
+
+    /// Ends in order: with a checkpoint, so that the next start has nothing to mend. To be called with
+    /// nothing staged.
+    ///
+    /// # Errors
+    /// The disk failed, now or before. What was committed stays so.
+    pub fn close(mut self, facts: impl IntoIterator<Item = Fact>) -> Result<(), StoreError> {
+        self.renew_log(facts, 0)
+    }
+
+    /// Whether the store can go on.
+    ///
+    /// # Errors
+    /// What ended it.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        self.failed.clone().map_or(Ok(()), Err)
+    }
+
+    /// After a failure nothing can be promised any more.
+    fn settle(&mut self, result: Result<(), StoreError>) -> Result<(), StoreError> {
+        if let Err(e) = &result {
+            self.failed = Some(e.clone());
+        }
+        result
+    }
+
+    /// Without room a request is refused, and so it is where the disk failed: that ends the turn.
+    fn grant(&mut self, made: Result<(), StoreError>) -> Result<(), NoSpace> {
+        match made {
+            Err(e) if e.is_full() => Err(e.no_space()),
+            made => self.settle(made).map_err(|e| e.no_space()),
+        }
+    }
+}
+
+fn sync<H: RandomAccess>(file: &Open<H>, durability: Durability) -> Result<(), StoreError> {
+    match durability {
+        Durability::Always => file.sync(),
+        Durability::Never => Ok(()),
+    }
+}
