@@ -27,9 +27,6 @@ use crate::store::{Event, Store, Ticket};
 use crate::stream::Stream;
 use crate::tls::TlsAcceptor;
 
-/// Bytes staged for the store beyond which the rest of the ready queue waits for the next turn.
-const TURN_BYTES: usize = 4 * 1024 * 1024;
-
 /// The longest time between two looks at the connections' timeouts.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -145,7 +142,9 @@ impl<S: Stream, D: Store> Hub<S, D> {
 
     /// Whether the next turn has something to do without a new event.
     pub fn has_work(&self) -> bool {
-        !self.ready.is_empty() || !self.stopping && self.service.drawing()
+        // Where a commit is waited for, an event will tell.
+        !self.ready.is_empty() && !self.service.is_full()
+            || !self.stopping && self.service.drawing()
     }
 
     /// When the next turn is due, event or not.
@@ -175,12 +174,16 @@ impl<S: Stream, D: Store> Hub<S, D> {
 
     /// Lets a store that is elsewhere move, and its connections go on with what it says.
     fn hear_store(&mut self, now: Instant) -> Result<(), D::Error> {
+        self.service.watch_draw(!self.held.is_empty());
         self.service.advance_store(now)?;
         while let Some(event) = self.service.poll_store() {
             match event {
                 Event::Read { agency, .. } => self.read(agency),
                 Event::Committed(ticket) => self.committed(ticket),
                 Event::Forgotten(agency) => self.forget(agency),
+                Event::Up(what) => report::store_up(&what),
+                Event::Down(why) => report::store_down(&why),
+                Event::Warning(what) => report::store_warning(&what),
             }
         }
         Ok(())
@@ -221,7 +224,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
 
     fn serve(&mut self) {
         for _ in 0..self.ready.len() {
-            if self.service.staged() >= TURN_BYTES {
+            if self.service.is_full() {
                 break;
             }
             let Some(slot) = self.ready.pop_front() else {

@@ -48,6 +48,8 @@ pub enum Draw {
 pub struct Lottery {
     /// 1 to this number take part; with 0 anyone does, and there is no draw.
     agencies: u32,
+    /// The largest agency whose bets can be kept.
+    largest: u32,
     accounts: BTreeMap<Agency, Account>,
     /// How many of agencies 1 to `agencies` have finished.
     finished: u32,
@@ -59,10 +61,16 @@ impl Lottery {
     pub fn new(agencies: u32) -> Self {
         Self {
             agencies,
+            largest: u32::MAX,
             accounts: BTreeMap::new(),
             finished: 0,
             drawn: None,
         }
+    }
+
+    /// Refuses agencies above this number: bets of them could not be kept.
+    pub fn limit_agencies(&mut self, largest: u32) {
+        self.largest = largest;
     }
 
     /// Adds a fact to the state. It was allowed when it happened and is not judged again, so that a
@@ -156,6 +164,10 @@ impl Lottery {
             return Ok(());
         }
         match self.agencies {
+            0 if agency.get() > self.largest => Err(Refusal::AgencyTooLarge {
+                agency,
+                largest: self.largest,
+            }),
             0 if took_part || self.accounts.len() < MAX_AGENCIES as usize => Ok(()),
             0 => Err(Refusal::TooManyAgencies),
             agencies => Err(Refusal::UnknownAgency { agency, agencies }),

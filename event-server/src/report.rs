@@ -62,7 +62,22 @@ pub fn store_opened(recovery: &dyn Display) {
     info!("action: open_store | result: success | recovered: {recovery}");
 }
 
-/// Something about the stored files that an operator should know.
+/// The store that is elsewhere can be reached.
+pub fn store_up(what: &str) {
+    info!("action: open_store | result: success | {}", Escaped(what));
+}
+
+/// The store that is elsewhere cannot be reached, or not be used; it is tried again.
+pub fn store_down(why: &str) {
+    failure("open_store", || {
+        error!(
+            "action: open_store | result: fail | error: {}",
+            Escaped(why)
+        );
+    });
+}
+
+/// Something about the store that an operator should know.
 pub fn store_warning(warning: &dyn Display) {
     warn!("action: open_store | result: in_progress | warning: {warning}");
 }

@@ -59,7 +59,8 @@ impl<D: Store> Service<D> {
     ///
     /// # Errors
     /// The store failed: it could not begin a new log.
-    pub fn new(lottery: Lottery, store: D, winner: Number) -> Result<Self, D::Error> {
+    pub fn new(mut lottery: Lottery, store: D, winner: Number) -> Result<Self, D::Error> {
+        lottery.limit_agencies(D::MAX_AGENCY);
         let (carriers, results) = (HashMap::new(), Results::Unknown);
         let mut service = Self {
             lottery,
@@ -347,9 +348,9 @@ impl<D: Store> Service<D> {
         }
     }
 
-    /// Bytes staged in this turn.
-    pub fn staged(&self) -> usize {
-        self.store.staged()
+    /// Whether so much is staged that the rest has to wait for a commit.
+    pub fn is_full(&self) -> bool {
+        self.store.is_full()
     }
 
     /// Makes the turn durable, or begins to. After an error nothing may be answered.
@@ -427,14 +428,14 @@ impl<D: Store> Service<D> {
     /// it concerns do not.
     pub fn poll_store(&mut self) -> Option<Event> {
         let event = self.store.poll()?;
-        match event {
+        match &event {
             Event::Read {
                 agency,
                 stored,
                 finished,
-            } => self.lottery.replace(agency, stored, finished),
-            Event::Forgotten(agency) => self.lottery.forget(agency),
-            Event::Committed(_) => {}
+            } => self.lottery.replace(*agency, *stored, *finished),
+            Event::Forgotten(agency) => self.lottery.forget(*agency),
+            Event::Committed(_) | Event::Up(_) | Event::Down(_) | Event::Warning(_) => {}
         }
         Some(event)
     }

@@ -61,6 +61,12 @@ pub enum Event {
     /// What was staged for this agency is not stored, or nobody knows whether it is: no reply that depends on it may
     /// leave, and what was known of the agency is known no longer.
     Forgotten(Agency),
+    /// The store can be reached. What is worth a line in the log: which it is, and what it promises.
+    Up(String),
+    /// It cannot be reached, or not be used: why. It is tried again.
+    Down(String),
+    /// Something that an operator should know.
+    Warning(String),
 }
 
 /// The draw, done and durable.
@@ -129,6 +135,9 @@ pub trait Store {
     /// Why the store cannot go on. It is final: the server stops.
     type Error: std::error::Error + Send + Sync + 'static;
 
+    /// The largest agency that it can keep bets of.
+    const MAX_AGENCY: u32 = u32::MAX;
+
     /// Whether requests of this agency can be judged. Where others may have changed what is stored of it, it is read
     /// first.
     fn know(&mut self, _agency: Agency, _freshness: Freshness) -> Knowledge {
@@ -157,8 +166,8 @@ pub trait Store {
     /// There is no room. Nothing has changed.
     fn record(&mut self, fact: Fact) -> Result<(), NoSpace>;
 
-    /// Bytes that are staged and not yet on their way.
-    fn staged(&self) -> usize;
+    /// Whether so much is staged that the rest has to wait for a commit.
+    fn is_full(&self) -> bool;
 
     /// Makes durable what is staged, or begins to. `facts` gives what the state adds up to, with all that is staged:
     /// a store that keeps a log begins a new one with it from time to time.

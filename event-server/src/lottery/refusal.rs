@@ -19,6 +19,13 @@ pub enum Refusal {
     },
     /// Anyone may take part, but [`MAX_AGENCIES`] do already.
     TooManyAgencies,
+    /// Anyone may take part, but bets of this agency cannot be kept.
+    AgencyTooLarge {
+        /// Who asked.
+        agency: Agency,
+        /// The largest agency whose bets can be kept.
+        largest: u32,
+    },
     /// The agency has said that no more bets will come.
     Finished(Agency),
     /// The draw is done.
@@ -45,6 +52,9 @@ impl fmt::Display for Refusal {
         match self {
             Self::UnknownAgency { agency, agencies } => {
                 write!(f, "agency {agency} takes no part, agencies 1 to {agencies} do")
+            }
+            Self::AgencyTooLarge { agency, largest } => {
+                write!(f, "agency {agency} is above {largest}, the largest whose bets this store can keep")
             }
             Self::TooManyAgencies => write!(f, "{MAX_AGENCIES} agencies take part already, no other can"),
             Self::Finished(agency) => write!(f, "agency {agency} has finished, its bets are closed"),

@@ -100,6 +100,9 @@ pub use self::wal_store::WalStore;
 use super::{Draft, DrawStep, NoSpace, Store};
 use crate::fact::Fact;
 
+/// Bytes staged for a turn beyond which the rest of the ready connections waits for the next.
+const MAX_STAGED: usize = 4 * 1024 * 1024;
+
 /// bets.csv with its log, and the draw over it.
 pub struct LocalStore<F: Files> {
     wal: WalStore<F>,
@@ -165,8 +168,8 @@ impl<F: Files> Store for LocalStore<F> {
         self.wal.record(fact)
     }
 
-    fn staged(&self) -> usize {
-        self.wal.staged()
+    fn is_full(&self) -> bool {
+        self.wal.staged() >= MAX_STAGED
     }
 
     fn commit<I>(&mut self, facts: impl FnOnce() -> I) -> Result<(), StoreError>
