@@ -334,14 +334,6 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// The agency whose being read it waits for.
-    pub fn reads(&self) -> Option<Agency> {
-        match self.state {
-            State::Reading(agency) => Some(agency),
-            _ => None,
-        }
-    }
-
     /// Nobody knows what is stored of this agency. A connection that speaks for it, or owes a reply about it, closes
     /// without one; says whether it is one.
     pub fn forget(&mut self, agency: Agency) -> bool {

@@ -65,6 +65,8 @@ struct Entry<S> {
     buffered: usize,
     /// The order of the last query that it held.
     hold: u64,
+    /// The agency whose being read it waits for.
+    reading: Option<Agency>,
 }
 
 impl<S: Stream, D: Store> Hub<S, D> {
@@ -117,6 +119,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
             queued: false,
             buffered: 0,
             hold: 0,
+            reading: None,
         });
         self.next_sweep.get_or_insert(now + self.sweep_period());
         self.mark(id.slot, true, true, false);
@@ -189,11 +192,19 @@ impl<S: Stream, D: Store> Hub<S, D> {
         Ok(())
     }
 
+    fn await_read(&mut self, agency: Agency, slot: usize) {
+        if let Some(entry) = self.connections.get_mut(slot) {
+            entry.reading = Some(agency);
+            self.reading.insert((agency, slot));
+        }
+    }
+
     fn read(&mut self, agency: Agency) {
         let waiting = self.reading.range((agency, 0)..=(agency, usize::MAX));
         for (_, slot) in waiting.copied().collect::<Vec<_>>() {
             self.reading.remove(&(agency, slot));
             if let Some(entry) = self.connections.get_mut(slot) {
+                entry.reading = None;
                 entry.connection.read(agency);
                 self.enqueue(slot);
             }
@@ -244,7 +255,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
                 Served::Done => {}
                 Served::Held(agency) => self.hold(agency, slot),
                 Served::Fences(older) => self.fence(older),
-                Served::Reading(agency) => _ = self.reading.insert((agency, slot)),
+                Served::Reading(agency) => self.await_read(agency, slot),
             }
             let waiting = self.connections.get(slot);
             if let Some(ticket) = waiting.and_then(|entry| entry.connection.ticket()) {
@@ -350,10 +361,11 @@ impl<S: Stream, D: Store> Hub<S, D> {
             mut connection,
             buffered,
             hold,
+            reading,
             ..
         } = self.connections.remove(slot);
         self.buffered -= buffered;
-        if let Some(agency) = connection.reads() {
+        if let Some(agency) = reading {
             self.reading.remove(&(agency, slot));
         }
         if let Some(agency) = connection.session().agency() {

@@ -3,7 +3,7 @@
 //! Bets and facts are staged; a commit makes all that was staged durable, at once or later; a store that is elsewhere
 //! says through [`Store::poll`] when that was. Until then nobody may be told that anything of it is stored.
 //!
-//! | | [`local`] | a database |
+//! | | [`local`] | [`postgres`] |
 //! |---|---|---|
 //! | knows every agency | from the start | once it was read |
 //! | a commit is done | when the call returns | when the database has said so |
@@ -20,6 +20,7 @@ use crate::fact::{Fact, Source};
 use crate::tally::Tally;
 
 pub mod local;
+pub mod postgres;
 
 /// Names what was staged up to a commit: a reply with this ticket may leave once the store has
 /// [committed](Event::Committed) it. Tickets grow.

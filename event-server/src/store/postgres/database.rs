@@ -1,0 +1,112 @@
+//! What the store asks of a database, one query at a time, and what it is told.
+//!
+//! The queries are values, not SQL: the link to a real PostgreSQL writes them as SQL, and the simulation of the tests
+//! carries them out on tables in memory, with the delays, conflicts and losses that it likes.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Instant;
+
+use frame::{Agency, Number};
+
+use super::account::Account;
+use super::group::Part;
+
+/// One query, and one transaction.
+#[derive(Debug)]
+pub enum Query<'a> {
+    /// The rows of highest version of these agencies: an [`Answer::Account`] for each that has one.
+    Read(&'a BTreeSet<Agency>),
+    /// Appends these parts, all of them or none. With no part, only commits: what was read before counts then.
+    Append(&'a [&'a Part]),
+    /// How many agencies have finished, and whether somebody has drawn: one [`Answer::Progress`].
+    Look,
+    /// Draws, with this winner, where all agencies have finished and nobody has drawn; commits, so that what is told
+    /// counts. One [`Answer::Winner`] where there is a draw, and an [`Answer::Won`] for each bet that won, in the
+    /// order of the bets.
+    Draw(Number),
+}
+
+/// What a database tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It can be asked. What is worth a line in the log.
+    Up(String),
+    /// Something that an operator should know.
+    Warning(String),
+    /// The session is lost, or there never was one: why. Of the query under way nobody knows whether it was carried
+    /// out. It is tried again.
+    Down(String),
+    /// An agency's state.
+    Account(Agency, Account),
+    /// How the lottery stands.
+    Progress {
+        /// Every agency has finished.
+        all_finished: bool,
+        /// The draw is done.
+        drawn: bool,
+    },
+    /// The number that was drawn.
+    Winner(Number),
+    /// A bet that won: its agency and document.
+    Won(Agency, Vec<u8>),
+    /// The query under way is done, and durable.
+    Done,
+    /// The query under way failed, and nothing of it is stored.
+    Failed(Failure),
+    /// Another central says that an agency has finished, or that the draw is done.
+    Notified,
+}
+
+/// Why a query stored nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// A version exists, or the database asks to try again.
+    Conflict,
+    /// There is no space: what the database says.
+    NoSpace(String),
+    /// Anything else: what the database says.
+    Other(String),
+}
+
+/// Why a database can never be used as it is configured: the central stops. Displays as one sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable(pub String);
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unusable {}
+
+/// A database behind a session that connects again by itself. Nothing waits.
+pub trait Database {
+    /// Whether a query may be [submitted](Self::submit): there is a session, and nothing is under way.
+    fn is_idle(&self) -> bool;
+
+    /// Sends a query. To be called only where it [is idle](Self::is_idle).
+    fn submit(&mut self, query: &Query<'_>);
+
+    /// The next thing that it tells.
+    fn poll(&mut self) -> Option<Answer>;
+
+    /// Sets the bits that an event of its stream brings.
+    fn mark(&mut self, readable: bool, writable: bool, dead: bool);
+
+    /// Moves what can move without waiting.
+    ///
+    /// # Errors
+    /// It can never be used as it is configured.
+    fn advance(&mut self, now: Instant) -> Result<(), Unusable>;
+
+    /// When [`advance`](Self::advance) is due, event or not.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// Gives the session up, because of this, and connects again after a pause. An [`Answer::Down`] follows.
+    fn give_up(&mut self, why: String);
+
+    /// Says goodbye, as far as that can be done at once.
+    fn close(&mut self);
+}

@@ -1,0 +1,176 @@
+//! What is staged between two commits: for each agency its new state and the rows that lead to it.
+//!
+//! ```text
+//! agency 1   version 18, 12,000 bets   | tuple | tuple | …       one row of `commits`, and rows of `bets`
+//! agency 4   version 7, finished       |                         a row of `commits` alone
+//! depends    agency 2                                            replies wait, nothing is stored
+//! ```
+//!
+//! A group becomes one transaction. Where another central was faster with one of the versions, each [`Part`] becomes a
+//! transaction of its own, so that one agency that is served twice costs nobody else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use frame::Agency;
+
+use super::account::Account;
+use crate::store::Ticket;
+
+/// What one agency adds to a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Whose.
+    pub agency: Agency,
+    /// Its state when this is stored; the version is one above the last.
+    pub account: Account,
+    /// Its new bets, as binary COPY tuples.
+    pub rows: Vec<u8>,
+}
+
+/// A group under way or being gathered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Group {
+    /// What replies that depend on it wait for.
+    pub ticket: Ticket,
+    parts: BTreeMap<Agency, Part>,
+    /// Agencies about which something is to be told that was only read: a commit has to follow before it counts.
+    depends: BTreeSet<Agency>,
+    bytes: usize,
+}
+
+impl Group {
+    /// An empty group.
+    pub(super) fn new(ticket: Ticket) -> Self {
+        Self {
+            ticket,
+            parts: BTreeMap::new(),
+            depends: BTreeSet::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Whether there is nothing to commit.
+    pub(super) fn is_empty(&self) -> bool {
+        self.parts.is_empty() && self.depends.is_empty()
+    }
+
+    /// Bytes of rows.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether replies about this agency wait for this group.
+    pub(super) fn concerns(&self, agency: Agency) -> bool {
+        self.parts.contains_key(&agency) || self.depends.contains(&agency)
+    }
+
+    /// Notes that something is to be told about this agency that was only read.
+    pub(super) fn depend(&mut self, agency: Agency) {
+        self.depends.insert(agency);
+    }
+
+    /// Adds to an agency's part: its state now, and new rows.
+    pub(super) fn add(&mut self, agency: Agency, account: &mut Account, rows: &[u8]) {
+        let part = self.parts.entry(agency).or_insert_with(|| {
+            account.version += 1;
+            Part {
+                agency,
+                account: Account::default(),
+                rows: Vec::new(),
+            }
+        });
+        part.account = account.clone();
+        part.rows.extend_from_slice(rows);
+        self.bytes += rows.len();
+    }
+
+    /// The parts, in the order of their agencies.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &Part> + Clone {
+        self.parts.values()
+    }
+
+    /// The agencies about which something is to be told that was only read.
+    pub(super) fn depends(&self) -> &BTreeSet<Agency> {
+        &self.depends
+    }
+
+    /// The parts alone.
+    pub(super) fn into_parts(self) -> impl Iterator<Item = Part> {
+        self.parts.into_values()
+    }
+
+    /// All agencies whose replies wait for it.
+    pub(super) fn agencies(&self) -> BTreeSet<Agency> {
+        let parts = self.parts.keys().copied();
+        parts.chain(self.depends.iter().copied()).collect()
+    }
+
+    /// Takes out what belongs to an agency.
+    pub(super) fn remove(&mut self, agency: Agency) {
+        self.depends.remove(&agency);
+        if let Some(part) = self.parts.remove(&agency) {
+            self.bytes -= part.rows.len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::{Fact, Source};
+    use frame::MessageId;
+
+    fn agency(number: u32) -> Agency {
+        Agency::new(number).unwrap()
+    }
+
+    fn batch(number: u32, bets: u32) -> Fact {
+        Fact::Batch {
+            agency: agency(number),
+            source: Source::Plain,
+            id: MessageId([0; 16]),
+            bets,
+        }
+    }
+
+    #[test]
+    fn an_agencys_batches_in_one_group_are_one_version_and_the_next_group_is_the_next() {
+        let mut account = Account {
+            version: 4,
+            bets: 10,
+            ..Account::default()
+        };
+        let mut group = Group::new(Ticket(1));
+        for rows in [&b"ab"[..], b"c"] {
+            account.apply(&batch(1, 2));
+            group.add(agency(1), &mut account, rows);
+        }
+        account.apply(&Fact::Finished { agency: agency(1) });
+        group.add(agency(1), &mut account, b"");
+        let part = group.parts().next().unwrap();
+        assert_eq!((part.account.version, part.account.bets), (5, 14));
+        assert_eq!((&part.rows[..], part.account.finished), (&b"abc"[..], true));
+
+        let mut next = Group::new(Ticket(2));
+        next.add(agency(1), &mut account, b"");
+        let part = next.parts().next().unwrap();
+        assert_eq!(part.account.version, 6);
+    }
+
+    #[test]
+    fn what_is_taken_out_of_a_group_leaves_nothing_behind() {
+        let (mut one, mut two) = (Account::default(), Account::default());
+        let mut group = Group::new(Ticket(1));
+        group.add(agency(1), &mut one, b"abc");
+        group.add(agency(2), &mut two, b"de");
+        group.depend(agency(1));
+        group.depend(agency(3));
+        assert_eq!(group.agencies().len(), 3);
+        group.remove(agency(1));
+        assert!(!group.concerns(agency(1)));
+        assert_eq!(group.bytes(), 2);
+        group.remove(agency(2));
+        group.remove(agency(3));
+        assert!(group.is_empty());
+    }
+}

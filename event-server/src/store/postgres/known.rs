@@ -1,0 +1,150 @@
+//! What this central knows of the agencies, and how sure it is.
+//!
+//! ```text
+//!                 read                      a later commit is done
+//! (nothing) ---> Reading ---> Known, unconfirmed ---> Known, confirmed
+//!                  ^                                       |
+//!                  +---- asked for anew, or the session was lost: Stale
+//! ```
+//!
+//! What was read is not yet known for certain: a primary that has lost its replicas shows rows that may not survive. It
+//! counts once a later commit of the same session was acknowledged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use frame::Agency;
+
+use super::account::Account;
+
+/// The most agencies that are kept: where anyone may take part, anyone may ask for any.
+const MAX_KNOWN: usize = 65_536;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Certainty {
+    /// Being read, or to be read.
+    Reading,
+    /// Read, and not yet followed by a commit.
+    Unconfirmed,
+    /// A later commit was acknowledged.
+    Confirmed,
+    /// Of an earlier session: it may be true.
+    Stale,
+}
+
+#[derive(Debug)]
+struct Entry {
+    account: Account,
+    certainty: Certainty,
+}
+
+/// The agencies that were ever asked for, as this central knows them.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    agencies: BTreeMap<Agency, Entry>,
+    /// To be read.
+    wanted: BTreeSet<Agency>,
+}
+
+/// What an agency's having been read means for those who knew it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// It is as it was, or nothing was known.
+    Unchanged,
+    /// Another central has changed it since: who speaks for it here knows something else.
+    Changed,
+}
+
+impl Known {
+    /// The agency's state, where it is known in this session; `true`: a later commit was acknowledged.
+    pub(super) fn get(&mut self, agency: Agency) -> Option<(&mut Account, bool)> {
+        let entry = self.agencies.get_mut(&agency)?;
+        match entry.certainty {
+            Certainty::Confirmed => Some((&mut entry.account, true)),
+            Certainty::Unconfirmed => Some((&mut entry.account, false)),
+            Certainty::Reading | Certainty::Stale => None,
+        }
+    }
+
+    /// Has the agency read, anew where it is known. Where very many are known, those that are not `needed` are
+    /// dropped: they are read again when they are asked for.
+    pub(super) fn want(&mut self, agency: Agency, needed: impl Fn(Agency) -> bool) {
+        if self.agencies.len() >= MAX_KNOWN {
+            self.agencies
+                .retain(|agency, entry| needed(*agency) || entry.certainty == Certainty::Reading);
+        }
+        self.want_again(agency);
+    }
+
+    /// Has an agency read that was being read.
+    pub(super) fn want_again(&mut self, agency: Agency) {
+        self.wanted.insert(agency);
+        if let Some(entry) = self.agencies.get_mut(&agency) {
+            entry.certainty = Certainty::Reading;
+        }
+    }
+
+    /// At most `most` agencies that are to be read now; they are no longer wanted.
+    pub(super) fn take_wanted(
+        &mut self,
+        most: usize,
+        may: impl Fn(Agency) -> bool,
+    ) -> BTreeSet<Agency> {
+        let wanted = self.wanted.iter().copied();
+        let taken: BTreeSet<Agency> = wanted.filter(|agency| may(*agency)).take(most).collect();
+        self.wanted.retain(|agency| !taken.contains(agency));
+        taken
+    }
+
+    /// The agency was read.
+    pub(super) fn read(&mut self, agency: Agency, account: Account) -> Read {
+        let certainty = Certainty::Unconfirmed;
+        let before = self.agencies.insert(
+            agency,
+            Entry {
+                account: account.clone(),
+                certainty,
+            },
+        );
+        match before {
+            Some(entry) if entry.account != account => Read::Changed,
+            _ => Read::Unchanged,
+        }
+    }
+
+    /// A commit was acknowledged that followed all that these agencies' reads had shown.
+    pub(super) fn confirm(&mut self, agencies: &[Agency]) {
+        for agency in agencies {
+            if let Some(entry) = self.agencies.get_mut(agency)
+                && entry.certainty == Certainty::Unconfirmed
+            {
+                entry.certainty = Certainty::Confirmed;
+            }
+        }
+    }
+
+    /// The agencies that a commit which begins now will confirm.
+    pub(super) fn unconfirmed(&self) -> Vec<Agency> {
+        let unconfirmed = |(agency, entry): (&Agency, &Entry)| {
+            (entry.certainty == Certainty::Unconfirmed).then_some(*agency)
+        };
+        self.agencies.iter().filter_map(unconfirmed).collect()
+    }
+
+    /// Nothing is known of the agency any more.
+    pub(super) fn forget(&mut self, agency: Agency) {
+        self.agencies.remove(&agency);
+    }
+
+    /// The session was lost: what is known may be out of date, and what was being read is to be read again.
+    pub(super) fn session_lost(&mut self) {
+        for (agency, entry) in &mut self.agencies {
+            match entry.certainty {
+                Certainty::Unconfirmed | Certainty::Confirmed => {
+                    entry.certainty = Certainty::Stale;
+                }
+                Certainty::Reading => _ = self.wanted.insert(*agency),
+                Certainty::Stale => {}
+            }
+        }
+    }
+}

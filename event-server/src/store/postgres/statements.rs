@@ -1,0 +1,239 @@
+//! The SQL of a lottery that is under way: what is read, appended and drawn. Creating the tables is `schema`'s.
+//!
+//! Every text is one simple query; several statements in it are one implicit transaction. Kept to SQL that
+//! CockroachDB and YugabyteDB speak too, but for `notify`, which they may lack: its loss costs a second.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use frame::{Agency, Number};
+
+use super::account::{Account, parse_source, source_text};
+use super::group::Part;
+use super::quote::{identifier, literal};
+
+/// Columns of `bets`, in the order of a binary COPY tuple.
+const BETS: &str = "agency, seq, first_name, last_name, document, birthdate, number";
+
+/// The statements of one lottery, spoken by one central.
+#[derive(Clone, Debug)]
+pub(super) struct Statements {
+    /// The schema, quoted.
+    schema: String,
+    /// This central's name, quoted as a value.
+    central: String,
+    /// The channel that tells the centrals to look again, quoted.
+    channel: String,
+    agencies: u32,
+}
+
+impl Statements {
+    /// Those of the lottery of agencies 1 to `agencies` in this schema.
+    pub(super) fn new(schema: &str, central: &str, agencies: u32) -> Self {
+        Self {
+            schema: identifier(schema),
+            central: literal(central),
+            channel: identifier(&format!("{schema}.draw")),
+            agencies,
+        }
+    }
+
+    /// Begins to listen to the channel that tells of finished agencies and of the draw.
+    pub(super) fn listen(&self) -> String {
+        format!("listen {}", self.channel)
+    }
+
+    /// The highest version of each of these agencies: `agency, version, upload, batched, bets, finished`. Agencies
+    /// without a row are left out.
+    pub(super) fn read(&self, agencies: &BTreeSet<Agency>) -> String {
+        let schema = &self.schema;
+        let mut sql = String::new();
+        for agency in agencies {
+            if !sql.is_empty() {
+                sql.push_str(" union all ");
+            }
+            let _ = write!(
+                sql,
+                "(select agency, version, upload, batched, bets, finished from {schema}.commits \
+                 where agency = {agency} order by version desc limit 1)"
+            );
+        }
+        sql
+    }
+
+    /// Appends these parts; where any has rows, a binary COPY of `bets` is the last statement.
+    pub(super) fn append<'p>(&self, parts: impl Iterator<Item = &'p Part> + Clone) -> String {
+        let Self {
+            schema, central, ..
+        } = self;
+        let mut sql = String::new();
+        for (i, part) in parts.clone().enumerate() {
+            sql += &match i {
+                0 => format!(
+                    "insert into {schema}.commits \
+                     (agency, version, upload, batched, bets, finished, central, at) values "
+                ),
+                _ => ", ".to_owned(),
+            };
+            let Account {
+                version,
+                source,
+                batched,
+                bets,
+                finished,
+            } = &part.account;
+            let upload = source.map_or("null".to_owned(), |source| literal(&source_text(source)));
+            let agency = part.agency;
+            let _ = write!(
+                sql,
+                "({agency}, {version}, {upload}, {batched}, {bets}, {finished}, {central}, now())"
+            );
+        }
+        if parts.clone().any(|part| part.account.finished) {
+            let _ = write!(sql, "; notify {}", self.channel);
+        }
+        if parts.clone().any(|part| !part.rows.is_empty()) {
+            let _ = write!(
+                sql,
+                "; copy {schema}.bets ({BETS}) from stdin (format binary)"
+            );
+        }
+        sql
+    }
+
+    /// A commit that stores nothing of the lottery: once it is done, what was read before counts.
+    pub(super) fn barrier(&self) -> String {
+        let Self {
+            schema, central, ..
+        } = self;
+        format!("update {schema}.centrals set seen = now() where name = {central}")
+    }
+
+    /// How many agencies have finished, and the number that was drawn: `finished, winner`.
+    pub(super) fn look(&self) -> String {
+        let Self {
+            schema, agencies, ..
+        } = self;
+        format!(
+            "select (select count(*) from (select agency from {schema}.commits \
+             where finished and agency between 1 and {agencies} group by agency) f), \
+             (select winner from {schema}.draw)"
+        )
+    }
+
+    /// Draws where all agencies have finished and nobody has drawn, and tells the result: a row `winner`, if there is
+    /// a draw, then the winners as rows `agency, document` in the order of the bets. Its commit is the barrier
+    /// after which that counts.
+    pub(super) fn draw(&self, winner: Number) -> String {
+        let Self {
+            schema,
+            central,
+            channel,
+            agencies,
+        } = self;
+        format!(
+            "insert into {schema}.draw (id, winner, at, central) \
+             select 1, {winner}, now(), {central} where {agencies} > 0 and {agencies} = \
+             (select count(*) from (select agency from {schema}.commits \
+             where finished and agency between 1 and {agencies} group by agency) f) \
+             on conflict do nothing; \
+             select winner from {schema}.draw; \
+             select agency, document from {schema}.bets \
+             where number = (select winner from {schema}.draw) order by agency, seq; \
+             {barrier}; notify {channel}",
+            barrier = self.barrier()
+        )
+    }
+}
+
+/// A row of [`Statements::read`], its columns as text; `None` where it is no such row.
+pub(super) fn parse_account(columns: &[Option<&[u8]>]) -> Option<(Agency, Account)> {
+    let &[
+        Some(agency),
+        Some(version),
+        upload,
+        Some(batched),
+        Some(bets),
+        Some(finished),
+    ] = columns
+    else {
+        return None;
+    };
+    let account = Account {
+        version: parse(version)?,
+        source: match upload {
+            Some(upload) => Some(parse_source(upload)?),
+            None => None,
+        },
+        batched: parse(batched)?,
+        bets: parse(bets)?,
+        finished: finished == b"t",
+    };
+    Some((Agency::parse(agency).ok()?, account))
+}
+
+/// A number in decimal digits.
+pub(super) fn parse<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::Source;
+    use frame::UploadId;
+
+    fn statements() -> Statements {
+        Statements::new("it's \"mine\"", "a'b", 5)
+    }
+
+    fn part(agency: u32, finished: bool, rows: &[u8]) -> Part {
+        Part {
+            agency: Agency::new(agency).unwrap(),
+            account: Account {
+                version: 18,
+                source: Some(Source::Upload(UploadId([0xab; 16]))),
+                batched: 3,
+                bets: 4,
+                finished,
+            },
+            rows: rows.to_vec(),
+        }
+    }
+
+    #[test]
+    fn names_are_quoted_wherever_they_stand() {
+        let sql = statements().append([part(1, true, b"x")].iter());
+        assert!(
+            sql.starts_with("insert into \"it's \"\"mine\"\"\".commits "),
+            "{sql}"
+        );
+        assert!(sql.contains("'a''b', now())"), "{sql}");
+        assert!(sql.contains("notify \"it's \"\"mine\"\".draw\""), "{sql}");
+    }
+
+    #[test]
+    fn a_copy_is_the_last_statement_and_stands_only_where_there_are_rows() {
+        let (with, without) = (part(1, false, b"x"), part(4, false, b""));
+        let sql = statements().append([with, without.clone()].iter());
+        assert!(sql.ends_with("from stdin (format binary)"), "{sql}");
+        assert!(!statements().append([without].iter()).contains("copy"));
+    }
+
+    #[test]
+    fn an_agencys_row_is_read_as_it_was_appended() {
+        let account = part(1, true, b"").account;
+        let upload = "ab".repeat(16);
+        let row = ["7", "18", &upload, "3", "4", "t"].map(|text| Some(text.as_bytes()));
+        assert_eq!(
+            parse_account(&row),
+            Some((Agency::new(7).unwrap(), account))
+        );
+        let mut none = row;
+        none[2] = None;
+        assert_eq!(parse_account(&none).unwrap().1.source, None);
+        none[2] = Some(b"neither");
+        assert_eq!(parse_account(&none), None);
+        assert_eq!(parse_account(&row[1..]), None);
+    }
+}
