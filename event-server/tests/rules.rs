@@ -175,7 +175,13 @@ fn arrows_go_down_from_main_to_server_to_hub_to_service_to_store() {
 #[test]
 fn no_two_files_import_each_other() {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for member in ["event-server", "frame", "batch-client", "fixtures", "benches"] {
+    for member in [
+        "event-server",
+        "frame",
+        "batch-client",
+        "fixtures",
+        "benches",
+    ] {
         fixtures::imports::assert_no_circles(workspace.join(member));
     }
 }

@@ -35,6 +35,46 @@ impl Folder {
     }
 }
 
+/// A folder whose files are only read, beside a server that may be running there.
+#[derive(Debug)]
+pub struct ReadOnlyFolder(pub PathBuf);
+
+impl Files for ReadOnlyFolder {
+    type File = File;
+
+    fn folder(&self) -> &Path {
+        &self.0
+    }
+
+    fn open(&mut self, name: Name) -> io::Result<Option<File>> {
+        match File::open(self.0.join(name.as_str())) {
+            Ok(file) => Ok(Some(file)),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn create(&mut self, _name: Name) -> io::Result<File> {
+        Err(ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn rename(&mut self, _from: Name, _to: Name) -> io::Result<()> {
+        Err(ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn remove(&mut self, _name: Name) -> io::Result<()> {
+        Err(ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Err(ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn salt(&mut self) -> u64 {
+        0
+    }
+}
+
 /// Makes the folder where it is not there, each name durable in the folder above it.
 fn create(path: &Path) -> io::Result<()> {
     match (

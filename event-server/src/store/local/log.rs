@@ -187,12 +187,12 @@ impl<H: RandomAccess> Log<H> {
     }
 
     /// Reads the record at the log's end, if a whole one stands there, and moves the end behind it. Its rows,
-    /// which belong at `position`, are added to `rows`; its facts are handed to `replay`.
+    /// which belong at `position`, are handed to `rows` in pieces; its facts to `replay`.
     pub(super) fn next(
         &mut self,
         position: u64,
         buffer: &mut [u8; CHUNK],
-        rows: &mut Hasher,
+        rows: impl FnMut(&[u8]) -> Result<(), StoreError>,
         replay: impl FnMut(&Fact),
     ) -> Result<Option<Header>, StoreError> {
         let Some((header, end)) = self.whole_record(self.end, buffer)? else {
@@ -205,7 +205,8 @@ impl<H: RandomAccess> Log<H> {
             });
         }
         let begin = self.end + HEADER as u64;
-        self.file.digest(begin, begin + header.rows, buffer, rows)?;
+        self.file
+            .for_each(begin, begin + header.rows, buffer, rows)?;
         self.each_fact(begin + header.rows, end, buffer, replay)?;
         self.last = self.end;
         self.end = end;

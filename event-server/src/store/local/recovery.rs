@@ -197,7 +197,11 @@ impl<F: Files> Found<F> {
         log.facts(buffer, &mut replay)?;
         let mut position = log.head.length;
         let mut crc = Hasher::new_with_initial(log.head.bets_crc);
-        while let Some(turn) = log.next(position, buffer, &mut crc, &mut replay)? {
+        let mut add = |rows: &[u8]| {
+            crc.update(rows);
+            Ok(())
+        };
+        while let Some(turn) = log.next(position, buffer, &mut add, &mut replay)? {
             position += turn.rows;
             recovery.turns += 1;
         }
