@@ -1,27 +1,27 @@
 //! How long to pause before the next try, and when to give up.
 //!
-//! Pauses grow and hold some chance, so that five agencies do not knock at once. They start over only with
-//! progress. What counts against the limit is time without a sign of life: a server that answers, or
-//! rightly holds an answer back, may take as long as it likes. Reads no clock: it is told what time it is.
+//! Pauses grow, and are partly random, so that many agencies do not connect at the same moment. Only progress makes them
+//! short again. Only the time in which nothing comes from the server counts against the limit: a server that answers, or
+//! that holds a winners query, may take any time. Reads no clock: the caller says what time it is.
 
 use std::time::{Duration, Instant};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// The backoff of one client with one server.
+/// The pauses and the remaining time of one client.
 #[derive(Debug)]
 pub struct Backoff {
     limit: Duration,
-    /// The longest that the next pause may be.
+    /// The upper bound of the next pause.
     pause: Duration,
-    /// Time without a sign of life, up to `since`.
+    /// The time up to `since` in which nothing came from the server.
     spent: Duration,
     since: Instant,
 }
 
 impl Backoff {
-    /// Backoff for `limit` without progress.
+    /// Begins; gives up after `limit` without progress.
     pub fn new(limit: Duration, now: Instant) -> Self {
         Self {
             limit,
@@ -31,25 +31,25 @@ impl Backoff {
         }
     }
 
-    /// The server lives, or owes nothing: the time up to now does not count.
+    /// Something came from the server, or nothing was due: the time up to now does not count.
     pub fn sign_of_life(&mut self, now: Instant) {
         self.since = now;
     }
 
-    /// The last sign of life, or the end of the last pause.
+    /// When something came last, or when the last pause ends.
     pub fn since(&self) -> Instant {
         self.since
     }
 
-    /// There was progress: everything starts over.
+    /// There was progress: pauses and limit begin anew.
     pub fn progress(&mut self, now: Instant) {
         *self = Self::new(self.limit, now);
     }
 
-    /// A try failed: how long to pause before the next one, or else how long it was tried in vain.
+    /// An attempt failed; returns how long to pause before the next one.
     ///
     /// # Errors
-    /// The limit is reached.
+    /// The limit is reached; the error is the time that was spent.
     pub fn failed(&mut self, now: Instant, rng: &mut fastrand::Rng) -> Result<Duration, Duration> {
         self.spent += now.saturating_duration_since(self.since);
         if self.spent >= self.limit {
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn only_progress_starts_over_but_a_living_server_costs_nothing() {
+    fn only_progress_begins_anew_and_time_with_a_server_that_answers_does_not_count() {
         let mut rng = fastrand::Rng::with_seed(1);
         let mut now = Instant::now();
         let mut backoff = Backoff::new(Duration::from_secs(10), now);

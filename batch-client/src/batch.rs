@@ -1,9 +1,9 @@
-//! The agency file, checked once and then cut into batches.
+//! The agency file: checked once, then divided into batches.
 //!
-//! In come the bytes of any reader, twice: a [`Scan`] says whether every row is a bet, how many there are and
-//! what the file's upload is called; [`Batches`] then gives the payloads, each closed by a number of bets or
-//! by the bytes of a frame, whichever comes first. Joined, the batches are the file's rows in their order.
-//! Holds one batch at a time, allocates nothing per bet, opens no file and knows no server.
+//! The bytes of the file come in twice, from any reader. A [`Scan`] finds out whether every row is a bet, how many there
+//! are, and the name of the file's upload. [`Batches`] then gives the payloads: each is closed by a number of bets or by
+//! the size of a frame, whichever comes first. All batches together are the rows of the file, in their order. Holds one
+//! batch at a time, allocates nothing per bet, opens no file and knows no server.
 
 use std::io::{self, Read};
 
@@ -12,32 +12,32 @@ use md5::{Digest, Md5};
 
 use crate::rows::{BadRow, Fault, RowError, Rows};
 
-/// How many bad rows are told one by one.
-pub const TOLD: usize = 100;
+/// How many bad rows are reported one by one.
+pub const MAX_REPORTED: usize = 100;
 
-/// The most bytes that the payload of a batch may have.
+/// How many bytes the payload of a batch has at most.
 const MAX_PAYLOAD: usize = MAX_CLIENT_FRAME - HEADER;
 
-/// What a file has to say before it is sent.
+/// What is known of a checked file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// How many bets it has.
+    /// How many bets the file has.
     pub bets: u64,
-    /// The MD5 of its bytes, which names its upload.
+    /// The MD5 of its bytes: the name of its upload.
     pub upload: UploadId,
-    /// The CRC-32 of its bytes, by which a later pass knows that the file is still the same: it takes a
-    /// twentieth of the time, and nobody has a reason to forge it.
+    /// The CRC-32 of its bytes. A later pass compares it to find out whether the file has changed. It takes a twentieth of
+    /// the time of an MD5, and nobody gains from forging it.
     pub checksum: u32,
 }
 
-/// What came of a scan.
+/// The result of a scan.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Every row is a bet.
     Good(Summary),
-    /// Some are not.
+    /// Some rows are not.
     Bad {
-        /// The first of them, at most [`TOLD`].
+        /// The first of them, at most [`MAX_REPORTED`].
         first: Vec<BadRow>,
         /// How many there are.
         count: u64,
@@ -55,7 +55,7 @@ pub struct Scan<R> {
 }
 
 impl<R: Read> Scan<R> {
-    /// Begins to read; `plain` where the server knows no quotes.
+    /// Begins to read. With `plain`, a row that has to be quoted is bad: a plain server cannot read it.
     pub fn new(reader: R, agency: Agency, plain: bool) -> Self {
         Self {
             rows: Rows::new(Hashed {
@@ -70,7 +70,7 @@ impl<R: Read> Scan<R> {
         }
     }
 
-    /// Reads at most `rows` more rows; the verdict once there are none.
+    /// Reads at most `rows` more rows; returns the verdict after the last one.
     ///
     /// # Errors
     /// The reader failed.
@@ -80,9 +80,9 @@ impl<R: Read> Scan<R> {
                 Ok(true) => self.bets += 1,
                 Ok(false) => return Ok(Some(self.verdict())),
                 Err(RowError::Io(e)) => return Err(e),
-                Err(RowError::Bad(row)) => self.note(row),
+                Err(RowError::Bad(row)) => self.add_bad(row),
                 Err(RowError::TooLong { line }) => {
-                    self.note(BadRow {
+                    self.add_bad(BadRow {
                         line,
                         column: 1,
                         fault: Fault::TooLong,
@@ -105,9 +105,9 @@ impl<R: Read> Scan<R> {
         Ok(true)
     }
 
-    fn note(&mut self, row: BadRow) {
+    fn add_bad(&mut self, row: BadRow) {
         self.bad_count += 1;
-        if self.bad.len() < TOLD {
+        if self.bad.len() < MAX_REPORTED {
             self.bad.push(row);
         }
     }
@@ -128,7 +128,7 @@ impl<R: Read> Scan<R> {
     }
 }
 
-/// A reader that takes the MD5 of what passes.
+/// A reader that computes the MD5 of what is read through it.
 struct Hashed<R> {
     inner: R,
     md5: Md5,
@@ -147,7 +147,7 @@ impl<R: Read> Read for Hashed<R> {
 /// ```text
 ///  payload            cut
 /// +-----------------+---+-----------+
-/// | the last batch  | | | first bet |   the bet that did not fit any more begins the next batch
+/// | the last batch  | | | first bet |   a bet that did not fit is the first one of the next batch
 /// +-----------------+---+-----------+
 /// ```
 pub struct Batches<R> {
@@ -155,7 +155,7 @@ pub struct Batches<R> {
     agency: Agency,
     max_amount: u32,
     payload: Vec<u8>,
-    /// Bytes of `payload` that were given out; at most one bet stands behind them.
+    /// How many bytes of `payload` the last batch had. At most one bet is behind them.
     cut: usize,
 }
 
@@ -171,11 +171,10 @@ impl<R: Read> Batches<R> {
         }
     }
 
-    /// Passes over the next `rows` rows, which may be only so many as stand before the first batch; says
-    /// whether there were so many.
+    /// Skips the next `rows` rows, before the first batch is asked for. Returns whether the file had so many.
     ///
     /// # Errors
-    /// The reader failed, or a row has no end.
+    /// The reader failed, or a row is too long.
     pub fn skip(&mut self, rows: u64) -> Result<bool, RowError> {
         for _ in 0..rows {
             if self.rows.next_row()?.is_none() {
@@ -188,7 +187,7 @@ impl<R: Read> Batches<R> {
     /// The next batch, and how many bets it has; `None` after the last.
     ///
     /// # Errors
-    /// The reader failed, or a row is no bet.
+    /// The reader failed, or a row is not a valid bet.
     pub fn next_batch(&mut self) -> Result<Option<(Batch<'_>, u32)>, RowError> {
         let mut bets = self.carry_over();
         self.cut = self.payload.len();
@@ -221,12 +220,12 @@ impl<R: Read> Batches<R> {
         }
     }
 
-    /// Reads to the end: the CRC-32 of the file, where every row was given out; `None` where one was not.
+    /// Ends the pass after the last batch: returns the CRC-32 of the file, or `None` where rows are left.
     ///
     /// # Errors
-    /// The reader failed, or a row has no end.
+    /// The reader failed, or a row is too long.
     pub fn end(&mut self) -> Result<Option<u32>, RowError> {
-        let all_out = self.cut == self.payload.len() && self.rows.next_row()?.is_none();
-        Ok(all_out.then(|| self.rows.checksum()))
+        let all_given = self.cut == self.payload.len() && self.rows.next_row()?.is_none();
+        Ok(all_given.then(|| self.rows.checksum()))
     }
 }

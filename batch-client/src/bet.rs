@@ -1,4 +1,4 @@
-//! Mode bet: one bet, from the environment, stored and confirmed.
+//! Mode bet: sends one bet, whose fields are variables of the environment, and waits until it is stored.
 
 use frame::log::Logger;
 use frame::{Agency, Bet, Birthdate, Document, Flaw, Name, Number, Request, payload};
@@ -16,10 +16,10 @@ const VARIABLES: [&str; 5] = ["NOMBRE", "APELLIDO", "DOCUMENTO", "NACIMIENTO", "
 pub struct Bettor([String; 5]);
 
 impl Bettor {
-    /// Takes the values from where variables are looked up, trimmed of blanks.
+    /// Takes the values from `lookup`, which finds a variable by its name, and removes the blanks around them.
     ///
     /// # Errors
-    /// [`Error::NoBet`] names those that are not set.
+    /// [`Error::NoBet`] names the variables that are not set.
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let values = VARIABLES.map(|name| lookup(name).filter(|value| !value.is_empty()));
         let named = VARIABLES.into_iter().zip(&values);
@@ -47,11 +47,11 @@ impl Bettor {
         })
     }
 
-    /// Checks that every value can be written without quotes, which a plain server does not know.
+    /// Checks that every value can be written without quotes, which a plain server cannot read.
     fn check_plain(&self) -> Result<(), Error> {
         for (variable, value) in VARIABLES.into_iter().zip(&self.0) {
             if payload::needs_quotes(value.as_bytes()) {
-                let reason = "it holds what a plain server cannot read".to_owned();
+                let reason = "it holds a character that a plain server cannot read".to_owned();
                 return Err(Error::BadBet { variable, reason });
             }
         }
@@ -66,10 +66,10 @@ fn parsed<T>(variable: &'static str, value: Result<T, Flaw>) -> Result<T, Error>
     })
 }
 
-/// Runs mode bet: as a plain client does, whatever the server speaks.
+/// Runs mode bet: one connection, one request, whatever the protocol of the server.
 ///
 /// # Errors
-/// The bet is none, the server cannot be reached, refuses it or does not answer; [`Error::Stopped`].
+/// A value is not allowed; the server cannot be reached, refuses the bet or does not answer; [`Error::Stopped`].
 pub fn run(config: &Config, logger: Logger, bettor: &Bettor) -> Result<(), Error> {
     let bet = bettor.bet(config.agency)?;
     if config.server.protocol == Protocol::Plain {
@@ -78,8 +78,8 @@ pub fn run(config: &Config, logger: Logger, bettor: &Bettor) -> Result<(), Error
     let connector = Connector::open(&config.server)?;
     let mut event_loop = EventLoop::new(config, logger, connector)?;
     let request = Request::Bet(bet.clone());
-    let what = || "the bet is".to_owned();
-    plain::store(config, &mut event_loop, Step::Bet, &request, what)?;
+    let subject = || "the bet is".to_owned();
+    plain::store(config, &mut event_loop, Step::Bet, &request, subject)?;
     report::bet_stored(&bet);
     Ok(())
 }

@@ -1,12 +1,12 @@
-//! Go's durations, which the configuration is written in: `100ms`, `1.5h`, `1m30s`.
+//! Durations as the configuration has them: `100ms`, `1.5h`, `1m30s`.
 //!
-//! The form is that of Go's [`time.ParseDuration`](https://pkg.go.dev/time#ParseDuration), less the minus
-//! sign: no duration here can be negative. Its length is what Go would find, cut to whole nanoseconds.
+//! The form is that of Go's [`time.ParseDuration`](https://pkg.go.dev/time#ParseDuration) without the minus sign, since no
+//! duration here is negative. The length is the one that Go computes, rounded down to whole nanoseconds.
 
 use std::fmt;
 use std::time::Duration;
 
-/// A length of time, and the text that it was written as.
+/// A length of time, and the text from which it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GoDuration {
     text: String,
@@ -15,7 +15,7 @@ pub struct GoDuration {
 
 impl GoDuration {
     /// Reads one or more decimal numbers, each with its unit: `h`, `m`, `s`, `ms`, `us` or `ns`. A bare `0`
-    /// needs none. `None` for anything else and for what is longer than Go can count (292 years).
+    /// needs none. `None` for anything else, and for a duration that is too long for Go (292 years).
     pub fn parse(text: &str) -> Option<Self> {
         let length = length(text.strip_prefix('+').unwrap_or(text))?;
         Some(Self {
@@ -66,7 +66,7 @@ fn part(text: &str) -> Option<(u64, &str)> {
             .unwrap_or(rest.len()),
     );
     let unit = nanoseconds(unit)?;
-    // Digits past the eighteenth are less than a nanosecond, whatever the unit.
+    // Digits after the eighteenth are less than a nanosecond in every unit.
     let fraction = fraction.get(..18).unwrap_or(fraction);
     let scale = 10u128.pow(fraction.len() as u32);
     let part = number(whole)?.checked_mul(unit)? + number(fraction)? * unit / scale;
@@ -89,7 +89,7 @@ fn number(digits: &str) -> Option<u128> {
 fn nanoseconds(unit: &str) -> Option<u128> {
     match unit {
         "ns" => Some(1),
-        // Both signs for micro that Unicode has.
+        // Unicode has two signs for micro.
         "us" | "\u{b5}s" | "\u{3bc}s" => Some(1_000),
         "ms" => Some(1_000_000),
         "s" => Some(1_000_000_000),
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_go_reads_is_read_as_go_reads_it() {
+    fn every_duration_that_go_accepts_is_read_as_go_reads_it() {
         for (text, nanoseconds) in [
             ("0", 0),
             ("0s", 0),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_go_refuses_is_refused() {
+    fn every_text_that_go_refuses_is_refused() {
         for text in [
             "",
             "5",

@@ -1,4 +1,4 @@
-//! Mode echo: a few messages, one connection each, that the server sends back.
+//! Mode echo: sends a few messages, one connection each, and checks that the server sends each one back.
 
 use std::time::Instant;
 
@@ -7,20 +7,20 @@ use frame::log::Logger;
 
 use crate::backoff::Backoff;
 use crate::config::Config;
-use crate::error::{Error, Lost, Step};
-use crate::event_loop::{AttemptError, EventLoop};
+use crate::error::{AttemptError, Error, Lost, Step};
+use crate::event_loop::EventLoop;
 use crate::report;
 
-/// The longest answer that is read: more than any message has.
+/// How many bytes of an answer are read at most. Every message is shorter.
 const MAX_ANSWER: usize = 1_024;
 
 /// Runs mode echo: `loop.amount` messages, `loop.period` apart.
 ///
 /// # Errors
-/// [`Error::GaveUp`] where there is no server, [`Error::NoEcho`] and [`Error::Protocol`] where it does not
-/// echo, [`Error::Stopped`].
+/// [`Error::GaveUp`]: no server answers. [`Error::NoEcho`] and [`Error::Protocol`]: the server does not send the message
+/// back. [`Error::Stopped`].
 pub fn run(config: &Config, logger: Logger) -> Result<(), Error> {
-    // Text is echoed in the clear on any port.
+    // Servers answer text without TLS on every port.
     let mut event_loop = EventLoop::new(config, logger, None)?;
     for number in 1..=config.loop_amount {
         if number > 1 {
@@ -29,9 +29,9 @@ pub fn run(config: &Config, logger: Logger) -> Result<(), Error> {
         let message = format!("[CLIENT {}] Message N°{number}", config.agency);
         let answer = echo(config, &mut event_loop, &message)?;
         if answer != message.as_bytes() {
-            let found = "it is not the message".to_owned();
+            let reason = "it is not the message that was sent".to_owned();
             let step = Step::Echo;
-            return Err(Error::Protocol { step, found });
+            return Err(Error::Protocol { step, reason });
         }
         report::message_received(config.agency, &message);
     }
@@ -39,7 +39,7 @@ pub fn run(config: &Config, logger: Logger) -> Result<(), Error> {
     Ok(())
 }
 
-/// Sends a line on a connection of its own; returns the line that comes back, trailing blanks removed.
+/// Sends a line on a new connection; returns the line that comes back, without the blanks at its end.
 fn echo(config: &Config, event_loop: &mut EventLoop, message: &str) -> Result<Vec<u8>, Error> {
     let mut backoff = Backoff::new(config.server.retry, Instant::now());
     let mut connection = event_loop.reach(&mut backoff)?;
@@ -51,7 +51,7 @@ fn echo(config: &Config, event_loop: &mut EventLoop, message: &str) -> Result<Ve
     };
     match event_loop.exchange(&mut connection, whole) {
         Ok(()) => {}
-        // The end of the stream ends a line as well.
+        // A line may also end with the stream.
         Err(AttemptError::Lost(Lost::Closed)) if !connection.inbox.is_empty() => {}
         Err(AttemptError::Lost(lost)) => return Err(Error::NoEcho(lost)),
         Err(AttemptError::Fatal(e)) => return Err(e),

@@ -1,6 +1,10 @@
-//! Why the client ends without having done all, and the exit code that says so.
+//! Why the client ends before it has done everything, and its exit code.
 //!
-//! Each error is one sentence: what, where, what to do. None holds a name or a birthdate of a bettor.
+//! Each error displays as one sentence: what is wrong, where, and what to do. No error holds a name or a birthdate of a
+//! bettor.
+
+mod lost;
+mod step;
 
 use std::fmt;
 use std::io;
@@ -10,8 +14,11 @@ use std::time::Duration;
 use frame::{NO_SPACE, TlsError};
 
 use crate::config::ConfigError;
+use crate::count::Count;
+pub use lost::Lost;
+pub use step::Step;
 
-/// The exit code of a command line that makes no sense.
+/// The exit code of a command line that cannot be understood.
 pub const USAGE: u8 = 64;
 const BAD_DATA: u8 = 65;
 const UNAVAILABLE: u8 = 69;
@@ -20,77 +27,24 @@ const FOR_NOW: u8 = 75;
 const PROTOCOL: u8 = 76;
 const CONFIG: u8 = 78;
 
-/// What the client was doing with the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// A line of text to be echoed.
-    Echo,
-    /// A single bet.
-    Bet,
-    /// A batch of bets.
-    Batch,
-    /// Saying that no more bets will come.
-    Finished,
-    /// Asking for the winners.
-    Winners,
-    /// Asking how much of an upload is stored.
-    Resume,
-}
-
-impl Step {
-    /// The `action` of this step's log lines.
-    pub fn action(self) -> &'static str {
-        match self {
-            Self::Echo => "receive_message",
-            Self::Bet => "apuesta_enviada",
-            Self::Batch => "batch_enviado",
-            Self::Finished => "notify_finished",
-            Self::Winners => "consulta_ganadores",
-            Self::Resume => "resume",
-        }
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Echo => "the message",
-            Self::Bet => "the bet",
-            Self::Batch => "a batch",
-            Self::Finished => "\"finished\"",
-            Self::Winners => "the winners query",
-            Self::Resume => "\"resume\"",
-        })
-    }
-}
-
-/// How a connection failed. Trying again may help.
+/// What ends an attempt.
 #[derive(Debug)]
-pub enum Lost {
-    /// No connection was made.
-    Unreachable(io::Error),
-    /// The server closed the connection.
-    Closed,
-    /// Nothing came for this long.
-    Silent(Duration),
-    /// The connection broke.
-    Broken(io::Error),
-    /// The server refused a resume and did not say why.
-    Unexplained,
-    /// There was no TLS session, or it broke.
-    Tls(TlsError),
+pub enum AttemptError {
+    /// The connection is lost; the next attempt may succeed.
+    Lost(Lost),
+    /// The program has to end.
+    Fatal(Error),
 }
 
-impl fmt::Display for Lost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreachable(e) => write!(f, "the server cannot be reached: {e}"),
-            Self::Closed => f.write_str("the server closed the connection"),
-            Self::Silent(time) => write!(f, "the server did not answer within {time:?}"),
-            Self::Broken(e) => write!(f, "the connection broke: {e}"),
-            Self::Unexplained => f.write_str("the server refused to resume and did not say why"),
-            Self::Tls(e) => e.fmt(f),
-        }
+impl From<Lost> for AttemptError {
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
+    }
+}
+
+impl From<Error> for AttemptError {
+    fn from(e: Error) -> Self {
+        Self::Fatal(e)
     }
 }
 
@@ -103,9 +57,9 @@ pub enum Error {
     Config(ConfigError),
     /// Variables of mode bet are not set.
     NoBet(Vec<&'static str>),
-    /// A variable of mode bet holds what no bet may.
+    /// A variable of mode bet holds a value that is not allowed.
     BadBet {
-        /// Which variable.
+        /// The name of the variable.
         variable: &'static str,
         /// What is wrong with it.
         reason: String,
@@ -117,77 +71,77 @@ pub enum Error {
         /// Why.
         error: io::Error,
     },
-    /// The agency file is a folder, a pipe or the like.
+    /// The agency file is a folder, a pipe or something else that is not a regular file.
     NotRegular(PathBuf),
-    /// Rows of the agency file are no bets; they were told before.
+    /// Rows of the agency file are not valid bets. They were reported before.
     BadRows {
         /// Which file.
         path: PathBuf,
         /// How many.
         count: u64,
     },
-    /// The agency file is not what it was when it was checked.
+    /// The agency file has changed since it was checked.
     FileChanged(PathBuf),
-    /// The server was not there for as long as `server.retry`.
+    /// There was no progress for as long as `server.retry` allows.
     GaveUp {
-        /// Where it should be.
+        /// `server.address`.
         address: String,
-        /// How long it was tried.
+        /// The time without progress.
         after: Duration,
-        /// What came of the last try.
+        /// How the last attempt failed.
         last: Lost,
     },
-    /// The server was there, and then gone, before it echoed a message.
+    /// The connection was lost before the server sent a message back.
     NoEcho(Lost),
-    /// A plain server may or may not have done what it did not answer.
+    /// A plain server did not answer, and may or may not have stored what it was sent.
     InDoubt {
-        /// What was asked.
+        /// What was sent.
         step: Step,
-        /// What it was about, for people.
-        what: String,
+        /// What was sent, in words, followed by "is" or "are".
+        subject: String,
         /// Why there is no answer.
         lost: Lost,
     },
-    /// The server said no.
+    /// The server refused a request.
     Refused {
-        /// To what.
+        /// The request.
         step: Step,
-        /// Why, where it says so.
+        /// The reason that the server gave.
         reason: Option<String>,
     },
-    /// The server's answer makes no sense.
+    /// The server's answer is not valid.
     Protocol {
-        /// What was asked.
+        /// The request.
         step: Step,
-        /// What came.
-        found: String,
+        /// What is wrong with the answer.
+        reason: String,
     },
     /// The server has more bets of the upload than the file has rows.
     Ahead {
-        /// What the server has.
+        /// How many bets the server has.
         stored: u64,
-        /// What the file has.
+        /// How many rows the file has.
         rows: u64,
     },
     /// The server never answered a resume.
     NoResume(Lost),
-    /// The server's certificate is not trusted here, or ours is not trusted there.
+    /// The client does not trust the server's certificate, or the server does not trust the client's.
     Untrusted {
-        /// Where the server is.
+        /// `server.address`.
         address: String,
-        /// Who does not trust whom, and why.
+        /// Which side does not trust the other one, and why.
         error: TlsError,
     },
     /// The server never completed a TLS handshake.
     NoTls(Lost),
-    /// The winners cannot be written.
+    /// The result cannot be written to standard output.
     Output(io::Error),
-    /// The system refused what every program may ask for.
+    /// A system call failed that never should.
     System(io::Error),
 }
 
 impl Error {
-    /// The exit code, after `sysexits.h`.
+    /// The exit code, as in `sysexits.h`.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Stopped => 0,
@@ -232,43 +186,36 @@ impl fmt::Display for Error {
         match self {
             Self::Stopped => f.write_str("a signal asked to stop"),
             Self::Config(e) => e.fmt(f),
-            Self::NoBet(variables) => {
-                let (variables, verb) = (
-                    variables.join(", "),
-                    if variables.len() == 1 { "is" } else { "are" },
-                );
+            Self::NoBet(missing) => write!(
+                f,
+                "not set in the environment: {}; a bet needs NOMBRE, APELLIDO, DOCUMENTO, NACIMIENTO and NUMERO",
+                missing.join(", ")
+            ),
+            Self::BadBet { variable, reason } => {
                 write!(
                     f,
-                    "{variables} {verb} not set in the environment: a bet needs NOMBRE, APELLIDO, DOCUMENTO, NACIMIENTO and NUMERO"
+                    "the value of the variable {variable} is not allowed: {reason}"
                 )
-            }
-            Self::BadBet { variable, reason } => {
-                write!(f, "the variable {variable} holds no valid value: {reason}")
             }
             Self::File { path, error } => {
                 write!(f, "{} cannot be read: {error}", path.display())
             }
-            Self::NotRegular(path) => {
-                let path = path.display();
-                write!(
-                    f,
-                    "{path} is no regular file, and it must be read twice: copy its content to a file and set batch.file"
-                )
-            }
-            Self::BadRows { path, count } => {
-                let (path, rows) = (path.display(), if *count == 1 { "row" } else { "rows" });
-                write!(
-                    f,
-                    "{path} has {count} bad {rows}: correct them and run again, nothing was sent"
-                )
-            }
-            Self::FileChanged(path) => {
-                let path = path.display();
-                write!(
-                    f,
-                    "{path} changed while it was being sent: \"finished\" was not said; put the file back as it was and run again"
-                )
-            }
+            Self::NotRegular(path) => write!(
+                f,
+                "{} is not a regular file, and it has to be read twice: copy its content to a file, and set batch.file to that",
+                path.display()
+            ),
+            Self::BadRows { path, count } => write!(
+                f,
+                "{} has {}: correct the file and run again; nothing was sent",
+                path.display(),
+                Count(*count, "bad row")
+            ),
+            Self::FileChanged(path) => write!(
+                f,
+                "{} changed while it was being sent, so \"finished\" was not sent: restore the file as it was, and run again",
+                path.display()
+            ),
             Self::GaveUp {
                 address,
                 after,
@@ -280,41 +227,35 @@ impl fmt::Display for Error {
                     "gave up on {address} after {after:.1}s without progress: {last}; start the server and run again"
                 )
             }
-            Self::NoEcho(lost) => write!(f, "{lost} before it echoed the message"),
-            Self::InDoubt { what, lost, .. } => {
-                write!(
-                    f,
-                    "{lost}, and nobody knows whether it counted: {what} in doubt; look at what the server stored before sending again"
-                )
-            }
+            Self::NoEcho(lost) => write!(f, "{lost} before it sent the message back"),
+            Self::InDoubt { subject, lost, .. } => write!(
+                f,
+                "{lost}, and nobody knows whether the server stored what it was sent: {subject} in doubt; look at what the server stored before you send again"
+            ),
             Self::Refused { step, reason } => match reason.as_deref() {
                 Some(reason) if for_now(Some(reason)) => {
                     write!(
                         f,
-                        "the server refused {step} for now: {reason}; make room there and run again"
+                        "the server refused {step} for now: {reason}; free some space there and run again"
                     )
                 }
                 Some(reason) => write!(f, "the server refused {step}: {reason}"),
                 None => write!(f, "the server refused {step}; its log may say why"),
             },
-            Self::Protocol { step, found } => {
-                write!(
-                    f,
-                    "the server's answer to {step} breaks the protocol: {found}; check server.address and server.protocol"
-                )
-            }
-            Self::Ahead { stored, rows } => {
-                write!(
-                    f,
-                    "the server has {stored} bets of a file of {rows} rows: its storage is not of this file"
-                )
-            }
-            Self::NoResume(lost) => {
-                write!(
-                    f,
-                    "the server does not seem to know resume ({lost}, three times): nothing was sent; set server.protocol to plain if it speaks types 1 to 6 only"
-                )
-            }
+            Self::Protocol { step, reason } => write!(
+                f,
+                "the server's answer to {step} breaks the protocol: {reason}; check server.address and server.protocol"
+            ),
+            Self::Ahead { stored, rows } => write!(
+                f,
+                "the server has {} of a file of {}: what it stored is not this file",
+                Count(*stored, "bet"),
+                Count(*rows, "row")
+            ),
+            Self::NoResume(lost) => write!(
+                f,
+                "the server does not seem to know resume ({lost}, three times): nothing was sent; set server.protocol to plain if it knows only types 1 to 6"
+            ),
             Self::Untrusted { address, error } => {
                 let keys = match error {
                     TlsError::Distrusted(_) => "server.tls.cert and server.tls.key",
@@ -322,14 +263,12 @@ impl fmt::Display for Error {
                 };
                 write!(f, "no trust with {address}: {error}; check {keys}")
             }
-            Self::NoTls(lost) => {
-                write!(
-                    f,
-                    "the server does not seem to speak TLS ({lost}, three times): nothing was sent; leave out server.tls if it speaks in the clear"
-                )
-            }
-            Self::Output(e) => write!(f, "the winners cannot be written to standard output: {e}"),
-            Self::System(e) => write!(f, "the system refused to wait for events: {e}"),
+            Self::NoTls(lost) => write!(
+                f,
+                "the server does not seem to speak TLS ({lost}, three times): nothing was sent; remove the keys server.tls.* if it does not use TLS"
+            ),
+            Self::Output(e) => write!(f, "the result cannot be written to standard output: {e}"),
+            Self::System(e) => write!(f, "a system call failed: {e}"),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The agency file on disk: a regular file, opened once for each pass.
+//! The agency file on disk: a regular file, opened each time that it is read.
 //!
-//! Opened by its name each time, so that another file put in its place is noticed as well as one that was
-//! written to. Its closing is logged.
+//! Each time it is opened by its name, so that a file that was replaced is noticed like one that was changed. Its closing
+//! is logged.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -15,7 +15,7 @@ use crate::rows::RowError;
 #[derive(Clone, Copy, Debug)]
 pub struct AgencyFile<'a>(pub &'a Path);
 
-/// The file, open.
+/// The open file. Dropping it closes it.
 #[derive(Debug)]
 pub struct OpenFile(File);
 
@@ -23,9 +23,9 @@ impl AgencyFile<'_> {
     /// Opens the file at its beginning.
     ///
     /// # Errors
-    /// [`Error::File`] where that fails, [`Error::NotRegular`] where it cannot be read twice.
+    /// [`Error::File`]: it cannot be opened. [`Error::NotRegular`]: it cannot be read twice.
     pub fn open(&self) -> Result<OpenFile, Error> {
-        // Asked before it is opened: opening a pipe waits for somebody to write to it.
+        // Before it is opened: to open a pipe would wait for a program that writes to it.
         let metadata = fs::metadata(self.0).map_err(|e| self.failed(e))?;
         if !metadata.is_file() {
             return Err(Error::NotRegular(self.path()));
@@ -40,13 +40,13 @@ impl AgencyFile<'_> {
         Error::File { path, error }
     }
 
-    /// The error of a file that is not what it was.
+    /// The error of a file whose content has changed since it was checked.
     pub fn changed(&self) -> Error {
         Error::FileChanged(self.path())
     }
 
-    /// The error of a row that was a bet when the file was checked.
-    pub fn unlike_before(&self, error: RowError) -> Error {
+    /// The error of a row that cannot be read although the whole file was checked before.
+    pub fn changed_or_failed(&self, error: RowError) -> Error {
         match error {
             RowError::Io(e) => self.failed(e),
             RowError::Bad(_) | RowError::TooLong { .. } => self.changed(),

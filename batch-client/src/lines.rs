@@ -1,15 +1,15 @@
-//! The agency file as lines, which are its rows where nothing is quoted.
+//! The agency file as lines. Where nothing is quoted, each line is a row.
 //!
 //! ```text
 //!           start        end
 //! +---------+------------+-------+
-//! | passed  | not passed | free  |   a fill moves what is not passed to the front
+//! | passed  | not passed | free  |   to read more, what is not passed is moved to the front
 //! +---------+------------+-------+
 //! ```
 //!
-//! In come the bytes of any reader, and go through a checksum; out come lines, where they lie. A quote may let a row
-//! go on in the next line: such rows are csv's to read, from [`Lines`] as a reader that gives it nothing of the row
-//! behind them. Knows no columns.
+//! In come the bytes of any reader, which are added to a checksum; out come lines, as places in the buffer. A row with
+//! quotes may continue on the next line: the csv crate reads such rows, from [`Lines`] as a reader, which never gives it
+//! bytes of the row after them. Knows no columns.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -17,17 +17,17 @@ use std::ops::Range;
 use crc32fast::Hasher;
 use memchr::{memchr, memchr2};
 
-/// The most bytes that a row may have, its line feeds among them. The longest valid one, its fields without blanks
-/// around them, has less than a tenth of them.
+/// How many bytes a row may have, its line feeds included. The longest valid row without blanks around its fields has less
+/// than a tenth of that.
 pub const MAX_ROW: usize = 16 * 1024;
 
-/// What is read from the file at once, at most: some rows of any length.
+/// The size of the buffer: a few rows of any length.
 const READ: usize = 64 * 1024;
 
-/// What some programs begin a file of UTF-8 with.
+/// What some programs write at the beginning of a file in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The lines of what a reader gives. A missing line feed at the end is put there.
+/// The lines of what a reader gives. Where the last line has no line feed, one is added.
 pub(crate) struct Lines<R> {
     inner: R,
     crc: Hasher,
@@ -35,25 +35,27 @@ pub(crate) struct Lines<R> {
     /// `start <= end <= buffer.len()`.
     start: usize,
     end: usize,
-    /// The reader was asked, and has said that there is no more.
+    /// Whether anything was read.
     begun: bool,
+    /// Whether the reader has reached its end.
     ended: bool,
-    /// What the reader gave last.
+    /// The last byte that the reader gave.
     last: u8,
+    /// How many lines were passed.
     passed: u64,
-    /// Bytes that csv was given of the row at hand; `None` where it was never given any.
+    /// How many bytes of the current row csv was given; `None` before it was given any.
     given: Option<usize>,
 }
 
-/// What comes next.
+/// What the next line is.
 pub(crate) enum Ahead {
-    /// A line without quotes, which lies here until the next look; its line feed does not count. It is passed.
+    /// A line without quotes: its place in the buffer, valid until the next look, without its line feed. It is passed.
     Line(Range<usize>),
     /// A line with quotes.
     Quotes,
-    /// More than [`MAX_ROW`] bytes without a quote or an end.
+    /// More than [`MAX_ROW`] bytes without a quote or a line feed.
     TooLong,
-    /// Nothing.
+    /// There is none.
     End,
 }
 
@@ -73,7 +75,7 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Looks at the next line, and passes it where it has no quotes.
+    /// Looks at the next line. Passes it if it has no quotes.
     #[inline]
     pub(crate) fn look(&mut self) -> io::Result<Ahead> {
         loop {
@@ -94,23 +96,23 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// The text of the line that was passed last.
+    /// The text of the line that the last look has found.
     #[inline]
     pub(crate) fn text(&self, line: Range<usize>) -> &[u8] {
         &self.buffer[line]
     }
 
-    /// How many lines were passed.
+    /// How many lines were passed: the number of the line before the next one.
     pub(crate) fn passed(&self) -> u64 {
         self.passed
     }
 
-    /// csv reads a row from here.
+    /// Notes that csv begins to read a row.
     pub(crate) fn begin_row(&mut self) {
         self.given = self.given.and(Some(0));
     }
 
-    /// Whether the row that csv reads has more than [`MAX_ROW`] bytes.
+    /// Whether the row that csv is reading has more than [`MAX_ROW`] bytes.
     pub(crate) fn is_overlong(&self) -> bool {
         self.given.is_some_and(|given| given > MAX_ROW)
     }
@@ -120,7 +122,7 @@ impl<R: Read> Lines<R> {
         self.crc.clone().finalize()
     }
 
-    /// What the lines come from.
+    /// The reader that gives the bytes.
     pub(crate) fn source(&self) -> &R {
         &self.inner
     }
@@ -144,7 +146,7 @@ impl<R: Read> Lines<R> {
             self.start = BYTE_ORDER_MARK.len();
         }
         self.begun = true;
-        // There is room: it is filled up only while not even one row is whole.
+        // There is room: the buffer is larger than a row, and is read into only while it holds no whole row.
         if self.ended && self.last != b'\n' {
             self.buffer[self.end] = b'\n';
             self.end += 1;
@@ -153,11 +155,12 @@ impl<R: Read> Lines<R> {
     }
 }
 
-/// For csv: the rest of a line at most, so that it never holds what comes after its row.
+/// For csv. Gives at most the rest of a line, so that csv never holds bytes of the row after.
 impl<R: Read> Read for Lines<R> {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
         let Some(given) = self.given else {
-            // It takes a byte order mark off what it is given first, which may be any row. An empty line is none.
+            // csv removes a byte order mark from the first bytes that it is given, which may belong to any row. It is given
+            // an empty line first, which is not a row.
             self.given = Some(0);
             space[0] = b'\n';
             return Ok(1);

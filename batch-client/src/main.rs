@@ -1,4 +1,4 @@
-//! Arguments → configuration → mode → exit code.
+//! The program: reads arguments and configuration, runs a mode, and ends with its exit code.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -15,6 +15,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use frame::Agency;
 use frame::log::{Level, Logger};
+use serde_json::json;
 
 /// A lottery agency: it sends its bets to the central and learns its winners.
 #[derive(Parser)]
@@ -28,13 +29,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Mode {
-    /// Send a few messages that the server sends back
+    /// Send a few messages, and check that the server sends them back
     Echo,
-    /// Send one bet: NOMBRE, APELLIDO, DOCUMENTO, NACIMIENTO and NUMERO of the environment
+    /// Send one bet, from the variables NOMBRE, APELLIDO, DOCUMENTO, NACIMIENTO and NUMERO
     Bet,
     /// Send the agency's file in batches, wait for the draw, and print the documents of its winners
     Batch {
-        /// Print {"agency":N,"bets":N,"winners":["DOCUMENT",…]} instead of a document per line
+        /// Print {"agency":N,"bets":N,"winners":["DOCUMENT",…]} instead of one document per line
         #[arg(long)]
         json: bool,
     },
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(e) => {
-            // Where even this cannot be printed, the exit code has to do.
+            // Where it cannot be printed, the exit code alone has to say it.
             let _ = e.print();
             return match e.kind() {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
             };
         }
     };
-    // What is no UTF-8 is no valid value either, and told as such.
+    // A value that is not UTF-8 is never allowed; the error says so.
     let text = |raw: OsString| raw.to_string_lossy().into_owned();
     let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
     let loaded = match Config::load(arguments.config.as_deref(), variables) {
@@ -90,45 +91,29 @@ fn run(mode: &Mode, config: &Config, logger: &Logger, progress: &Progress) -> Re
         }
         Mode::Batch { json } => {
             let outcome = agency::run(config, logger.clone(), progress)?;
-            // Whoever reads the documents may take his time.
+            // Printing may block, so the log is written first.
             logger.flush();
-            print(config.agency, &outcome, *json).map_err(Error::Output)
+            print(config.agency, outcome, *json).map_err(Error::Output)
         }
     }
 }
 
-fn print(agency: Agency, outcome: &Outcome, json: bool) -> io::Result<()> {
+/// Prints the result: a document per line, or one line of JSON.
+fn print(agency: Agency, outcome: Outcome, json: bool) -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
+    let Outcome { bets, winners } = outcome;
     if json {
-        let Outcome { bets, winners } = outcome;
-        write!(out, "{{\"agency\":{agency},\"bets\":{bets},\"winners\":[")?;
-        for (i, document) in winners.iter().enumerate() {
-            let comma = if i > 0 { "," } else { "" };
-            write!(out, "{comma}\"{}\"", json_escaped(document))?;
-        }
-        writeln!(out, "]}}")?;
+        let object = json!({ "agency": agency.get(), "bets": bets, "winners": winners });
+        writeln!(out, "{object}")?;
     } else {
-        for document in &outcome.winners {
+        for document in winners {
             writeln!(out, "{document}")?;
         }
     }
     out.flush()
 }
 
-/// What stands between the quotes of a JSON string (RFC 8259, section 7).
-fn json_escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => escaped.extend(['\\', c]),
-            c if c.is_control() => escaped += &format!("\\u{:04x}", u32::from(c)),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
-/// Writes the last line, which says how it went.
+/// Logs the last line; returns the exit code.
 fn end(agency: Option<Agency>, result: Result<(), Error>) -> ExitCode {
     match result {
         Ok(()) | Err(Error::Stopped) => {

@@ -1,18 +1,18 @@
-//! Servers that know types 1 to 6: one connection per request, one request at a time.
+//! Sending to a server that knows only types 1 to 6: one connection per request, one request at a time.
 //!
-//! Such a server may close after its reply or never, and may not read a second frame. So the client closes
-//! after each reply. A request that got no reply may have counted: only a winners query is sent again.
+//! Such a server may close after its reply or never, and may not read a second frame, so the client closes after each
+//! reply. A request without a reply may have been stored, so it is not sent again; only a winners query is.
 
 use std::time::Instant;
 
 use frame::{Ack, Inbox, MessageId, Reply, Request, Winners};
 
-use crate::agency::{self, Job};
 use crate::backoff::Backoff;
 use crate::batch::{Batches, Summary};
 use crate::config::Config;
-use crate::error::{Error, Lost, Step};
-use crate::event_loop::{AttemptError, EventLoop};
+use crate::error::{AttemptError, Error, Lost, Step};
+use crate::event_loop::EventLoop;
+use crate::job::{self, Job};
 use crate::report;
 
 /// Sends the file, says finished, and asks for the winners.
@@ -27,8 +27,8 @@ pub(crate) fn run(
         agency: config.agency,
         bets: None,
     };
-    let what = || "\"finished\" is".to_owned();
-    let id = store(config, event_loop, Step::Finished, &finished, what)?;
+    let subject = || "\"finished\" is".to_owned();
+    let id = store(config, event_loop, Step::Finished, &finished, subject)?;
     report::finished(id);
     job.progress.end();
     ask_winners(config, event_loop)
@@ -36,11 +36,18 @@ pub(crate) fn run(
 
 fn send_file(job: &Job<'_>, event_loop: &mut EventLoop, summary: Summary) -> Result<(), Error> {
     let (config, file) = (job.config, job.file);
-    let mut rest = Batches::new(file.open()?, config.agency, config.batch.max_amount);
+    let mut batches = Batches::new(file.open()?, config.agency, config.batch.max_amount);
     let mut stored = 0;
-    while let Some((batch, bets)) = rest.next_batch().map_err(|e| file.unlike_before(e))? {
+    while let Some((batch, bets)) = batches
+        .next_batch()
+        .map_err(|e| file.changed_or_failed(e))?
+    {
         let end = stored + u64::from(bets);
-        let rows = || format!("rows {} to {end} of {} are", stored + 1, file.0.display());
+        let path = file.0.display();
+        let rows = || match stored + 1 {
+            row if row == end => format!("row {row} of {path} is"),
+            first => format!("rows {first} to {end} of {path} are"),
+        };
         let id = store(
             config,
             event_loop,
@@ -52,19 +59,20 @@ fn send_file(job: &Job<'_>, event_loop: &mut EventLoop, summary: Summary) -> Res
         job.progress.at(end);
         stored = end;
     }
-    match rest.end().map_err(|e| file.unlike_before(e))? {
+    match batches.end().map_err(|e| file.changed_or_failed(e))? {
         Some(checksum) if checksum == summary.checksum => Ok(()),
         _ => Err(file.changed()),
     }
 }
 
-/// Has one request acknowledged, and returns its id. `what` names it, with its verb, where that is in doubt.
+/// Sends one request until it is acknowledged; returns its id. `subject` names what was sent, followed by "is" or "are",
+/// for the error that says that nobody knows whether it was stored.
 pub(crate) fn store(
     config: &Config,
     event_loop: &mut EventLoop,
     step: Step,
     request: &Request<'_>,
-    what: impl Fn() -> String,
+    subject: impl Fn() -> String,
 ) -> Result<MessageId, Error> {
     let read = |reply: Reply<'_>| match reply {
         Reply::Ack(Ack::Success) => Some(Ok(())),
@@ -78,20 +86,26 @@ pub(crate) fn store(
             Ok((_, Err(reason))) => return Err(Error::Refused { step, reason }),
             Err(NoAnswer::NotSent(lost)) => event_loop.pause_after(lost, &mut backoff)?,
             Err(NoAnswer::InDoubt(lost)) => {
-                let what = what();
-                return Err(Error::InDoubt { step, what, lost });
+                let subject = subject();
+                return Err(Error::InDoubt {
+                    step,
+                    subject,
+                    lost,
+                });
             }
             Err(NoAnswer::Fatal(e)) => return Err(e),
         }
     }
 }
 
-/// Asks until the draw is done. Asking twice does no harm.
+/// Asks for the winners until the draw is done. To ask more than once changes nothing on the server.
 fn ask_winners(config: &Config, event_loop: &mut EventLoop) -> Result<Vec<String>, Error> {
     let step = Step::Winners;
     let agency = config.agency;
     let read = |reply: Reply<'_>| match reply {
-        Reply::Winners(Winners::Drawn(documents)) => agency::keep(documents).ok().map(Query::Drawn),
+        Reply::Winners(Winners::Drawn(documents)) => {
+            job::copy_documents(documents).ok().map(Query::Drawn)
+        }
         Reply::Winners(Winners::InProgress) => Some(Query::NotYet),
         Reply::Winners(Winners::Refused) => Some(Query::Refused),
         _ => None,
@@ -115,7 +129,7 @@ fn ask_winners(config: &Config, event_loop: &mut EventLoop) -> Result<Vec<String
                 event_loop.pause(config.loop_period.length())?;
                 backoff.progress(Instant::now());
             }
-            // It may hold the query until the draw, which may be hours away.
+            // The server may hold the query until the draw, which may take hours.
             Err(NoAnswer::InDoubt(lost @ Lost::Silent(_))) => {
                 report::asking_again(step, &lost);
                 backoff.sign_of_life(Instant::now());
@@ -128,7 +142,7 @@ fn ask_winners(config: &Config, event_loop: &mut EventLoop) -> Result<Vec<String
     }
 }
 
-/// What a winners query may bring.
+/// The answer to a winners query.
 enum Query {
     Drawn(Vec<String>),
     NotYet,
@@ -137,11 +151,11 @@ enum Query {
 
 /// Why there is no answer to a request.
 enum NoAnswer {
-    /// Not a byte of it was sent.
+    /// No byte of the request was sent.
     NotSent(Lost),
-    /// Nobody knows whether it counted.
+    /// The request was sent, at least in part: the server may have stored it.
     InDoubt(Lost),
-    /// The program ends.
+    /// The program has to end.
     Fatal(Error),
 }
 
@@ -151,7 +165,7 @@ impl From<Error> for NoAnswer {
     }
 }
 
-/// One connection, one request, one reply. `read` takes the reply, where it is of the right kind.
+/// Opens a connection, sends one request and waits for its reply. `read` returns `None` for a reply of a wrong kind.
 fn ask<T>(
     event_loop: &mut EventLoop,
     backoff: &mut Backoff,
@@ -159,9 +173,9 @@ fn ask<T>(
     request: &Request<'_>,
     read: impl Fn(Reply<'_>) -> Option<T>,
 ) -> Result<(MessageId, T), NoAnswer> {
-    let senseless = |found: &dyn ToString| Error::Protocol {
+    let invalid = |reason: &dyn ToString| Error::Protocol {
         step,
-        found: found.to_string(),
+        reason: reason.to_string(),
     };
     let mut connection = event_loop.reach(backoff)?;
     let id = connection.outbox.request(request);
@@ -174,14 +188,14 @@ fn ask<T>(
         }
         Err(AttemptError::Lost(lost)) => return Err(NoAnswer::InDoubt(lost)),
     }
-    let frame = connection.inbox.frame().map_err(|e| senseless(&e))?;
+    let frame = connection.inbox.frame().map_err(|e| invalid(&e))?;
     let frame = frame.ok_or(NoAnswer::InDoubt(Lost::Closed))?;
     if frame.id != id {
-        return Err(senseless(&"the reply carries another id").into());
+        return Err(invalid(&"the reply carries another id").into());
     }
-    let reply = Reply::decode(frame).map_err(|e| senseless(&e))?;
+    let reply = Reply::decode(frame).map_err(|e| invalid(&e))?;
     match read(reply) {
         Some(answer) => Ok((id, answer)),
-        None => Err(senseless(&"the reply is of another kind").into()),
+        None => Err(invalid(&"the reply is of another kind").into()),
     }
 }

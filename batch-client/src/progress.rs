@@ -1,7 +1,7 @@
-//! The progress bar of an upload, on a terminal; nothing elsewhere.
+//! The progress bar of an upload. It is shown only where standard error is a terminal.
 //!
-//! The bar and the log share standard error, so log lines go through [`Progress::sink`]: the bar is taken
-//! away while they are written. Never decides anything.
+//! Bar and log share standard error, so log lines go through [`Progress::sink`], which removes the bar while it writes
+//! them. Decides nothing.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -10,19 +10,19 @@ use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
 const TEMPLATE: &str = "{wide_bar} {human_pos}/{human_len} bets  {rate}/s  {eta} left";
 
-/// A bar, or nothing.
+/// A progress bar, which may be hidden.
 #[derive(Clone, Debug)]
 pub struct Progress(ProgressBar);
 
 impl Progress {
-    /// A bar on standard error, where that is a terminal.
+    /// A bar on standard error; hidden where that is not a terminal.
     pub fn bar() -> Self {
         let bar = ProgressBar::no_length();
         if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
             bar.set_style(style.with_key(
                 "rate",
                 |state: &ProgressState, out: &mut dyn fmt::Write| {
-                    // A bar that cannot be drawn has nobody to tell.
+                    // If the bar cannot be drawn, nothing can report that.
                     let _ = write!(out, "{}", HumanCount(state.per_sec() as u64));
                 },
             ));
@@ -30,33 +30,33 @@ impl Progress {
         Self(bar)
     }
 
-    /// Nothing.
+    /// A bar that is never shown.
     pub fn hidden() -> Self {
         Self(ProgressBar::hidden())
     }
 
-    /// Standard error for log lines, beside the bar.
+    /// Standard error, for the log lines.
     pub fn sink(&self) -> impl Write + Send + 'static {
         Sink(self.0.clone())
     }
 
-    /// There are so many bets to store.
+    /// Sets the number of bets in the file.
     pub(crate) fn begin(&self, bets: u64) {
         self.0.set_length(bets);
     }
 
-    /// So many are stored already: neither rate nor time left count them.
+    /// Sets the number of bets that were stored before. The rate and the time that is left do not count them.
     pub(crate) fn resume(&self, stored: u64) {
         self.0.set_position(stored);
         self.0.reset_eta();
     }
 
-    /// So many bets are stored now.
+    /// Sets the number of bets that are stored now.
     pub(crate) fn at(&self, stored: u64) {
         self.0.set_position(stored);
     }
 
-    /// Takes the bar away: there is nothing left to wait for, or to wait with.
+    /// Removes the bar.
     pub fn end(&self) {
         self.0.finish_and_clear();
     }

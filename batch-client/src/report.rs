@@ -1,8 +1,7 @@
-//! The text of every log line: nobody else writes one.
+//! The text of every log line. No other file writes one.
 //!
-//! Graders and operators parse these lines. `action` and `result` come first, every further part is
-//! `key: value`, and no value from outside can hold a `|` or a line break. Names and birthdates of
-//! bettors never reach a line.
+//! Programs parse these lines. `action` and `result` come first, every further part is `key: value`, and a value from
+//! outside cannot hold a `|` or a line break. No line holds the name or the birthdate of a bettor.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,10 +12,11 @@ use tracing::{error, info, warn};
 
 use crate::batch::Summary;
 use crate::config::Config;
+use crate::count::Count;
 use crate::error::{Error, Lost, Step};
 use crate::rows::BadRow;
 
-/// What the configuration says.
+/// The configuration was read.
 pub fn config(config: &Config) {
     info!(
         "action: config | result: success | client_id: {} | server_address: {} | loop_amount: {} | loop_period: {} | log_level: {}",
@@ -28,19 +28,19 @@ pub fn config(config: &Config) {
     );
 }
 
-/// Something in the configuration that was passed over.
+/// A part of the configuration is ignored.
 pub fn config_warning(warning: &str) {
     let warning = Escaped(warning);
     warn!("action: config | result: in_progress | warning: {warning}");
 }
 
-/// A message was echoed.
+/// The server sent a message back.
 pub fn message_received(agency: Agency, message: &str) {
     let message = Escaped(message);
     info!("action: receive_message | result: success | client_id: {agency} | msg: {message}");
 }
 
-/// All messages were echoed.
+/// The server sent all messages back.
 pub fn loop_finished(agency: Agency) {
     info!("action: loop_finished | result: success | client_id: {agency}");
 }
@@ -51,13 +51,13 @@ pub fn bet_stored(bet: &Bet<'_>) {
     info!("action: apuesta_enviada | result: success | dni: {dni} | numero: {numero}");
 }
 
-/// Every row of the agency file is a bet.
+/// Every row of the agency file is a valid bet.
 pub fn file_checked(summary: Summary) {
     let Summary { bets, upload, .. } = summary;
     info!("action: read_file | result: success | apuestas: {bets} | envio: {upload}");
 }
 
-/// A row of the agency file is no bet.
+/// A row of the agency file is not a valid bet.
 pub fn bad_row(path: &Path, row: &BadRow) {
     let path = path.display().to_string();
     let (
@@ -68,7 +68,7 @@ pub fn bad_row(path: &Path, row: &BadRow) {
             fault,
         },
     ) = (Escaped(&path), row);
-    // A fault may list the characters that a plain server cannot read.
+    // It may list the characters that a plain server cannot read, of which `|` is one.
     let fault = fault.to_string();
     let fault = Escaped(&fault);
     error!("action: read_file | result: fail | error: {path}:{line}:{column}: {fault}");
@@ -79,15 +79,16 @@ pub fn file_closed() {
     info!("action: close_file | result: success");
 }
 
-/// The server says how much of the upload it has.
+/// The server has so many bets of the upload.
 pub fn resumed(stored: u64) {
     info!("action: resume | result: success | apuestas: {stored}");
 }
 
-/// The server has less of the upload than it had acknowledged.
+/// The server has fewer bets of the upload than it had acknowledged.
 pub fn upload_shrunk(missing: u64) {
+    let missing = Count(missing, "acknowledged bet");
     warn!(
-        "action: resume | result: in_progress | warning: the server lost {missing} bets that it had acknowledged; they are sent again"
+        "action: resume | result: in_progress | warning: the server has lost {missing}, which will be sent again"
     );
 }
 
@@ -96,12 +97,12 @@ pub fn batch_stored(id: MessageId, bets: u32) {
     info!("action: batch_enviado | result: success | id: {id} | cantidad: {bets}");
 }
 
-/// The server knows that no more bets will come.
+/// The server was told that no more bets will come.
 pub fn finished(id: MessageId) {
     info!("action: notify_finished | result: success | id: {id}");
 }
 
-/// The draw is not done, and the server does not hold the question.
+/// The draw is not done, and the server does not hold the query.
 pub fn winners_not_yet() {
     info!("action: consulta_ganadores | result: in_progress");
 }
@@ -111,14 +112,14 @@ pub fn winners(count: usize) {
     info!("action: consulta_ganadores | result: success | cant_ganadores: {count}");
 }
 
-/// A connection failed; there will be another try.
+/// An attempt failed; there will be another one.
 pub fn trying_again(lost: &Lost, pause: Duration) {
     let (lost, pause) = (lost.to_string(), pause.as_millis());
     let lost = Escaped(&lost);
     warn!("action: connect | result: in_progress | retry_in: {pause}ms | error: {lost}");
 }
 
-/// A plain server did not answer a question that may be asked again.
+/// A plain server did not answer a query, which is sent again.
 pub fn asking_again(step: Step, lost: &Lost) {
     let lost = lost.to_string();
     let (action, lost) = (step.action(), Escaped(&lost));
@@ -130,18 +131,18 @@ pub fn connection_closed() {
     info!("action: close_connection | result: success");
 }
 
-/// A signal asks the client to stop.
+/// A signal stops the client.
 pub fn signal(agency: Agency, name: &str) {
     info!("action: receive_signal | result: success | container: client{agency} | signal: {name}");
 }
 
-/// The last line of a client that did all, or was told to stop.
+/// The last line of a client that has done everything, or was stopped.
 pub fn exit(agency: Option<Agency>) {
     let container = container(agency);
     info!("action: exit | result: success | container: {container}");
 }
 
-/// The last lines of a client that cannot go on.
+/// The last lines of a client that has failed.
 pub fn failed(agency: Option<Agency>, error: &Error) {
     let (action, container) = (error.action(), container(agency));
     let error = error.to_string();
@@ -150,7 +151,7 @@ pub fn failed(agency: Option<Agency>, error: &Error) {
     error!(target: CRITICAL, "action: exit | result: fail | container: {container} | error: {error}");
 }
 
-/// How the contract names this program; without an agency before there is a configuration.
+/// The name of this program in the log. Before the configuration is read, there is no agency.
 fn container(agency: Option<Agency>) -> String {
     agency.map_or("client".to_owned(), |agency| format!("client{agency}"))
 }

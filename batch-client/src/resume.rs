@@ -1,22 +1,23 @@
-//! An upload to a server that knows resume: pipelined on one connection, and on the next where that is lost.
+//! Sending to a server that knows resume: batches are pipelined on one connection; when it is lost, the upload goes on
+//! in the next one.
 //!
-//! Moves between the agency file and a [`EventLoop`] what [`Upload`] says: what to send and what a reply
-//! means is decided there; here are the file, the clock and the log.
+//! [`Upload`] decides what to send and what a reply means. This module does it: it reads the file, uses the
+//! [`EventLoop`], looks at the clock and writes the log.
 
 use std::time::Instant;
 
 use frame::{MessageId, Reply, Request};
 
-use crate::agency::{self, Job};
 use crate::backoff::Backoff;
 use crate::batch::{Batches, Summary};
-use crate::error::{Error, Lost, Step};
-use crate::event_loop::{AttemptError, Connection, EventLoop, Turn};
+use crate::error::{AttemptError, Error, Lost, Step};
+use crate::event_loop::{Connection, EventLoop, Turn};
 use crate::file::OpenFile;
+use crate::job::{self, Job};
 use crate::report;
 use crate::upload::{Event, Next, Upload};
 
-/// Rows that are passed over before signals are looked for.
+/// How many rows are skipped before signals are looked for.
 const ROWS_AT_ONCE: u64 = 100_000;
 
 /// Sends the file, says finished, and waits for the winners.
@@ -35,7 +36,7 @@ pub(crate) fn run(
             event_loop,
             upload: &mut upload,
             backoff: &mut backoff,
-            rest: None,
+            batches: None,
         };
         match session.run() {
             Ok(winners) => return Ok(winners),
@@ -51,14 +52,15 @@ pub(crate) fn run(
     }
 }
 
-/// One connection's part of an upload.
+/// The part of an upload that one connection does.
 struct Session<'s> {
     job: &'s Job<'s>,
     event_loop: &'s mut EventLoop,
     upload: &'s mut Upload,
     backoff: &'s mut Backoff,
-    /// The rows that this connection has to send; none before the server has said how many it has.
-    rest: Option<Batches<OpenFile>>,
+    /// The batches that are left to send; `None` before the server has said how many bets it has, and after the last
+    /// batch.
+    batches: Option<Batches<OpenFile>>,
 }
 
 impl Session<'_> {
@@ -78,7 +80,7 @@ impl Session<'_> {
         }
     }
 
-    /// When the next reply is due, or the next question; never, for a query that is held.
+    /// When the next reply is due, or the next query. A query that the server holds has no deadline.
     fn deadline(&self) -> Option<Instant> {
         let time = if self.upload.is_held() {
             return None;
@@ -90,7 +92,7 @@ impl Session<'_> {
         Some(self.backoff.since() + time)
     }
 
-    /// Sends all that may be sent now.
+    /// Moves all that may be sent now to the outbox.
     fn fill(&mut self, connection: &mut Connection) -> Result<(), Error> {
         while connection.outbox.has_room() {
             let (step, id, bets) = match self.upload.next() {
@@ -99,7 +101,7 @@ impl Session<'_> {
                 Next::Batch => self.send_batch(connection)?,
             };
             if self.upload.is_quiet() {
-                // The reply is due from now on, however long the file took.
+                // The time for the reply begins now, however long reading the file took.
                 self.backoff.sign_of_life(Instant::now());
             }
             self.upload.sent(step, id, bets);
@@ -112,32 +114,35 @@ impl Session<'_> {
 
     fn send_batch(&mut self, connection: &mut Connection) -> Result<(Step, MessageId, u32), Error> {
         let file = self.job.file;
-        let rest = self.rest.as_mut().ok_or_else(|| file.changed())?;
-        let batch = rest.next_batch().map_err(|e| file.unlike_before(e))?;
+        let batches = self.batches.as_mut().ok_or_else(|| file.changed())?;
+        let batch = batches
+            .next_batch()
+            .map_err(|e| file.changed_or_failed(e))?;
         let (batch, bets) = batch.ok_or_else(|| file.changed())?;
         let id = connection.outbox.request(&Request::Batch(batch));
         Ok((Step::Batch, id, bets))
     }
 
-    /// The last row is out: makes sure that the file is still the one that was checked and that the upload is named after.
+    /// After the last row: makes sure that the file is still the one that was checked, whose content names the upload.
     fn verify(&mut self) -> Result<(), Error> {
         let file = self.job.file;
-        let end = self.rest.take().map(|mut rest| rest.end()).transpose();
-        match end.map_err(|e| file.unlike_before(e))?.flatten() {
+        let batches = self.batches.take();
+        let checksum = batches.map(|mut batches| batches.end()).transpose();
+        match checksum.map_err(|e| file.changed_or_failed(e))?.flatten() {
             Some(checksum) if checksum == self.upload.file().checksum => Ok(()),
             _ => Err(file.changed()),
         }
     }
 
-    /// Takes the replies that came; the winners end the upload.
+    /// Takes the replies that have come. Returns the winners, where they are among them: they end the upload.
     fn read(&mut self, connection: &mut Connection) -> Result<Option<Vec<String>>, AttemptError> {
         loop {
             let frame = match connection.inbox.frame() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => return Ok(None),
-                Err(e) => return Err(self.upload.senseless(e).into()),
+                Err(e) => return Err(self.upload.invalid(e).into()),
             };
-            let reply = Reply::decode(frame).map_err(|e| self.upload.senseless(e))?;
+            let reply = Reply::decode(frame).map_err(|e| self.upload.invalid(e))?;
             self.backoff.sign_of_life(Instant::now());
             match self.upload.take(frame.id, reply)? {
                 Event::Resumed {
@@ -156,8 +161,8 @@ impl Session<'_> {
                 }
                 Event::NotYet => report::winners_not_yet(),
                 Event::Winners(documents) => {
-                    let winners = agency::keep(documents);
-                    let winners = winners.map_err(|e| self.upload.senseless(e))?;
+                    let winners = job::copy_documents(documents);
+                    let winners = winners.map_err(|e| self.upload.invalid(e))?;
                     report::winners(winners.len());
                     return Ok(Some(winners));
                 }
@@ -175,24 +180,24 @@ impl Session<'_> {
         }
         self.job.progress.resume(stored);
         if !self.upload.all_sent() {
-            self.rest = Some(self.open_at(stored)?);
+            self.batches = Some(self.open_at(stored)?);
         }
         Ok(())
     }
 
-    /// The rows of the file from the one after this many.
+    /// The batches of the file without its first `stored` rows.
     fn open_at(&mut self, stored: u64) -> Result<Batches<OpenFile>, Error> {
         let (config, file) = (self.job.config, self.job.file);
-        let mut rest = Batches::new(file.open()?, config.agency, config.batch.max_amount);
+        let mut batches = Batches::new(file.open()?, config.agency, config.batch.max_amount);
         let mut skipped = 0;
         while skipped < stored {
             self.event_loop.check()?;
             let now = ROWS_AT_ONCE.min(stored - skipped);
-            if !rest.skip(now).map_err(|e| file.unlike_before(e))? {
+            if !batches.skip(now).map_err(|e| file.changed_or_failed(e))? {
                 return Err(file.changed());
             }
             skipped += now;
         }
-        Ok(rest)
+        Ok(batches)
     }
 }

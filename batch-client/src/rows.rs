@@ -1,10 +1,10 @@
-//! The agency file as rows: CSV, no header, name, surname, document, birthdate, number.
+//! The agency file as rows: CSV without a header; name, surname, document, birthdate, number.
 //!
-//! In come the bytes of any reader; out come [`Row`]s that borrow from one buffer, each of which is a
-//! [`Bet`] or says where and why it is none, and says the same however the reader cuts the file. A line without
-//! quotes is a row as it stands, nearly every one; what quotes mean, csv knows. Holds one row at a time, and that
-//! only up to [`MAX_ROW`]: an opening quote without its end must not swallow the file. Never tells the value of a
-//! field.
+//! In come the bytes of any reader; out come [`Row`]s, which borrow from one buffer. Each of them is a [`Bet`], or an error
+//! that says where and why it is not; in how many pieces the reader gives the file makes no difference. Nearly every row
+//! is a line without quotes, and is read here; rows with quotes are read by the csv crate. Holds one row at a time, of at
+//! most [`MAX_ROW`] bytes, so that a quote that is never closed does not make the whole file one row. No error holds the
+//! value of a field.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -13,6 +13,7 @@ use std::ops::Range;
 use csv::{ByteRecord, ReaderBuilder, Terminator};
 use frame::{Agency, Bet, Birthdate, Document, Field, Flaw, Name, Number, payload};
 
+use crate::count::Count;
 pub use crate::lines::MAX_ROW;
 use crate::lines::{Ahead, Lines};
 
@@ -31,7 +32,7 @@ pub struct Rows<R> {
     record: ByteRecord,
 }
 
-/// Where a row is.
+/// What holds the row that was found.
 enum Found {
     Line(Range<usize>),
     Record,
@@ -42,16 +43,16 @@ enum Found {
 pub enum RowError {
     /// The reader failed.
     Io(io::Error),
-    /// The row is no bet. The rows after it can be read.
+    /// The row is not a valid bet. The rows after it can be read.
     Bad(BadRow),
-    /// The row has more than [`MAX_ROW`] bytes. Nothing behind it can be read.
+    /// The row has more than [`MAX_ROW`] bytes. The rows after it cannot be read.
     TooLong {
-        /// The line that it begins in, counted from 1.
+        /// The line in which it begins, counted from 1.
         line: u64,
     },
 }
 
-/// Where a row is no bet, and why.
+/// Why a row is not a valid bet, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadRow {
     /// Its line, counted from 1.
@@ -65,11 +66,11 @@ pub struct BadRow {
 /// What is wrong with a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// There are not five columns but so many.
+    /// The row has this number of columns instead of five.
     Columns(usize),
-    /// A field holds no value of its kind.
+    /// The value of a field is not allowed.
     Field(Field, Flaw),
-    /// A field can only be written in quotes, which a plain server does not know.
+    /// A field has to be written in quotes, which a plain server cannot read.
     Quotes(Field),
     /// The row has more than [`MAX_ROW`] bytes.
     TooLong,
@@ -80,30 +81,31 @@ impl fmt::Display for Fault {
         match self {
             Self::Columns(found) => write!(
                 f,
-                "there are {found} columns instead of 5 (name, surname, document, birthdate, number)"
+                "the row has {} instead of 5 (name, surname, document, birthdate, number)",
+                Count(*found as u64, "column")
             ),
             Self::Field(field, flaw) => write!(f, "{} {flaw}", field.name()),
             Self::Quotes(field) => write!(
                 f,
-                "{} holds what a plain server cannot read: one of , | {{ }} or a quote at its beginning",
+                "{} holds a character that a plain server cannot read: one of , | {{ }} or a quote at its beginning",
                 field.name()
             ),
             Self::TooLong => write!(
                 f,
-                "the row has more than {MAX_ROW} bytes: is a closing quote missing? nothing behind it was checked"
+                "the row has more than {MAX_ROW} bytes, perhaps because a quote is not closed; the rows after it were not checked"
             ),
         }
     }
 }
 
 impl<R: Read> Rows<R> {
-    /// The rows of what `reader` gives.
+    /// The rows of the file that `reader` gives.
     pub fn new(reader: R) -> Self {
         let reader = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
             .buffer_capacity(MAX_ROW)
-            // A CR before it is taken off the last field, here as in a line without quotes.
+            // A CR before the line feed is removed from the last field, as in a line without quotes.
             .terminator(Terminator::Any(b'\n'))
             .from_reader(Lines::new(reader));
         Self {
@@ -112,7 +114,7 @@ impl<R: Read> Rows<R> {
         }
     }
 
-    /// The next row that is not blank; `None` after the last.
+    /// The next row that is not blank; `None` after the last one.
     ///
     /// # Errors
     /// The reader failed, or the row is too long.
@@ -127,7 +129,7 @@ impl<R: Read> Rows<R> {
         Ok(Some(Row { text, line }))
     }
 
-    /// The next row that is not blank, and the line that it begins in.
+    /// Finds the next row that is not blank, and the line in which it begins.
     fn find(&mut self) -> Result<Option<(u64, Found)>, RowError> {
         loop {
             let lines = self.reader.get_mut();
@@ -155,22 +157,22 @@ impl<R: Read> Rows<R> {
         read.map(drop).map_err(|e| RowError::Io(e.into()))
     }
 
-    /// The CRC-32 of all bytes that were read: after the last row, of the whole file.
+    /// The CRC-32 of all bytes that were read. After the last row these are the whole file.
     pub fn checksum(&self) -> u32 {
         self.reader.get_ref().checksum()
     }
 
-    /// What the rows are read from.
+    /// The reader that gives the file.
     pub fn source(&self) -> &R {
         self.reader.get_ref().source()
     }
 }
 
-/// One row, which may be a bet.
+/// One row of the file.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
     text: Text<'a>,
-    /// The line that it begins in.
+    /// The line in which it begins.
     line: u64,
 }
 
@@ -182,18 +184,18 @@ enum Text<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The row as a bet of this agency, its fields trimmed of blanks.
+    /// The row as a bet of this agency; blanks around its fields are removed.
     ///
     /// # Errors
-    /// [`RowError::Bad`] where it is none.
+    /// [`RowError::Bad`]: it is not a valid bet.
     pub fn bet(&self, agency: Agency) -> Result<Bet<'a>, RowError> {
         match self.text {
-            Text::Line(line) => read_plain(agency, line).map_or_else(|| self.read(agency), Ok),
+            Text::Line(line) => read_fast(agency, line).map_or_else(|| self.read(agency), Ok),
             Text::Record(_) => self.read(agency),
         }
     }
 
-    /// Out of line, so that the quick way stays short.
+    /// Not inlined, so that the code of the fast path stays small.
     #[cold]
     fn read(&self, agency: Agency) -> Result<Bet<'a>, RowError> {
         let columns = self.columns()?;
@@ -210,7 +212,7 @@ impl<'a> Row<'a> {
     /// Checks that the row can be written without quotes.
     ///
     /// # Errors
-    /// [`RowError::Bad`] where it cannot.
+    /// [`RowError::Bad`]: it cannot.
     pub fn check_plain(&self) -> Result<(), RowError> {
         for (index, text) in self.columns()?.into_iter().enumerate() {
             if payload::needs_quotes(text) {
@@ -220,7 +222,7 @@ impl<'a> Row<'a> {
         Ok(())
     }
 
-    /// All columns, trimmed of blanks.
+    /// All columns, without the blanks around them.
     fn columns(&self) -> Result<[&'a [u8]; 5], RowError> {
         let mut columns = [&[][..]; COLUMNS.len()];
         let count = match self.text {
@@ -255,10 +257,10 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The quick way, for a line of plain texts without blanks around them. For any other, and for one with a flaw,
-/// `None`.
+/// The fast path, for a valid line whose fields have no blanks around them and whose texts are plain. `None` for any
+/// other line.
 #[inline]
-fn read_plain<'a>(agency: Agency, line: &'a [u8]) -> Option<Bet<'a>> {
+fn read_fast<'a>(agency: Agency, line: &'a [u8]) -> Option<Bet<'a>> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let (first_name, rest) = Name::split_plain(line)?;
     let (last_name, rest) = Name::split_plain(rest.strip_prefix(b",")?)?;
@@ -274,7 +276,7 @@ fn read_plain<'a>(agency: Agency, line: &'a [u8]) -> Option<Bet<'a>> {
     })
 }
 
-/// Takes the first columns of a row, trimmed of blanks; says how many it has.
+/// Takes the first columns of a row, without the blanks around them; returns how many columns the row has.
 fn fill<'a>(columns: &mut [&'a [u8]; 5], row: impl Iterator<Item = &'a [u8]>) -> usize {
     let mut count = 0;
     for text in row {
@@ -286,7 +288,7 @@ fn fill<'a>(columns: &mut [&'a [u8]; 5], row: impl Iterator<Item = &'a [u8]>) ->
     count
 }
 
-/// Takes blanks off both ends, and a CR that belongs to the end of the line.
+/// Removes blanks from both ends, and the CR of the end of a line.
 fn trim(mut bytes: &[u8]) -> &[u8] {
     if let [rest @ .., b'\r'] = bytes {
         bytes = rest;

@@ -1,7 +1,7 @@
-//! Mutual TLS: whom the agency trusts, and what it shows.
+//! Mutual TLS: which server the agency trusts, and the certificate with which it proves who it is.
 //!
-//! In come the configuration and the three files that it names, read once; out comes a [`Connector`] that begins
-//! sessions. The sessions themselves are [`frame`]'s. Beside `frame`, this is the only file that names rustls.
+//! In come the configuration and the three files that it names, which are read once; out comes a [`Connector`], which
+//! begins sessions. The sessions themselves are in [`frame`]. In this crate only this file names rustls.
 
 use std::fs;
 use std::path::Path;
@@ -18,16 +18,16 @@ use crate::config::{ConfigError, Server};
 /// Begins TLS sessions with the server.
 pub struct Connector {
     config: Arc<ClientConfig>,
-    /// What the server's certificate has to be for: the host of `server.address`.
+    /// The name or address that the server's certificate has to be valid for: the host of `server.address`.
     name: ServerName<'static>,
 }
 
 impl Connector {
-    /// Reads the files that `server.tls` names; `None` where it names none.
+    /// Reads the files that `server.tls` names. `None` where it names none.
     ///
     /// # Errors
-    /// A file cannot be read, or does not hold what it should; the key is another certificate's; the server's
-    /// address is none that a certificate could be for.
+    /// A file cannot be read, or does not hold what it should; the key does not belong to the certificate; no certificate
+    /// can be valid for the server's address.
     pub fn open(server: &Server) -> Result<Option<Self>, ConfigError> {
         let Some(files) = &server.tls else {
             return Ok(None);
@@ -45,23 +45,23 @@ impl Connector {
             reason: match e {
                 Error::InconsistentKeys(_) => {
                     format!(
-                        "the certificate in {} is of another key",
+                        "it does not belong to the certificate in {}",
                         files.cert.display()
                     )
                 }
                 other => other.to_string(),
             },
         })?;
-        // Every connection shows its certificates.
+        // So that both certificates are checked on every connection.
         config.resumption = Resumption::disabled();
         let (config, name) = (Arc::new(config), name(&server.address)?);
         Ok(Some(Self { config, name }))
     }
 
-    /// Our side of a new session.
+    /// Begins a session.
     ///
     /// # Errors
-    /// No session can begin.
+    /// It cannot begin.
     pub fn begin(&self) -> Result<Tls, TlsError> {
         Tls::client(Arc::clone(&self.config), self.name.clone())
     }
@@ -82,7 +82,7 @@ fn read<T>(
         })
 }
 
-/// The host of an address, without the brackets around one of IPv6.
+/// The host of an address. An IPv6 address loses its brackets.
 fn name(address: &str) -> Result<ServerName<'static>, ConfigError> {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     let bare = host
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_named_by_its_host() {
+    fn the_name_of_a_server_is_the_host_of_its_address() {
         for (address, host) in [
             ("server:12345", "server"),
             ("127.0.0.1:1", "127.0.0.1"),

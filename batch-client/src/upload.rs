@@ -1,4 +1,4 @@
-//! An upload as the client sees it: what may be sent next, and what each reply means.
+//! The state of an upload in the client: what may be sent next, and what each reply means.
 //!
 //! ```text
 //!  Idle -- resume --> Resuming -- resumed --> Sending -- all acknowledged, finished --> Asking -- winners
@@ -7,10 +7,9 @@
 //!                                                                        in_progress -> NotYet
 //! ```
 //!
-//! Pure: no socket, no file, no clock. Whoever drives it sends what [`Upload::next`] says, tells
-//! [`Upload::sent`], and hands every reply to [`Upload::take`]. On each connection the rows go out from the
-//! one after the K that the server has, each once and in order, so that what is stored is a prefix of the
-//! file, whatever got lost.
+//! Uses no socket, no file and no clock. The caller sends what [`Upload::next`] says, calls [`Upload::sent`] for it, and
+//! gives every reply to [`Upload::take`]. The server says that it has the first K rows; on that connection the rows after
+//! them are sent, each once and in order. So what is stored is always a prefix of the file, whatever was lost.
 
 use std::collections::VecDeque;
 
@@ -19,7 +18,7 @@ use frame::{Ack, Agency, Documents, MessageId, Reply, Request, Winners};
 use crate::batch::Summary;
 use crate::error::{Error, Lost, Step};
 
-/// So many resumes in a row without an answer mean a server that does not know resume.
+/// After so many resumes in a row without an answer, the server is taken for one that does not know resume.
 const UNANSWERED: u32 = 3;
 
 /// The state of an upload.
@@ -29,13 +28,13 @@ pub struct Upload {
     file: Summary,
     window: usize,
     stage: Stage,
-    /// What was sent on this connection and not yet answered; at most `window` batches.
-    flight: VecDeque<Sent>,
-    /// Rows that this connection has sent, or need not send.
+    /// What was sent on this connection and is not yet answered; at most `window` batches.
+    in_flight: VecDeque<Sent>,
+    /// How many rows were sent on this connection or were stored before it.
     sent: u64,
-    /// Rows that the server is known to have.
+    /// How many rows the server is known to have.
     stored: u64,
-    /// The largest K that a server has told.
+    /// The largest K that the server has answered.
     highest: u64,
     server: Server,
 }
@@ -52,9 +51,12 @@ enum Stage {
 /// What is known of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Server {
-    /// It left so many resumes unanswered.
-    Unknown { unanswered: u32 },
-    /// It knows resume.
+    /// It has not answered a resume yet.
+    Unknown {
+        /// How many it was sent.
+        unanswered: u32,
+    },
+    /// It has answered one.
     Resumes,
 }
 
@@ -68,55 +70,55 @@ struct Sent {
 /// What to send next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// This.
+    /// This request.
     Request(Step, Request<'static>),
     /// The file's next batch.
     Batch,
-    /// Nothing before the next reply.
+    /// Nothing: a reply has to come first.
     Nothing,
 }
 
 /// What a reply says.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// The server has so many bets: skip them.
+    /// The server has the first bets of the file; the client skips them.
     Resumed {
-        /// How many.
+        /// How many bets it has.
         stored: u64,
-        /// How many it has lost since it acknowledged them.
+        /// How many bets it had acknowledged before and does not have any more.
         missing: u64,
-        /// Whether these are more than it ever had.
+        /// Whether it has more bets than in any answer before.
         progress: bool,
     },
-    /// The server refused to resume and did not say why: it may not know how to.
+    /// The server refused to resume and gave no reason: it may not know this request.
     Unexplained,
     /// A batch is stored.
     Stored {
-        /// Which.
+        /// The id of the batch.
         id: MessageId,
-        /// How many bets it has.
+        /// How many bets the batch has.
         bets: u32,
     },
     /// The server knows that no more bets will come.
     Finished {
-        /// Which request said so.
+        /// The id of the request that said so.
         id: MessageId,
     },
-    /// Not drawn yet: [`Upload::ask_again`] after a while.
+    /// The draw is not done: call [`Upload::ask_again`] after a pause.
     NotYet,
     /// The winners; nothing is left to do.
     Winners(Documents<'a>),
 }
 
 impl Upload {
-    /// An upload of this file, at most `window` batches in flight.
+    /// An upload of this file, with at most `window` batches in flight.
     pub fn new(agency: Agency, file: Summary, window: usize) -> Self {
         Self {
             agency,
             file,
             window,
             stage: Stage::Idle,
-            flight: VecDeque::with_capacity(window),
+            in_flight: VecDeque::with_capacity(window),
             sent: 0,
             stored: 0,
             highest: 0,
@@ -124,23 +126,23 @@ impl Upload {
         }
     }
 
-    /// There is a new connection.
+    /// Begins on a new connection.
     pub fn begin(&mut self) {
         self.stage = Stage::Idle;
-        self.flight.clear();
+        self.in_flight.clear();
         self.sent = 0;
     }
 
     /// What may be sent now.
     pub fn next(&self) -> Next {
         let agency = self.agency;
-        let idle = self.flight.is_empty();
+        let idle = self.in_flight.is_empty();
         match self.stage {
             Stage::Idle => {
                 let upload = self.file.upload;
                 Next::Request(Step::Resume, Request::Resume { agency, upload })
             }
-            Stage::Sending if !self.all_sent() && self.flight.len() < self.window => Next::Batch,
+            Stage::Sending if !self.all_sent() && self.in_flight.len() < self.window => Next::Batch,
             Stage::Sending if self.all_sent() && idle => {
                 let bets = Some(self.file.bets);
                 Next::Request(Step::Finished, Request::Finished { agency, bets })
@@ -150,21 +152,21 @@ impl Upload {
         }
     }
 
-    /// What [`next`](Self::next) said is on its way; `bets` are those of a batch, 0 for anything else.
+    /// Notes that what [`next`](Self::next) said was sent. `bets` is the number of bets of a batch, 0 for anything else.
     pub fn sent(&mut self, step: Step, id: MessageId, bets: u32) {
         if self.stage == Stage::Idle {
             self.stage = Stage::Resuming;
         }
         self.sent += u64::from(bets);
-        self.flight.push_back(Sent { id, step, bets });
+        self.in_flight.push_back(Sent { id, step, bets });
     }
 
-    /// What is uploaded.
+    /// The file that is uploaded.
     pub fn file(&self) -> Summary {
         self.file
     }
 
-    /// Whether no row is left to be sent on this connection.
+    /// Whether every row was sent on this connection or stored before it.
     pub fn all_sent(&self) -> bool {
         self.sent >= self.file.bets
     }
@@ -174,30 +176,30 @@ impl Upload {
         self.stored
     }
 
-    /// Whether nothing sent waits for an answer.
+    /// Whether everything that was sent is answered.
     pub fn is_quiet(&self) -> bool {
-        self.flight.is_empty()
+        self.in_flight.is_empty()
     }
 
-    /// Whether the server holds the winners query: it may take as long as the other agencies do.
+    /// Whether the server holds the winners query. It may do so until the last agency has finished.
     pub fn is_held(&self) -> bool {
         self.stage == Stage::Asking && !self.is_quiet()
     }
 
-    /// Whether the query is to be asked again after a while.
+    /// Whether the winners query has to be sent again after a pause.
     pub fn is_not_yet(&self) -> bool {
         self.stage == Stage::NotYet
     }
 
-    /// A while has passed.
+    /// The pause is over: the winners query may be sent again.
     pub fn ask_again(&mut self) {
         self.stage = Stage::Asking;
     }
 
-    /// The connection is lost; gives `lost` back where trying again may help.
+    /// The connection is lost. Returns `lost` where another attempt may help.
     ///
     /// # Errors
-    /// The server left its third resume in a row unanswered, and never answered one.
+    /// The third resume in a row is without an answer, and the server has never answered one.
     pub fn lost(&mut self, lost: Lost) -> Result<Lost, Error> {
         if let (Stage::Resuming, Server::Unknown { unanswered }) = (self.stage, &mut self.server) {
             *unanswered += 1;
@@ -211,13 +213,13 @@ impl Upload {
     /// Takes the next reply of this connection.
     ///
     /// # Errors
-    /// The server refused what it was asked, or its reply fits nothing that was asked.
+    /// The server refused the request, or the reply does not belong to it.
     pub fn take<'a>(&mut self, id: MessageId, reply: Reply<'a>) -> Result<Event<'a>, Error> {
-        let Some(sent) = self.flight.pop_front() else {
-            return Err(self.senseless("a reply came that nothing had asked for"));
+        let Some(sent) = self.in_flight.pop_front() else {
+            return Err(self.invalid("a reply came without a request"));
         };
         if sent.id != id {
-            return Err(senseless(sent.step, "the reply carries another id"));
+            return Err(invalid(sent.step, "the reply carries another id"));
         }
         match (sent.step, reply) {
             (Step::Resume, Reply::Resumed(stored)) => self.resumed(stored),
@@ -247,7 +249,7 @@ impl Upload {
                 reason: reason.map(|reason| reason.into_owned()),
             }),
             (step, Reply::Winners(Winners::Refused)) => Err(Error::Refused { step, reason: None }),
-            (step, _) => Err(senseless(step, "the reply is of another kind")),
+            (step, _) => Err(invalid(step, "the reply is of another kind")),
         }
     }
 
@@ -269,19 +271,19 @@ impl Upload {
         Ok(event)
     }
 
-    /// The error of bytes that are no reply to what was asked last.
-    pub fn senseless(&self, found: impl ToString) -> Error {
-        let step = match (self.flight.front(), self.stage) {
+    /// The error of bytes that are not a valid reply to the oldest open request.
+    pub fn invalid(&self, reason: impl ToString) -> Error {
+        let step = match (self.in_flight.front(), self.stage) {
             (Some(sent), _) => sent.step,
             (None, Stage::Idle | Stage::Resuming) => Step::Resume,
             (None, Stage::Sending) => Step::Batch,
             (None, Stage::Asking | Stage::NotYet) => Step::Winners,
         };
-        senseless(step, found)
+        invalid(step, reason)
     }
 }
 
-fn senseless(step: Step, found: impl ToString) -> Error {
-    let found = found.to_string();
-    Error::Protocol { step, found }
+fn invalid(step: Step, reason: impl ToString) -> Error {
+    let reason = reason.to_string();
+    Error::Protocol { step, reason }
 }

@@ -1,6 +1,6 @@
-//! The agency file as batches: the rows in their order, and the bounds of each batch.
+//! The agency file as batches: all rows in their order, and the bounds of each batch.
 
-use batch_client::batch::{Batches, Scan, Summary, TOLD, Verdict};
+use batch_client::batch::{Batches, MAX_REPORTED, Scan, Summary, Verdict};
 use batch_client::rows::Rows;
 use frame::{Agency, MAX_CLIENT_FRAME, MessageId, Request, UploadId};
 
@@ -8,7 +8,7 @@ fn agency() -> Agency {
     Agency::new(4_294_967_295).unwrap()
 }
 
-/// A file of rows as different as they may be, and its bets as payload objects.
+/// A random file, and its bets as payload objects.
 fn file(rng: &mut fastrand::Rng, rows: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
     let mut file = csv::WriterBuilder::new()
         .has_headers(false)
@@ -59,7 +59,7 @@ fn batches_are_the_rows_in_order_and_each_is_as_large_as_both_bounds_allow() {
             if let Some(next) = later.first() {
                 assert!(
                     bets == max_amount || frame.len() + 1 + next.len() > MAX_CLIENT_FRAME,
-                    "a batch of {bets} bets and {} bytes is closed early",
+                    "a batch of {bets} bets and {} bytes is closed too early",
                     frame.len()
                 );
             }
@@ -87,7 +87,7 @@ fn batches_are_the_rows_in_order_and_each_is_as_large_as_both_bounds_allow() {
 }
 
 #[test]
-fn the_end_is_no_end_while_a_bet_is_left() {
+fn the_end_gives_no_checksum_while_a_bet_is_left() {
     let row = "Ana,Lorca,1,2000-01-01,1\n";
     let long = format!("{},Lorca,1,2000-01-01,1\n", "a".repeat(255)).repeat(30);
     for (file, max_amount) in [(row.repeat(2), 1), (long, 1_000)] {
@@ -99,7 +99,7 @@ fn the_end_is_no_end_while_a_bet_is_left() {
 }
 
 #[test]
-fn the_first_hundred_bad_rows_are_told_and_all_counted() {
+fn the_first_hundred_bad_rows_are_reported_and_all_are_counted() {
     let mut file = "Ana,Lorca,1,2000-01-01,1\n".to_owned();
     file += &"Ana,Lorca,1,2000-01-01,\n".repeat(150);
     let Verdict::Bad { first, count } = Scan::new(file.as_bytes(), agency(), false)
@@ -107,14 +107,14 @@ fn the_first_hundred_bad_rows_are_told_and_all_counted() {
         .unwrap()
         .unwrap()
     else {
-        panic!("the file is taken")
+        panic!("the file is accepted")
     };
-    assert_eq!((first.len(), count), (TOLD, 150));
+    assert_eq!((first.len(), count), (MAX_REPORTED, 150));
     assert_eq!((first[99].line, first[99].column), (101, 5));
 }
 
 #[test]
-fn what_needs_quotes_is_bad_only_toward_a_plain_server() {
+fn a_row_that_needs_quotes_is_bad_only_for_a_plain_server() {
     let file = b"\"Ana, h.\",Lorca,1,2000-01-01,1\n";
     for plain in [false, true] {
         let verdict = Scan::new(&file[..], agency(), plain).advance(2).unwrap();

@@ -1,4 +1,4 @@
-//! The configuration: where values come from, which ones are refused, and how that is said.
+//! The configuration: where values come from, which ones are refused, and the errors and warnings about them.
 
 use std::path::Path;
 use std::time::Duration;
@@ -114,7 +114,7 @@ fn a_value_outside_its_range_is_named_with_its_key_and_what_is_allowed() {
 }
 
 #[test]
-fn unknown_keys_are_warned_about_and_their_values_not_told() {
+fn unknown_keys_are_warned_about_without_their_values() {
     let loaded = load(
         "id: 1\nserver: {adress: x}\n",
         &[("CLI_NAME", "y"), ("PATH", "z")],
@@ -123,14 +123,14 @@ fn unknown_keys_are_warned_about_and_their_values_not_told() {
     assert_eq!(
         loaded.warnings,
         [
-            "config.yaml sets server.adress, which nobody reads",
-            "the variable CLI_NAME is set, which nobody reads"
+            "config.yaml sets server.adress, which is not a known key",
+            "the variable CLI_NAME is set, but is not the variable of a known key"
         ]
     );
 }
 
 #[test]
-fn a_file_that_is_no_mapping_of_plain_values_cannot_be_used() {
+fn a_file_that_is_not_a_mapping_of_single_values_cannot_be_used() {
     for yaml in [
         "- id",
         "id",

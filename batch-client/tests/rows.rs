@@ -1,4 +1,4 @@
-//! The agency file as rows: which ones are bets, and where and why the others are none.
+//! The agency file as rows: which ones are valid bets, and where and why the others are not.
 
 use std::io::{self, Read};
 
@@ -7,7 +7,7 @@ use frame::{Agency, Bet, Birthdate, Document, Name, Number, payload};
 
 const AGENCY: u32 = 3;
 
-/// What each row is: its payload, or where and why it is none.
+/// Each row: its payload as a bet, or the line, the column and the reason why it is not valid.
 fn read(file: impl Read) -> Vec<Result<String, (u64, usize, String)>> {
     let mut rows = Rows::new(file);
     let mut all = Vec::new();
@@ -44,7 +44,7 @@ fn ana(number: u32) -> Result<String, (u64, usize, String)> {
 }
 
 #[test]
-fn lf_crlf_a_missing_last_one_blanks_and_blank_lines_make_no_difference() {
+fn line_ends_blanks_and_blank_lines_make_no_difference() {
     for file in [
         "Ana,Lorca,1,2000-01-01,1\nAna,Lorca,1,2000-01-01,2\n",
         "Ana,Lorca,1,2000-01-01,1\r\nAna,Lorca,1,2000-01-01,2\r\n",
@@ -59,16 +59,16 @@ fn lf_crlf_a_missing_last_one_blanks_and_blank_lines_make_no_difference() {
 }
 
 #[test]
-fn a_bad_row_is_told_by_line_and_column_and_the_next_one_is_read() {
+fn a_bad_row_is_reported_with_line_and_column_and_the_next_row_is_read() {
     let good = "Ana,Lorca,1,2000-01-01,1";
     for (bad, lines, column, reason) in [
         (
             "Ana,Lorca,1,2000-01-01",
             1,
             5,
-            "there are 4 columns instead of 5",
+            "the row has 4 columns instead of 5",
         ),
-        ("Ana,Lorca,1,2000-01-01,1,", 1, 6, "there are 6 columns"),
+        ("Ana,Lorca,1,2000-01-01,1,", 1, 6, "the row has 6 columns"),
         (" ,Lorca,1,2000-01-01,1", 1, 1, "nombre is empty"),
         (
             "Ana,Lo\u{7}rca,1,2000-01-01,1",
@@ -83,18 +83,13 @@ fn a_bad_row_is_told_by_line_and_column_and_the_next_one_is_read() {
             "apellido holds a control",
         ),
         ("Ana,Lorca,,2000-01-01,1", 1, 3, "dni is empty"),
-        (
-            "Ana,Lorca,1,2001-02-29,1",
-            1,
-            4,
-            "nacimiento is no calendar date",
-        ),
+        ("Ana,Lorca,1,2001-02-29,1", 1, 4, "nacimiento is no"),
         ("Ana,Lorca,1,2000-01-01,x", 1, 5, "numero is not 1 to 9"),
         (
             "Ana,\"Lorca, h.\",1,2000-01-01,1",
             1,
             2,
-            "apellido holds what a plain",
+            "apellido holds a character that a plain",
         ),
     ] {
         for end in ["\n", "\r\n"] {
@@ -111,7 +106,7 @@ fn a_bad_row_is_told_by_line_and_column_and_the_next_one_is_read() {
 }
 
 #[test]
-fn a_quote_without_its_end_does_not_swallow_the_file() {
+fn a_quote_that_is_never_closed_does_not_make_the_whole_file_one_row() {
     let mut file = b"Ana,Lorca,1,2000-01-01,1\nAna,\"Lorca,1,2000-01-01,1\n".to_vec();
     file.resize(1_000_000, b'x');
     let rows = read(&file[..]);
@@ -121,7 +116,7 @@ fn a_quote_without_its_end_does_not_swallow_the_file() {
 }
 
 #[test]
-fn a_quote_without_its_end_is_told_by_the_line_that_it_begins_in() {
+fn a_quote_that_is_never_closed_is_reported_with_the_line_in_which_its_row_begins() {
     let good = "Ana,Lorca,1,2000-01-01,1\n";
     for (open, column) in [("Ana,\"Lorca", 3), ("Ana,\"Lor\n\nca\n", 3), ("\"", 2)] {
         let rows = read(format!("{good}\n{open}").as_bytes());
@@ -132,7 +127,7 @@ fn a_quote_without_its_end_is_told_by_the_line_that_it_begins_in() {
     }
 }
 
-/// A reader that gives no more than so many bytes at once.
+/// A reader that gives at most so many bytes at once.
 struct Pieces<'a>(&'a [u8], usize);
 
 impl Read for Pieces<'_> {
@@ -143,7 +138,7 @@ impl Read for Pieces<'_> {
 }
 
 #[test]
-fn a_byte_order_mark_is_no_part_of_a_name_however_the_reader_cuts_it() {
+fn a_byte_order_mark_is_not_part_of_a_name_in_however_many_pieces_it_comes() {
     let file = "\u{feff}Ana,Lorca,1,2000-01-01,1";
     for size in 1..5 {
         assert_eq!(read(Pieces(file.as_bytes(), size)), [ana(1)], "{size}");
@@ -152,11 +147,11 @@ fn a_byte_order_mark_is_no_part_of_a_name_however_the_reader_cuts_it() {
 }
 
 #[test]
-fn a_row_is_too_long_or_not_however_the_reader_cuts_the_file() {
+fn whether_a_row_is_too_long_does_not_depend_on_the_pieces_in_which_it_comes() {
     let row = "Ana,Lorca,1,2000-01-01,1";
     let blanks = MAX_ROW - row.len() - 1;
     let quoted = "Ana,\"Lorca\",1,2000-01-01,1";
-    for (surplus, taken) in [(0, true), (1, false)] {
+    for (surplus, accepted) in [(0, true), (1, false)] {
         for file in [
             format!("{row}{}\n{row}\n", " ".repeat(blanks + surplus)),
             format!("{quoted}{}\n{row}\n", " ".repeat(blanks - 2 + surplus)),
@@ -166,17 +161,20 @@ fn a_row_is_too_long_or_not_however_the_reader_cuts_the_file() {
             for size in [1, 700, MAX_ROW, MAX_ROW + 1, file.len()] {
                 let rows = read(Pieces(file.as_bytes(), size));
                 let all = rows == [ana(1), ana(1)];
-                assert_eq!(all, taken, "{surplus} too many in pieces of {size}");
-                assert!(taken || matches!(rows.last(), Some(Err((_, 0, _)))));
+                assert_eq!(
+                    all, accepted,
+                    "{surplus} bytes too many, in pieces of {size}"
+                );
+                assert!(accepted || matches!(rows.last(), Some(Err((_, 0, _)))));
             }
         }
     }
-    // Each row counts for itself.
+    // The length of one row does not count for the next.
     let rows = read(format!("{quoted}\n").repeat(1_000).as_bytes());
     assert!(rows.len() == 1_000 && rows.iter().all(|row| *row == ana(1)));
 }
 
-/// What csv makes of the whole file at once.
+/// The rows as the csv crate reads the whole file at once.
 fn read_by_csv(file: &str) -> Vec<Result<String, (u64, usize)>> {
     let ended = file.is_empty() || file.ends_with('\n');
     let file = format!("{file}{}", if ended { "" } else { "\n" });
@@ -201,7 +199,7 @@ fn read_by_csv(file: &str) -> Vec<Result<String, (u64, usize)>> {
     rows
 }
 
-/// The payload of a row, or the column that is wrong.
+/// The payload of a row, or the number of the column that is wrong.
 fn bet(record: &csv::ByteRecord) -> Result<String, usize> {
     let columns = record.iter().map(|column| {
         let column = std::str::from_utf8(column).unwrap();
@@ -231,7 +229,7 @@ fn bet(record: &csv::ByteRecord) -> Result<String, usize> {
 }
 
 #[test]
-fn rows_are_those_of_csv_whatever_is_quoted_and_however_the_reader_cuts_the_file() {
+fn rows_are_those_of_the_csv_crate_whatever_is_quoted_and_in_whatever_pieces_the_file_comes() {
     let row = "Ana,Lorca,1,2000-01-01,1\n";
     let pieces = [
         row,
@@ -271,6 +269,6 @@ fn the_checksum_is_that_of_all_bytes() {
     let file = b"\xef\xbb\xbfAna,Lorca,1,2000-01-01,1\r\n\r\nx";
     let mut rows = Rows::new(&file[..]);
     while let Ok(Some(_)) = rows.next_row() {}
-    // What gzip says of the same bytes.
+    // Computed by gzip for the same bytes.
     assert_eq!(rows.checksum(), 0x9d1c_599e);
 }

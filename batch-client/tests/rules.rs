@@ -1,9 +1,9 @@
-//! Which library is named where.
+//! The rules of the source code: which file may name which library, and no circles of imports.
 
 use std::fs;
 use std::path::Path;
 
-/// Every source file below a folder, by its path there, without comments.
+/// Adds every source file below a folder, by its path below `root`, without comments.
 fn sources(root: &Path, folder: &Path, found: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -20,7 +20,7 @@ fn sources(root: &Path, folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// Whether `code` has `word` with no letter, digit or underscore around it.
+/// Whether `code` has `word` as a whole word.
 fn names(code: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     code.match_indices(word)
@@ -28,25 +28,38 @@ fn names(code: &str, word: &str) -> bool {
 }
 
 #[test]
-fn each_library_is_named_in_its_room_alone() {
+fn no_two_files_import_each_other() {
+    fixtures::imports::assert_no_circles(env!("CARGO_MANIFEST_DIR"));
+}
+
+#[test]
+fn each_library_is_named_in_one_file_or_folder_alone() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&root, &root, &mut files);
-    for (word, room) in [
-        // Archived upstream: who replaces it finds it in one place.
+    for (library, place) in [
+        // It is archived upstream, so it should be easy to replace.
         ("serde_yaml", "config/settings.rs"),
         ("clap", "main.rs"),
         ("indicatif", "progress.rs"),
-        ("mio", "event_loop.rs"),
-        ("signal_hook", "event_loop.rs"),
-        ("signal_hook_mio", "event_loop.rs"),
-        ("socket2", "event_loop.rs"),
+        ("mio", "event_loop"),
+        ("signal_hook", "event_loop"),
+        ("signal_hook_mio", "event_loop"),
+        ("socket2", "event_loop"),
         ("crc32fast", "lines.rs"),
         ("md5", "batch.rs"),
         ("tracing", "report.rs"),
     ] {
-        let rooms = files.iter().filter(|(_, code)| names(code, word));
-        let rooms: Vec<&str> = rooms.map(|(file, _)| file.as_str()).collect();
-        assert_eq!(rooms, [room], "{word} has one room");
+        let inside = |file: &str| {
+            file == place
+                || file.strip_suffix(".rs") == Some(place)
+                || file.starts_with(&format!("{place}/"))
+        };
+        let naming = files.iter().filter(|(_, code)| names(code, library));
+        let (right, wrong): (Vec<&str>, Vec<&str>) = naming
+            .map(|(file, _)| file.as_str())
+            .partition(|file| inside(file));
+        assert_eq!(wrong, [""; 0], "only {place} may name {library}");
+        assert!(!right.is_empty(), "{place} does not name {library}");
     }
 }

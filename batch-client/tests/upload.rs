@@ -1,5 +1,5 @@
-//! An upload against a model of the server, thousands of seeded runs: whatever gets lost, no row is skipped
-//! and none repeated.
+//! An upload against a model of the server, in thousands of seeded runs: whatever is lost, no row is skipped and none is
+//! sent twice to the same server.
 
 use std::collections::VecDeque;
 
@@ -21,32 +21,32 @@ fn file(bets: u64) -> Summary {
     }
 }
 
-/// What travels to the model: the request, or the rows of a batch.
-enum Travelling {
+/// A request on its way to the model of the server, or the rows of a batch.
+enum InFlight {
     Request(Request<'static>),
     Rows(std::ops::Range<u64>),
 }
 
-/// A client, a server, and what is on its way between them.
-struct World {
+/// A client, a server, and the messages between them.
+struct Simulation {
     rng: fastrand::Rng,
     upload: Upload,
     rows: u64,
     /// The row of the file that the client reads next.
     cursor: u64,
-    requests: VecDeque<(MessageId, Travelling)>,
+    requests: VecDeque<(MessageId, InFlight)>,
     replies: VecDeque<(MessageId, Reply<'static>)>,
     /// How many rows the server has; they are the first ones of the file.
     stored: u64,
     resumed_once: bool,
     finished: bool,
-    /// How often the server may still lose what it has.
+    /// How often the server may still lose bets that it has acknowledged.
     losses: u32,
     ids: u64,
     done: bool,
 }
 
-impl World {
+impl Simulation {
     fn new(mut rng: fastrand::Rng) -> Self {
         let rows = rng.u64(..200);
         Self {
@@ -66,44 +66,40 @@ impl World {
     }
 
     fn client_sends(&mut self) {
-        let (step, bets, travelling) = match self.upload.next() {
+        let (step, bets, in_flight) = match self.upload.next() {
             Next::Nothing => return,
-            Next::Request(step, request) => (step, 0, Travelling::Request(request)),
+            Next::Request(step, request) => (step, 0, InFlight::Request(request)),
             Next::Batch => {
                 let end = (self.cursor + self.rng.u64(1..20)).min(self.rows);
                 let rows = self.cursor..end;
                 self.cursor = end;
-                (
-                    Step::Batch,
-                    (end - rows.start) as u32,
-                    Travelling::Rows(rows),
-                )
+                (Step::Batch, (end - rows.start) as u32, InFlight::Rows(rows))
             }
         };
         self.ids += 1;
         let mut id = [0; 16];
         id[..8].copy_from_slice(&self.ids.to_be_bytes());
         self.upload.sent(step, MessageId(id), bets);
-        self.requests.push_back((MessageId(id), travelling));
+        self.requests.push_back((MessageId(id), in_flight));
     }
 
     fn server_serves(&mut self) {
-        let Some((id, travelling)) = self.requests.pop_front() else {
+        let Some((id, in_flight)) = self.requests.pop_front() else {
             return;
         };
-        let reply = match travelling {
-            Travelling::Request(Request::Resume { .. }) => Reply::Resumed(self.stored),
-            Travelling::Rows(rows) => {
-                assert_eq!(rows.start, self.stored, "rows are skipped or repeated");
+        let reply = match in_flight {
+            InFlight::Request(Request::Resume { .. }) => Reply::Resumed(self.stored),
+            InFlight::Rows(rows) => {
+                assert_eq!(rows.start, self.stored, "rows are skipped or sent twice");
                 self.stored = rows.end;
                 Reply::Ack(Ack::Success)
             }
-            Travelling::Request(Request::Finished { bets, .. }) => {
+            InFlight::Request(Request::Finished { bets, .. }) => {
                 assert_eq!((bets, self.stored), (Some(self.rows), self.rows));
                 self.finished = true;
                 Reply::Ack(Ack::Success)
             }
-            Travelling::Request(_) => {
+            InFlight::Request(_) => {
                 assert!(self.finished);
                 Reply::Winners(if self.rng.bool() {
                     Winners::InProgress
@@ -137,19 +133,19 @@ impl World {
                 self.done = true;
             }
             Event::Finished { .. } | Event::NotYet => {}
-            Event::Unexplained => panic!("the model refuses nothing"),
+            Event::Unexplained => panic!("the model never refuses"),
         }
     }
 
-    /// The connection breaks: what the server had not taken is gone, and every reply on its way.
-    fn breaks(&mut self) {
+    /// The connection is lost, with all requests and replies that were on their way.
+    fn connection_is_lost(&mut self) {
         if !self.resumed_once {
             return;
         }
         self.requests.clear();
         self.replies.clear();
         if self.losses > 0 && self.rng.u8(..10) == 0 {
-            // A server that keeps nothing durable restarts.
+            // A server without durable storage restarts.
             self.losses -= 1;
             self.stored = self.rng.u64(..=self.stored);
             self.finished = false;
@@ -160,31 +156,31 @@ impl World {
 }
 
 #[test]
-fn whatever_gets_lost_no_row_is_skipped_and_none_repeated() {
+fn whatever_is_lost_no_row_is_skipped_and_none_is_sent_twice() {
     for seed in 0..3_000 {
         println!("seed {seed}");
         let mut rng = fastrand::Rng::with_seed(seed);
         let breaks = rng.u32(..20);
-        let mut world = World::new(rng);
+        let mut simulation = Simulation::new(rng);
         let mut turns = 0;
-        while !world.done {
+        while !simulation.done {
             turns += 1;
-            assert!(turns < 1_000_000, "the upload does not come to its end");
-            match world.rng.u32(..100) {
-                n if n < breaks => world.breaks(),
-                n if n < 50 => world.client_sends(),
-                n if n < 75 => world.server_serves(),
-                _ => world.client_takes(),
+            assert!(turns < 1_000_000, "the upload does not end");
+            match simulation.rng.u32(..100) {
+                n if n < breaks => simulation.connection_is_lost(),
+                n if n < 50 => simulation.client_sends(),
+                n if n < 75 => simulation.server_serves(),
+                _ => simulation.client_takes(),
             }
-            if world.upload.is_not_yet() {
-                world.upload.ask_again();
+            if simulation.upload.is_not_yet() {
+                simulation.upload.ask_again();
             }
         }
-        assert_eq!(world.stored, world.rows);
+        assert_eq!(simulation.stored, simulation.rows);
     }
 }
 
-/// An upload whose resume is on its way.
+/// An upload that has sent its resume.
 fn resuming(rows: u64) -> (Upload, MessageId) {
     let mut upload = Upload::new(agency(), file(rows), 2);
     upload.begin();
@@ -212,7 +208,7 @@ fn three_unanswered_resumes_in_a_row_mean_a_server_that_does_not_know_resume() {
 }
 
 #[test]
-fn what_the_server_refuses_or_confuses_ends_the_upload() {
+fn a_refusal_and_an_invalid_reply_end_the_upload() {
     let failure = |reason: &'static str| {
         Reply::Ack(Ack::Failure {
             reason: Some(reason.into()),

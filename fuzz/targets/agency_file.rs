@@ -5,7 +5,7 @@
 
 use std::io::{self, Read};
 
-use batch_client::batch::{Batches, Scan, Summary, TOLD, Verdict};
+use batch_client::batch::{Batches, MAX_REPORTED, Scan, Summary, Verdict};
 use batch_client::rows::{BadRow, Fault, MAX_ROW, RowError};
 use frame::{Agency, Field, MAX_CLIENT_FRAME, MessageId, Request, UploadId};
 use fuzz::input::{self, Controls};
@@ -56,7 +56,7 @@ fuzz_target!(|bytes: &[u8]| {
         );
     } else {
         let count = bad.len() as u64;
-        bad.truncate(TOLD);
+        bad.truncate(MAX_REPORTED);
         assert_eq!(verdict, Verdict::Bad { first: bad, count });
     }
 

@@ -1,32 +1,20 @@
-//! What was set where: the leaves of a YAML file and the environment's variables, under known keys.
+//! Which value each key has and what set it: the YAML file or a variable of the environment.
 //!
-//! The only file that names `serde_yaml`. Knows no range: whoever asks for a value brings its parser.
+//! The only file that names `serde_yaml`. Knows no allowed values: the caller gives the function that reads a value.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
 use serde_yaml::Value;
 
-use super::ConfigError;
+use super::error::ConfigError;
+use super::keys::{Key, PREFIX, variable};
 
-/// What the names of our environment variables begin with.
-const PREFIX: &str = "CLI_";
-
-/// A key of the configuration, as its documentation has it.
-pub(super) struct Key {
-    pub(super) name: &'static str,
-    /// What it is where nobody sets it.
-    pub(super) default: Option<&'static str>,
-    /// What it may be, for people.
-    pub(super) allowed: &'static str,
-}
-
-/// The values of keys, the last one set of each.
+/// The value of each key that is set. A value that is added later replaces one that was added before.
 pub(super) struct Settings {
     keys: &'static [Key],
     values: BTreeMap<&'static str, Setting>,
-    /// One sentence for each unknown key.
+    /// One sentence for each key that is not known.
     pub(super) warnings: Vec<String>,
 }
 
@@ -44,17 +32,21 @@ impl Settings {
         }
     }
 
-    /// Adds the leaves of a YAML file, whose keys may be nested or dotted, in any case.
+    /// Adds the values of a YAML file. Its keys may be nested, or written with dots, and upper case and lower case are the
+    /// same.
     pub(super) fn add_file(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
-        let tree: Value = serde_yaml::from_str(text).map_err(|e| unusable(path, e))?;
+        let tree: Value = serde_yaml::from_str(text).map_err(|e| ConfigError::file(path, e))?;
         if !matches!(tree, Value::Null | Value::Mapping(_)) {
-            return Err(unusable(path, "it is no list of keys and values"));
+            return Err(ConfigError::file(
+                path,
+                "it is not a list of keys and values",
+            ));
         }
         let origin = path.display().to_string();
-        for (name, value) in flatten(tree).map_err(|reason| unusable(path, reason))? {
+        for (name, value) in flatten(tree).map_err(|reason| ConfigError::file(path, reason))? {
             let known = |key: &&Key| key.name.eq_ignore_ascii_case(&name);
             let Some(key) = self.keys.iter().find(known) else {
-                let warning = format!("{origin} sets {name}, which nobody reads");
+                let warning = format!("{origin} sets {name}, which is not a known key");
                 self.warnings.push(warning);
                 continue;
             };
@@ -65,13 +57,13 @@ impl Settings {
                 .is_some()
             {
                 let reason = format!("it sets {} twice", key.name);
-                return Err(unusable(path, reason));
+                return Err(ConfigError::file(path, reason));
             }
         }
         Ok(())
     }
 
-    /// Adds the variables that are ours and not empty, over the file's values.
+    /// Adds the variables that begin with `CLI_` and are not empty.
     pub(super) fn add_variables(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
         for (name, value) in variables {
             if !name.starts_with(PREFIX) || value.is_empty() {
@@ -82,14 +74,14 @@ impl Settings {
                 Some(key) => {
                     self.values.insert(key.name, Setting { value, origin });
                 }
-                None => self
-                    .warnings
-                    .push(format!("{origin} is set, which nobody reads")),
+                None => self.warnings.push(format!(
+                    "{origin} is set, but is not the variable of a known key"
+                )),
             }
         }
     }
 
-    /// The value of a known key, or else its default, as `parse` reads it.
+    /// The value of a key, or else its default, as `parse` reads it.
     pub(super) fn get<T>(
         &self,
         name: &'static str,
@@ -111,19 +103,7 @@ impl Settings {
     }
 }
 
-/// The environment variable of a key.
-pub(super) fn variable(key: &str) -> String {
-    format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "_"))
-}
-
-pub(super) fn unusable(path: &Path, reason: impl fmt::Display) -> ConfigError {
-    ConfigError::File {
-        path: path.to_owned(),
-        reason: reason.to_string(),
-    }
-}
-
-/// The leaves of a tree of mappings under their dotted names; those without a value are left out.
+/// The values in a tree of mappings, each with its path as a name with dots; keys without a value are left out.
 fn flatten(tree: Value) -> Result<Vec<(String, String)>, String> {
     let mut leaves = Vec::new();
     let mut waiting = vec![(String::new(), tree)];
@@ -136,14 +116,14 @@ fn flatten(tree: Value) -> Result<Vec<(String, String)>, String> {
             Value::Mapping(entries) => {
                 for (key, value) in entries {
                     let Value::String(key) = key else {
-                        return Err(format!("a key below \"{name}\" is no text"));
+                        return Err(format!("a key below \"{name}\" is not a text"));
                     };
                     let dot = if name.is_empty() { "" } else { "." };
                     waiting.push((format!("{name}{dot}{key}"), value));
                 }
             }
             Value::Sequence(_) | Value::Tagged(_) => {
-                return Err(format!("{name} is no plain value"));
+                return Err(format!("{name} is not a single value"));
             }
         }
     }

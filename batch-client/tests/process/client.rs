@@ -1,4 +1,4 @@
-//! The program under test: started in a folder of its own, with no environment but what the test sets.
+//! The program under test, started in a folder of its own, with an environment that holds only what the test sets.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -8,7 +8,7 @@ use std::thread;
 
 use tempfile::TempDir;
 
-/// What a run left behind.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Ended {
     pub code: Option<i32>,
@@ -29,7 +29,10 @@ impl Ended {
         assert_eq!(self.code, Some(code), "{:#?}", self.log);
         let last = self.log.last().map_or("", String::as_str);
         assert!(last.starts_with("CRITICAL action: exit | result: fail | container: client"));
-        assert!(last.contains(sentence), "{last}\nsays not: {sentence}");
+        assert!(
+            last.contains(sentence),
+            "{last}\ndoes not contain: {sentence}"
+        );
         let before = &self.log[self.log.len() - 2];
         assert!(before.starts_with("ERROR    action: "), "{before}");
         assert!(before.contains(" | result: fail | error: "), "{before}");
@@ -43,7 +46,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Agency 1 in this mode, toward this server; impatient, so that nothing takes long.
+    /// Agency 1 in this mode, with this server and with short timeouts.
     pub fn new(mode: &str, server: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_batch-client"));
@@ -100,7 +103,7 @@ impl Client {
     }
 }
 
-/// A client that runs; killed where a test fails.
+/// A client that runs. It is killed where a test fails.
 pub struct Running {
     child: Child,
     stderr: BufReader<ChildStderr>,
@@ -118,7 +121,7 @@ impl Running {
                 return;
             }
         }
-        panic!("{text:?} is not said: {:#?}", self.log);
+        panic!("no line holds {text:?}: {:#?}", self.log);
     }
 
     pub fn signal(&self, name: &str) {
@@ -146,7 +149,7 @@ impl Running {
         let mut line = String::new();
         self.stderr.read_line(&mut line).unwrap();
         let line = line.strip_suffix('\n')?;
-        // Clap's messages about usage bear no time.
+        // The messages of clap have no time.
         Some(line.get(20..).unwrap_or(line).to_owned())
     }
 }

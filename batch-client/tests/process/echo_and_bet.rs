@@ -1,7 +1,7 @@
 //! Modes echo and bet.
 
 use crate::client::{Client, Ended};
-use crate::fake::{FAILURE, Nobody, Peer, SUCCESS, serve};
+use crate::fake::{ClosedPort, FAILURE, Peer, SUCCESS, serve};
 
 #[test]
 fn echo_sends_its_messages_one_connection_each() {
@@ -50,19 +50,21 @@ fn echo_sends_its_messages_one_connection_each() {
 }
 
 #[test]
-fn echo_waits_for_the_server_and_believes_no_other_answer() {
-    let nobody = Nobody::new();
-    let address = nobody.address();
+fn echo_waits_for_the_server_and_accepts_no_other_answer() {
+    let port = ClosedPort::new();
+    let address = port.address();
     let mut client = Client::new("echo", &address)
         .env("CLI_LOOP_AMOUNT", "1")
         .start();
     client.wait_for("action: connect | result: in_progress");
-    let listener = nobody.listen();
+    let listener = port.listen();
     let mut peer = Peer::accept(&listener);
     let line = peer.line();
     peer.write(line.replace('1', "2").as_bytes());
     peer.write(b"\n");
-    client.end().assert_failed(76, "it is not the message");
+    client
+        .end()
+        .assert_failed(76, "it is not the message that was sent");
 
     let (server, _) = serve(|listener| Peer::accept(&listener).wait_for_close());
     let ended = Client::new("echo", &server).run();
@@ -70,7 +72,7 @@ fn echo_waits_for_the_server_and_believes_no_other_answer() {
     let (server, _) = serve(|listener| Peer::accept(&listener).line());
     let ended = Client::new("echo", &server).run();
     ended.assert_failed(69, "the server closed the connection");
-    let ended = Client::new("echo", &Nobody::new().address())
+    let ended = Client::new("echo", &ClosedPort::new().address())
         .env("CLI_SERVER_RETRY", "0s")
         .run();
     ended.assert_failed(69, "the server cannot be reached");
@@ -125,27 +127,27 @@ fn a_bet_that_is_refused_or_unanswered_is_not_confirmed() {
 }
 
 #[test]
-fn a_bet_that_is_none_is_not_sent_and_its_values_not_told() {
+fn a_bet_with_a_bad_value_is_not_sent_and_the_log_does_not_hold_its_values() {
     for (variables, code, sentence) in [
         (
             &[("NOMBRE", ""), ("NUMERO", "")][..],
             78,
-            "NOMBRE, NUMERO are not set",
+            "not set in the environment: NOMBRE, NUMERO",
         ),
         (
             &[("NACIMIENTO", "1999-02-29")],
             65,
-            "NACIMIENTO holds no valid value",
+            "the value of the variable NACIMIENTO is not allowed",
         ),
         (
             &[("APELLIDO", "\u{7}")],
             65,
-            "APELLIDO holds no valid value",
+            "the value of the variable APELLIDO is not allowed",
         ),
         (
             &[("APELLIDO", "O,H"), ("CLI_SERVER_PROTOCOL", "plain")],
             65,
-            "what a plain server cannot read",
+            "a character that a plain server cannot read",
         ),
     ] {
         let ended = bet("127.0.0.1:1", variables);

@@ -1,4 +1,4 @@
-//! Servers written for the tests: blocking, one connection at a time, each doing what its test says.
+//! Servers written for the tests: they block, serve one connection at a time, and do what the test says.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -20,7 +20,7 @@ pub fn winners(list: &'static str) -> Reply<'static> {
     Reply::Winners(Winners::Drawn(Documents::new(list.as_bytes())))
 }
 
-/// Runs a server in a thread; gives its address, and what it returns once joined.
+/// Runs a server in a thread; returns its address, and the thread, which returns what the server does.
 pub fn serve<T: Send + 'static>(
     server: impl FnOnce(TcpListener) -> T + Send + 'static,
 ) -> (String, JoinHandle<T>) {
@@ -29,10 +29,10 @@ pub fn serve<T: Send + 'static>(
     (address, thread::spawn(move || server(listener)))
 }
 
-/// An address where nobody listens, kept so that nobody else does either.
-pub struct Nobody(Socket);
+/// An address at which nothing listens. It is reserved, so that no other program listens there either.
+pub struct ClosedPort(Socket);
 
-impl Nobody {
+impl ClosedPort {
     pub fn new() -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket
@@ -46,7 +46,7 @@ impl Nobody {
         address.as_socket().unwrap().to_string()
     }
 
-    /// From now on somebody listens.
+    /// Begins to listen.
     pub fn listen(self) -> TcpListener {
         self.0.listen(8).unwrap();
         self.0.into()
@@ -91,7 +91,7 @@ impl Peer {
         self.stream.write_all(&bytes).unwrap();
     }
 
-    /// Answers the last request, a byte per segment.
+    /// Answers the last request, one byte at a time.
     pub fn trickle(&mut self, reply: &Reply<'_>) {
         for byte in self.encoded(reply) {
             self.stream.write_all(&[byte]).unwrap();
@@ -126,6 +126,6 @@ impl Peer {
 pub fn numbers(request: &Request<'_>) -> Vec<u32> {
     match request {
         Request::Batch(batch) => batch.bets().map(|bet| bet.unwrap().number.get()).collect(),
-        other => panic!("no batch but {other:?}"),
+        other => panic!("not a batch: {other:?}"),
     }
 }

@@ -1,6 +1,8 @@
-//! Arguments, configuration and agency files that cannot be used.
+//! Arguments, configurations and agency files that cannot be used.
 
 use std::fs;
+
+use frame::Flaw;
 
 use crate::client::{Client, rows};
 
@@ -48,39 +50,42 @@ fn configuration_errors_exit_78_and_unknown_keys_are_warned_about() {
     ended.assert_failed(69, "gave up on 127.0.0.1:1");
     assert_eq!(
         ended.log[1],
-        "WARNING  action: config | result: in_progress | warning: other.yaml sets server.adress, which nobody reads"
+        "WARNING  action: config | result: in_progress | warning: other.yaml sets server.adress, which is not a known key"
     );
 }
 
 #[test]
-fn bad_rows_are_told_without_their_values_and_nothing_is_sent() {
+fn bad_rows_are_reported_without_their_values_and_nothing_is_sent() {
     let file = rows(1) + "Secret,Name,1,31-12-1999,1\r\n" + &"x\n".repeat(120) + &rows(1);
     let ended = Client::new("batch", NOWHERE).file("bets.csv", file).run();
     ended.assert_failed(
         65,
-        "bets.csv has 121 bad rows: correct them and run again, nothing was sent",
+        "bets.csv has 121 bad rows: correct the file and run again; nothing was sent",
     );
-    let told = ended.lines("read_file");
-    assert_eq!(told.len(), 101);
+    let reported = ended.lines("read_file");
+    assert_eq!(reported.len(), 101);
     assert_eq!(
-        told[0],
-        "action: read_file | result: fail | error: bets.csv:2:4: nacimiento is no calendar date in the form YYYY-MM-DD"
+        reported[0],
+        format!(
+            "action: read_file | result: fail | error: bets.csv:2:4: nacimiento {}",
+            Flaw::NotDate
+        )
     );
     assert_eq!(
-        told[99],
-        "action: read_file | result: fail | error: bets.csv:101:2: there are 1 columns instead of 5 (name, surname, document, birthdate, number)"
+        reported[99],
+        "action: read_file | result: fail | error: bets.csv:101:2: the row has 1 column instead of 5 (name, surname, document, birthdate, number)"
     );
     let log = ended.log.concat();
     assert!(!log.contains("Secret") && !log.contains("1999"));
 }
 
 #[test]
-fn a_file_that_is_not_there_or_not_regular_is_told_from_one_with_bad_rows() {
+fn a_file_that_is_missing_and_one_that_is_not_regular_have_errors_of_their_own() {
     let ended = Client::new("batch", NOWHERE).run();
     ended.assert_failed(74, "bets.csv cannot be read: No such file");
     let client = Client::new("batch", NOWHERE);
     fs::create_dir(client.folder().join("bets.csv")).unwrap();
     client
         .run()
-        .assert_failed(65, "bets.csv is no regular file");
+        .assert_failed(65, "bets.csv is not a regular file");
 }

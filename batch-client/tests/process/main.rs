@@ -1,5 +1,5 @@
-//! The program as a process, against servers written for the test: log lines to the letter, exit codes,
-//! and SIGTERM in every phase.
+//! The program as a process, against servers written for the tests: its log lines, its exit codes, and SIGTERM in every
+//! phase.
 
 mod client;
 mod echo_and_bet;

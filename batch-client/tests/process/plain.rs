@@ -1,4 +1,4 @@
-//! Mode batch toward servers that know types 1 to 6.
+//! Mode batch with servers that know only types 1 to 6.
 
 use frame::{Reply, Winners};
 
@@ -13,7 +13,7 @@ fn plain(server: &str) -> Client {
 }
 
 #[test]
-fn each_request_has_a_connection_of_its_own_however_the_server_ends_it() {
+fn each_request_has_a_connection_of_its_own_whether_the_server_closes_it_or_not() {
     let answers = |mut peer: Peer, reply: &Reply<'_>| {
         peer.reply(reply);
         peer.wait_for_close();
@@ -47,10 +47,10 @@ fn each_request_has_a_connection_of_its_own_however_the_server_ends_it() {
 }
 
 #[test]
-fn what_may_have_counted_is_not_sent_again_and_its_rows_are_named() {
+fn what_may_have_been_stored_is_not_sent_again_and_its_rows_are_named() {
     for (answered, doubtful) in [
         (0, "rows 1 to 2 of bets.csv are in doubt"),
-        (1, "rows 3 to 3 of bets.csv are in doubt"),
+        (1, "row 3 of bets.csv is in doubt"),
         (2, "\"finished\" is in doubt"),
     ] {
         for silent in [true, false] {
@@ -94,7 +94,7 @@ fn a_winners_query_is_asked_again_until_it_is_answered() {
 }
 
 #[test]
-fn a_refusal_ends_it() {
+fn a_refusal_ends_the_run() {
     let (server, _) = serve(|listener| {
         let mut peer = Peer::accept(&listener);
         peer.request();
@@ -111,7 +111,7 @@ fn a_row_that_needs_quotes_is_refused_before_anything_is_sent() {
     ended.assert_failed(65, "bets.csv has 1 bad row");
     assert_eq!(
         ended.lines("read_file")[0],
-        "action: read_file | result: fail | error: bets.csv:3:2: apellido holds what a plain server cannot read: one of , \\x7c { } or a quote at its beginning"
+        "action: read_file | result: fail | error: bets.csv:3:2: apellido holds a character that a plain server cannot read: one of , \\x7c { } or a quote at its beginning"
     );
     assert!(ended.lines("connect").is_empty());
 }

@@ -1,4 +1,4 @@
-//! Mode batch toward a server that knows resume.
+//! Mode batch with a server that knows resume.
 
 use std::fs;
 use std::net::TcpListener;
@@ -6,10 +6,10 @@ use std::net::TcpListener;
 use frame::{MessageId, Reply, Request};
 
 use crate::client::{Client, rows};
-use crate::fake::{FAILURE, Nobody, Peer, SUCCESS, numbers, refused, serve, winners};
+use crate::fake::{ClosedPort, FAILURE, Peer, SUCCESS, numbers, refused, serve, winners};
 
-/// A server that stores what it is sent, and has `stored` rows before; returns the payloads.
-fn honest(stored: u64) -> (String, std::thread::JoinHandle<Vec<String>>) {
+/// A server that has `stored` rows and acknowledges all that it is sent; returns the payloads.
+fn working_server(stored: u64) -> (String, std::thread::JoinHandle<Vec<String>>) {
     serve(move |listener| {
         let mut peer = Peer::accept(&listener);
         let mut payloads = Vec::new();
@@ -33,14 +33,14 @@ fn bet(n: u32) -> String {
 }
 
 #[test]
-fn the_whole_story_is_logged_to_the_letter_and_the_winners_printed() {
-    let (server, payloads) = honest(0);
+fn a_whole_run_is_logged_as_specified_and_its_winners_are_printed() {
+    let (server, payloads) = working_server(0);
     let ended = Client::new("batch", &server)
         .env("CLI_BATCH_MAXAMOUNT", "2")
         .env("CLI_LOG_LEVEL", "debug")
         .file("bets.csv", rows(3))
         .run();
-    // The name of an upload is an MD5 as the id of a message is.
+    // The name of an upload is an MD5, as is the id of a message.
     let upload = MessageId::of(rows(3).as_bytes());
     let payloads = payloads.join().unwrap();
     assert_eq!(
@@ -77,8 +77,8 @@ INFO     action: exit | result: success | container: client1"
 }
 
 #[test]
-fn winners_are_printed_as_json_where_asked_for() {
-    let (server, _payloads) = honest(0);
+fn winners_are_printed_as_json_with_the_flag_json() {
+    let (server, _payloads) = working_server(0);
     let client = Client::new("batch", &server).file("bets.csv", rows(3));
     assert_eq!(
         client.arg("--json").run().stdout,
@@ -87,9 +87,9 @@ fn winners_are_printed_as_json_where_asked_for() {
 }
 
 #[test]
-fn what_the_server_has_is_not_sent_and_an_empty_file_is_finished_at_once() {
+fn rows_that_the_server_has_are_not_sent_and_an_empty_file_is_finished_at_once() {
     for (count, stored) in [(5, 3), (5, 5), (0, 0)] {
-        let (server, payloads) = honest(stored);
+        let (server, payloads) = working_server(stored);
         let client = Client::new("batch", &server).file("bets.csv", rows(count as usize));
         assert_eq!(client.run().code, Some(0));
         let payloads = payloads.join().unwrap();
@@ -100,10 +100,10 @@ fn what_the_server_has_is_not_sent_and_an_empty_file_is_finished_at_once() {
     }
 }
 
-/// What a server does with the connections of an upload, one after another.
-struct Life {
-    /// How many rows it claims to have, or else those that it has.
-    claims: Option<u64>,
+/// What a server does on one connection before it dies.
+struct Lifetime {
+    /// How many of the rows that were stored it still has; `None` for all.
+    keeps: Option<u64>,
     /// It dies after so many batches.
     batches: usize,
     /// Whether it acknowledges the last of them.
@@ -111,8 +111,8 @@ struct Life {
 }
 
 #[test]
-fn an_upload_survives_any_death_of_the_server_whatever_it_then_has() {
-    let lives = [
+fn an_upload_survives_any_restart_of_the_server_whatever_it_has_lost() {
+    let lifetimes = [
         // It has stored a batch that it did not acknowledge.
         (None, 3, false),
         (None, 2, true),
@@ -123,13 +123,13 @@ fn an_upload_survives_any_death_of_the_server_whatever_it_then_has() {
     ];
     let (server, stored) = serve(move |listener| {
         let mut stored: Vec<u32> = Vec::new();
-        for (claims, batches, acknowledges) in lives {
-            let life = Life {
-                claims,
+        for (keeps, batches, acknowledges) in lifetimes {
+            let lifetime = Lifetime {
+                keeps,
                 batches,
                 acknowledges,
             };
-            live(&listener, &mut stored, &life);
+            serve_once(&listener, &mut stored, &lifetime);
         }
         stored
     });
@@ -146,7 +146,7 @@ fn an_upload_survives_any_death_of_the_server_whatever_it_then_has() {
             "action: resume | result: success | apuestas: 0",
             "action: resume | result: success | apuestas: 3",
             "action: resume | result: success | apuestas: 2",
-            "action: resume | result: in_progress | warning: the server lost 3 bets that it had acknowledged; they are sent again",
+            "action: resume | result: in_progress | warning: the server has lost 3 acknowledged bets, which will be sent again",
             "action: resume | result: success | apuestas: 3",
             "action: resume | result: success | apuestas: 3",
         ]
@@ -155,20 +155,20 @@ fn an_upload_survives_any_death_of_the_server_whatever_it_then_has() {
     assert_eq!(ended.lines("connect").len(), 4);
 }
 
-fn live(listener: &TcpListener, stored: &mut Vec<u32>, life: &Life) {
+fn serve_once(listener: &TcpListener, stored: &mut Vec<u32>, lifetime: &Lifetime) {
     let mut peer = Peer::accept(listener);
-    stored.truncate(life.claims.map_or(usize::MAX, |k| k as usize));
+    stored.truncate(lifetime.keeps.map_or(usize::MAX, |k| k as usize));
     let mut batches = 0;
     while let Some(request) = peer.request() {
         let reply = match request {
             Request::Resume { .. } => Reply::Resumed(stored.len() as u64),
             Request::Batch(_) => {
-                if batches == life.batches {
+                if batches == lifetime.batches {
                     return;
                 }
                 batches += 1;
                 stored.extend(numbers(&request));
-                if batches == life.batches && !life.acknowledges {
+                if batches == lifetime.batches && !lifetime.acknowledges {
                     return;
                 }
                 SUCCESS
@@ -181,24 +181,24 @@ fn live(listener: &TcpListener, stored: &mut Vec<u32>, life: &Life) {
 }
 
 #[test]
-fn a_server_that_comes_later_is_waited_for_and_one_that_never_comes_given_up() {
-    let nobody = Nobody::new();
-    let address = nobody.address();
+fn the_client_waits_for_a_server_that_starts_late_and_gives_up_on_one_that_never_starts() {
+    let port = ClosedPort::new();
+    let address = port.address();
     let mut client = Client::new("batch", &address)
         .file("bets.csv", rows(1))
         .start();
     client.wait_for("action: connect | result: in_progress | retry_in: ");
-    let listener = nobody.listen();
+    let listener = port.listen();
     let mut stored = Vec::new();
-    let life = Life {
-        claims: None,
+    let lifetime = Lifetime {
+        keeps: None,
         batches: 2,
         acknowledges: true,
     };
-    live(&listener, &mut stored, &life);
+    serve_once(&listener, &mut stored, &lifetime);
     assert_eq!(client.end().code, Some(0));
 
-    Client::new("batch", &Nobody::new().address())
+    Client::new("batch", &ClosedPort::new().address())
         .env("CLI_SERVER_RETRY", "150ms")
         .file("bets.csv", rows(1))
         .run()
@@ -206,7 +206,7 @@ fn a_server_that_comes_later_is_waited_for_and_one_that_never_comes_given_up() {
 }
 
 #[test]
-fn a_server_that_does_not_know_resume_is_told_from_one_that_restarts() {
+fn three_resumes_without_an_answer_mean_a_server_that_does_not_know_resume() {
     let silent = |mut peer: Peer| {
         peer.request();
         peer.wait_for_close();
@@ -235,7 +235,7 @@ fn a_server_that_does_not_know_resume_is_told_from_one_that_restarts() {
 }
 
 #[test]
-fn a_refusal_ends_the_upload_and_no_space_is_for_now() {
+fn a_refusal_ends_the_upload_and_a_lack_of_space_is_temporary() {
     for (reason, code) in [("another upload was first", 76), ("no space left", 75)] {
         for refuses_resume in [true, false] {
             let (server, _) = serve(move |listener| {
@@ -255,7 +255,7 @@ fn a_refusal_ends_the_upload_and_no_space_is_for_now() {
 }
 
 #[test]
-fn a_server_that_speaks_otherwise_ends_the_upload() {
+fn a_server_that_breaks_the_protocol_ends_the_upload() {
     for (answer, sentence) in [
         (&b"hello\n"[..], "a frame of length 1751477356 is announced"),
         (
@@ -272,14 +272,14 @@ fn a_server_that_speaks_otherwise_ends_the_upload() {
         let client = Client::new("batch", &server).file("bets.csv", rows(1));
         client.run().assert_failed(76, sentence);
     }
-    let (server, _) = honest(2);
+    let (server, _) = working_server(2);
     let client = Client::new("batch", &server).file("bets.csv", rows(1));
     let ended = client.run();
-    ended.assert_failed(76, "the server has 2 bets of a file of 1 rows");
+    ended.assert_failed(76, "the server has 2 bets of a file of 1 row:");
 }
 
 #[test]
-fn a_file_that_changes_after_its_check_is_noticed_and_finished_not_said() {
+fn a_file_that_changes_after_its_check_is_noticed_and_finished_is_not_sent() {
     let changed: [fn(&str) -> String; 4] = [
         |file| file.replace("Ana", "Eva"),
         |file| file.replace("2000-02-29", "2001-02-29"),

@@ -1,13 +1,13 @@
-//! SIGTERM and SIGINT in every phase: what is open is closed, and the exit code is 0.
+//! SIGTERM and SIGINT in every phase: everything open is closed, and the exit code is 0.
 
 use std::net::TcpListener;
 
 use frame::{Documents, Reply, Winners};
 
 use crate::client::{Client, Running, rows};
-use crate::fake::{Nobody, Peer, SUCCESS};
+use crate::fake::{ClosedPort, Peer, SUCCESS};
 
-/// Sends the signal; checks what is said from then on.
+/// Sends the signal; checks the log lines after it.
 fn stops(client: Running, signal: &str, closes: &[&str]) {
     client.signal(signal);
     let ended = client.end();
@@ -34,11 +34,11 @@ fn batch(address: &str) -> Client {
 }
 
 #[test]
-fn as_soon_as_it_has_said_its_first_line() {
-    let nobody = Nobody::new();
-    // The moment is short: once is luck.
+fn as_soon_as_the_first_line_is_logged() {
+    let port = ClosedPort::new();
+    // The moment is short, so that one run alone could succeed by chance.
     for _ in 0..20 {
-        let mut client = batch(&nobody.address()).start();
+        let mut client = batch(&port.address()).start();
         client.wait_for("action: config");
         client.signal("TERM");
         let ended = client.end();
@@ -47,18 +47,16 @@ fn as_soon_as_it_has_said_its_first_line() {
 }
 
 #[test]
-fn while_pausing_between_tries() {
-    let nobody = Nobody::new();
-    let mut client = batch(&nobody.address())
-        .env("CLI_SERVER_RETRY", "1h")
-        .start();
+fn while_pausing_between_attempts() {
+    let port = ClosedPort::new();
+    let mut client = batch(&port.address()).env("CLI_SERVER_RETRY", "1h").start();
     client.wait_for("action: connect | result: in_progress");
     stops(client, "TERM", &[]);
 }
 
 #[test]
 fn while_looking_up_the_servers_name_or_connecting() {
-    // Whether the first is known or not takes some time to find out, or none; the second drops what comes.
+    // The lookup of the first name may take time; packets to the second address are dropped.
     for address in ["name.invalid:1", "192.0.2.1:1"] {
         let mut client = batch(address).start();
         client.wait_for("action: close_file");

@@ -1,0 +1,37 @@
+//! How an attempt to talk to the server failed. Another attempt may help.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use frame::TlsError;
+
+/// How a connection failed.
+#[derive(Debug)]
+pub enum Lost {
+    /// No connection was made.
+    Unreachable(io::Error),
+    /// The server closed the connection.
+    Closed,
+    /// Nothing came for this long.
+    Silent(Duration),
+    /// The connection failed while it was used.
+    Broken(io::Error),
+    /// The server refused a resume and gave no reason.
+    Unexplained,
+    /// The TLS session could not begin, or failed.
+    Tls(TlsError),
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(e) => write!(f, "the server cannot be reached: {e}"),
+            Self::Closed => f.write_str("the server closed the connection"),
+            Self::Silent(time) => write!(f, "the server did not answer within {time:?}"),
+            Self::Broken(e) => write!(f, "the connection failed: {e}"),
+            Self::Unexplained => f.write_str("the server refused to resume and gave no reason"),
+            Self::Tls(e) => e.fmt(f),
+        }
+    }
+}

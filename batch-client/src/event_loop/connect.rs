@@ -1,0 +1,152 @@
+//! How the event loop makes a connection: the server's name is looked up, its addresses are tried, and TLS begins.
+//!
+//! Every wait is the loop's own, so that a signal ends it. Decides how often and how long to try; what is sent on a
+//! connection is for others.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::mpsc::{self, TryRecvError};
+use std::thread;
+use std::time::Instant;
+
+use mio::Interest;
+use mio::net::TcpStream;
+
+use super::connection::Connection;
+use super::{EventLoop, SERVER, Turn};
+use crate::backoff::Backoff;
+use crate::error::{AttemptError, Error, Lost};
+use crate::report;
+
+/// After so many failed handshakes in a row, the server is taken for one that does not speak TLS. A server that restarts
+/// looks the same, but not so often.
+const HANDSHAKES: u32 = 3;
+
+impl EventLoop {
+    /// Reports that there will be another attempt, and pauses before it.
+    ///
+    /// # Errors
+    /// [`Error::GaveUp`] where the backoff has reached its limit; [`Error::Stopped`].
+    pub fn pause_after(&mut self, lost: Lost, backoff: &mut Backoff) -> Result<(), Error> {
+        match backoff.failed(Instant::now(), &mut self.rng) {
+            Ok(pause) => {
+                report::trying_again(&lost, pause);
+                self.pause(pause)
+            }
+            Err(after) => Err(Error::GaveUp {
+                address: self.server.address.clone(),
+                after,
+                last: lost,
+            }),
+        }
+    }
+
+    /// Connects, and tries again while the server cannot be reached.
+    ///
+    /// # Errors
+    /// [`Error::GaveUp`], [`Error::Stopped`], and the errors that another attempt would not avoid.
+    pub fn reach(&mut self, backoff: &mut Backoff) -> Result<Connection, Error> {
+        loop {
+            match self.connect() {
+                Ok(connection) => return Ok(connection),
+                Err(AttemptError::Fatal(e)) => return Err(e),
+                Err(AttemptError::Lost(lost)) => self.pause_after(lost, backoff)?,
+            }
+        }
+    }
+
+    /// Connects to the first of the server's addresses that answers. Each of them has `server.timeout`, and so has the
+    /// TLS handshake.
+    ///
+    /// # Errors
+    /// [`Lost::Unreachable`]: the name is not known, or no address answers. [`Error::Untrusted`] and
+    /// [`Error::NoTls`]: there is no TLS session, and another attempt would not make one.
+    pub fn connect(&mut self) -> Result<Connection, AttemptError> {
+        let mut last = io::ErrorKind::AddrNotAvailable.into();
+        for address in self.resolve()? {
+            match self.connect_to(address)? {
+                Ok(stream) => return self.secure(Connection::new(stream)),
+                Err(e) => last = e,
+            }
+        }
+        Err(Lost::Unreachable(last).into())
+    }
+
+    /// Looks up the server's name. The system's resolver blocks, so a thread of its own calls it.
+    fn resolve(&mut self) -> Result<Vec<SocketAddr>, AttemptError> {
+        if let Ok(literal) = self.server.address.parse() {
+            return Ok(vec![literal]);
+        }
+        let (answer, answered) = mpsc::channel();
+        let (waker, name) = (self.waker.clone(), self.server.address.clone());
+        let resolver = move || {
+            // Fails where the client has stopped waiting, which is no error.
+            let _ = answer.send(name.to_socket_addrs().map(Vec::from_iter));
+            let _ = waker.wake();
+        };
+        let until = Instant::now() + self.server.timeout;
+        thread::Builder::new()
+            .spawn(resolver)
+            .map_err(Error::System)?;
+        loop {
+            match answered.try_recv() {
+                Ok(addresses) => return Ok(addresses.map_err(Lost::Unreachable)?),
+                Err(TryRecvError::Empty) if Instant::now() < until => {
+                    self.wait(None, Some(until))?;
+                }
+                Err(_) => return Err(Lost::Unreachable(io::ErrorKind::TimedOut.into()).into()),
+            }
+        }
+    }
+
+    fn connect_to(&mut self, address: SocketAddr) -> Result<io::Result<TcpStream>, Error> {
+        let mut stream = match TcpStream::connect(address) {
+            Ok(stream) => stream,
+            Err(e) => return Ok(Err(e)),
+        };
+        self.poll
+            .registry()
+            .register(&mut stream, SERVER, Interest::READABLE | Interest::WRITABLE)
+            .map_err(Error::System)?;
+        let until = Instant::now() + self.server.timeout;
+        loop {
+            self.wait(None, Some(until))?;
+            match stream
+                .take_error()
+                .and_then(|error| error.map_or(Ok(()), Err))
+            {
+                Err(e) => return Ok(Err(e)),
+                Ok(()) if stream.peer_addr().is_ok() => return Ok(Ok(stream)),
+                Ok(()) if Instant::now() >= until => {
+                    return Ok(Err(io::ErrorKind::TimedOut.into()));
+                }
+                Ok(()) => {}
+            }
+        }
+    }
+
+    /// Begins the TLS session, where the configuration wants one, and waits for the end of its handshake.
+    fn secure(&mut self, mut connection: Connection) -> Result<Connection, AttemptError> {
+        let Some(connector) = &self.connector else {
+            return Ok(connection);
+        };
+        connection.secure(connector.begin().map_err(Lost::Tls)?);
+        let until = Instant::now() + self.server.timeout;
+        while !connection.is_established() {
+            let lost = match self.turn(&mut connection, Some(until)) {
+                Ok(Turn::Moved) => continue,
+                Ok(Turn::TimedOut) => Lost::Silent(self.server.timeout),
+                Err(AttemptError::Lost(lost)) => lost,
+                Err(fatal) => return Err(fatal),
+            };
+            self.failed_handshakes += 1;
+            return Err(if self.failed_handshakes < HANDSHAKES {
+                lost.into()
+            } else {
+                Error::NoTls(lost).into()
+            });
+        }
+        self.failed_handshakes = 0;
+        Ok(connection)
+    }
+}
