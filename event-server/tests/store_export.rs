@@ -26,8 +26,7 @@ fn bet(number: u32) -> (Bet<'static>, String) {
         number: Number::new(number).unwrap(),
     };
     let agency = bet.agency;
-    let row =
-        format!("{agency},\"José \"\"Pepe\"\"\",\"A, B\",{document},1999-03-17,{number}\r\n");
+    let row = format!("{agency},\"José \"\"Pepe\"\"\",\"A, B\",{document},1999-03-17,{number}\r\n");
     (bet, row)
 }
 

@@ -10,6 +10,7 @@
 //! bets.csv       a row for each bet that is stored, and nothing else
 //! bets.wal       the log: a checkpoint, then each turn of the loop as one record, then zeros
 //! bets.wal.new   the next log, while it is made; it means nothing
+//! bets.csv.new   the next bets.csv, while an agency's rows are taken out; it counts only if bets.wal fits it
 //! lock           locked while a server works here; says which turn was acknowledged last
 //!
 //! bets.wal       +------+-------+--------+--------+--------+-----------------+
@@ -81,6 +82,7 @@ mod last_commit;
 mod log;
 mod record;
 mod recovery;
+mod reopen;
 mod rows;
 mod scan;
 mod turn;

@@ -41,8 +41,10 @@ pub fn export<F: Files>(mut files: F, out: &mut impl Write) -> Result<(), Export
     // In this order: bets.csv has at least what the log's head says.
     let log = Log::find(&mut files, &mut buffer)?;
     let last = match Open::find(&mut files, Name::Lock)? {
-        Some(lock) => LastCommit::read(&lock)?,
-        None => None,
+        // A running server has noted there what it has acknowledged. After a crash the note may be an older one, and
+        // every whole turn counts, as for a start.
+        Some(lock) if !lock.try_lock()? => LastCommit::read(&lock)?,
+        _ => None,
     };
     let bets = Open::find(&mut files, Name::Bets)?;
     let mut output = Output { out, failed: None };

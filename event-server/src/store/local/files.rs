@@ -25,6 +25,8 @@ pub enum Name {
     Log,
     /// A log that is being made; it counts only once it is renamed to [`Name::Log`].
     NewLog,
+    /// A bets.csv that is being made without an agency's rows; it counts only together with the log that says so.
+    NewBets,
     /// Locked while a server works here.
     Lock,
 }
@@ -36,6 +38,7 @@ impl Name {
             Self::Bets => "bets.csv",
             Self::Log => "bets.wal",
             Self::NewLog => "bets.wal.new",
+            Self::NewBets => "bets.csv.new",
             Self::Lock => "lock",
         }
     }

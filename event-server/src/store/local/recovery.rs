@@ -9,7 +9,7 @@ use crc32fast::Hasher;
 
 use super::durability::Durability;
 use super::error::StoreError;
-use super::files::{CHUNK, Files, Name, Open};
+use super::files::{CHUNK, Files, Name, Open, failed};
 use super::last_commit::LastCommit;
 use super::log::Log;
 use super::record::Head;
@@ -111,8 +111,12 @@ impl<F: Files> WalStore<F> {
             });
         }
         let mut buffer = Box::new([0; CHUNK]);
+        let log = Log::find(&mut files, &mut buffer)?;
+        if let Some(log) = &log {
+            finish_reopening(&mut files, &log.head, &mut buffer)?;
+        }
         let bets = Open::find(&mut files, Name::Bets)?;
-        match Log::find(&mut files, &mut buffer)? {
+        match log {
             Some(log) => {
                 let found = Found {
                     files,
@@ -126,6 +130,30 @@ impl<F: Files> WalStore<F> {
             None => take_over(files, lock, bets, buffer, durability),
         }
     }
+}
+
+/// Puts a bets.csv without an agency's rows in its place, where the log that belongs to it has taken force. What bets.csv
+/// had beyond the log's checkpoint is written again from the log, whichever of the two files it was.
+fn finish_reopening<F: Files>(
+    files: &mut F,
+    head: &Head,
+    buffer: &mut [u8; CHUNK],
+) -> Result<(), StoreError> {
+    let Some(mut new) = Open::find(files, Name::NewBets)? else {
+        return Ok(());
+    };
+    let mut crc = Hasher::new();
+    let fits = new.length()? == head.length
+        && new.digest(0, head.length, buffer, &mut crc)?
+        && crc.finalize() == head.bets_crc;
+    if fits {
+        new.sync()?;
+        new.rename(files, Name::NewBets, Name::Bets)?;
+        files
+            .sync()
+            .map_err(|e| failed("sync", files.folder(), e))?;
+    }
+    Ok(())
 }
 
 /// A folder with a log.

@@ -103,7 +103,7 @@ impl<F: Files> WalStore<F> {
     }
 
     /// Notes the last turn in the lock file.
-    fn acknowledge(&self) -> Result<(), StoreError> {
+    pub(super) fn acknowledge(&self) -> Result<(), StoreError> {
         if self.durability == Durability::Never {
             return Ok(());
         }
@@ -208,7 +208,7 @@ impl<F: Files> WalStore<F> {
         }
     }
 
-    fn redo(&mut self) -> Result<(), StoreError> {
+    pub(super) fn redo(&mut self) -> Result<(), StoreError> {
         if let Some(from) = self.lag {
             self.log.copy_rows(from, &self.bets, &mut self.buffer)?;
             self.lag = None;
@@ -256,7 +256,7 @@ impl<F: Files> WalStore<F> {
     }
 
     /// After a failure nothing can be promised any more.
-    fn settle(&mut self, result: Result<(), StoreError>) -> Result<(), StoreError> {
+    pub(super) fn settle<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(e) = &result {
             self.failed = Some(e.clone());
         }
