@@ -100,6 +100,10 @@ impl<S: Stream> Connection<S> {
         if !self.announced {
             self.announced = true;
             report::accepted(self.ip, quiet);
+            // For other peers the server says so when it has accepted all that waited.
+            if self.ip.is_loopback() {
+                report::accepting(quiet);
+            }
         }
     }
 

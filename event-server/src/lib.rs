@@ -11,11 +11,13 @@
 //!       store       what is durable: `store/local` is bets.csv and its log
 //! ```
 //!
-//! Arrows go down, never back or sideways. Beside them: `check` (a health check), `config`, `descriptors` (how
+//! Arrows go down, never back or sideways. Beside them: `backlog` (when to accept),
+//! `check` (a health check), `config`, `descriptors` (how
 //! many connections the system allows), `fact` and `tally` (what store and lottery have in common), `limits`, `report`
 //! (the text of every log line), `stream` (what a connection needs of its peer's stream) and `tls` (whom to trust,
 //! where that is asked for).
 
+pub mod backlog;
 pub mod check;
 pub mod config;
 pub mod connection;

@@ -21,7 +21,7 @@ const FAILURES: u64 = 100;
 
 /// The same of lines about connections that come, speak a line of text, and go. What is done for an agency is
 /// told each time.
-const PASSERS_BY: u64 = 1_000;
+const CONNECTIONS: u64 = 1_000;
 
 /// How the contract names this program.
 const CONTAINER: &str = "server";
@@ -82,17 +82,16 @@ pub fn store_warning(warning: &dyn Display) {
     warn!("action: open_store | result: in_progress | warning: {warning}");
 }
 
-/// The server waits for connections.
-pub fn accepting() {
-    limited(("accept_connections", IN_PROGRESS), PASSERS_BY, || {
-        info!("action: accept_connections | result: in_progress");
-    });
+/// The server waits for connections; `quiet` after a health check.
+pub fn accepting(quiet: bool) {
+    let line = format_args!("action: accept_connections | result: in_progress");
+    repeatable(("accept_connections", IN_PROGRESS), quiet, line);
 }
 
 /// A connection was accepted; `quiet` for a health check.
 pub fn accepted(ip: IpAddr, quiet: bool) {
-    passer_by(
-        "accept_connections",
+    repeatable(
+        ("accept_connections", SUCCESS),
         quiet,
         format_args!("action: accept_connections | result: success | ip: {ip}"),
     );
@@ -106,8 +105,8 @@ pub fn accept_failed(error: &dyn Display) {
 /// A line of text came; `quiet` for a health check.
 pub fn text_received(ip: IpAddr, text: &str, quiet: bool) {
     let msg = Escaped(text);
-    passer_by(
-        "receive_message",
+    repeatable(
+        ("receive_message", SUCCESS),
         quiet,
         format_args!("action: receive_message | result: success | ip: {ip} | msg: {msg}"),
     );
@@ -162,8 +161,8 @@ pub fn evicted(ip: IpAddr) {
 
 /// A connection is closed; `quiet` for a health check.
 pub fn connection_closed(ip: IpAddr, quiet: bool) {
-    passer_by(
-        "close_connection",
+    repeatable(
+        ("close_connection", SUCCESS),
         quiet,
         format_args!("action: close_connection | result: success | ip: {ip}"),
     );
@@ -336,12 +335,12 @@ fn failure(action: &'static str, line: impl FnOnce()) {
     limited((action, FAIL), FAILURES, line);
 }
 
-/// A line about a connection; a quiet one is for those who look for every line.
-fn passer_by(action: &'static str, quiet: bool, line: Arguments<'_>) {
+/// A line about a connection that comes and goes; a quiet one is for those who look for every line.
+fn repeatable(kind: Kind, quiet: bool, line: Arguments<'_>) {
     if quiet {
         debug!("{line}");
     } else {
-        limited((action, SUCCESS), PASSERS_BY, || info!("{line}"));
+        limited(kind, CONNECTIONS, || info!("{line}"));
     }
 }
 

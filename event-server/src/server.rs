@@ -17,6 +17,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
+use crate::backlog::{Accepted, Backlog};
 use crate::config::Config;
 use crate::descriptors::room_for_connections;
 use crate::hub::Hub;
@@ -34,9 +35,6 @@ const EVENTS: usize = 1_024;
 
 /// Connections that one turn accepts, so that a storm of them does not stop the others.
 const ACCEPTS_A_TURN: usize = 64;
-
-/// How long to leave the listener alone after the system had no resources for a connection.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Finds the peers that vanished while they were held.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
@@ -116,12 +114,7 @@ pub struct Server<D: Store> {
     /// Until the server stops.
     listener: Option<TcpListener>,
     address: SocketAddr,
-    /// The listener's sticky bit.
-    acceptable: bool,
-    /// The listener is left alone until then.
-    accept_again: Option<Instant>,
-    /// The last attempt found no resources, and that was reported.
-    accept_failing: bool,
+    backlog: Backlog,
     hub: Hub<TcpStream, D>,
     logger: Logger,
     shutdown_grace: Duration,
@@ -161,16 +154,14 @@ impl<D: Store> Server<D> {
             .register(&mut listener, LISTENER, Interest::READABLE)
             .map_err(system("watching the listener"))?;
         report::listening(address);
-        report::accepting();
+        report::accepting(false);
 
         Ok(Self {
             poll,
             signals,
             listener: Some(listener),
             address,
-            acceptable: false,
-            accept_again: None,
-            accept_failing: false,
+            backlog: Backlog::default(),
             hub: Hub::new(service, acceptor, limits),
             logger,
             shutdown_grace: config.shutdown_grace,
@@ -214,10 +205,13 @@ impl<D: Store> Server<D> {
     }
 
     fn timeout(&self, now: Instant) -> Option<Duration> {
-        if self.hub.has_work() || self.can_accept() && self.accept_again.is_none() {
+        if self.hub.has_work() || self.can_accept(now) {
             return Some(Duration::ZERO);
         }
-        let deadlines = [self.hub.deadline(), self.accept_again, self.stop_until];
+        // Without room for a connection there is nothing to come back for.
+        let accepts = self.listener.is_some() && self.hub.has_room();
+        let accept_at = self.backlog.deadline().filter(|_| accepts);
+        let deadlines = [self.hub.deadline(), accept_at, self.stop_until];
         deadlines
             .into_iter()
             .flatten()
@@ -229,7 +223,7 @@ impl<D: Store> Server<D> {
     fn mark(&mut self, events: &Events, now: Instant) {
         for event in events {
             match event.token() {
-                LISTENER => self.acceptable = true,
+                LISTENER => self.backlog.mark(),
                 SIGNALS => self.stop(now),
                 Token(slot) => {
                     let dead = event.is_error() || event.is_write_closed();
@@ -240,42 +234,23 @@ impl<D: Store> Server<D> {
         }
     }
 
-    fn can_accept(&self) -> bool {
-        self.listener.is_some() && self.acceptable && self.hub.has_room()
+    fn can_accept(&self, now: Instant) -> bool {
+        self.listener.is_some() && self.backlog.is_ready(now) && self.hub.has_room()
     }
 
     /// Accepts what waits, as far as there is room: the rest stays in the backlog.
     fn accept(&mut self, now: Instant) {
-        if self.accept_again.is_some_and(|at| now < at) {
-            return;
-        }
-        self.accept_again = None;
         for _ in 0..ACCEPTS_A_TURN {
-            if !self.can_accept() {
+            if !self.can_accept(now) {
                 break;
             }
             let Some(listener) = &self.listener else {
                 break;
             };
-            match listener.accept() {
-                Ok((stream, peer)) => {
-                    self.accept_failing = false;
-                    self.admit(stream, peer.ip().to_canonical(), now);
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    self.acceptable = false;
-                    report::accepting();
-                }
-                // The peer was gone before we looked.
-                Err(e) if is_peers(&e) => {}
-                Err(e) => {
-                    if !self.accept_failing {
-                        report::accept_failed(&e);
-                    }
-                    self.accept_failing = true;
-                    self.accept_again = Some(now + ACCEPT_PAUSE);
-                    break;
-                }
+            match self.backlog.accept(now, || listener.accept()) {
+                Accepted::Connection(stream, ip) => self.admit(stream, ip, now),
+                Accepted::Gone => {}
+                Accepted::Nothing => break,
             }
         }
     }
@@ -327,21 +302,4 @@ fn listen(config: &Config) -> io::Result<TcpListener> {
     socket.bind(&config.address.into())?;
     socket.listen(config.listen_backlog.try_into().unwrap_or(i32::MAX))?;
     Ok(TcpListener::from_std(socket.into()))
-}
-
-/// Errors of accept(2) that speak of one connection, not of the listener.
-fn is_peers(e: &io::Error) -> bool {
-    use io::ErrorKind::{
-        ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown,
-        NetworkUnreachable,
-    };
-    matches!(
-        e.kind(),
-        ConnectionAborted
-            | ConnectionReset
-            | HostUnreachable
-            | Interrupted
-            | NetworkDown
-            | NetworkUnreachable
-    )
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
@@ -73,7 +73,7 @@ fn the_log_has_each_line_to_the_letter() {
     let lines = messages(&log);
     let lines: Vec<&str> = lines
         .into_iter()
-        .filter(|line| !line.contains("accept_connections | result: in_pro"))
+        .filter(|line| !line.ends_with("accept_connections | result: in_progress"))
         .collect();
     let listen = format!(
         "INFO     action: listen | result: success | ip: 127.0.0.1 | port: {}",
@@ -111,6 +111,34 @@ fn the_log_has_each_line_to_the_letter() {
             "INFO     action: exit | result: success | container: server",
         ]
     );
+}
+
+#[test]
+fn health_checks_add_no_line_at_info_and_all_of_theirs_at_debug() {
+    for (level, lines_each) in [("INFO", 0), ("DEBUG", 4)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (central, address) =
+            programs::central(folder.path(), &[("LOGGING_LEVEL", level)]).unwrap();
+        for _ in 0..5 {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(b"check\n").unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert_eq!(answer, "check\n");
+        }
+        let (_, log) = central.stop().unwrap();
+        let lines = messages(&log);
+        let first = lines.iter().position(|line| line.contains("in_progress"));
+        let last = lines
+            .iter()
+            .position(|line| line.contains("receive_signal"));
+        let between = &lines[first.unwrap() + 1..last.unwrap()];
+        assert_eq!(between.len(), 5 * lines_each, "{log}");
+        assert!(
+            between.iter().all(|line| line.starts_with("DEBUG")),
+            "{log}"
+        );
+    }
 }
 
 #[test]
