@@ -52,7 +52,7 @@ use crate::report;
 use crate::service::{ConnectionId, Judged, Service, Session, Verdict};
 use crate::store::{Store, Ticket};
 use crate::stream::Stream;
-use crate::tls::TlsAcceptor;
+use crate::tls::{Certified, TlsAcceptor};
 
 /// One peer.
 pub struct Connection<S> {
@@ -62,6 +62,8 @@ pub struct Connection<S> {
     ip: IpAddr,
     state: State,
     session: Session,
+    /// During a TLS handshake: where the agency in the peer's certificate will be.
+    certified: Option<Certified>,
     /// An event told of an error or a full hang-up.
     dead: bool,
     /// Its line about being accepted waits for the first byte: a health check's is quieter.
@@ -83,6 +85,7 @@ impl<S: Stream> Connection<S> {
             ip,
             state: State::Sniffing,
             session: Session::New(None),
+            certified: None,
             dead: false,
             announced: false,
             waits: None,

@@ -7,14 +7,16 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use frame::{Agency, Tls, TlsError, pem};
 use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
     SignatureScheme,
@@ -26,7 +28,7 @@ use crate::config::TlsFiles;
 /// What the name in an agency's certificate begins with; its number follows.
 const NAME: &str = "agency-";
 
-/// A file that mutual TLS cannot do with: one sentence.
+/// Why a file of mutual TLS cannot be used. Displays as one sentence.
 #[derive(Debug)]
 pub struct BadFile {
     key: &'static str,
@@ -45,7 +47,24 @@ impl std::error::Error for BadFile {}
 
 /// Where TLS sessions begin.
 #[derive(Clone)]
-pub struct TlsAcceptor(Arc<ServerConfig>);
+pub struct TlsAcceptor {
+    provider: Arc<CryptoProvider>,
+    /// What the central shows.
+    identity: Arc<SingleCertAndKey>,
+    /// Whom it trusts.
+    authority: Arc<dyn ClientCertVerifier>,
+}
+
+/// The agency in the certificate that a session's peer has shown: read once, while it was verified.
+#[derive(Clone, Debug, Default)]
+pub struct Certified(Arc<OnceLock<Agency>>);
+
+impl Certified {
+    /// The agency; `None` before the handshake is complete.
+    pub fn agency(&self) -> Option<Agency> {
+        self.0.get().copied()
+    }
+}
 
 impl TlsAcceptor {
     /// Reads the files.
@@ -63,11 +82,7 @@ impl TlsAcceptor {
                 .map_err(|e| e.to_string())
         };
         let authority = read("SERVER_TLS_CLIENT_CA", &files.client_ca, client_ca)?;
-        let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map(|builder| builder.with_client_cert_verifier(Arc::new(Agencies(authority))))
-            .and_then(|builder| builder.with_single_cert(chain, key));
-        let mut config = config.map_err(|e| BadFile {
+        let identity = CertifiedKey::from_der(chain, key, &provider).map_err(|e| BadFile {
             key: "SERVER_TLS_KEY",
             path: files.key.clone(),
             reason: match e {
@@ -78,18 +93,32 @@ impl TlsAcceptor {
                 other => other.to_string(),
             },
         })?;
-        // Every connection shows its certificate: nothing is resumed, and nothing is kept for that.
-        config.send_tls13_tickets = 0;
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        Ok(Self(Arc::new(config)))
+        Ok(Self {
+            provider,
+            identity: Arc::new(SingleCertAndKey::from(identity)),
+            authority,
+        })
     }
 
-    /// Our side of a session with a peer that has begun one.
+    /// Our side of a session with a peer that has begun one, and where its agency will be.
     ///
     /// # Errors
     /// No session can begin.
-    pub fn begin(&self) -> Result<Tls, TlsError> {
-        Tls::server(Arc::clone(&self.0))
+    pub fn begin(&self) -> Result<(Tls, Certified), TlsError> {
+        let certified = Certified::default();
+        let verifier = Agencies {
+            authority: Arc::clone(&self.authority),
+            certified: certified.clone(),
+        };
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|e| TlsError::Broken(e.to_string()))?
+            .with_client_cert_verifier(Arc::new(verifier))
+            .with_cert_resolver(Arc::clone(&self.identity) as Arc<dyn ResolvesServerCert>);
+        // Every connection shows its certificate: nothing is resumed, and nothing is kept for that.
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        Ok((Tls::server(Arc::new(config))?, certified))
     }
 }
 
@@ -109,9 +138,8 @@ fn read<T>(
 }
 
 /// The agency that a certificate, in DER, speaks for: it has exactly one DNS name (subjectAltName), `agency-N`.
-pub fn agency(certificate: &[u8]) -> Option<Agency> {
-    let certificate = CertificateDer::from(certificate);
-    let certificate = EndEntityCert::try_from(&certificate).ok()?;
+fn agency(certificate: &CertificateDer<'_>) -> Option<Agency> {
+    let certificate = EndEntityCert::try_from(certificate).ok()?;
     let mut names = certificate.valid_dns_names();
     let (name, other) = (names.next()?, names.next());
     let number = name.strip_prefix(NAME)?;
@@ -121,13 +149,16 @@ pub fn agency(certificate: &[u8]) -> Option<Agency> {
     }
 }
 
-/// Accepts certificates that an authority signed for an agency.
+/// Accepts certificates that an authority signed for an agency, and notes the agency of the one session that it serves.
 #[derive(Debug)]
-struct Agencies(Arc<dyn ClientCertVerifier>);
+struct Agencies {
+    authority: Arc<dyn ClientCertVerifier>,
+    certified: Certified,
+}
 
 impl ClientCertVerifier for Agencies {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.0.root_hint_subjects()
+        self.authority.root_hint_subjects()
     }
 
     fn verify_client_cert(
@@ -136,9 +167,14 @@ impl ClientCertVerifier for Agencies {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verified = self.0.verify_client_cert(certificate, intermediates, now)?;
+        let verified = self
+            .authority
+            .verify_client_cert(certificate, intermediates, now)?;
         match agency(certificate) {
-            Some(_) => Ok(verified),
+            Some(agency) => {
+                self.certified.0.get_or_init(|| agency);
+                Ok(verified)
+            }
             None => Err(CertificateError::ApplicationVerificationFailure.into()),
         }
     }
@@ -149,7 +185,8 @@ impl ClientCertVerifier for Agencies {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, certificate, signed)
+        self.authority
+            .verify_tls12_signature(message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -158,11 +195,12 @@ impl ClientCertVerifier for Agencies {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, certificate, signed)
+        self.authority
+            .verify_tls13_signature(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.authority.supported_verify_schemes()
     }
 }
 

@@ -70,11 +70,6 @@ impl<S: Read + Write> Channel<S> {
         self.tls.as_ref().is_none_or(|tls| tls.is_established())
     }
 
-    /// The certificate that the peer showed, in DER; `None` without TLS and before the handshake is complete.
-    pub fn peer_certificate(&self) -> Option<&[u8]> {
-        self.tls.as_ref()?.peer_certificate()
-    }
-
     /// Sets the bits that an event brings; never clears one.
     pub fn mark(&mut self, readable: bool, writable: bool) {
         self.readable |= readable;

@@ -91,14 +91,6 @@ impl Tls {
         !self.session.common().is_handshaking() && self.failed.is_none()
     }
 
-    /// The certificate that the peer showed, in DER, once the handshake is complete.
-    pub(crate) fn peer_certificate(&self) -> Option<&[u8]> {
-        if !self.is_established() {
-            return None;
-        }
-        Some(self.session.common().peer_certificates()?.first()?.as_ref())
-    }
-
     /// Takes in bytes that were read from the stream before it was known that they are TLS.
     pub(crate) fn begin_with(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && self.failed.is_none() {

@@ -6,7 +6,7 @@ use super::state::{State, Step};
 use crate::report;
 use crate::service::Session;
 use crate::stream::Stream;
-use crate::tls::{self, TlsAcceptor};
+use crate::tls::TlsAcceptor;
 
 /// The longest line of text that is echoed.
 const MAX_LINE: usize = 1_024;
@@ -24,8 +24,9 @@ impl<S: Stream> Connection<S> {
             Protocol::Frame => self.state = State::Open,
             Protocol::FrameInClear => self.state = State::InClear,
             Protocol::TlsHandshake(acceptor) => match acceptor.begin() {
-                Ok(tls) => {
+                Ok((tls, certified)) => {
                     self.channel.secure(tls);
+                    self.certified = Some(certified);
                     self.state = State::Handshaking;
                 }
                 Err(e) => {
@@ -62,7 +63,11 @@ impl<S: Stream> Connection<S> {
         if !self.channel.is_established() {
             return Step::NeedsInput;
         }
-        match self.channel.peer_certificate().and_then(tls::agency) {
+        match self
+            .certified
+            .take()
+            .and_then(|certified| certified.agency())
+        {
             Some(agency) => {
                 report::tls_established(self.ip, agency);
                 self.idle_timer.progress();
