@@ -3,17 +3,23 @@
 //! Every key has a range; a value outside it is an error that names key, value and what is allowed. What
 //! is unknown is warned about. Opens nothing but the one file.
 
+mod error;
 mod keys;
+mod limits;
+mod tls;
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use frame::Number;
 use frame::log::Level;
-use frame::{MAX_LENGTH, Number};
 
+pub use self::error::ConfigError;
 use self::keys::Keys;
+use self::limits::limits;
+pub use self::tls::TlsFiles;
+use self::tls::tls;
 use crate::limits::Limits;
 use crate::lottery::MAX_AGENCIES;
 use crate::store::local::Durability;
@@ -45,29 +51,6 @@ pub struct Config {
     /// `SERVER_TLS_…`: frames are exchanged over mutual TLS.
     pub tls: Option<TlsFiles>,
 }
-
-/// The files of mutual TLS, each in PEM.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// `SERVER_TLS_CERT`: our certificate, and those that lead to its authority.
-    pub cert: PathBuf,
-    /// `SERVER_TLS_KEY`: our private key.
-    pub key: PathBuf,
-    /// `SERVER_TLS_CLIENT_CA`: the authority that signs the agencies' certificates.
-    pub client_ca: PathBuf,
-}
-
-/// What is wrong with the configuration: one sentence.
-#[derive(Debug, PartialEq, Eq)]
-pub struct ConfigError(String);
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for ConfigError {}
 
 /// A configuration, and what in it was passed over.
 #[derive(Debug)]
@@ -156,65 +139,6 @@ impl Config {
             config,
             warnings: keys.into_warnings(),
         })
-    }
-}
-
-/// Without a sync for its batches to share, a turn gains nothing by being long, and everybody else waits for its end.
-const UNSYNCED_TURN_BYTES: usize = 16 * 1024;
-
-fn limits<E: Fn(&str) -> Option<String>>(
-    keys: &mut Keys<E>,
-    durability: Durability,
-) -> Result<Limits, ConfigError> {
-    const GIB: u32 = 1024 * 1024 * 1024;
-    let Limits {
-        max_connections,
-        max_frame,
-        max_inbox,
-        max_outbox,
-        max_buffered,
-        turn_bytes,
-        turn_requests,
-        idle_timeout,
-    } = Limits::default();
-    let turn_bytes = match durability {
-        Durability::Always => turn_bytes,
-        Durability::Never => UNSYNCED_TURN_BYTES,
-    };
-    Ok(Limits {
-        max_connections: keys.size("SERVER_MAX_CONNECTIONS", max_connections, 1..=1_000_000)?,
-        max_frame: keys.size("SERVER_MAX_FRAME", max_frame, 8_192..=MAX_LENGTH as u32)?,
-        max_inbox: keys.size("SERVER_MAX_INBOX", max_inbox, 8_192..=GIB)?,
-        max_outbox: keys.size("SERVER_MAX_OUTBOX", max_outbox, 1_024..=GIB)?,
-        max_buffered: keys.size("SERVER_MAX_BUFFERED", max_buffered, 1_048_576..=2 * GIB)?,
-        turn_bytes: keys.size("SERVER_TURN_BYTES", turn_bytes, 1_024..=GIB)?,
-        turn_requests: keys.size("SERVER_TURN_REQUESTS", turn_requests, 1..=1_000_000)?,
-        idle_timeout: keys.duration("SERVER_IDLE_TIMEOUT", idle_timeout, 50..=86_400_000)?,
-    })
-}
-
-/// All three, or none.
-fn tls<E: Fn(&str) -> Option<String>>(keys: &mut Keys<E>) -> Result<Option<TlsFiles>, ConfigError> {
-    const NAMES: [&str; 3] = ["SERVER_TLS_CERT", "SERVER_TLS_KEY", "SERVER_TLS_CLIENT_CA"];
-    let mut path = |key| {
-        keys.get(key, "a file's path", None, |text| {
-            Some((!text.is_empty()).then(|| PathBuf::from(text)))
-        })
-    };
-    let paths = [path(NAMES[0])?, path(NAMES[1])?, path(NAMES[2])?];
-    let missing = paths.iter().position(Option::is_none);
-    match (paths, missing) {
-        ([Some(cert), Some(key), Some(client_ca)], _) => Ok(Some(TlsFiles {
-            cert,
-            key,
-            client_ca,
-        })),
-        ([None, None, None], _) | (_, None) => Ok(None),
-        (_, Some(missing)) => Err(ConfigError(format!(
-            "{} is not set: mutual TLS needs all of {}, or none",
-            NAMES[missing],
-            NAMES.join(", ")
-        ))),
     }
 }
 

@@ -26,7 +26,8 @@
 //! The first byte decides. Where there is a [`TlsAcceptor`], 0x16 begins a TLS handshake, and frames are served after one
 //! alone; text is echoed in the clear on any port.
 //!
-//! Every transition is here or in one of two files beside: `opening`, until frames are served, and `ending`.
+//! Every transition is here or in one of three files beside: `opening`, until frames are served, `waiting` for a store
+//! that is elsewhere, and `ending`.
 //!
 //! Bytes come in through [`Connection::mark`] (readiness only) and [`Connection::serve`], replies go out
 //! through [`Connection::send`]: between the two the hub commits the turn. Judges no request itself.
@@ -36,6 +37,7 @@ mod idle_timer;
 mod opening;
 mod protocol;
 mod state;
+mod waiting;
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -46,7 +48,7 @@ use frame::{
 
 use self::idle_timer::{IdleTimer, Waiting};
 pub use self::state::Served;
-use self::state::{After, State, Step};
+use self::state::{State, Step};
 use crate::limits::Limits;
 use crate::report;
 use crate::service::{ConnectionId, Judged, Service, Session, Verdict};
@@ -291,66 +293,6 @@ impl<S: Stream> Connection<S> {
             Some((agency, _)) if self.session.agency() != Some(agency) => Step::Tell(Served::Done),
             _ => Step::Again,
         }
-    }
-
-    /// The replies in the outbox may leave once the commit with this ticket is done.
-    fn await_commit(&mut self, agency: Agency, ticket: Ticket) {
-        let then = match self.state {
-            State::Held { agency, query } => After::Held { agency, query },
-            State::Draining => After::Draining,
-            State::Closed | State::Lost => return,
-            _ => After::Open,
-        };
-        self.state = State::Committing {
-            agency,
-            ticket,
-            then,
-        };
-    }
-
-    /// The commit that its replies wait for.
-    pub fn ticket(&self) -> Option<Ticket> {
-        match self.state {
-            State::Committing { ticket, .. } => Some(ticket),
-            _ => None,
-        }
-    }
-
-    fn is_committing(&self) -> bool {
-        self.ticket().is_some()
-    }
-
-    /// All up to this ticket is durable: a connection that waited for it goes on.
-    pub fn committed(&mut self, done: Ticket) {
-        if let State::Committing { ticket, then, .. } = self.state
-            && ticket <= done
-        {
-            self.state = match then {
-                After::Open => State::Open,
-                After::Held { agency, query } => State::Held { agency, query },
-                After::Draining => State::Draining,
-            };
-        }
-    }
-
-    /// What is stored of this agency was read: a connection that waited for it goes on.
-    pub fn read(&mut self, agency: Agency) {
-        if self.state == State::Reading(agency) {
-            self.state = State::Open;
-            self.after_read = true;
-        }
-    }
-
-    /// Nobody knows what is stored of this agency. A connection that speaks for it, or owes a reply about it, closes
-    /// without one; says whether it is one.
-    pub fn forget(&mut self, agency: Agency) -> bool {
-        let owes = matches!(self.state, State::Committing { agency: other, .. } if other == agency);
-        if self.is_closed() || !owes && self.session.agency() != Some(agency) {
-            return false;
-        }
-        report::forgotten(self.ip, agency);
-        self.close();
-        true
     }
 
     fn answer(&mut self, query: MessageId, reply: &Reply<'_>) -> Step {

@@ -12,6 +12,9 @@
 //! Generic over the stream: a test drives it with fake ones. Never waits, never looks at a clock (the
 //! time comes in), and knows no poll.
 
+mod memory;
+mod store_events;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -23,7 +26,7 @@ use crate::connection::{Connection, Served};
 use crate::limits::Limits;
 use crate::report;
 use crate::service::{ConnectionId, Service};
-use crate::store::{Event, Store, Ticket};
+use crate::store::{Store, Ticket};
 use crate::stream::Stream;
 use crate::tls::TlsAcceptor;
 
@@ -175,64 +178,6 @@ impl<S: Stream, D: Store> Hub<S, D> {
         Ok(())
     }
 
-    /// Lets a store that is elsewhere move, and its connections go on with what it says.
-    fn hear_store(&mut self, now: Instant) -> Result<(), D::Error> {
-        self.service.watch_draw(!self.held.is_empty());
-        self.service.advance_store(now)?;
-        while let Some(event) = self.service.poll_store() {
-            match event {
-                Event::Read { agency, .. } => self.read(agency),
-                Event::Committed(ticket) => self.committed(ticket),
-                Event::Forgotten(agency) => self.forget(agency),
-                Event::Up(what) => report::store_up(&what),
-                Event::Down(why) => report::store_down(&why),
-                Event::Warning(what) => report::store_warning(&what),
-            }
-        }
-        Ok(())
-    }
-
-    fn await_read(&mut self, agency: Agency, slot: usize) {
-        if let Some(entry) = self.connections.get_mut(slot) {
-            entry.reading = Some(agency);
-            self.reading.insert((agency, slot));
-        }
-    }
-
-    fn read(&mut self, agency: Agency) {
-        let waiting = self.reading.range((agency, 0)..=(agency, usize::MAX));
-        for (_, slot) in waiting.copied().collect::<Vec<_>>() {
-            self.reading.remove(&(agency, slot));
-            if let Some(entry) = self.connections.get_mut(slot) {
-                entry.reading = None;
-                entry.connection.read(agency);
-                self.enqueue(slot);
-            }
-        }
-    }
-
-    fn committed(&mut self, done: Ticket) {
-        while let Some(&(ticket, slot)) = self.committing.first()
-            && ticket <= done
-        {
-            self.committing.pop_first();
-            if let Some(entry) = self.connections.get_mut(slot) {
-                entry.connection.committed(done);
-                self.enqueue(slot);
-            }
-        }
-    }
-
-    fn forget(&mut self, agency: Agency) {
-        for slot in 0..self.connections.capacity() {
-            if let Some(entry) = self.connections.get_mut(slot)
-                && entry.connection.forget(agency)
-            {
-                self.enqueue(slot);
-            }
-        }
-    }
-
     fn serve(&mut self) {
         for _ in 0..self.ready.len() {
             if self.service.is_full() {
@@ -260,43 +205,6 @@ impl<S: Stream, D: Store> Hub<S, D> {
             let waiting = self.connections.get(slot);
             if let Some(ticket) = waiting.and_then(|entry| entry.connection.ticket()) {
                 self.committing.insert((ticket, slot));
-            }
-        }
-    }
-
-    /// Brings the sum of what is buffered up to date.
-    fn account(&mut self, slot: usize) {
-        if let Some(entry) = self.connections.get_mut(slot) {
-            let buffered = entry.connection.buffered();
-            self.buffered = self.buffered - entry.buffered + buffered;
-            entry.buffered = buffered;
-        }
-    }
-
-    /// Where all connections together buffer too much: frees what is not used, then closes those that keep
-    /// bytes here longest, until a quarter of the bound is free again.
-    fn relieve(&mut self) {
-        if self.buffered <= self.limits.max_buffered {
-            return;
-        }
-        for slot in 0..self.connections.capacity() {
-            if let Some(entry) = self.connections.get_mut(slot) {
-                entry.connection.release();
-                self.account(slot);
-            }
-        }
-        let waiting =
-            |(slot, entry): (usize, &Entry<S>)| Some((entry.connection.keeps_waiting()?, slot));
-        let mut longest: Vec<_> = self.connections.iter().filter_map(waiting).collect();
-        longest.sort_unstable();
-        for (_, slot) in longest {
-            if self.buffered <= self.limits.max_buffered / 4 * 3 {
-                break;
-            }
-            if let Some(entry) = self.connections.get_mut(slot) {
-                entry.connection.evict();
-                self.buffered -= std::mem::take(&mut entry.buffered);
-                self.enqueue(slot);
             }
         }
     }

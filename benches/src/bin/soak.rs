@@ -10,7 +10,8 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use benches::soak::abuse::{Abuse, OTHERS, SILENT};
+use benches::soak::abuse::Abuse;
+use benches::soak::abuse::list::{OTHERS, SILENT};
 use benches::soak::{Beside, Latencies, Lottery, Seen};
 use event_server::descriptors::room_for_connections;
 

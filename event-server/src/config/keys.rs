@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use configparser::ini::{Ini, IniDefault};
 
-use super::ConfigError;
+use super::error::ConfigError;
 
 /// The section that holds all keys, as the parser names it.
 const SECTION: &str = "default";

@@ -1,0 +1,42 @@
+//! The keys of the bounds, `SERVER_MAX_…`, `SERVER_TURN_…` and `SERVER_IDLE_TIMEOUT`.
+
+use frame::MAX_LENGTH;
+
+use super::error::ConfigError;
+use super::keys::Keys;
+use crate::limits::Limits;
+use crate::store::local::Durability;
+
+/// Without a sync for its batches to share, a turn gains nothing by being long, and everybody else waits for its end.
+const UNSYNCED_TURN_BYTES: usize = 16 * 1024;
+
+pub(super) fn limits<E: Fn(&str) -> Option<String>>(
+    keys: &mut Keys<E>,
+    durability: Durability,
+) -> Result<Limits, ConfigError> {
+    const GIB: u32 = 1024 * 1024 * 1024;
+    let Limits {
+        max_connections,
+        max_frame,
+        max_inbox,
+        max_outbox,
+        max_buffered,
+        turn_bytes,
+        turn_requests,
+        idle_timeout,
+    } = Limits::default();
+    let turn_bytes = match durability {
+        Durability::Always => turn_bytes,
+        Durability::Never => UNSYNCED_TURN_BYTES,
+    };
+    Ok(Limits {
+        max_connections: keys.size("SERVER_MAX_CONNECTIONS", max_connections, 1..=1_000_000)?,
+        max_frame: keys.size("SERVER_MAX_FRAME", max_frame, 8_192..=MAX_LENGTH as u32)?,
+        max_inbox: keys.size("SERVER_MAX_INBOX", max_inbox, 8_192..=GIB)?,
+        max_outbox: keys.size("SERVER_MAX_OUTBOX", max_outbox, 1_024..=GIB)?,
+        max_buffered: keys.size("SERVER_MAX_BUFFERED", max_buffered, 1_048_576..=2 * GIB)?,
+        turn_bytes: keys.size("SERVER_TURN_BYTES", turn_bytes, 1_024..=GIB)?,
+        turn_requests: keys.size("SERVER_TURN_REQUESTS", turn_requests, 1..=1_000_000)?,
+        idle_timeout: keys.duration("SERVER_IDLE_TIMEOUT", idle_timeout, 50..=86_400_000)?,
+    })
+}

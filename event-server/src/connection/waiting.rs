@@ -1,0 +1,71 @@
+//! Waiting for a store that is elsewhere: for a commit, or for an agency to be read.
+
+use frame::Agency;
+
+use super::Connection;
+use super::state::{After, State};
+use crate::report;
+use crate::store::Ticket;
+use crate::stream::Stream;
+
+impl<S: Stream> Connection<S> {
+    /// The replies in the outbox may leave once the commit with this ticket is done.
+    pub(super) fn await_commit(&mut self, agency: Agency, ticket: Ticket) {
+        let then = match self.state {
+            State::Held { agency, query } => After::Held { agency, query },
+            State::Draining => After::Draining,
+            State::Closed | State::Lost => return,
+            _ => After::Open,
+        };
+        self.state = State::Committing {
+            agency,
+            ticket,
+            then,
+        };
+    }
+
+    /// The commit that its replies wait for.
+    pub fn ticket(&self) -> Option<Ticket> {
+        match self.state {
+            State::Committing { ticket, .. } => Some(ticket),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_committing(&self) -> bool {
+        self.ticket().is_some()
+    }
+
+    /// All up to this ticket is durable: a connection that waited for it goes on.
+    pub fn committed(&mut self, done: Ticket) {
+        if let State::Committing { ticket, then, .. } = self.state
+            && ticket <= done
+        {
+            self.state = match then {
+                After::Open => State::Open,
+                After::Held { agency, query } => State::Held { agency, query },
+                After::Draining => State::Draining,
+            };
+        }
+    }
+
+    /// What is stored of this agency was read: a connection that waited for it goes on.
+    pub fn read(&mut self, agency: Agency) {
+        if self.state == State::Reading(agency) {
+            self.state = State::Open;
+            self.after_read = true;
+        }
+    }
+
+    /// Nobody knows what is stored of this agency. A connection that speaks for it, or owes a reply about it, closes
+    /// without one; says whether it is one.
+    pub fn forget(&mut self, agency: Agency) -> bool {
+        let owes = matches!(self.state, State::Committing { agency: other, .. } if other == agency);
+        if self.is_closed() || !owes && self.session.agency() != Some(agency) {
+            return false;
+        }
+        report::forgotten(self.ip, agency);
+        self.close();
+        true
+    }
+}

@@ -1,0 +1,70 @@
+//! What a store that is elsewhere says, handed on to the connections that wait for it.
+
+use std::time::Instant;
+
+use frame::Agency;
+
+use super::Hub;
+use crate::report;
+use crate::store::{Event, Store, Ticket};
+use crate::stream::Stream;
+
+impl<S: Stream, D: Store> Hub<S, D> {
+    /// Lets a store that is elsewhere move, and its connections go on with what it says.
+    pub(super) fn hear_store(&mut self, now: Instant) -> Result<(), D::Error> {
+        self.service.watch_draw(!self.held.is_empty());
+        self.service.advance_store(now)?;
+        while let Some(event) = self.service.poll_store() {
+            match event {
+                Event::Read { agency, .. } => self.read(agency),
+                Event::Committed(ticket) => self.committed(ticket),
+                Event::Forgotten(agency) => self.forget(agency),
+                Event::Up(what) => report::store_up(&what),
+                Event::Down(why) => report::store_down(&why),
+                Event::Warning(what) => report::store_warning(&what),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn await_read(&mut self, agency: Agency, slot: usize) {
+        if let Some(entry) = self.connections.get_mut(slot) {
+            entry.reading = Some(agency);
+            self.reading.insert((agency, slot));
+        }
+    }
+
+    fn read(&mut self, agency: Agency) {
+        let waiting = self.reading.range((agency, 0)..=(agency, usize::MAX));
+        for (_, slot) in waiting.copied().collect::<Vec<_>>() {
+            self.reading.remove(&(agency, slot));
+            if let Some(entry) = self.connections.get_mut(slot) {
+                entry.reading = None;
+                entry.connection.read(agency);
+                self.enqueue(slot);
+            }
+        }
+    }
+
+    fn committed(&mut self, done: Ticket) {
+        while let Some(&(ticket, slot)) = self.committing.first()
+            && ticket <= done
+        {
+            self.committing.pop_first();
+            if let Some(entry) = self.connections.get_mut(slot) {
+                entry.connection.committed(done);
+                self.enqueue(slot);
+            }
+        }
+    }
+
+    fn forget(&mut self, agency: Agency) {
+        for slot in 0..self.connections.capacity() {
+            if let Some(entry) = self.connections.get_mut(slot)
+                && entry.connection.forget(agency)
+            {
+                self.enqueue(slot);
+            }
+        }
+    }
+}

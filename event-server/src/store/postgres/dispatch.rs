@@ -1,0 +1,94 @@
+//! Which query comes next.
+//!
+//! One is under way at a time. Parts of a group that failed come first, then agencies that somebody waits for, then what
+//! has gathered, then a look at how the lottery stands.
+
+use super::PostgresStore;
+use super::database::{Database, Query};
+use super::group::{Group, Part};
+use super::progress::Progress;
+use super::work::{Retry, Work};
+use crate::store::{Event, Ticket};
+use crate::tally::Tally;
+
+/// Agencies that one query reads.
+const MAX_READ: usize = 64;
+
+impl<B: Database> PostgresStore<B> {
+    /// Gives the database the next query, where it has none.
+    pub(super) fn dispatch(&mut self) {
+        if self.work.is_some() || !self.database.is_idle() {
+            return;
+        }
+        let work = self
+            .next_part()
+            .or_else(|| self.next_read())
+            .or_else(|| self.next_group())
+            .or_else(|| self.next_look());
+        let Some(work) = work else {
+            return;
+        };
+        match &work {
+            Work::Read(agencies) => self.database.submit(&Query::Read(agencies)),
+            Work::Commit { group, .. } => {
+                let parts: Vec<&Part> = group.parts().collect();
+                self.database.submit(&Query::Append(&parts));
+            }
+            Work::CommitAlone { part, .. } => self.database.submit(&Query::Append(&[part])),
+            Work::Look => self.database.submit(&Query::Look),
+            Work::Draw { .. } => self.database.submit(&Query::Draw(self.winner)),
+        }
+        self.work = Some(work);
+    }
+
+    fn next_part(&mut self) -> Option<Work> {
+        let retry = self.retry.as_mut()?;
+        let confirms = self.known.unconfirmed();
+        if let Some(part) = retry.rest.pop_front() {
+            return Some(Work::CommitAlone { part, confirms });
+        }
+        let Retry {
+            ticket, depends, ..
+        } = self.retry.take()?;
+        if depends.is_empty() {
+            self.events.push_back(Event::Committed(ticket));
+            return None;
+        }
+        // What was only read is confirmed by a commit without any part.
+        let mut group = Group::new(ticket);
+        depends.into_iter().for_each(|agency| group.depend(agency));
+        Some(Work::Commit { group, confirms })
+    }
+
+    fn next_read(&mut self) -> Option<Work> {
+        let gathering = &self.gathering;
+        let agencies = self
+            .known
+            .take_wanted(MAX_READ, |agency| !gathering.concerns(agency));
+        (!agencies.is_empty()).then_some(Work::Read(agencies))
+    }
+
+    fn next_group(&mut self) -> Option<Work> {
+        if self.gathering.is_empty() {
+            return None;
+        }
+        let next = Ticket(self.gathering.ticket.0 + 1);
+        let group = std::mem::replace(&mut self.gathering, Group::new(next));
+        let confirms = self.known.unconfirmed();
+        Some(Work::Commit { group, confirms })
+    }
+
+    fn next_look(&mut self) -> Option<Work> {
+        match self.progress {
+            Progress::Open if self.look_due => {
+                self.look_due = false;
+                Some(Work::Look)
+            }
+            Progress::Due => Some(Work::Draw {
+                winner: None,
+                tally: Tally::default(),
+            }),
+            _ => None,
+        }
+    }
+}

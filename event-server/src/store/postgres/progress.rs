@@ -1,0 +1,15 @@
+//! How far the draw is, as this central knows.
+
+use crate::store::Drawn;
+
+/// How far the draw is.
+pub(super) enum Progress {
+    /// Some agency has not finished, as far as is known here.
+    Open,
+    /// To be drawn, or the result to be read.
+    Due,
+    /// The result, until the lottery takes it.
+    Drawn(Drawn),
+    /// The lottery has it.
+    Done,
+}

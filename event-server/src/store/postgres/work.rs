@@ -1,0 +1,53 @@
+//! The query under way, and what is retried after it.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use frame::{Agency, Number};
+
+use super::group::{Group, Part};
+use crate::store::Ticket;
+use crate::tally::Tally;
+
+/// The query under way.
+pub(super) enum Work {
+    /// These agencies are read.
+    Read(BTreeSet<Agency>),
+    /// A group is committed; it confirms what was read of these agencies.
+    Commit { group: Group, confirms: Vec<Agency> },
+    /// A part of a group that failed is committed alone.
+    CommitAlone { part: Part, confirms: Vec<Agency> },
+    /// How the lottery stands.
+    Look,
+    /// The draw.
+    Draw {
+        winner: Option<Number>,
+        tally: Tally,
+    },
+}
+
+/// A group that hit a version which exists: its parts are committed one after the other.
+pub(super) struct Retry {
+    pub(super) ticket: Ticket,
+    pub(super) rest: VecDeque<Part>,
+    /// Those of the group that have no part: a commit confirms what was read of them.
+    pub(super) depends: BTreeSet<Agency>,
+}
+
+/// The ticket that replies about this agency wait for, where a commit is under way.
+pub(super) fn under_way(
+    work: &Option<Work>,
+    retry: &Option<Retry>,
+    agency: Agency,
+) -> Option<Ticket> {
+    match (work, retry) {
+        (Some(Work::Commit { group, .. }), _) if group.concerns(agency) => Some(group.ticket),
+        (Some(Work::CommitAlone { part, .. }), Some(retry)) if part.agency == agency => {
+            Some(retry.ticket)
+        }
+        (_, Some(retry)) => {
+            let rest = retry.rest.iter().any(|part| part.agency == agency);
+            (rest || retry.depends.contains(&agency)).then_some(retry.ticket)
+        }
+        _ => None,
+    }
+}
