@@ -54,7 +54,7 @@ impl fmt::Display for Refusal {
                 write!(f, "agency {agency} takes no part, agencies 1 to {agencies} do")
             }
             Self::AgencyTooLarge { agency, largest } => {
-                write!(f, "agency {agency} is above {largest}, the largest whose bets this store can keep")
+                write!(f, "agency {agency} is above {largest}, the largest whose bets can be kept here")
             }
             Self::TooManyAgencies => write!(f, "{MAX_AGENCIES} agencies take part already, no other can"),
             Self::Finished(agency) => write!(f, "agency {agency} has finished, its bets are closed"),
