@@ -1,15 +1,16 @@
 //! The configuration: environment over `config.ini` over defaults.
 //!
 //! Every key has a range; a value outside it is an error that names key, value and what is allowed. What
-//! is unknown is warned about. Opens nothing but the one file.
+//! is unknown is warned about. Opens nothing but that file, and the one with the database's password.
 
 mod error;
 mod keys;
 mod limits;
+mod store;
 mod tls;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use frame::Number;
@@ -18,11 +19,11 @@ use frame::log::Level;
 pub use self::error::ConfigError;
 use self::keys::Keys;
 use self::limits::limits;
+pub use self::store::StoreConfig;
 pub use self::tls::TlsFiles;
 use self::tls::tls;
 use crate::limits::Limits;
 use crate::lottery::MAX_AGENCIES;
-use crate::store::local::Durability;
 
 /// Where the configuration is looked for if nobody says where.
 pub const DEFAULT_FILE: &str = "config.ini";
@@ -38,10 +39,8 @@ pub struct Config {
     pub logging_level: Level,
     /// `SERVER_AGENCIES`: 1 to this number take part; 0: anyone, no draw.
     pub agencies: u32,
-    /// `SERVER_DATA_DIR`: the store's folder.
-    pub data_dir: PathBuf,
-    /// `SERVER_DURABILITY`.
-    pub durability: Durability,
+    /// `SERVER_STORE`, and the keys that go with it.
+    pub store: StoreConfig,
     /// `SERVER_MAX_…`, `SERVER_TURN_…` and `SERVER_IDLE_TIMEOUT`.
     pub limits: Limits,
     /// `SERVER_SHUTDOWN_GRACE`.
@@ -98,12 +97,8 @@ impl Config {
         )?;
         let port = keys.number("SERVER_PORT", 12_345, 0..=65_535)?;
         keys.get("SERVER_IP", "anything", (), |_| Some(()))?;
-        let durability = keys.get(
-            "SERVER_DURABILITY",
-            "always or never",
-            Durability::Always,
-            durability,
-        )?;
+        let agencies = keys.number("SERVER_AGENCIES", 5, 0..=MAX_AGENCIES)?;
+        let store = StoreConfig::read(&mut keys, agencies)?;
         let config = Self {
             address: SocketAddr::new(bind, port as u16),
             listen_backlog: keys.number("SERVER_LISTEN_BACKLOG", 1_024, 1..=65_535)?,
@@ -113,15 +108,9 @@ impl Config {
                 Level::Info,
                 level,
             )?,
-            agencies: keys.number("SERVER_AGENCIES", 5, 0..=MAX_AGENCIES)?,
-            data_dir: keys.get(
-                "SERVER_DATA_DIR",
-                "a folder's path",
-                "data".into(),
-                |text| (!text.is_empty()).then(|| text.into()),
-            )?,
-            durability,
-            limits: limits(&mut keys, durability)?,
+            agencies,
+            limits: limits(&mut keys, store.is_unsynced())?,
+            store,
             shutdown_grace: keys.duration(
                 "SERVER_SHUTDOWN_GRACE",
                 Duration::from_secs(2),
@@ -153,17 +142,11 @@ fn level(text: &str) -> Option<Level> {
     Level::ALL.into_iter().find(known)
 }
 
-fn durability(text: &str) -> Option<Durability> {
-    match text {
-        "always" => Some(Durability::Always),
-        "never" => Some(Durability::Never),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::local::Durability;
+    use crate::store::postgres::{CommitMode, LinkOptions, Secret};
 
     fn parse(text: &str, env: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
         Config::parse(text, "config.ini", |key| {
@@ -186,8 +169,11 @@ mod tests {
         assert_eq!(limits, Limits::default());
         assert_eq!(config.shutdown_grace, Duration::from_secs(2));
         assert_eq!(config.winner.get(), 7_574);
-        assert_eq!(config.data_dir, Path::new("data"));
-        assert_eq!(config.durability, Durability::Always);
+        let store = StoreConfig::Files {
+            data_dir: "data".into(),
+            durability: Durability::Always,
+        };
+        assert_eq!(config.store, store);
         assert_eq!(config.logging_level, Level::Info);
         assert_eq!(config.tls, None);
     }
@@ -241,7 +227,10 @@ mod tests {
             .config;
         assert_eq!(config.address, "[::]:2".parse().unwrap());
         assert_eq!(config.logging_level, Level::Debug);
-        assert_eq!(config.data_dir, Path::new("/a b#1;2"));
+        let StoreConfig::Files { data_dir, .. } = config.store else {
+            panic!("not in files")
+        };
+        assert_eq!(data_dir, Path::new("/a b#1;2"));
     }
 
     #[test]
@@ -284,7 +273,7 @@ mod tests {
                 "NOTICE",
                 "DEBUG, INFO, WARNING, ERROR or CRITICAL",
             ),
-            ("SERVER_DURABILITY", "maybe", "always or never"),
+            ("SERVER_DURABILITY", "maybe", "always, never or replicated"),
             (
                 "SERVER_MAX_FRAME",
                 "8191",
@@ -330,6 +319,75 @@ mod tests {
                 "config.ini: key SERVER_PROT is unknown and passed over",
             ]
         );
+    }
+
+    #[test]
+    fn a_database_is_named_by_a_url_and_its_password_comes_from_one_of_three_places() {
+        let url = "postgresql://a@h/db?sslmode=disable";
+        let options = |env: &[(&str, &str)]| match parse("", env).unwrap().config.store {
+            StoreConfig::Postgres(options) => options,
+            StoreConfig::Files { .. } => panic!("in files"),
+        };
+        let LinkOptions {
+            lottery,
+            commit,
+            timeout,
+            agencies,
+            url: database,
+            ..
+        } = options(&[("SERVER_STORE", url)]);
+        assert_eq!(
+            (&*lottery, commit, agencies),
+            ("lottery", CommitMode::AsSet, 5)
+        );
+        assert_eq!(
+            (timeout, database.password),
+            (Duration::from_secs(10), None)
+        );
+
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        std::fs::write(&file, "from file\n").unwrap();
+        let file = ("SERVER_STORE_PASSWORD_FILE", file.to_str().unwrap());
+        let password = |env: &[(&str, &str)]| options(env).url.password;
+        let secret = |text: &str| Some(Secret(text.to_owned()));
+        let store = ("SERVER_STORE", url);
+        assert_eq!(password(&[store, file]), secret("from file"));
+        let variable = ("PGPASSWORD", "from variable");
+        assert_eq!(password(&[store, file, variable]), secret("from variable"));
+        let own = ("SERVER_STORE", "postgresql://a:own@h/db?sslmode=disable");
+        assert_eq!(password(&[own, file, variable]), secret("own"));
+
+        for (env, sentence) in [
+            (
+                &[("SERVER_STORE", "postgresql://a:secret@h/db")][..],
+                "the environment: SERVER_STORE cannot be used: sslmode verify-full needs sslrootcert",
+            ),
+            (
+                &[store, ("SERVER_STORE_PASSWORD_FILE", "/none")],
+                "SERVER_STORE_PASSWORD_FILE: /none: ",
+            ),
+            (
+                &[("SERVER_DURABILITY", "replicated")],
+                "SERVER_DURABILITY is replicated, and SERVER_STORE keeps",
+            ),
+            (
+                &[("SERVER_LOTTERY", "a b")],
+                "the environment: SERVER_LOTTERY is 'a b', allowed is 1 to 63 letters",
+            ),
+        ] {
+            let error = parse("", env).unwrap_err().to_string();
+            assert!(error.starts_with(sentence), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_not_set() {
+        let file = "[DEFAULT]\nSERVER_PORT = 7\n";
+        let config = parse(file, &[("SERVER_PORT", ""), ("SERVER_AGENCIES", "")]);
+        let config = config.unwrap().config;
+        assert_eq!((config.address.port(), config.agencies), (7, 5));
     }
 
     #[test]

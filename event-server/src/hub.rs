@@ -146,6 +146,11 @@ impl<S: Stream, D: Store> Hub<S, D> {
         }
     }
 
+    /// Sets the bits that an event of the store's stream brings; `dead` for an error or a full hang-up.
+    pub fn mark_store(&mut self, readable: bool, writable: bool, dead: bool) {
+        self.service.mark_store(readable, writable, dead);
+    }
+
     /// Whether the next turn has something to do without a new event.
     pub fn has_work(&self) -> bool {
         // Where a commit is waited for, an event will tell.

@@ -3,17 +3,19 @@
 use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::Parser;
 use event_server::check::check;
-use event_server::config::{Config, Loaded};
+use event_server::config::{Config, Loaded, StoreConfig};
 use event_server::lottery::Lottery;
 use event_server::report;
-use event_server::server::{Server, ServerError, Termination};
+use event_server::server::{Server, ServerError, Termination, Watch};
 use event_server::service::Service;
-use event_server::store::local::{Folder, LocalStore, StoreError};
+use event_server::store::local::{Durability, Folder, LocalStore, StoreError};
+use event_server::store::postgres::{Link, PostgresStore, Unusable};
 use event_server::tls::TlsAcceptor;
 use frame::log::{Level, Logger};
 
@@ -95,8 +97,14 @@ impl From<StoreError> for Failure {
     }
 }
 
-impl From<ServerError<StoreError>> for Failure {
-    fn from(e: ServerError<StoreError>) -> Self {
+impl From<Unusable> for Failure {
+    fn from(e: Unusable) -> Self {
+        Self::new(CONFIGURATION, e)
+    }
+}
+
+impl<E: std::error::Error + Into<Failure>> From<ServerError<E>> for Failure {
+    fn from(e: ServerError<E>) -> Self {
         match e {
             ServerError::System { .. } => Self::new(UNAVAILABLE, e),
             ServerError::Store(e) => e.into(),
@@ -116,8 +124,8 @@ fn check_running(address: SocketAddr) -> ExitCode {
 }
 
 fn run(Loaded { config, warnings }: &Loaded, logger: &Logger) -> Result<(), Failure> {
-    let termination = Termination::catch()
-        .map_err(|e| Failure::new(UNAVAILABLE, format_args!("catching signals: {e}")))?;
+    let unavailable = |e| Failure::new(UNAVAILABLE, format_args!("waiting for events: {e}"));
+    let termination = Termination::catch().map_err(unavailable)?;
     let level = config.logging_level.name();
     report::config(config.address.port(), config.listen_backlog, level);
     warnings
@@ -129,17 +137,45 @@ fn run(Loaded { config, warnings }: &Loaded, logger: &Logger) -> Result<(), Fail
     if let Some(files) = &config.tls {
         report::tls_opened(&files.cert, &files.client_ca);
     }
+    let watch = Watch::new(termination).map_err(unavailable)?;
+    match &config.store {
+        StoreConfig::Files {
+            data_dir,
+            durability,
+        } => {
+            let mut lottery = Lottery::new(config.agencies);
+            let store = open_files(data_dir, *durability, &mut lottery)?;
+            let service = Service::new(lottery, store, config.winner)?;
+            Server::bind(config, acceptor, service, logger.clone(), watch)?.run()?;
+        }
+        StoreConfig::Postgres(options) => {
+            let dialer = watch.dialer().map_err(unavailable)?;
+            let link = Link::new(
+                dialer,
+                options.clone(),
+                fastrand::Rng::new(),
+                Instant::now(),
+            )?;
+            let store = PostgresStore::new(link, config.winner);
+            let lottery = Lottery::new(config.agencies);
+            let service = Service::new(lottery, store, config.winner)?;
+            Server::bind(config, acceptor, service, logger.clone(), watch)?.run()?;
+        }
+    }
+    Ok(())
+}
 
-    let mut lottery = Lottery::new(config.agencies);
-    let folder = Folder::open(&config.data_dir)?;
-    let (store, recovery) =
-        LocalStore::open(folder, config.durability, |fact| lottery.apply(fact))?;
+fn open_files(
+    data_dir: &Path,
+    durability: Durability,
+    lottery: &mut Lottery,
+) -> Result<LocalStore<Folder>, StoreError> {
+    let folder = Folder::open(data_dir)?;
+    let (store, recovery) = LocalStore::open(folder, durability, |fact| lottery.apply(fact))?;
     report::store_opened(&recovery);
     recovery
         .warnings
         .iter()
         .for_each(|warning| report::store_warning(warning));
-    let service = Service::new(lottery, store, config.winner)?;
-    Server::bind(config, acceptor, service, logger.clone(), termination)?.run()?;
-    Ok(())
+    Ok(store)
 }

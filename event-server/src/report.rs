@@ -63,8 +63,12 @@ pub fn store_opened(recovery: &dyn Display) {
 }
 
 /// The store that is elsewhere can be reached.
-pub fn store_up(what: &str) {
-    info!("action: open_store | result: success | {}", Escaped(what));
+pub fn store_up(parts: &[(&'static str, String)]) {
+    let mut line = String::new();
+    for (key, value) in parts {
+        line += &format!(" | {key}: {}", Escaped(value));
+    }
+    info!("action: open_store | result: success{line}");
 }
 
 /// The store that is elsewhere cannot be reached, or not be used; it is tried again.

@@ -5,14 +5,16 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{self, Receiver, TryRecvError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use frame::log::Logger;
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
@@ -24,11 +26,14 @@ use crate::hub::Hub;
 use crate::report;
 use crate::service::Service;
 use crate::store::Store;
+use crate::store::postgres::Dial;
 use crate::stream::Stream;
 use crate::tls::TlsAcceptor;
 
 const LISTENER: Token = Token(usize::MAX);
 const SIGNALS: Token = Token(usize::MAX - 1);
+const DATABASE: Token = Token(usize::MAX - 2);
+const RESOLVED: Token = Token(usize::MAX - 3);
 
 /// Events that one poll may bring.
 const EVENTS: usize = 1_024;
@@ -107,6 +112,95 @@ impl Termination {
     }
 }
 
+/// The poll, before anything is watched but the signals: what a store needs that is elsewhere.
+pub struct Watch {
+    poll: Poll,
+    signals: Signals,
+}
+
+impl Watch {
+    /// Begins to watch the signals.
+    ///
+    /// # Errors
+    /// The system has no resources.
+    pub fn new(Termination(mut signals): Termination) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        poll.registry()
+            .register(&mut signals, SIGNALS, Interest::READABLE)?;
+        Ok(Self { poll, signals })
+    }
+
+    /// What opens streams to a database.
+    ///
+    /// # Errors
+    /// The system has no resources.
+    pub fn dialer(&self) -> io::Result<Dialer> {
+        Ok(Dialer {
+            registry: self.poll.registry().try_clone()?,
+            waker: Arc::new(Waker::new(self.poll.registry(), RESOLVED)?),
+            lookup: None,
+        })
+    }
+}
+
+/// Opens streams to a database. The system's resolver blocks, so it has a thread of its own while a name is looked up.
+pub struct Dialer {
+    registry: Registry,
+    waker: Arc<Waker>,
+    lookup: Option<Receiver<io::Result<Vec<SocketAddr>>>>,
+}
+
+impl Dial for Dialer {
+    type Stream = TcpStream;
+
+    fn resolve(&mut self, name: &str, port: u16) {
+        let (answer, lookup) = mpsc::channel();
+        let (name, waker) = (name.to_owned(), Arc::clone(&self.waker));
+        self.lookup = Some(lookup);
+        let resolver = move || {
+            let addresses = (name.as_str(), port).to_socket_addrs();
+            // Nobody listens any more where another name is looked up.
+            let _ = answer.send(addresses.map(Vec::from_iter));
+            let _ = waker.wake();
+        };
+        if let Err(e) = thread::Builder::new().spawn(resolver) {
+            let (answer, lookup) = mpsc::channel();
+            let _ = answer.send(Err(e));
+            self.lookup = Some(lookup);
+        }
+    }
+
+    fn resolved(&mut self) -> Option<io::Result<Vec<SocketAddr>>> {
+        match self.lookup.as_ref()?.try_recv() {
+            Ok(addresses) => Some(addresses),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Err(io::ErrorKind::Other.into())),
+        }
+    }
+
+    fn connect(&mut self, address: SocketAddr) -> io::Result<TcpStream> {
+        let mut stream = TcpStream::connect(address)?;
+        let both = Interest::READABLE | Interest::WRITABLE;
+        self.registry.register(&mut stream, DATABASE, both)?;
+        Ok(stream)
+    }
+
+    fn is_connected(&self, stream: &TcpStream) -> io::Result<bool> {
+        if let Some(e) = stream.take_error()? {
+            return Err(e);
+        }
+        match stream.peer_addr() {
+            Ok(_) => {
+                stream.set_nodelay(true)?;
+                SockRef::from(stream).set_tcp_keepalive(&KEEPALIVE)?;
+                Ok(true)
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+}
+
 /// A server that listens.
 pub struct Server<D: Store> {
     poll: Poll,
@@ -132,7 +226,7 @@ impl<D: Store> Server<D> {
         acceptor: Option<TlsAcceptor>,
         service: Service<D>,
         logger: Logger,
-        Termination(mut signals): Termination,
+        Watch { poll, signals }: Watch,
     ) -> Result<Self, ServerError<D::Error>> {
         let mut limits = config.limits;
         let room = room_for_connections().map_err(system("raising the limit of descriptors"))?;
@@ -140,13 +234,7 @@ impl<D: Store> Server<D> {
             report::few_descriptors(limits.max_connections, room);
             limits.max_connections = room;
         }
-        let poll = Poll::new().map_err(system("making a poll"))?;
         let registry = poll.registry();
-
-        registry
-            .register(&mut signals, SIGNALS, Interest::READABLE)
-            .map_err(system("watching signals"))?;
-
         let what = || format!("listening on {}", config.address);
         let mut listener = listen(config).map_err(system(what()))?;
         let address = listener.local_addr().map_err(system(what()))?;
@@ -225,6 +313,13 @@ impl<D: Store> Server<D> {
             match event.token() {
                 LISTENER => self.backlog.mark(),
                 SIGNALS => self.stop(now),
+                // The next turn asks for what was found.
+                RESOLVED => {}
+                DATABASE => {
+                    let dead = event.is_error() || event.is_write_closed();
+                    self.hub
+                        .mark_store(event.is_readable(), event.is_writable(), dead);
+                }
                 Token(slot) => {
                     let dead = event.is_error() || event.is_write_closed();
                     self.hub

@@ -62,8 +62,8 @@ pub enum Event {
     /// What was staged for this agency is not stored, or nobody knows whether it is: no reply that depends on it may
     /// leave, and what was known of the agency is known no longer.
     Forgotten(Agency),
-    /// The store can be reached. What is worth a line in the log: which it is, and what it promises.
-    Up(String),
+    /// The store can be reached. What is worth a line in the log, as keys and values.
+    Up(Vec<(&'static str, String)>),
     /// It cannot be reached, or not be used: why. It is tried again.
     Down(String),
     /// Something that an operator should know.

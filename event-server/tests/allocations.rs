@@ -9,9 +9,9 @@ use std::thread;
 use allocation_counter::{AllocationInfo, measure};
 use batch_client::agency;
 use batch_client::progress::Progress;
-use event_server::config::Config;
+use event_server::config::{Config, StoreConfig};
 use event_server::lottery::Lottery;
-use event_server::server::{Server, Termination};
+use event_server::server::{Server, Termination, Watch};
 use event_server::service::Service;
 use event_server::store::local::{Folder, LocalStore};
 use fixtures::Spec;
@@ -77,13 +77,19 @@ fn no_bet_and_no_batch_is_an_allocation() {
 }
 
 fn serve(variable: impl Fn(&str) -> Option<String>, logger: Logger) {
-    let termination = Termination::catch().unwrap();
+    let watch = Watch::new(Termination::catch().unwrap()).unwrap();
     let config = Config::load(None, variable).unwrap().config;
     let mut lottery = Lottery::new(config.agencies);
-    let folder = Folder::open(&config.data_dir).unwrap();
-    let (store, _) =
-        LocalStore::open(folder, config.durability, |fact| lottery.apply(fact)).unwrap();
+    let StoreConfig::Files {
+        data_dir,
+        durability,
+    } = &config.store
+    else {
+        panic!("a folder is configured")
+    };
+    let folder = Folder::open(data_dir).unwrap();
+    let (store, _) = LocalStore::open(folder, *durability, |fact| lottery.apply(fact)).unwrap();
     let service = Service::new(lottery, store, config.winner).unwrap();
-    let server = Server::bind(&config, None, service, logger, termination).unwrap();
+    let server = Server::bind(&config, None, service, logger, watch).unwrap();
     server.run().unwrap();
 }

@@ -56,21 +56,47 @@ impl<E: Fn(&str) -> Option<String>> Keys<E> {
         default: T,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<T, ConfigError> {
-        let at = self
-            .values
-            .iter()
-            .position(|(name, _)| name.eq_ignore_ascii_case(key));
-        let in_file = at.map(|at| self.values.swap_remove(at).1.unwrap_or_default());
-        let (value, source) = match ((self.env)(key), in_file) {
-            (Some(value), _) => (value, "the environment"),
-            (None, Some(value)) => (value, self.file.as_str()),
-            (None, None) => return Ok(default),
+        let Some((value, source)) = self.take(key) else {
+            return Ok(default);
         };
         parse(value.trim()).ok_or_else(|| {
             ConfigError(format!(
                 "{source}: {key} is '{value}', allowed is {allowed}"
             ))
         })
+    }
+
+    /// As [`get`](Self::get), for a value that no error may show; `parse` says why it cannot be used.
+    pub(super) fn secret<T>(
+        &mut self,
+        key: &str,
+        default: T,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, ConfigError> {
+        let Some((value, source)) = self.take(key) else {
+            return Ok(default);
+        };
+        parse(value.trim())
+            .map_err(|why| ConfigError(format!("{source}: {key} cannot be used: {why}")))
+    }
+
+    /// A variable of the environment that is no key of this program; an empty one counts as not set.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        (self.env)(name).filter(|value| !value.is_empty())
+    }
+
+    /// The key's value, and where it comes from.
+    fn take(&mut self, key: &str) -> Option<(String, String)> {
+        let at = self
+            .values
+            .iter()
+            .position(|(name, _)| name.eq_ignore_ascii_case(key));
+        let in_file = at.map(|at| self.values.swap_remove(at).1.unwrap_or_default());
+        match (self.variable(key), in_file) {
+            (Some(value), _) => Some((value, "the environment".to_owned())),
+            (None, Some(value)) => Some((value, self.file.clone())),
+            (None, None) => None,
+        }
     }
 
     pub(super) fn number(

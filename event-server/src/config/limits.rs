@@ -5,14 +5,13 @@ use frame::MAX_LENGTH;
 use super::error::ConfigError;
 use super::keys::Keys;
 use crate::limits::Limits;
-use crate::store::local::Durability;
 
 /// Without a sync for its batches to share, a turn gains nothing by being long, and everybody else waits for its end.
 const UNSYNCED_TURN_BYTES: usize = 16 * 1024;
 
 pub(super) fn limits<E: Fn(&str) -> Option<String>>(
     keys: &mut Keys<E>,
-    durability: Durability,
+    unsynced: bool,
 ) -> Result<Limits, ConfigError> {
     const GIB: u32 = 1024 * 1024 * 1024;
     let Limits {
@@ -25,9 +24,10 @@ pub(super) fn limits<E: Fn(&str) -> Option<String>>(
         turn_requests,
         idle_timeout,
     } = Limits::default();
-    let turn_bytes = match durability {
-        Durability::Always => turn_bytes,
-        Durability::Never => UNSYNCED_TURN_BYTES,
+    let turn_bytes = if unsynced {
+        UNSYNCED_TURN_BYTES
+    } else {
+        turn_bytes
     };
     Ok(Limits {
         max_connections: keys.size("SERVER_MAX_CONNECTIONS", max_connections, 1..=1_000_000)?,

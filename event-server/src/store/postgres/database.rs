@@ -30,8 +30,8 @@ pub enum Query<'a> {
 /// What a database tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It can be asked. What is worth a line in the log.
-    Up(String),
+    /// It can be asked. What is worth a line in the log, as keys and values.
+    Up(Vec<(&'static str, String)>),
     /// Something that an operator should know.
     Warning(String),
     /// The session is lost, or there never was one: why. Of the query under way nobody knows whether it was carried

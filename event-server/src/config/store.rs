@@ -1,0 +1,145 @@
+//! The keys of the store: `SERVER_STORE` and what goes with it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::error::ConfigError;
+use super::keys::Keys;
+use crate::store::local::Durability;
+use crate::store::postgres::{CommitMode, DatabaseUrl, LinkOptions, Secret};
+
+/// Where bets are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreConfig {
+    /// In a folder of this machine.
+    Files {
+        /// `SERVER_DATA_DIR`.
+        data_dir: PathBuf,
+        /// `SERVER_DURABILITY`.
+        durability: Durability,
+    },
+    /// In a database.
+    Postgres(LinkOptions),
+}
+
+/// `SERVER_DURABILITY`, before it is known for which store.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Always,
+    Never,
+    Replicated,
+}
+
+/// The characters that SERVER_NAME and SERVER_LOTTERY may hold.
+const NAME: &str = "1 to 63 letters, digits, '-', '_' and '.'";
+
+impl StoreConfig {
+    /// Reads the keys; all of them in any case, so that none passes for unknown.
+    ///
+    /// # Errors
+    /// A value is not allowed, or the password's file cannot be read.
+    pub(super) fn read<E: Fn(&str) -> Option<String>>(
+        keys: &mut Keys<E>,
+        agencies: u32,
+    ) -> Result<Self, ConfigError> {
+        let data_dir = keys.get(
+            "SERVER_DATA_DIR",
+            "a folder's path",
+            "data".into(),
+            |text| (!text.is_empty()).then(|| text.into()),
+        )?;
+        let wanted = keys.get(
+            "SERVER_DURABILITY",
+            "always, never or replicated",
+            Wanted::Always,
+            |text| match text {
+                "always" => Some(Wanted::Always),
+                "never" => Some(Wanted::Never),
+                "replicated" => Some(Wanted::Replicated),
+                _ => None,
+            },
+        )?;
+        let url = keys.secret("SERVER_STORE", None, |text| match text {
+            "files" => Ok(None),
+            url => DatabaseUrl::parse(url).map(Some),
+        })?;
+        let password_file = keys.get(
+            "SERVER_STORE_PASSWORD_FILE",
+            "a file's path",
+            None,
+            |text| Some(Some(PathBuf::from(text))),
+        )?;
+        let timeout = keys.duration(
+            "SERVER_STORE_TIMEOUT",
+            Duration::from_secs(10),
+            100..=600_000,
+        )?;
+        let lottery = keys.get("SERVER_LOTTERY", NAME, "lottery".to_owned(), name)?;
+        let central = keys.get("SERVER_NAME", NAME, host_name(), name)?;
+        let Some(mut url) = url else {
+            let durability = match wanted {
+                Wanted::Always => Durability::Always,
+                Wanted::Never => Durability::Never,
+                Wanted::Replicated => {
+                    return Err(ConfigError(
+                        "SERVER_DURABILITY is replicated, and SERVER_STORE keeps bets in files of this machine: \
+                         set SERVER_STORE to a postgresql:// URL, or SERVER_DURABILITY to always"
+                            .to_owned(),
+                    ));
+                }
+            };
+            return Ok(Self::Files {
+                data_dir,
+                durability,
+            });
+        };
+        if url.password.is_none() {
+            url.password = match (keys.variable("PGPASSWORD"), password_file) {
+                (Some(password), _) => Some(Secret(password)),
+                (None, Some(path)) => {
+                    let password = fs::read_to_string(&path).map_err(|e| {
+                        let path = path.display();
+                        ConfigError(format!("SERVER_STORE_PASSWORD_FILE: {path}: {e}"))
+                    })?;
+                    Some(Secret(password.trim_end_matches(['\r', '\n']).to_owned()))
+                }
+                (None, None) => None,
+            };
+        }
+        Ok(Self::Postgres(LinkOptions {
+            url,
+            lottery,
+            central,
+            agencies,
+            commit: match wanted {
+                Wanted::Always => CommitMode::AsSet,
+                Wanted::Never => CommitMode::Off,
+                Wanted::Replicated => CommitMode::Replicated,
+            },
+            timeout,
+        }))
+    }
+
+    /// Whether nothing is synced in a turn.
+    pub(super) fn is_unsynced(&self) -> bool {
+        matches!(
+            self,
+            Self::Files {
+                durability: Durability::Never,
+                ..
+            }
+        )
+    }
+}
+
+fn name(text: &str) -> Option<String> {
+    let wanted = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    ((1..=63).contains(&text.len()) && text.chars().all(wanted)).then(|| text.to_owned())
+}
+
+fn host_name() -> String {
+    let host = rustix::system::uname();
+    let host = host.nodename().to_str().ok().and_then(name);
+    host.unwrap_or_else(|| "central".to_owned())
+}

@@ -1,0 +1,120 @@
+//! What can go wrong with a database, and whose fault it is.
+
+use std::fmt;
+
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::message::backend::ErrorFields;
+
+/// An error or a notice that the server reports (PostgreSQL's manual, "Error and Notice Message Fields").
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DatabaseError {
+    severity: String,
+    /// Its SQLSTATE: five letters or digits.
+    pub code: String,
+    message: String,
+    detail: Option<String>,
+}
+
+impl DatabaseError {
+    pub(super) fn read(mut fields: ErrorFields<'_>) -> Result<Self, SessionError> {
+        let mut error = Self::default();
+        while let Some(field) = fields.next().map_err(|e| SessionError::protocol(&e))? {
+            let value = String::from_utf8_lossy(field.value_bytes()).into_owned();
+            match field.type_() {
+                // The severity that is never translated; older servers send the other alone.
+                b'V' => error.severity = value,
+                b'S' if error.severity.is_empty() => error.severity = value,
+                b'C' => error.code = value,
+                b'M' => error.message = value,
+                b'D' => error.detail = Some(value),
+                _ => {}
+            }
+        }
+        Ok(error)
+    }
+
+    /// Whether the server ends the session with it: of a query under way nobody knows whether it was done.
+    pub(super) fn is_fatal(&self) -> bool {
+        matches!(self.severity.as_str(), "FATAL" | "PANIC")
+    }
+
+    pub(super) fn is_warning(&self) -> bool {
+        self.severity == "WARNING"
+    }
+}
+
+impl fmt::Display for DatabaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Details may hold values of bets: they stay in the server's own log.
+        write!(f, "{} (SQLSTATE {})", self.message, self.code)
+    }
+}
+
+/// Why a session is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionError {
+    /// The server ended it, or did not let it begin.
+    Refused(DatabaseError),
+    /// A warning came during a commit: nobody knows what is stored where.
+    Doubt(DatabaseError),
+    /// The server speaks no TLS, and it was asked for.
+    NoTls,
+    /// The server wants a kind of authentication that is not spoken here.
+    Authentication,
+    /// The server wants a password, and there is none.
+    NoPassword,
+    /// The server wants this over a connection without TLS.
+    Unprotected(&'static str),
+    /// The server broke the protocol.
+    Protocol(String),
+}
+
+impl SessionError {
+    pub(super) fn protocol(error: &dyn fmt::Display) -> Self {
+        Self::Protocol(error.to_string())
+    }
+
+    /// Whether the configuration has to change before another attempt can help.
+    pub(super) fn is_final(&self) -> bool {
+        match self {
+            Self::NoTls | Self::Authentication | Self::NoPassword | Self::Unprotected(_) => true,
+            // Invalid authorization, and a database that is not there.
+            Self::Refused(e) => e.code.starts_with("28") || e.code == "3D000",
+            Self::Doubt(_) | Self::Protocol(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(e) if e.code == "28P01" => {
+                write!(f, "{e}: check the password in SERVER_STORE, PGPASSWORD or SERVER_STORE_PASSWORD_FILE")
+            }
+            Self::Refused(e) if e.code.starts_with("28") => {
+                write!(f, "{e}: check the user in SERVER_STORE, and the database's pg_hba.conf")
+            }
+            Self::Refused(e) if e.code == "3D000" => {
+                write!(f, "{e}: create it, or name another in SERVER_STORE")
+            }
+            Self::Refused(e) => e.fmt(f),
+            Self::Doubt(e) => write!(f, "a warning came during a commit: {e}"),
+            Self::NoTls => f.write_str(
+                "the database speaks no TLS: set sslmode=disable in SERVER_STORE, or let it speak TLS (ssl = on)",
+            ),
+            Self::Authentication => f.write_str(
+                "the database wants a kind of authentication that is not spoken here: let it ask for scram-sha-256",
+            ),
+            Self::NoPassword => f.write_str(
+                "the database wants a password: put one into SERVER_STORE, PGPASSWORD or SERVER_STORE_PASSWORD_FILE",
+            ),
+            Self::Unprotected(what) => write!(
+                f,
+                "the database wants {what} over a connection without TLS: let it ask for scram-sha-256, or use TLS"
+            ),
+            Self::Protocol(what) => write!(f, "the database breaks the protocol: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for SessionError {}

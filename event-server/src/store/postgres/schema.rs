@@ -1,0 +1,188 @@
+//! The tables of a lottery: made where they are missing, checked where they are there.
+//!
+//! One schema is one lottery. Two centrals may make it at the same time: what one of them made already is left as it is,
+//! and whoever loses a race tries again.
+
+use super::database::Unusable;
+use super::error::DatabaseError;
+use super::quote::{identifier, literal};
+use super::statements::parse;
+
+/// The version of the tables' form. A newer program turns an older form into its own; an older program refuses a newer.
+pub const FORMAT: u32 = 1;
+
+/// What one central says of a lottery's tables.
+#[derive(Clone, Debug)]
+pub struct Schema {
+    name: String,
+    central: String,
+    agencies: u32,
+}
+
+/// How durable a commit is, as the database is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replication {
+    /// At least one synchronous standby is named, and commits wait for it.
+    pub synchronous: bool,
+}
+
+impl Schema {
+    /// The schema `name` of a lottery of agencies 1 to `agencies`, as the central of this name sees it.
+    pub fn new(name: &str, central: &str, agencies: u32) -> Self {
+        Self {
+            name: name.to_owned(),
+            central: central.to_owned(),
+            agencies,
+        }
+    }
+
+    /// Reads what is there: `format, agencies`.
+    pub fn check(&self) -> String {
+        format!(
+            "select format, agencies from {}.lottery",
+            identifier(&self.name)
+        )
+    }
+
+    /// Whether an error of [`check`](Self::check) says that there is no lottery yet.
+    pub fn is_missing(error: &DatabaseError) -> bool {
+        // An unknown schema, an unknown table.
+        matches!(error.code.as_str(), "3F000" | "42P01")
+    }
+
+    /// Whether another central was making the same thing at the same time.
+    pub fn is_race(error: &DatabaseError) -> bool {
+        // Unique violation, duplicate schema or table, serialization failure, deadlock, "tuple concurrently updated".
+        matches!(
+            error.code.as_str(),
+            "23505" | "42P06" | "42P07" | "40001" | "40P01" | "XX000"
+        )
+    }
+
+    /// Makes all that is missing, in one transaction.
+    pub fn create(&self) -> String {
+        let schema = identifier(&self.name);
+        let agencies = self.agencies;
+        format!(
+            "create schema if not exists {schema}; \
+             create table if not exists {schema}.lottery \
+             (id int primary key check (id = 1), format int not null, agencies bigint not null); \
+             create table if not exists {schema}.commits \
+             (agency int, version bigint, upload text, batched bigint not null, bets bigint not null, \
+             finished boolean not null, central text not null, at timestamptz not null, \
+             primary key (agency, version)); \
+             create index if not exists commits_finished on {schema}.commits (agency) where finished; \
+             create table if not exists {schema}.bets \
+             (agency int not null, seq bigint not null, first_name text not null, last_name text not null, \
+             document text not null, birthdate date not null, number int not null); \
+             create table if not exists {schema}.draw \
+             (id int primary key check (id = 1), winner int not null, at timestamptz not null, central text not null); \
+             create table if not exists {schema}.centrals \
+             (name text primary key, version text not null, started timestamptz not null, seen timestamptz not null); \
+             insert into {schema}.lottery values (1, {FORMAT}, {agencies}) on conflict do nothing"
+        )
+    }
+
+    /// Judges a row of [`check`](Self::check).
+    ///
+    /// # Errors
+    /// The lottery is not this one, or of a newer form.
+    pub fn judge(&self, columns: &[Option<&[u8]>]) -> Result<(), Unusable> {
+        let name = &self.name;
+        let (Some(format), Some(agencies)) = (number(columns, 0), number(columns, 1)) else {
+            return Err(Unusable(format!(
+                "the table lottery of schema {name} is not this program's: name another schema in SERVER_LOTTERY"
+            )));
+        };
+        if format > u64::from(FORMAT) {
+            return Err(Unusable(format!(
+                "the lottery in schema {name} has form {format}, this program knows forms up to {FORMAT}: \
+                 start a newer event-server, or name another schema in SERVER_LOTTERY"
+            )));
+        }
+        if agencies != u64::from(self.agencies) {
+            return Err(Unusable(format!(
+                "the lottery in schema {name} is of {agencies} agencies, SERVER_AGENCIES is {}: set it to {agencies}, \
+                 or name another schema in SERVER_LOTTERY",
+                self.agencies
+            )));
+        }
+        Ok(())
+    }
+
+    /// What an error of these statements means for the operator.
+    pub fn explain(&self, error: &DatabaseError) -> Unusable {
+        let name = &self.name;
+        match error.code.as_str() {
+            "42501" => Unusable(format!(
+                "{error}: let an administrator run  create schema {} authorization USER  or grant the right to create",
+                identifier(name)
+            )),
+            _ => Unusable(format!(
+                "the lottery in schema {name} cannot be used: {error}"
+            )),
+        }
+    }
+
+    /// Notes this central, and asks how durable a commit is: `synchronous_standby_names, synchronous_commit`.
+    pub fn introduce(&self) -> String {
+        let schema = identifier(&self.name);
+        let central = literal(&self.central);
+        let version = literal(env!("CARGO_PKG_VERSION"));
+        format!(
+            "insert into {schema}.centrals (name, version, started, seen) values ({central}, {version}, now(), now()) \
+             on conflict (name) do update set version = excluded.version, started = now(), seen = now(); \
+             select current_setting('synchronous_standby_names', true), current_setting('synchronous_commit', true)"
+        )
+    }
+
+    /// Reads the row of [`introduce`](Self::introduce). An engine without these settings replicates in its own way.
+    pub fn replication(columns: &[Option<&[u8]>]) -> Replication {
+        let setting = |at: usize| columns.get(at).copied().flatten();
+        let synchronous = match (setting(0), setting(1)) {
+            (None, None) => true,
+            (names, commit) => {
+                names.is_some_and(|names| !names.is_empty())
+                    && !matches!(commit, Some(b"off" | b"local"))
+            }
+        };
+        Replication { synchronous }
+    }
+}
+
+fn number(columns: &[Option<&[u8]>], at: usize) -> Option<u64> {
+    parse(columns.get(at).copied().flatten()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lottery_of_others_is_refused_with_both_numbers() {
+        let schema = Schema::new("lottery", "c", 5);
+        let row = |format: &'static str, agencies: &'static str| {
+            schema.judge(&[Some(format.as_bytes()), Some(agencies.as_bytes())])
+        };
+        assert_eq!(row("1", "5"), Ok(()));
+        let error = row("1", "6").unwrap_err().to_string();
+        assert!(
+            error.contains("of 6 agencies, SERVER_AGENCIES is 5"),
+            "{error}"
+        );
+        let error = row("2", "5").unwrap_err().to_string();
+        assert!(error.contains("has form 2"), "{error}");
+        assert!(schema.judge(&[None]).is_err());
+    }
+
+    #[test]
+    fn commits_wait_for_a_standby_only_where_one_is_named_and_waited_for() {
+        let of = |names: &'static str, commit: &'static str| {
+            let columns = [Some(names.as_bytes()), Some(commit.as_bytes())];
+            Schema::replication(&columns).synchronous
+        };
+        assert!(of("pg2", "on") && of("*", "remote_apply"));
+        assert!(!of("", "on") && !of("pg2", "local") && !of("pg2", "off"));
+        assert!(Schema::replication(&[None, None]).synchronous);
+    }
+}

@@ -1,0 +1,402 @@
+//! A PostgreSQL session as a state machine: bytes in, events and bytes out. No I/O, no clock.
+//!
+//! ```text
+//! AwaitingTls ─ S ─→ (TLS begins) ─┐
+//!      (none asked for) ───────────┴─→ Authenticating ─→ Settling ─→ Idle ⇄ Busy
+//! ```
+//!
+//! The messages are `postgres-protocol`'s. What the server sends is kept until a message is whole, in a buffer with a
+//! bound; what is to be sent lies in another until the owner of the stream takes it. Rows are handed on one by one.
+
+use bytes::BytesMut;
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::authentication::md5_hash;
+use postgres_protocol::authentication::sasl::{
+    ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256,
+};
+use postgres_protocol::message::backend::{DataRowBody, Header, Message};
+use postgres_protocol::message::frontend;
+
+use super::copy;
+use super::error::{DatabaseError, SessionError};
+use super::url::Secret;
+
+/// The largest message that is taken from a server: no row of ours comes near it.
+const MAX_MESSAGE: usize = 1024 * 1024;
+
+/// Bytes of a CopyData message.
+const COPY_PIECE: usize = 64 * 1024;
+
+/// Bytes of a message before its body: its type and its length.
+const MESSAGE_HEADER: usize = 5;
+
+/// As whom a session begins.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The user.
+    pub user: String,
+    /// The database.
+    pub database: String,
+    /// The password, if there is one.
+    pub password: Option<Secret>,
+    /// How the server's statistics name the session.
+    pub application: String,
+}
+
+/// What a server says about itself at the beginning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parameters {
+    /// It takes no writes.
+    pub read_only: bool,
+    /// How it encodes texts.
+    pub encoding: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// What happened in a session.
+#[derive(Debug)]
+pub enum SessionEvent {
+    /// From now on the stream carries TLS.
+    BeginTls,
+    /// The session is established.
+    Established(Parameters),
+    /// A row of a result.
+    Row(Row),
+    /// The query is done, and its transaction committed; or it failed, and nothing of it is stored.
+    Done(Result<(), DatabaseError>),
+    /// Somebody notified a channel that this session listens to.
+    Notified,
+}
+
+/// A row, its columns as text.
+#[derive(Debug)]
+pub struct Row(DataRowBody);
+
+impl Row {
+    /// The columns; `None` is null.
+    ///
+    /// # Errors
+    /// The row is malformed.
+    pub fn columns(&self) -> Result<Vec<Option<&[u8]>>, SessionError> {
+        let buffer = self.0.buffer();
+        let columns = self
+            .0
+            .ranges()
+            .map(|range| Ok(range.and_then(|range| buffer.get(range))));
+        columns.collect().map_err(|e| SessionError::protocol(&e))
+    }
+}
+
+enum State {
+    AwaitingTls,
+    Authenticating(Option<ScramSha256>),
+    Settling,
+    Idle,
+    /// A query is under way; what it failed for, as far as it has.
+    Busy(Option<DatabaseError>),
+}
+
+/// One session, from its first byte.
+pub struct Session {
+    login: Login,
+    state: State,
+    parameters: Parameters,
+    /// The stream carries TLS.
+    encrypted: bool,
+    /// What identifies the server's certificate, where it can be bound to the password.
+    certificate: Option<Vec<u8>>,
+    received: BytesMut,
+    to_send: BytesMut,
+}
+
+impl Session {
+    /// A session that asks for TLS first, or does without.
+    pub fn new(login: Login, with_tls: bool) -> Self {
+        let mut session = Self {
+            login,
+            state: State::AwaitingTls,
+            parameters: Parameters::default(),
+            encrypted: false,
+            certificate: None,
+            received: BytesMut::new(),
+            to_send: BytesMut::new(),
+        };
+        if with_tls {
+            frontend::ssl_request(&mut session.to_send);
+        } else {
+            session.start_up();
+        }
+        session
+    }
+
+    /// TLS is established. `certificate`: the hash of the server's certificate (RFC 5929, tls-server-end-point).
+    pub fn tls_established(&mut self, certificate: Option<Vec<u8>>) {
+        self.encrypted = true;
+        self.certificate = certificate;
+        self.start_up();
+    }
+
+    fn start_up(&mut self) {
+        let Login {
+            user,
+            database,
+            application,
+            ..
+        } = &self.login;
+        let parameters = [
+            ("user", user.as_str()),
+            ("database", database),
+            ("application_name", application),
+            ("client_encoding", "UTF8"),
+            ("DateStyle", "ISO"),
+        ];
+        // Zero bytes are the only error: the URL refuses them.
+        let _ = frontend::startup_message(parameters, &mut self.to_send);
+        self.state = State::Authenticating(None);
+    }
+
+    /// Whether a query may be sent.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
+    /// Takes in bytes that came.
+    pub fn receive(&mut self, bytes: &[u8]) {
+        self.received.extend_from_slice(bytes);
+    }
+
+    /// Takes out what is to be sent.
+    pub fn take_output(&mut self) -> BytesMut {
+        self.to_send.split()
+    }
+
+    /// Sends statements as one simple query: one implicit transaction.
+    pub fn query(&mut self, sql: &str) {
+        debug_assert!(self.is_idle(), "one query at a time");
+        // Zero bytes are the only error: names with one are refused where they are configured.
+        let _ = frontend::query(sql, &mut self.to_send);
+        self.state = State::Busy(None);
+    }
+
+    /// Sends statements of which the last is a binary COPY, and its tuples behind them without waiting: where a
+    /// statement before it fails, the server ignores them.
+    pub fn query_with_copy<'r>(&mut self, sql: &str, tuples: impl Iterator<Item = &'r [u8]>) {
+        self.query(sql);
+        self.copy_data(copy::HEADER);
+        for tuples in tuples {
+            tuples
+                .chunks(COPY_PIECE)
+                .for_each(|piece| self.copy_data(piece));
+        }
+        self.copy_data(copy::TRAILER);
+        frontend::copy_done(&mut self.to_send);
+    }
+
+    fn copy_data(&mut self, piece: &[u8]) {
+        // Only a piece of 2 GiB is an error.
+        if let Ok(message) = frontend::CopyData::new(piece) {
+            message.write(&mut self.to_send);
+        }
+    }
+
+    /// Says that the session ends.
+    pub fn terminate(&mut self) {
+        frontend::terminate(&mut self.to_send);
+    }
+
+    /// The next thing that happened; `None`: come again with more bytes.
+    ///
+    /// # Errors
+    /// The session is over: refused, broken, or in doubt.
+    pub fn poll(&mut self) -> Result<Option<SessionEvent>, SessionError> {
+        if let State::AwaitingTls = self.state {
+            return self.tls_answer();
+        }
+        while let Some(message) = self.message()? {
+            if let Some(event) = self.take(message)? {
+                return Ok(Some(event));
+            }
+        }
+        Ok(None)
+    }
+
+    /// One byte answers the request for TLS.
+    fn tls_answer(&mut self) -> Result<Option<SessionEvent>, SessionError> {
+        match self.received.first() {
+            None => Ok(None),
+            Some(b'S') if self.received.len() == 1 => {
+                self.received.clear();
+                Ok(Some(SessionEvent::BeginTls))
+            }
+            // More in the clear could have been put there by somebody in between.
+            Some(b'S') => Err(SessionError::Protocol(
+                "bytes in the clear follow the answer to the request for TLS".to_owned(),
+            )),
+            Some(b'N') => Err(SessionError::NoTls),
+            Some(_) => Err(SessionError::Protocol(
+                "it does not answer the request for TLS as PostgreSQL does".to_owned(),
+            )),
+        }
+    }
+
+    fn message(&mut self) -> Result<Option<Message>, SessionError> {
+        let header = Header::parse(&self.received).map_err(|e| SessionError::protocol(&e))?;
+        let Some(header) = header else {
+            return Ok(None);
+        };
+        let length = usize::try_from(header.len()).unwrap_or(usize::MAX);
+        if length > MAX_MESSAGE {
+            return Err(SessionError::Protocol(format!(
+                "a message of {length} bytes is announced, at most {MAX_MESSAGE} are taken"
+            )));
+        }
+        if self.received.len() < MESSAGE_HEADER - 4 + length {
+            return Ok(None);
+        }
+        Message::parse(&mut self.received).map_err(|e| SessionError::protocol(&e))
+    }
+
+    fn take(&mut self, message: Message) -> Result<Option<SessionEvent>, SessionError> {
+        match message {
+            Message::ParameterStatus(status) => {
+                let name = status.name().map_err(|e| SessionError::protocol(&e))?;
+                let value = status.value().map_err(|e| SessionError::protocol(&e))?;
+                match name {
+                    "in_hot_standby" | "default_transaction_read_only" => {
+                        self.parameters.read_only |= value == "on";
+                    }
+                    "server_encoding" => self.parameters.encoding = value.to_owned(),
+                    "server_version" => self.parameters.version = value.to_owned(),
+                    _ => {}
+                }
+                Ok(None)
+            }
+            Message::NoticeResponse(notice) => {
+                let notice = DatabaseError::read(notice.fields())?;
+                // A wait for a replica that was given up is reported as success with a warning.
+                match self.state {
+                    State::Busy(_) if notice.is_warning() => Err(SessionError::Doubt(notice)),
+                    _ => Ok(None),
+                }
+            }
+            Message::NotificationResponse(_) => Ok(Some(SessionEvent::Notified)),
+            Message::ErrorResponse(error) => {
+                let error = DatabaseError::read(error.fields())?;
+                match &mut self.state {
+                    State::Busy(failed) if !error.is_fatal() => {
+                        failed.get_or_insert(error);
+                        Ok(None)
+                    }
+                    _ => Err(SessionError::Refused(error)),
+                }
+            }
+            message => match &self.state {
+                State::Authenticating(_) => self.authenticate(&message),
+                State::Settling => self.settle(&message),
+                State::Busy(_) => Ok(self.progress(message)),
+                State::AwaitingTls | State::Idle => Ok(None),
+            },
+        }
+    }
+
+    fn settle(&mut self, message: &Message) -> Result<Option<SessionEvent>, SessionError> {
+        match message {
+            Message::ReadyForQuery(_) => {
+                self.state = State::Idle;
+                let parameters = self.parameters.clone();
+                Ok(Some(SessionEvent::Established(parameters)))
+            }
+            Message::BackendKeyData(_) => Ok(None),
+            _ => Err(SessionError::Protocol(
+                "it sends results before a query".to_owned(),
+            )),
+        }
+    }
+
+    fn progress(&mut self, message: Message) -> Option<SessionEvent> {
+        match message {
+            Message::DataRow(row) => Some(SessionEvent::Row(Row(row))),
+            Message::ReadyForQuery(_) => {
+                let failed = match std::mem::replace(&mut self.state, State::Idle) {
+                    State::Busy(failed) => failed,
+                    _ => None,
+                };
+                Some(SessionEvent::Done(failed.map_or(Ok(()), Err)))
+            }
+            _ => None,
+        }
+    }
+
+    fn authenticate(&mut self, message: &Message) -> Result<Option<SessionEvent>, SessionError> {
+        match message {
+            Message::AuthenticationOk => self.state = State::Settling,
+            Message::AuthenticationCleartextPassword => {
+                let password = self.password_over_tls("a password in the clear")?;
+                let _ = frontend::password_message(&password, &mut self.to_send);
+            }
+            Message::AuthenticationMd5Password(body) => {
+                let password = self.password_over_tls("an MD5 of the password")?;
+                let hash = md5_hash(self.login.user.as_bytes(), &password, body.salt());
+                let _ = frontend::password_message(hash.as_bytes(), &mut self.to_send);
+            }
+            Message::AuthenticationSasl(body) => {
+                let (mut plain, mut plus) = (false, false);
+                let mut mechanisms = body.mechanisms();
+                while let Some(mechanism) =
+                    mechanisms.next().map_err(|e| SessionError::protocol(&e))?
+                {
+                    plain |= mechanism == SCRAM_SHA_256;
+                    plus |= mechanism == SCRAM_SHA_256_PLUS;
+                }
+                let password = self.password()?;
+                let (mechanism, binding) = match &self.certificate {
+                    Some(hash) if plus => (
+                        SCRAM_SHA_256_PLUS,
+                        ChannelBinding::tls_server_end_point(hash.clone()),
+                    ),
+                    Some(_) if plain => (SCRAM_SHA_256, ChannelBinding::unrequested()),
+                    None if plain => (SCRAM_SHA_256, ChannelBinding::unsupported()),
+                    _ => return Err(SessionError::Authentication),
+                };
+                let scram = ScramSha256::new(&password, binding);
+                let _ =
+                    frontend::sasl_initial_response(mechanism, scram.message(), &mut self.to_send);
+                self.state = State::Authenticating(Some(scram));
+            }
+            Message::AuthenticationSaslContinue(body) => {
+                let scram = self.scram()?;
+                let updated = scram.update(body.data());
+                updated.map_err(|e| SessionError::protocol(&e))?;
+                let response = scram.message().to_vec();
+                let _ = frontend::sasl_response(&response, &mut self.to_send);
+            }
+            Message::AuthenticationSaslFinal(body) => {
+                let finished = self.scram()?.finish(body.data());
+                finished.map_err(|e| SessionError::protocol(&e))?;
+            }
+            _ => return Err(SessionError::Authentication),
+        }
+        Ok(None)
+    }
+
+    fn scram(&mut self) -> Result<&mut ScramSha256, SessionError> {
+        match &mut self.state {
+            State::Authenticating(Some(scram)) => Ok(scram),
+            _ => Err(SessionError::Authentication),
+        }
+    }
+
+    fn password(&self) -> Result<Vec<u8>, SessionError> {
+        let password = self.login.password.as_ref();
+        let password = password.ok_or(SessionError::NoPassword)?;
+        Ok(password.0.as_bytes().to_vec())
+    }
+
+    fn password_over_tls(&self, what: &'static str) -> Result<Vec<u8>, SessionError> {
+        match self.encrypted {
+            true => self.password(),
+            false => Err(SessionError::Unprotected(what)),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! TLS toward a database: whom to trust, and what binds a password to the server's certificate.
+//!
+//! The sessions themselves are [`frame`]'s. `verify-full` trusts an authority and asks for the host's name; `verify-ca`
+//! leaves the name out, as PostgreSQL's `sslmode` says; `require` trusts whoever answers.
+
+use std::fs;
+use std::sync::{Arc, OnceLock};
+
+use frame::{Tls, TlsError, pem};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::ring::default_provider;
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use sha2::{Digest, Sha256, Sha384, Sha512};
+
+use super::url::{DatabaseUrl, SslMode};
+
+/// Begins TLS sessions with a database.
+#[derive(Clone, Debug)]
+pub struct DatabaseTls {
+    provider: Arc<CryptoProvider>,
+    mode: SslMode,
+    /// Where an authority is to be trusted.
+    authority: Option<Arc<WebPkiServerVerifier>>,
+}
+
+/// The hash of a server's certificate (RFC 5929, tls-server-end-point), once it was shown.
+#[derive(Clone, Debug, Default)]
+pub struct CertificateHash(Arc<OnceLock<Option<Vec<u8>>>>);
+
+impl CertificateHash {
+    /// The hash; `None` before the handshake, and where the certificate's signature has no hash of its own.
+    pub fn get(&self) -> Option<Vec<u8>> {
+        self.0.get().cloned().flatten()
+    }
+}
+
+impl DatabaseTls {
+    /// Reads the authority that a URL names; `None` where the URL wants no TLS.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no authority: one sentence.
+    pub fn open(url: &DatabaseUrl) -> Result<Option<Self>, String> {
+        let provider = Arc::new(default_provider());
+        let authority = match (url.ssl_mode, &url.root_certificate) {
+            (SslMode::Disable, _) => return Ok(None),
+            (SslMode::Require, _) | (_, None) => None,
+            (SslMode::VerifyCa | SslMode::VerifyFull, Some(path)) => {
+                let unusable =
+                    |e: String| format!("sslrootcert {} cannot be used: {e}", path.display());
+                let pem = fs::read(path).map_err(|e| unusable(e.to_string()))?;
+                let roots = Arc::new(pem::authorities(&pem).map_err(unusable)?);
+                let verifier =
+                    WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
+                Some(verifier.build().map_err(|e| unusable(e.to_string()))?)
+            }
+        };
+        Ok(Some(Self {
+            provider,
+            mode: url.ssl_mode,
+            authority,
+        }))
+    }
+
+    /// Our side of a new session with this host, and where the hash of its certificate will be.
+    ///
+    /// # Errors
+    /// The host is no name that a certificate could be for.
+    pub fn begin(&self, host: &str) -> Result<(Tls, CertificateHash), TlsError> {
+        let name = ServerName::try_from(host.to_owned());
+        let name = name.map_err(|e| TlsError::Broken(e.to_string()))?;
+        let hash = CertificateHash::default();
+        let verifier = Verifier {
+            tls: self.clone(),
+            hash: hash.clone(),
+        };
+        let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|e| TlsError::Broken(e.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        config.resumption = Resumption::disabled();
+        Ok((Tls::client(Arc::new(config), name)?, hash))
+    }
+}
+
+/// Verifies as the mode says, and notes the certificate's hash.
+#[derive(Debug)]
+struct Verifier {
+    tls: DatabaseTls,
+    hash: CertificateHash,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if let Some(authority) = &self.tls.authority {
+            let verified =
+                authority.verify_server_cert(certificate, intermediates, name, ocsp, now);
+            match verified {
+                Err(Error::InvalidCertificate(
+                    CertificateError::NotValidForName
+                    | CertificateError::NotValidForNameContext { .. },
+                )) if self.tls.mode == SslMode::VerifyCa => {}
+                other => _ = other?,
+            }
+        }
+        self.hash.0.get_or_init(|| end_point_hash(certificate));
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.tls.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.tls.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let algorithms = &self.tls.provider.signature_verification_algorithms;
+        algorithms.supported_schemes()
+    }
+}
+
+/// The certificate hashed as its own signature hashes, with SHA-256 in the place of MD5 and SHA-1 (RFC 5929, 4.1).
+fn end_point_hash(certificate: &[u8]) -> Option<Vec<u8>> {
+    // Object identifiers of signature algorithms, as DER has them.
+    const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01];
+    const ECDSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03];
+    let algorithm = signature_algorithm(certificate)?;
+    match (algorithm.strip_prefix(RSA), algorithm.strip_prefix(ECDSA)) {
+        (Some([4 | 5 | 11]), _) | (_, Some([2])) => Some(Sha256::digest(certificate).to_vec()),
+        (Some([12]), _) | (_, Some([3])) => Some(Sha384::digest(certificate).to_vec()),
+        (Some([13]), _) | (_, Some([4])) => Some(Sha512::digest(certificate).to_vec()),
+        _ => None,
+    }
+}
+
+/// `Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm SEQUENCE { algorithm OID, … }, … }`
+fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
+    const SEQUENCE: u8 = 0x30;
+    const OID: u8 = 0x06;
+    let (body, _) = element(SEQUENCE, certificate)?;
+    let (_, rest) = element(SEQUENCE, body)?;
+    let (algorithm, _) = element(SEQUENCE, rest)?;
+    Some(element(OID, algorithm)?.0)
+}
+
+/// Takes an element of this type off its front: its content, and what follows.
+fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&[first, length], rest) = der.split_first_chunk()?;
+    let (length, rest) = match length {
+        0..=0x7f => (usize::from(length), rest),
+        0x81..=0x84 => {
+            let (bytes, rest) = rest.split_at_checked(usize::from(length - 0x80))?;
+            let length = bytes
+                .iter()
+                .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+            (length, rest)
+        }
+        _ => return None,
+    };
+    (first == tag).then_some(())?;
+    rest.split_at_checked(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fixtures::certificates::{Authority, Role, Term};
+
+    #[test]
+    fn a_certificate_is_hashed_as_its_signature_is() {
+        let authority = Authority::new("lottery").unwrap();
+        let identity = authority
+            .sign(Role::Server, &["db"], Term::Current)
+            .unwrap();
+        let certificate = pem::certificates(identity.certificate.as_bytes())
+            .unwrap()
+            .remove(0);
+        // ECDSA with SHA-256 is what the fixtures sign with.
+        let hash = end_point_hash(&certificate).unwrap();
+        assert_eq!(hash, Sha256::digest(&certificate).to_vec());
+        for length in 0..certificate.len().min(600) {
+            end_point_hash(&certificate[..length]);
+        }
+        assert_eq!(end_point_hash(b""), None);
+        assert_eq!(end_point_hash(&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff]), None);
+    }
+}
