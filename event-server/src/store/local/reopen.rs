@@ -49,7 +49,11 @@ impl<F: Files> WalStore<F> {
             let _ = self.files.remove(Name::NewBets);
             let _ = self.files.remove(Name::NewLog);
         }
-        let (mut others, mut log, removed) = prepared?;
+        let Prepared {
+            mut others,
+            mut log,
+            removed,
+        } = prepared?;
         log.publish(&mut self.files)?;
         others
             .file
@@ -70,7 +74,7 @@ impl<F: Files> WalStore<F> {
         &mut self,
         agency: Agency,
         facts: impl IntoIterator<Item = Fact>,
-    ) -> Result<(Others<F::File>, Log<F::File>, u64), StoreError> {
+    ) -> Result<Prepared<F>, StoreError> {
         let mut others = Others {
             file: Open::create(&mut self.files, Name::NewBets)?,
             length: 0,
@@ -103,13 +107,25 @@ impl<F: Files> WalStore<F> {
         let head = Head::new(durability, salt, sequence, others.length, &others.crc);
         let log = Log::create(&mut self.files, head, facts, F::ROOM)?;
         self.sync_names()?;
-        Ok((others, log, removed))
+        Ok(Prepared {
+            others,
+            log,
+            removed,
+        })
     }
 
     fn sync_names(&mut self) -> Result<(), StoreError> {
         let synced = self.files.sync();
         synced.map_err(|e| failed("sync", self.files.folder(), e))
     }
+}
+
+/// Both new files, durable under their own names.
+struct Prepared<F: Files> {
+    others: Others<F::File>,
+    log: Log<F::File>,
+    /// How many rows are left out.
+    removed: u64,
 }
 
 /// The rows that stay.
