@@ -83,7 +83,15 @@ pub fn store_down(why: &str) {
 
 /// Something about the store that an operator should know.
 pub fn store_warning(warning: &dyn Display) {
-    warn!("action: open_store | result: in_progress | warning: {warning}");
+    warn!(
+        "action: open_store | result: in_progress | warning: {}",
+        Escaped(&warning.to_string())
+    );
+}
+
+/// An operator has taken out an agency's bets.
+pub fn reopened(agency: Agency, bets: u64) {
+    info!("action: reopen | result: success | agency: {agency} | cantidad: {bets}");
 }
 
 /// The server waits for connections; `quiet` after a health check.

@@ -93,9 +93,11 @@ impl<D: Store> Service<D> {
         let agency = agency_of(*session, &request).filter(|agency| {
             session.check(*agency).is_ok() && self.lottery.check_agency(*agency).is_ok()
         });
-        let freshness = match request {
-            Request::Resume { .. } if !after_read => Freshness::Latest,
-            _ => Freshness::Cached,
+        // An agency may come from another server; from then on, on this connection, it is here.
+        let comes = session.agency().is_none() || matches!(request, Request::Resume { .. });
+        let freshness = match comes && !after_read {
+            true => Freshness::Latest,
+            false => Freshness::Cached,
         };
         if let Some(agency) = agency
             && self.store.know(agency, freshness) == Knowledge::Reading
@@ -267,7 +269,8 @@ impl<D: Store> Service<D> {
     }
 }
 
-/// Whose state a request is judged by: the agency that it names, or that the connection speaks for.
+/// Whose state a request is judged by: the agency that it names, or that the connection speaks for. `None` for a query:
+/// it is held until the draw, whatever is stored of the agency.
 fn agency_of(session: Session, request: &Request<'_>) -> Option<Agency> {
     match request {
         Request::Bet(bet) => Some(bet.agency),
@@ -275,8 +278,7 @@ fn agency_of(session: Session, request: &Request<'_>) -> Option<Agency> {
         Request::Batch(batch) => session
             .agency()
             .or_else(|| Some(batch.bets().next()?.ok()?.agency)),
-        Request::Finished { agency, .. }
-        | Request::Winners { agency }
-        | Request::Resume { agency, .. } => Some(*agency),
+        Request::Finished { agency, .. } | Request::Resume { agency, .. } => Some(*agency),
+        Request::Winners { .. } => None,
     }
 }

@@ -21,6 +21,7 @@ use crate::tally::Tally;
 
 pub mod local;
 pub mod postgres;
+mod rows;
 
 /// Names what was staged up to a commit: a reply with this ticket may leave once the store has
 /// [committed](Event::Committed) it. Tickets grow.

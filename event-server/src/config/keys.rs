@@ -1,153 +1,143 @@
-//! The keys, wherever they stand: in the environment, which has the last word, or in the INI file.
+//! The keys, asked for one after the other, and what came out of it.
 //!
-//! Knows no key by its name. Whoever asks for one says what is allowed; a value that is not becomes a sentence with
-//! its source, and what nobody has asked for a warning.
+//! Knows no key by its name. Whoever asks for one says its default and what is allowed; a value that is not becomes a
+//! sentence with its source.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use configparser::ini::{Ini, IniDefault};
-
 use super::error::ConfigError;
+use super::layers::{Layers, Source};
 
-/// The section that holds all keys, as the parser names it.
-const SECTION: &str = "default";
-
-/// The keys of the file and of the environment; what is not asked for is unknown.
-pub(super) struct Keys<E> {
-    file: String,
-    values: Vec<(String, Option<String>)>,
-    warnings: Vec<String>,
-    env: E,
+/// A key, the value that is in force, and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The key.
+    pub key: &'static str,
+    /// Its value as it was written, or hidden where nobody may see it.
+    pub value: String,
+    /// Where the value came from.
+    pub source: Source,
 }
 
-impl<E: Fn(&str) -> Option<String>> Keys<E> {
-    pub(super) fn read(text: &str, file: &str, env: E) -> Result<Self, ConfigError> {
-        let mut defaults: IniDefault = Ini::new().defaults();
-        // `SERVER_DATA_DIR = /srv/a#1` is a path, not a path and a comment.
-        defaults.enable_inline_comments = false;
-        let mut ini = Ini::new_from_defaults(defaults);
-        let sections = ini
-            .read(text.to_owned())
-            .map_err(|e| ConfigError(format!("{file}: {e}")))?;
-        let mut keys = Self {
-            file: file.to_owned(),
-            values: Vec::new(),
-            warnings: Vec::new(),
-            env,
-        };
-        for (section, pairs) in sections {
-            if section == SECTION {
-                keys.values = pairs.into_iter().collect();
-            } else {
-                keys.warnings.push(format!(
-                    "{file}: section [{section}] is unknown and passed over"
-                ));
-            }
-        }
-        Ok(keys)
+/// The keys, and those that were asked for so far.
+pub(super) struct Keys {
+    layers: Layers,
+    settings: Vec<Setting>,
+}
+
+impl Keys {
+    pub(super) fn new(layers: Layers) -> Self {
+        let settings = Vec::new();
+        Self { layers, settings }
     }
 
-    /// The key's value, read by `parse`: from the environment, the file, or the default.
+    /// The key's value, read by `parse`; `default` is written as a user would, empty for none.
     pub(super) fn get<T>(
         &mut self,
-        key: &str,
+        key: &'static str,
         allowed: &str,
-        default: T,
+        default: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<T, ConfigError> {
-        let Some((value, source)) = self.take(key) else {
-            return Ok(default);
-        };
-        parse(value.trim()).ok_or_else(|| {
+        let (value, source) = self.take(key, default);
+        let parsed = parse(value.trim()).ok_or_else(|| {
+            let hint = hint(&value);
             ConfigError(format!(
-                "{source}: {key} is '{value}', allowed is {allowed}"
+                "{source}: {key} is '{value}', allowed is {allowed}{hint}"
             ))
-        })
+        });
+        self.settings.push(Setting { key, value, source });
+        parsed
     }
 
-    /// As [`get`](Self::get), for a value that no error may show; `parse` says why it cannot be used.
+    /// As [`get`](Self::get), for a value that may hold a secret: `parse` says why it cannot be used, `masked` how it
+    /// may be shown.
     pub(super) fn secret<T>(
         &mut self,
-        key: &str,
-        default: T,
+        key: &'static str,
+        default: &str,
         parse: impl Fn(&str) -> Result<T, String>,
+        masked: impl Fn(&str) -> String,
     ) -> Result<T, ConfigError> {
-        let Some((value, source)) = self.take(key) else {
-            return Ok(default);
-        };
-        parse(value.trim())
-            .map_err(|why| ConfigError(format!("{source}: {key} cannot be used: {why}")))
+        let (value, source) = self.take(key, default);
+        let parsed = parse(value.trim())
+            .map_err(|why| ConfigError(format!("{source}: {key} cannot be used: {why}")));
+        let value = masked(value.trim());
+        self.settings.push(Setting { key, value, source });
+        parsed
     }
 
-    /// A variable of the environment that is no key of this program; an empty one counts as not set.
-    pub(super) fn variable(&self, name: &str) -> Option<String> {
-        (self.env)(name).filter(|value| !value.is_empty())
-    }
-
-    /// The key's value, and where it comes from.
-    fn take(&mut self, key: &str) -> Option<(String, String)> {
-        let at = self
-            .values
-            .iter()
-            .position(|(name, _)| name.eq_ignore_ascii_case(key));
-        let in_file = at.map(|at| self.values.swap_remove(at).1.unwrap_or_default());
-        match (self.variable(key), in_file) {
-            (Some(value), _) => Some((value, "the environment".to_owned())),
-            (None, Some(value)) => Some((value, self.file.clone())),
-            (None, None) => None,
-        }
-    }
-
-    pub(super) fn number(
+    /// A text that may be left out.
+    pub(super) fn optional<T>(
         &mut self,
-        key: &str,
-        default: u32,
-        range: RangeInclusive<u32>,
-    ) -> Result<u32, ConfigError> {
-        let allowed = format!("a whole number from {} to {}", range.start(), range.end());
-        self.get(key, &allowed, default, |text| {
-            text.parse().ok().filter(|number| range.contains(number))
+        key: &'static str,
+        allowed: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, ConfigError> {
+        self.get(key, allowed, "", |text| match text {
+            "" => Some(None),
+            text => parse(text).map(Some),
         })
     }
 
-    pub(super) fn size(
+    /// A variable of the environment that is no key of this program.
+    pub(super) fn variable(&mut self, name: &str) -> Option<String> {
+        self.layers.variable(name)
+    }
+
+    fn take(&mut self, key: &str, default: &str) -> (String, Source) {
+        self.layers
+            .take(key)
+            .unwrap_or_else(|| (default.to_owned(), Source::Default))
+    }
+
+    pub(super) fn number<T: TryFrom<u32> + Display>(
         &mut self,
-        key: &str,
-        default: usize,
+        key: &'static str,
+        default: T,
         range: RangeInclusive<u32>,
-    ) -> Result<usize, ConfigError> {
-        // The defaults are small, and a usize has 32 bits at least.
-        self.number(key, default as u32, range)
-            .map(|size| size as usize)
+    ) -> Result<T, ConfigError> {
+        let allowed = format!("a whole number from {} to {}", range.start(), range.end());
+        self.get(key, &allowed, &default.to_string(), |text| {
+            let number = text.parse().ok().filter(|number| range.contains(number))?;
+            T::try_from(number).ok()
+        })
     }
 
     pub(super) fn duration(
         &mut self,
-        key: &str,
+        key: &'static str,
         default: Duration,
         millis: RangeInclusive<u64>,
     ) -> Result<Duration, ConfigError> {
         let range = Duration::from_millis(*millis.start())..=Duration::from_millis(*millis.end());
         let (from, to) = (range.start(), range.end());
         let allowed = format!("a duration such as 500ms, 2s or 1m, from {from:?} to {to:?}");
-        self.get(key, &allowed, default, |text| {
+        self.get(key, &allowed, &format!("{default:?}"), |text| {
             humantime::parse_duration(text)
                 .ok()
                 .filter(|duration| range.contains(duration))
         })
     }
 
-    pub(super) fn into_warnings(mut self) -> Vec<String> {
-        let mut unknown: Vec<String> = self.values.into_iter().map(|(key, _)| key).collect();
-        unknown.sort();
-        for key in unknown {
-            let key = key.to_uppercase();
-            self.warnings.push(format!(
-                "{}: key {key} is unknown and passed over",
-                self.file
-            ));
+    /// What is in force, in the order in which it was asked for, and one sentence for each thing that was passed over.
+    ///
+    /// # Errors
+    /// A flag sets a key that nobody has asked for.
+    pub(super) fn finish(self) -> Result<(Vec<Setting>, Vec<String>), ConfigError> {
+        Ok((self.settings, self.layers.into_warnings()?))
+    }
+}
+
+/// What else to say of a value that only an orchestrator writes.
+fn hint(value: &str) -> &'static str {
+    match value.starts_with("tcp://") {
+        true => {
+            "; an orchestrator sets such a value for a service of the name server: give the service another name, or \
+             switch these variables off (enableServiceLinks: false)"
         }
-        self.warnings
+        false => "",
     }
 }

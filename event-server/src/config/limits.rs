@@ -9,10 +9,7 @@ use crate::limits::Limits;
 /// Without a sync for its batches to share, a turn gains nothing by being long, and everybody else waits for its end.
 const UNSYNCED_TURN_BYTES: usize = 16 * 1024;
 
-pub(super) fn limits<E: Fn(&str) -> Option<String>>(
-    keys: &mut Keys<E>,
-    unsynced: bool,
-) -> Result<Limits, ConfigError> {
+pub(super) fn limits(keys: &mut Keys, unsynced: bool) -> Result<Limits, ConfigError> {
     const GIB: u32 = 1024 * 1024 * 1024;
     let Limits {
         max_connections,
@@ -30,13 +27,13 @@ pub(super) fn limits<E: Fn(&str) -> Option<String>>(
         turn_bytes
     };
     Ok(Limits {
-        max_connections: keys.size("SERVER_MAX_CONNECTIONS", max_connections, 1..=1_000_000)?,
-        max_frame: keys.size("SERVER_MAX_FRAME", max_frame, 8_192..=MAX_LENGTH as u32)?,
-        max_inbox: keys.size("SERVER_MAX_INBOX", max_inbox, 8_192..=GIB)?,
-        max_outbox: keys.size("SERVER_MAX_OUTBOX", max_outbox, 1_024..=GIB)?,
-        max_buffered: keys.size("SERVER_MAX_BUFFERED", max_buffered, 1_048_576..=2 * GIB)?,
-        turn_bytes: keys.size("SERVER_TURN_BYTES", turn_bytes, 1_024..=GIB)?,
-        turn_requests: keys.size("SERVER_TURN_REQUESTS", turn_requests, 1..=1_000_000)?,
+        max_connections: keys.number("SERVER_MAX_CONNECTIONS", max_connections, 1..=1_000_000)?,
+        max_frame: keys.number("SERVER_MAX_FRAME", max_frame, 8_192..=MAX_LENGTH as u32)?,
+        max_inbox: keys.number("SERVER_MAX_INBOX", max_inbox, 8_192..=GIB)?,
+        max_outbox: keys.number("SERVER_MAX_OUTBOX", max_outbox, 1_024..=GIB)?,
+        max_buffered: keys.number("SERVER_MAX_BUFFERED", max_buffered, 1_048_576..=2 * GIB)?,
+        turn_bytes: keys.number("SERVER_TURN_BYTES", turn_bytes, 1_024..=GIB)?,
+        turn_requests: keys.number("SERVER_TURN_REQUESTS", turn_requests, 1..=1_000_000)?,
         idle_timeout: keys.duration("SERVER_IDLE_TIMEOUT", idle_timeout, 50..=86_400_000)?,
     })
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::error::ConfigError;
 use super::keys::Keys;
 use crate::store::local::Durability;
-use crate::store::postgres::{CommitMode, DatabaseUrl, LinkOptions, Secret};
+use crate::store::postgres::{CommitMode, DatabaseUrl, LinkOptions, Secret, masked};
 
 /// Where bets are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,20 +39,17 @@ impl StoreConfig {
     ///
     /// # Errors
     /// A value is not allowed, or the password's file cannot be read.
-    pub(super) fn read<E: Fn(&str) -> Option<String>>(
-        keys: &mut Keys<E>,
-        agencies: u32,
-    ) -> Result<Self, ConfigError> {
+    pub(super) fn read(keys: &mut Keys, agencies: u32) -> Result<Self, ConfigError> {
         let data_dir = keys.get(
             "SERVER_DATA_DIR",
             "a folder's path",
-            "data".into(),
-            |text| (!text.is_empty()).then(|| text.into()),
+            "data",
+            |text| (!text.is_empty()).then(|| PathBuf::from(text)),
         )?;
         let wanted = keys.get(
             "SERVER_DURABILITY",
             "always, never or replicated",
-            Wanted::Always,
+            "always",
             |text| match text {
                 "always" => Some(Wanted::Always),
                 "never" => Some(Wanted::Never),
@@ -60,23 +57,21 @@ impl StoreConfig {
                 _ => None,
             },
         )?;
-        let url = keys.secret("SERVER_STORE", None, |text| match text {
+        let parse = |text: &str| match text {
             "files" => Ok(None),
             url => DatabaseUrl::parse(url).map(Some),
+        };
+        let url = keys.secret("SERVER_STORE", "files", parse, masked)?;
+        let password_file = keys.optional("SERVER_STORE_PASSWORD_FILE", "a file's path", |text| {
+            Some(PathBuf::from(text))
         })?;
-        let password_file = keys.get(
-            "SERVER_STORE_PASSWORD_FILE",
-            "a file's path",
-            None,
-            |text| Some(Some(PathBuf::from(text))),
-        )?;
         let timeout = keys.duration(
             "SERVER_STORE_TIMEOUT",
             Duration::from_secs(10),
             100..=600_000,
         )?;
-        let lottery = keys.get("SERVER_LOTTERY", NAME, "lottery".to_owned(), name)?;
-        let central = keys.get("SERVER_NAME", NAME, host_name(), name)?;
+        let lottery = keys.get("SERVER_LOTTERY", NAME, "lottery", name)?;
+        let central = keys.get("SERVER_NAME", NAME, &host_name(), name)?;
         let Some(mut url) = url else {
             let durability = match wanted {
                 Wanted::Always => Durability::Always,

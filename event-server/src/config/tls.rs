@@ -17,15 +17,9 @@ pub struct TlsFiles {
 }
 
 /// All three, or none.
-pub(super) fn tls<E: Fn(&str) -> Option<String>>(
-    keys: &mut Keys<E>,
-) -> Result<Option<TlsFiles>, ConfigError> {
+pub(super) fn tls(keys: &mut Keys) -> Result<Option<TlsFiles>, ConfigError> {
     const NAMES: [&str; 3] = ["SERVER_TLS_CERT", "SERVER_TLS_KEY", "SERVER_TLS_CLIENT_CA"];
-    let mut path = |key| {
-        keys.get(key, "a file's path", None, |text| {
-            Some((!text.is_empty()).then(|| PathBuf::from(text)))
-        })
-    };
+    let mut path = |key| keys.optional(key, "a file's path", |text| Some(PathBuf::from(text)));
     let paths = [path(NAMES[0])?, path(NAMES[1])?, path(NAMES[2])?];
     let missing = paths.iter().position(Option::is_none);
     match (paths, missing) {

@@ -83,12 +83,11 @@ mod log;
 mod record;
 mod recovery;
 mod reopen;
-mod rows;
 mod scan;
 mod turn;
 mod wal_store;
 
-use frame::{Bet, Number};
+use frame::{Agency, Bet, Number};
 
 use self::draw::Counting;
 pub use self::durability::Durability;
@@ -97,10 +96,10 @@ pub use self::export::{ExportError, export};
 pub use self::files::{Files, Name, RandomAccess};
 pub use self::folder::{Folder, ReadOnlyFolder};
 pub use self::recovery::{Recovery, Warning};
-pub use self::rows::{MAX_ROW, RowFlaw};
 pub use self::scan::Scanner;
 pub use self::turn::Rows;
 pub use self::wal_store::WalStore;
+pub use super::rows::{MAX_ROW, RowFlaw};
 use super::{Draft, DrawStep, NoSpace, Store};
 use crate::fact::Fact;
 
@@ -144,6 +143,18 @@ impl<F: Files> LocalStore<F> {
         })?;
         let draw = Draw::Waiting(drawn);
         Ok((Self { wal, draw }, recovery))
+    }
+
+    /// Takes out every row of an agency, as [`WalStore::remove_agency`] says. To be called before the draw.
+    ///
+    /// # Errors
+    /// Those of [`WalStore::remove_agency`].
+    pub fn remove_agency(
+        &mut self,
+        agency: Agency,
+        facts: impl IntoIterator<Item = Fact>,
+    ) -> Result<u64, StoreError> {
+        self.wal.remove_agency(agency, facts)
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::durability::Durability;
-use super::rows::RowFlaw;
+use crate::store::rows::RowFlaw;
 use crate::store::NoSpace;
 
 /// Why the store cannot be opened, or cannot go on. The text says what is wrong, where, and what to do.

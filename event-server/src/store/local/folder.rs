@@ -39,6 +39,17 @@ impl Folder {
 #[derive(Debug)]
 pub struct ReadOnlyFolder(pub PathBuf);
 
+impl ReadOnlyFolder {
+    /// A folder that is there.
+    ///
+    /// # Errors
+    /// It is not, or may not be looked into.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        fs::read_dir(path).map_err(|e| failed("open the folder", path, e))?;
+        Ok(Self(path.to_owned()))
+    }
+}
+
 impl Files for ReadOnlyFolder {
     type File = File;
 

@@ -13,7 +13,7 @@ use super::files::{CHUNK, Files, Name, Open, failed};
 use super::last_commit::LastCommit;
 use super::log::Log;
 use super::record::Head;
-use super::rows::Row;
+use crate::store::rows::Row;
 use super::scan::Lines;
 use super::turn::Turn;
 use super::wal_store::WalStore;

@@ -14,7 +14,7 @@ use super::error::StoreError;
 use super::files::{CHUNK, Files, Name, Open, RandomAccess, failed};
 use super::log::Log;
 use super::record::Head;
-use super::rows::Row;
+use crate::store::rows::Row;
 use super::scan::Lines;
 use super::wal_store::WalStore;
 use crate::fact::Fact;

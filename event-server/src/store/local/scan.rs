@@ -10,7 +10,7 @@ use memchr::memchr;
 
 use super::error::StoreError;
 use super::files::Name;
-use super::rows::{MAX_ROW, Row, RowFlaw};
+use crate::store::rows::{MAX_ROW, Row, RowFlaw};
 
 /// Cuts a stream of slices into lines.
 #[derive(Debug, Default)]

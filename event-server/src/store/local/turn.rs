@@ -12,8 +12,8 @@ use frame::Bet;
 
 use super::entry::{self, FACT};
 use super::record::{HEADER, Header};
-use super::rows;
 use crate::fact::Fact;
+use crate::store::rows;
 
 /// The turn's group.
 #[derive(Debug)]

@@ -65,6 +65,15 @@ pub enum SessionError {
     NoPassword,
     /// The server wants this over a connection without TLS.
     Unprotected(&'static str),
+    /// The server takes no writes.
+    Standby,
+    /// The database keeps texts in another encoding than UTF-8.
+    Encoding {
+        /// The database.
+        database: String,
+        /// Its encoding.
+        encoding: String,
+    },
     /// The server broke the protocol.
     Protocol(String),
 }
@@ -77,10 +86,14 @@ impl SessionError {
     /// Whether the configuration has to change before another attempt can help.
     pub(super) fn is_final(&self) -> bool {
         match self {
-            Self::NoTls | Self::Authentication | Self::NoPassword | Self::Unprotected(_) => true,
+            Self::NoTls
+            | Self::Authentication
+            | Self::NoPassword
+            | Self::Unprotected(_)
+            | Self::Encoding { .. } => true,
             // Invalid authorization, and a database that is not there.
             Self::Refused(e) => e.code.starts_with("28") || e.code == "3D000",
-            Self::Doubt(_) | Self::Protocol(_) => false,
+            Self::Doubt(_) | Self::Standby | Self::Protocol(_) => false,
         }
     }
 }
@@ -111,6 +124,11 @@ impl fmt::Display for SessionError {
             Self::Unprotected(what) => write!(
                 f,
                 "the database wants {what} over a connection without TLS: let it ask for scram-sha-256, or use TLS"
+            ),
+            Self::Standby => f.write_str("it is a standby, which takes no bets"),
+            Self::Encoding { database, encoding } => write!(
+                f,
+                "the database {database} is encoded in {encoding}: name one in SERVER_STORE that is encoded in UTF8"
             ),
             Self::Protocol(what) => write!(f, "the database breaks the protocol: {what}"),
         }

@@ -398,15 +398,6 @@ impl<D: Dial> Link<D> {
                 open.phase = Phase::Handshaking;
             }
             SessionEvent::Established(parameters) => {
-                if parameters.read_only {
-                    return Err(End::Lost("it is a standby, which takes no bets".to_owned()));
-                }
-                if parameters.encoding != "UTF8" {
-                    return Err(End::Unusable(Unusable(format!(
-                        "the database {} is encoded in {}: name one in SERVER_STORE that is encoded in UTF8",
-                        self.options.url.database, parameters.encoding
-                    ))));
-                }
                 let setup = Setup::new(parameters);
                 open.session
                     .query(&setup.sql(&self.schema, &self.statements));

@@ -94,12 +94,7 @@ impl Schema {
                 "the table lottery of schema {name} is not this program's: name another schema in SERVER_LOTTERY"
             )));
         };
-        if format > u64::from(FORMAT) {
-            return Err(Unusable(format!(
-                "the lottery in schema {name} has form {format}, this program knows forms up to {FORMAT}: \
-                 start a newer event-server, or name another schema in SERVER_LOTTERY"
-            )));
-        }
+        Self::judge_format(name, Some(format))?;
         if agencies != u64::from(self.agencies) {
             return Err(Unusable(format!(
                 "the lottery in schema {name} is of {agencies} agencies, SERVER_AGENCIES is {}: set it to {agencies}, \
@@ -108,6 +103,23 @@ impl Schema {
             )));
         }
         Ok(())
+    }
+
+    /// Judges the version of the tables' form of the lottery `name`; `None` where there is no row.
+    ///
+    /// # Errors
+    /// It is newer than this program, or there is none.
+    pub fn judge_format(name: &str, format: Option<u64>) -> Result<(), Unusable> {
+        match format {
+            Some(format) if format <= u64::from(FORMAT) => Ok(()),
+            Some(format) => Err(Unusable(format!(
+                "the lottery in schema {name} has form {format}, this program knows forms up to {FORMAT}: \
+                 start a newer event-server, or name another schema in SERVER_LOTTERY"
+            ))),
+            None => Err(Unusable(format!(
+                "the table lottery of schema {name} is empty: name another schema in SERVER_LOTTERY"
+            ))),
+        }
     }
 
     /// What an error of these statements means for the operator.

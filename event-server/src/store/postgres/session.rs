@@ -59,7 +59,7 @@ pub struct Parameters {
 pub enum SessionEvent {
     /// From now on the stream carries TLS.
     BeginTls,
-    /// The session is established.
+    /// The session is established, with a server that takes writes and texts in UTF-8.
     Established(Parameters),
     /// A row of a result.
     Row(Row),
@@ -150,6 +150,7 @@ impl Session {
             ("application_name", application),
             ("client_encoding", "UTF8"),
             ("DateStyle", "ISO"),
+            ("standard_conforming_strings", "on"),
         ];
         // Zero bytes are the only error: the URL refuses them.
         let _ = frontend::startup_message(parameters, &mut self.to_send);
@@ -303,8 +304,17 @@ impl Session {
     fn settle(&mut self, message: &Message) -> Result<Option<SessionEvent>, SessionError> {
         match message {
             Message::ReadyForQuery(_) => {
-                self.state = State::Idle;
                 let parameters = self.parameters.clone();
+                if parameters.read_only {
+                    return Err(SessionError::Standby);
+                }
+                if parameters.encoding != "UTF8" {
+                    return Err(SessionError::Encoding {
+                        database: self.login.database.clone(),
+                        encoding: parameters.encoding,
+                    });
+                }
+                self.state = State::Idle;
                 Ok(Some(SessionEvent::Established(parameters)))
             }
             Message::BackendKeyData(_) => Ok(None),

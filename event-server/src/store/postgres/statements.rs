@@ -132,7 +132,7 @@ impl Statements {
             agencies,
         } = self;
         format!(
-            "insert into {schema}.draw (id, winner, at, central) \
+            "{lock}; insert into {schema}.draw (id, winner, at, central) \
              select 1, {winner}, now(), {central} where {agencies} > 0 and {agencies} = \
              (select count(*) from (select agency from {schema}.commits \
              where finished and agency between 1 and {agencies} group by agency) f) \
@@ -141,8 +141,35 @@ impl Statements {
              select agency, document from {schema}.bets \
              where number = (select winner from {schema}.draw) order by agency, seq; \
              {barrier}; notify {channel}",
+            lock = self.lock_draw(),
             barrier = self.barrier()
         )
+    }
+
+    /// Takes out all bets of an agency where nobody has drawn, as the agency's next version. Two rows of one number:
+    /// how many draws there are, and how many bets went. An agency without a version is left as it is.
+    pub(super) fn reopen(&self, agency: Agency) -> String {
+        let Self {
+            schema,
+            central,
+            channel,
+            ..
+        } = self;
+        format!(
+            "{lock}; select count(*) from {schema}.draw; \
+             insert into {schema}.commits (agency, version, upload, batched, bets, finished, central, at) \
+             select agency, max(version) + 1, null, 0, 0, false, {central}, now() from {schema}.commits \
+             where agency = {agency} and not exists (select 1 from {schema}.draw) group by agency; \
+             with gone as (delete from {schema}.bets \
+             where agency = {agency} and not exists (select 1 from {schema}.draw) returning 1) \
+             select count(*) from gone; notify {channel}",
+            lock = self.lock_draw(),
+        )
+    }
+
+    /// Makes the draw and a reopening wait for each other: neither may happen on what the other is about to change.
+    fn lock_draw(&self) -> String {
+        format!("update {}.lottery set format = format", self.schema)
     }
 }
 

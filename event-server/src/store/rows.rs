@@ -26,7 +26,7 @@ use memchr::memchr;
 pub const MAX_ROW: usize = 8 * 1024;
 
 /// Appends a bet as a row.
-pub(super) fn write(bet: &Bet<'_>, out: &mut Vec<u8>) {
+pub fn write(bet: &Bet<'_>, out: &mut Vec<u8>) {
     write_number(out, bet.agency.get().into());
     out.push(b',');
     write_text(&bet.first_name, out);
@@ -59,15 +59,15 @@ fn write_text<const MAX: usize>(text: &Text<'_, MAX>, out: &mut Vec<u8>) {
 
 /// What the draw wants of a row. That it exists says that the whole row keeps to the rules.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Row<'a> {
-    pub(super) agency: Agency,
-    pub(super) document: Cow<'a, [u8]>,
-    pub(super) number: u64,
+pub struct Row<'a> {
+    pub agency: Agency,
+    pub document: Cow<'a, [u8]>,
+    pub number: u64,
 }
 
 impl<'a> Row<'a> {
     /// Reads a line, its LF already taken off.
-    pub(super) fn parse(line: &'a [u8]) -> Result<Self, RowFlaw> {
+    pub fn parse(line: &'a [u8]) -> Result<Self, RowFlaw> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.len() > MAX_ROW {
             return Err(RowFlaw::TooLong);

@@ -1,0 +1,111 @@
+//! The command line: what to do, and the keys that flags set.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use event_server::config::Flag;
+
+/// The central of a lottery: stores the agencies' bets, draws when all have finished, and tells each agency its
+/// winners.
+#[derive(Debug, Parser)]
+#[command(name = "event-server", version, after_help = EXAMPLES)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub options: Options,
+
+    /// Instead of serving, echo a line off the server that runs with this configuration
+    #[arg(long)]
+    pub check: bool,
+
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do instead of serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the configuration that is in force, and where each value comes from
+    Config,
+    /// Write every committed bet to standard output, as bets.csv has them; also beside a running server
+    Export,
+    /// Take out an agency's bets before the draw, so that it can send the right file
+    Reopen {
+        /// The agency's number
+        #[arg(long, value_name = "N")]
+        agency: u32,
+    },
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  event-server --agencies 3 --data-dir /var/lib/lottery
+  event-server --store 'postgresql://lottery@db1,db2/lottery?sslrootcert=ca.pem'
+  event-server config --set LOGGING_LEVEL=DEBUG
+  event-server export > bets.csv
+  event-server reopen --agency 4
+
+A flag wins over the environment, the environment over the file, the file over the default.";
+
+/// What can be said with every command.
+#[derive(Args, Debug)]
+pub struct Options {
+    /// The configuration file [default: config.ini, where there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// The address to listen on: SERVER_BIND
+    #[arg(long, global = true, value_name = "IP")]
+    bind: Option<String>,
+
+    /// The port to listen on: SERVER_PORT
+    #[arg(long, global = true, value_name = "N")]
+    port: Option<String>,
+
+    /// How many agencies take part: SERVER_AGENCIES
+    #[arg(long, global = true, value_name = "N")]
+    agencies: Option<String>,
+
+    /// The folder that holds the bets: SERVER_DATA_DIR
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<String>,
+
+    /// The database that holds the bets instead: SERVER_STORE
+    #[arg(long, global = true, value_name = "URL")]
+    store: Option<String>,
+
+    /// Any key of the configuration; may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = pair)]
+    set: Vec<(String, String)>,
+}
+
+impl Options {
+    /// The keys that flags set, the strongest last: a flag of its own wins over --set.
+    pub fn flags(&self) -> Vec<Flag> {
+        let flag = |name: &str, key: &str, value: &str| Flag {
+            name: name.to_owned(),
+            key: key.to_owned(),
+            value: value.to_owned(),
+        };
+        let set = self.set.iter();
+        let mut flags: Vec<Flag> = set
+            .map(|(key, value)| flag("--set", &key.to_uppercase(), value))
+            .collect();
+        for (name, key, value) in [
+            ("--bind", "SERVER_BIND", &self.bind),
+            ("--port", "SERVER_PORT", &self.port),
+            ("--agencies", "SERVER_AGENCIES", &self.agencies),
+            ("--data-dir", "SERVER_DATA_DIR", &self.data_dir),
+            ("--store", "SERVER_STORE", &self.store),
+        ] {
+            flags.extend(value.as_ref().map(|value| flag(name, key, value)));
+        }
+        flags
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or("a key, an equals sign and a value are wanted, as in LOGGING_LEVEL=DEBUG")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}

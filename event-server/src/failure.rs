@@ -1,0 +1,77 @@
+//! Why the program ends, and the exit code that says so (sysexits.h).
+
+use std::fmt::Display;
+
+use event_server::server::ServerError;
+use event_server::store::local::{ExportError, StoreError};
+use event_server::store::postgres::{OperatorError, Unusable};
+
+/// The command line is wrong.
+pub const USAGE: u8 = 64;
+/// What is stored is not what it should be.
+pub const DATA: u8 = 65;
+/// Something that is needed is not there: an address, a resource, a database.
+pub const UNAVAILABLE: u8 = 69;
+/// A file cannot be read or written.
+pub const IO_ERROR: u8 = 74;
+/// The configuration is wrong, or does not fit what is stored.
+pub const CONFIGURATION: u8 = 78;
+
+/// Why the program ends.
+pub struct Failure {
+    pub code: u8,
+    /// One sentence.
+    pub reason: String,
+}
+
+impl Failure {
+    pub fn new(code: u8, reason: impl Display) -> Self {
+        let reason = reason.to_string();
+        Self { code, reason }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(e: StoreError) -> Self {
+        Self::new(IO_ERROR, e)
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(e: ExportError) -> Self {
+        match e {
+            ExportError::Store(e) => e.into(),
+            ExportError::Output(e) => Self::new(
+                IO_ERROR,
+                format_args!("the bets cannot be written to standard output: {e}"),
+            ),
+        }
+    }
+}
+
+impl From<Unusable> for Failure {
+    fn from(e: Unusable) -> Self {
+        Self::new(CONFIGURATION, e)
+    }
+}
+
+impl From<OperatorError> for Failure {
+    fn from(e: OperatorError) -> Self {
+        let code = match e {
+            OperatorError::Unreachable(_) => UNAVAILABLE,
+            OperatorError::Unusable(_) => CONFIGURATION,
+            OperatorError::Row(_) => DATA,
+            OperatorError::Output(_) => IO_ERROR,
+        };
+        Self::new(code, e)
+    }
+}
+
+impl<E: std::error::Error + Into<Failure>> From<ServerError<E>> for Failure {
+    fn from(e: ServerError<E>) -> Self {
+        match e {
+            ServerError::System { .. } => Self::new(UNAVAILABLE, e),
+            ServerError::Store(e) => e.into(),
+        }
+    }
+}

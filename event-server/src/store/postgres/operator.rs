@@ -1,0 +1,295 @@
+//! What an operator's commands do in a database: write out the bets, and take out an agency's.
+//!
+//! Beside the centrals, on a session of its own that may wait. Makes no tables.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+
+use frame::{Agency, Bet, Birthdate, Channel, Document, Inbox, Name, Number, Outbox, Received};
+
+use super::error::{DatabaseError, SessionError};
+use super::link::LinkOptions;
+use super::quote::identifier;
+use super::schema::Schema;
+use super::session::{Login, Row, Session, SessionEvent};
+use super::statements::{Statements, parse};
+use super::tls::DatabaseTls;
+use super::url::Host;
+use crate::store::rows;
+
+/// Bytes that are read from the socket at once.
+const INBOX: usize = 64 * 1024;
+
+/// How often a version that a central took in the same moment is tried again.
+const RACES: u32 = 20;
+
+/// Why a command failed. Displays as one sentence.
+#[derive(Debug)]
+pub enum OperatorError {
+    /// No host of the URL serves.
+    Unreachable(String),
+    /// The database cannot be used as it is configured.
+    Unusable(String),
+    /// A row in the database is no bet.
+    Row(String),
+    /// What the command writes cannot be written.
+    Output(io::Error),
+}
+
+impl fmt::Display for OperatorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(what) | Self::Unusable(what) | Self::Row(what) => f.write_str(what),
+            Self::Output(e) => write!(f, "the bets cannot be written to standard output: {e}"),
+        }
+    }
+}
+
+impl std::error::Error for OperatorError {}
+
+impl From<SessionError> for OperatorError {
+    fn from(e: SessionError) -> Self {
+        match e.is_final() {
+            true => Self::Unusable(e.to_string()),
+            false => Self::Unreachable(e.to_string()),
+        }
+    }
+}
+
+/// A session for one command.
+pub struct Operator {
+    channel: Channel<TcpStream>,
+    session: Session,
+    schema: Schema,
+    statements: Statements,
+    lottery: String,
+}
+
+impl Operator {
+    /// Connects to the first host of the URL that takes writes, and finds the lottery there.
+    ///
+    /// # Errors
+    /// There is none, or no lottery of a form that is known here.
+    pub fn connect(options: &LinkOptions) -> Result<Self, OperatorError> {
+        let tls = DatabaseTls::open(&options.url).map_err(OperatorError::Unusable)?;
+        let mut failures = Vec::new();
+        for host in &options.url.hosts {
+            let opened = Self::open(host, options, tls.as_ref());
+            match opened.and_then(Self::find_lottery) {
+                Err(OperatorError::Unreachable(why)) => failures.push(format!("{host}: {why}")),
+                done => return done,
+            }
+        }
+        let failures = failures.join("; ");
+        Err(OperatorError::Unreachable(format!(
+            "the database cannot be reached: {failures}"
+        )))
+    }
+
+    fn open(
+        host: &Host,
+        options: &LinkOptions,
+        tls: Option<&DatabaseTls>,
+    ) -> Result<Self, OperatorError> {
+        let failed = |e: io::Error| OperatorError::Unreachable(e.to_string());
+        let addresses = (host.name.as_str(), host.port).to_socket_addrs();
+        let stream = connect(addresses.map_err(failed)?, options).map_err(failed)?;
+        let LinkOptions {
+            url,
+            lottery,
+            central,
+            agencies,
+            ..
+        } = options;
+        let login = Login {
+            user: url.user.clone(),
+            database: url.database.clone(),
+            password: url.password.clone(),
+            application: format!("event-server {central}"),
+        };
+        let mut operator = Self {
+            channel: Channel::new(stream, Inbox::new(0, INBOX), Outbox::new(INBOX)),
+            session: Session::new(login, tls.is_some()),
+            schema: Schema::new(lottery, central, *agencies),
+            statements: Statements::new(lottery, central, *agencies),
+            lottery: lottery.clone(),
+        };
+        let mut hash = None;
+        loop {
+            match operator.session.poll()? {
+                Some(SessionEvent::BeginTls) => {
+                    let tls = tls.ok_or(SessionError::NoTls)?;
+                    let begun = tls.begin(&host.name);
+                    let (tls, certificate) = begun.map_err(|e| failed(e.into()))?;
+                    operator.channel.secure(tls);
+                    hash = Some(certificate);
+                }
+                Some(SessionEvent::Established(_)) => break,
+                Some(_) => {}
+                None => {
+                    operator.exchange()?;
+                    if operator.channel.is_established()
+                        && let Some(certificate) = hash.take()
+                    {
+                        operator.session.tls_established(certificate.get());
+                    }
+                }
+            }
+        }
+        // A command on many bets takes its time.
+        let stream = operator.channel.stream();
+        stream.set_read_timeout(None).map_err(failed)?;
+        Ok(operator)
+    }
+
+    fn find_lottery(mut self) -> Result<Self, OperatorError> {
+        let lottery = self.lottery.clone();
+        let (sql, mut form) = (self.schema.check(), None);
+        let found = self.query(&sql, |row| {
+            form = row.first().copied().flatten().and_then(parse);
+            Ok(())
+        })?;
+        match found {
+            Err(e) if Schema::is_missing(&e) => Err(OperatorError::Unusable(format!(
+                "there is no lottery in schema {lottery} of the database: name its schema in SERVER_LOTTERY"
+            ))),
+            Err(e) => Err(OperatorError::Unusable(self.schema.explain(&e).to_string())),
+            Ok(()) => {
+                let known = Schema::judge_format(&lottery, form);
+                known.map_err(|e| OperatorError::Unusable(e.to_string()))?;
+                Ok(self)
+            }
+        }
+    }
+
+    /// Writes every committed bet as bets.csv has it, by agency, in the order of each agency's bets.
+    ///
+    /// # Errors
+    /// The session is lost, a row is no bet, or `out` fails; a part may have been written.
+    pub fn export(&mut self, out: &mut impl Write) -> Result<(), OperatorError> {
+        let mut line = Vec::new();
+        let sql = format!(
+            "select agency, first_name, last_name, document, to_char(birthdate, 'YYYY-MM-DD'), number \
+             from {}.bets order by agency, seq",
+            identifier(&self.lottery)
+        );
+        let done = self.query(&sql, |columns| {
+            let bet = bet(columns)
+                .ok_or_else(|| OperatorError::Row("a row of bets is no bet of ours".to_owned()))?;
+            line.clear();
+            rows::write(&bet, &mut line);
+            out.write_all(&line).map_err(OperatorError::Output)
+        })?;
+        done.map_err(|e| OperatorError::Unusable(format!("the bets cannot be read: {e}")))
+    }
+
+    /// Takes out an agency's bets, in one transaction, as the agency's next version: whatever a central knows of it is
+    /// out of date then. Returns how many bets went; `None`: the draw is done, and nothing was changed.
+    ///
+    /// # Errors
+    /// The session is lost, and nobody knows whether it is done; or the database refuses, and nothing has changed.
+    pub fn reopen(&mut self, agency: Agency) -> Result<Option<u64>, OperatorError> {
+        let sql = self.statements.reopen(agency);
+        for _ in 0..RACES {
+            let mut numbers = Vec::new();
+            let done = self.query(&sql, |row| {
+                numbers.extend(row.first().copied().flatten().and_then(parse::<u64>));
+                Ok(())
+            })?;
+            match (done, &numbers[..]) {
+                (Ok(()), [0, removed]) => return Ok(Some(*removed)),
+                (Ok(()), _) => return Ok(None),
+                // A central has stored something of the agency in the same moment.
+                (Err(e), _) if e.code == "23505" => {}
+                (Err(e), _) => {
+                    let what = format!("the agency cannot be reopened: {e}");
+                    return Err(OperatorError::Unusable(what));
+                }
+            }
+        }
+        Err(OperatorError::Unreachable(format!(
+            "agency {agency} is being served without a pause: stop its client, and try again"
+        )))
+    }
+
+    fn query(
+        &mut self,
+        sql: &str,
+        mut row: impl FnMut(&[Option<&[u8]>]) -> Result<(), OperatorError>,
+    ) -> Result<Result<(), DatabaseError>, OperatorError> {
+        self.session.query(sql);
+        loop {
+            match self.session.poll()? {
+                Some(SessionEvent::Row(found)) => row(&Row::columns(&found)?)?,
+                Some(SessionEvent::Done(result)) => return Ok(result),
+                Some(_) => {}
+                None => self.exchange()?,
+            }
+        }
+    }
+
+    /// Sends what is to be sent, and waits for what comes.
+    fn exchange(&mut self) -> Result<(), OperatorError> {
+        let failed = |e: io::Error| OperatorError::Unreachable(e.to_string());
+        let Self {
+            channel, session, ..
+        } = self;
+        channel.mark(true, true);
+        channel.outbox.text(&session.take_output());
+        channel.send().map_err(failed)?;
+        match channel.receive().map_err(failed)? {
+            Received::Bytes(_) | Received::Full => {
+                session.receive(channel.inbox.unread());
+                channel.inbox.clear();
+                channel.send().map(drop).map_err(failed)
+            }
+            Received::NotYet => Err(OperatorError::Unreachable(
+                "it does not answer in time".to_owned(),
+            )),
+            Received::End => Err(OperatorError::Unreachable(
+                "it closed the connection".to_owned(),
+            )),
+        }
+    }
+}
+
+fn connect(
+    addresses: impl Iterator<Item = SocketAddr>,
+    options: &LinkOptions,
+) -> io::Result<TcpStream> {
+    let mut failed = io::Error::other("its name has no address");
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, options.timeout) {
+            Ok(stream) => {
+                stream.set_read_timeout(Some(options.timeout))?;
+                return Ok(stream);
+            }
+            Err(e) => failed = e,
+        }
+    }
+    Err(failed)
+}
+
+/// A row of the export's query as a bet.
+fn bet<'a>(columns: &[Option<&'a [u8]>]) -> Option<Bet<'a>> {
+    let &[
+        Some(agency),
+        Some(first_name),
+        Some(last_name),
+        Some(document),
+        Some(birthdate),
+        Some(number),
+    ] = columns
+    else {
+        return None;
+    };
+    Some(Bet {
+        agency: Agency::parse(agency).ok()?,
+        first_name: Name::parse(first_name).ok()?,
+        last_name: Name::parse(last_name).ok()?,
+        document: Document::parse(document).ok()?,
+        birthdate: Birthdate::parse(birthdate).ok()?,
+        number: Number::parse(number).ok()?,
+    })
+}

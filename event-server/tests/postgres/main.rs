@@ -1,0 +1,19 @@
+//! Centrals on a real PostgreSQL, which the tests start. Where it is not installed they say so and pass, unless
+//! REQUIRE_POSTGRES is set.
+//!
+//! ```text
+//! stage     a database, centrals on it, agencies with their files, and what SQL says of every row in the end
+//! serving   what agencies, operators and other centrals see
+//! refused   a database that cannot be used: one sentence each
+//! away      a database that is away, goes, is silent, is full, comes back
+//! survival  everything is killed in the middle, seeded
+//! ```
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod away;
+mod refused;
+mod serving;
+mod stage;
+mod survival;

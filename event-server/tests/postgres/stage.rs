@@ -1,0 +1,153 @@
+//! A database, centrals on it, agencies with their files, and what SQL says of every row in the end.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use fixtures::Spec;
+use fixtures::postgres::Postgres;
+use fixtures::programs::{self, Running};
+use tempfile::TempDir;
+
+/// What a central is given beside its store.
+pub type Environment<'e> = &'e [(&'e str, &'e str)];
+
+/// A database and a folder.
+pub struct Stage {
+    pub database: Postgres,
+    folder: TempDir,
+}
+
+/// An agency's file.
+#[derive(Clone)]
+pub struct Agency {
+    pub number: u32,
+    pub file: PathBuf,
+    pub rows: usize,
+}
+
+impl Stage {
+    /// `None` where PostgreSQL is not installed.
+    pub fn set() -> Option<Self> {
+        Self::set_with(&[])
+    }
+
+    /// With settings of the database.
+    pub fn set_with(settings: &[&str]) -> Option<Self> {
+        let database = Postgres::start_with(settings).unwrap()?;
+        let folder = tempfile::tempdir().unwrap();
+        Some(Self { database, folder })
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Agencies 1 to `agencies` with files of so many rows, of which every twentieth wins.
+    pub fn agencies(&self, agencies: u32, rows: usize) -> Vec<Agency> {
+        let agency = |number: u32| {
+            let file = self.folder().join(format!("agency-{number}.csv"));
+            let spec = Spec::new(number.into(), rows, rows / 20).unwrap();
+            spec.write_to(File::create(&file).unwrap()).unwrap();
+            Agency { number, file, rows }
+        };
+        (1..=agencies).map(agency).collect()
+    }
+
+    /// A central on this database.
+    pub fn central(&self, environment: Environment<'_>) -> (Running, SocketAddr) {
+        let url = self.database.url("postgres", "postgres");
+        self.central_at(&url, environment)
+    }
+
+    /// A central on a database of one's own choice.
+    pub fn central_at(&self, url: &str, environment: Environment<'_>) -> (Running, SocketAddr) {
+        let mut all = vec![("SERVER_STORE", url)];
+        all.extend(environment);
+        programs::central(self.folder(), &all).unwrap()
+    }
+
+    /// The command of an agency's client.
+    pub fn client(&self, agency: &Agency, central: SocketAddr) -> Command {
+        programs::agency(agency.number, &agency.file, central, self.folder()).unwrap()
+    }
+
+    /// A central's own command, which ends by itself: how it ended, what it printed, and its log.
+    pub fn operate(&self, arguments: &[&str], environment: Environment<'_>) -> Ended {
+        let mut command = Command::new(programs::program("event-server").unwrap());
+        let url = self.database.url("postgres", "postgres");
+        command.current_dir(self.folder()).args(arguments);
+        command.env("SERVER_STORE", url);
+        run(command.envs(environment.iter().copied()))
+    }
+
+    /// Asserts that every row of these agencies is stored exactly once and in order, that no version is missing, and
+    /// that there is one draw; and returns the winners of each, as SQL finds them.
+    pub fn assert_whole(&self, agencies: &[Agency]) -> Vec<String> {
+        let sql = |text: &str| self.database.sql(text).unwrap();
+        for Agency { number, file, rows } in agencies {
+            let columns = "first_name, last_name, document, birthdate, number";
+            let differences = sql(&format!(
+                "create temp table expected (first_name text, last_name text, document text, birthdate date, number int);
+                 \\copy expected from '{}' csv
+                 select count(*) from (
+                   (select {columns} from lottery.bets where agency = {number} except all select {columns} from expected)
+                   union all
+                   (select {columns} from expected except all select {columns} from lottery.bets where agency = {number})
+                 ) differences",
+                file.display()
+            ));
+            assert_eq!(differences, "0", "agency {number}");
+            let seq = sql(&format!(
+                "select count(*), count(distinct seq), min(seq), max(seq) from lottery.bets where agency = {number}"
+            ));
+            assert_eq!(seq, format!("{rows}|{rows}|0|{}", rows - 1));
+            let ordered = self.database.sql(&format!(
+                "select {columns} from lottery.bets where agency = {number} order by seq \\g (format=csv) | cat"
+            ));
+            let stored = ordered.unwrap();
+            let sent = fs::read_to_string(file).unwrap().replace("\r\n", "\n");
+            assert!(stored == sent.trim_end(), "agency {number}: another order");
+        }
+        assert_eq!(
+            sql("select agency from lottery.commits group by agency
+                 having max(version) <> count(*) or min(version) <> 1"),
+            "",
+            "a version is missing"
+        );
+        assert_eq!(
+            sql("select agency from lottery.commits c group by agency
+                 having max(bets) <> (select count(*) from lottery.bets b where b.agency = c.agency)"),
+            "",
+            "a commit says another number of bets than there are"
+        );
+        assert_eq!(sql("select count(*) from lottery.draw"), "1");
+        let winners = |agency: &Agency| {
+            sql(&format!(
+                "select document from lottery.bets where agency = {} and number =
+                 (select winner from lottery.draw) order by seq",
+                agency.number
+            ))
+        };
+        agencies.iter().map(winners).collect()
+    }
+}
+
+/// A program that has ended.
+pub struct Ended {
+    pub status: ExitStatus,
+    pub told: String,
+    pub log: String,
+}
+
+/// Runs a program to its end.
+pub fn run(command: &mut Command) -> Ended {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ended {
+        status: output.status,
+        told: text(output.stdout).trim_end().to_owned(),
+        log: text(output.stderr),
+    }
+}

@@ -1,0 +1,1 @@
+//! Everything is killed in the middle.
