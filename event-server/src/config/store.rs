@@ -40,12 +40,9 @@ impl StoreConfig {
     /// # Errors
     /// A value is not allowed, or the password's file cannot be read.
     pub(super) fn read(keys: &mut Keys, agencies: u32) -> Result<Self, ConfigError> {
-        let data_dir = keys.get(
-            "SERVER_DATA_DIR",
-            "a folder's path",
-            "data",
-            |text| (!text.is_empty()).then(|| PathBuf::from(text)),
-        )?;
+        let data_dir = keys.get("SERVER_DATA_DIR", "a folder's path", "data", |text| {
+            (!text.is_empty()).then(|| PathBuf::from(text))
+        })?;
         let wanted = keys.get(
             "SERVER_DURABILITY",
             "always, never or replicated",
@@ -62,9 +59,10 @@ impl StoreConfig {
             url => DatabaseUrl::parse(url).map(Some),
         };
         let url = keys.secret("SERVER_STORE", "files", parse, masked)?;
-        let password_file = keys.optional("SERVER_STORE_PASSWORD_FILE", "a file's path", |text| {
-            Some(PathBuf::from(text))
-        })?;
+        let password_file =
+            keys.optional("SERVER_STORE_PASSWORD_FILE", "a file's path", |text| {
+                Some(PathBuf::from(text))
+            })?;
         let timeout = keys.duration(
             "SERVER_STORE_TIMEOUT",
             Duration::from_secs(10),

@@ -182,7 +182,13 @@ fn an_agency_is_reopened_under_a_running_central_and_sends_another_file() {
         "{}",
         reopened.log
     );
-    assert_eq!(stage.database.sql("select count(*) from lottery.bets").unwrap(), "0");
+    assert_eq!(
+        stage
+            .database
+            .sql("select count(*) from lottery.bets")
+            .unwrap(),
+        "0"
+    );
     // Whoever still speaks for the old file is told nothing.
     peer.send(&winners(1));
     let clients = agencies.iter().map(|agency| {
@@ -215,6 +221,15 @@ fn a_quiet_central_acknowledges_a_bet_soon_after_the_database() {
     }
     let each: Duration = began.elapsed() / 200;
     eprintln!("a bet is acknowledged after {each:?}");
-    let documents = stage.database.sql("select document from lottery.bets").unwrap();
-    assert_eq!(documents.lines().map(str::to_owned).collect::<BTreeSet<_>>(), stored);
+    let documents = stage
+        .database
+        .sql("select document from lottery.bets")
+        .unwrap();
+    assert_eq!(
+        documents
+            .lines()
+            .map(str::to_owned)
+            .collect::<BTreeSet<_>>(),
+        stored
+    );
 }

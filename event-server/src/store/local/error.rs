@@ -10,8 +10,8 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::durability::Durability;
-use crate::store::rows::RowFlaw;
 use crate::store::NoSpace;
+use crate::store::rows::RowFlaw;
 
 /// Why the store cannot be opened, or cannot go on. The text says what is wrong, where, and what to do.
 #[derive(Clone, Debug)]

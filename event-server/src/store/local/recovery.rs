@@ -13,11 +13,11 @@ use super::files::{CHUNK, Files, Name, Open, failed};
 use super::last_commit::LastCommit;
 use super::log::Log;
 use super::record::Head;
-use crate::store::rows::Row;
 use super::scan::Lines;
 use super::turn::Turn;
 use super::wal_store::WalStore;
 use crate::fact::Fact;
+use crate::store::rows::Row;
 
 /// What was found when the store was opened. Its text is for a log line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -14,10 +14,10 @@ use super::error::StoreError;
 use super::files::{CHUNK, Files, Name, Open, RandomAccess, failed};
 use super::log::Log;
 use super::record::Head;
-use crate::store::rows::Row;
 use super::scan::Lines;
 use super::wal_store::WalStore;
 use crate::fact::Fact;
+use crate::store::rows::Row;
 
 impl<F: Files> WalStore<F> {
     /// Takes out every row of an agency. `facts` are what the state adds up to without it. Returns how many rows went.

@@ -1,7 +1,5 @@
 //! What the database tells, and what follows from it.
 
-use std::collections::BTreeSet;
-
 use frame::Agency;
 
 use super::PostgresStore;
@@ -102,46 +100,40 @@ impl<B: Database> PostgresStore<B> {
     /// Nothing of the query under way is stored.
     fn failed(&mut self, failure: Failure) {
         match (self.work.take(), failure) {
-            (Some(Work::Commit { group, .. }), Failure::Conflict) => {
-                let ticket = group.ticket;
-                let depends = group.depends().clone();
-                let rest = group.into_parts().collect();
+            // The disk is as full for each part as for all of them.
+            (Some(Work::Commit { group, .. }), Failure::NoSpace(why)) => {
+                self.no_space = Some(NoSpace::new(why.clone()));
+                self.refuse(why, group.agencies());
+            }
+            (Some(Work::CommitAlone { part, .. }), Failure::NoSpace(why)) => {
+                self.no_space = Some(NoSpace::new(why.clone()));
+                self.refuse(why, [part.agency]);
+            }
+            // One agency that is served twice, or whose bets the database refuses, costs nobody else.
+            (Some(Work::Commit { group, .. }), _) if group.parts().next().is_some() => {
                 self.retry = Some(Retry {
-                    ticket,
-                    rest,
-                    depends,
+                    ticket: group.ticket,
+                    depends: group.depends().clone(),
+                    rest: group.into_parts().collect(),
                 });
             }
             // Another central has gone on with it.
             (Some(Work::CommitAlone { part, .. }), Failure::Conflict) => self.forget(part.agency),
-            (Some(Work::Commit { group, .. }), failure) => {
-                let agencies = group.agencies();
-                self.refuse(failure, agencies);
-            }
-            (Some(Work::CommitAlone { part, .. }), failure) => {
-                self.refuse(failure, BTreeSet::from([part.agency]));
+            (Some(Work::CommitAlone { part, .. }), Failure::Other(why)) => {
+                self.refuse(why, [part.agency]);
             }
             (work, failure) => {
-                let why = match failure {
+                self.work = work;
+                self.database.give_up(match failure {
                     Failure::Conflict => "the database asks to try again".to_owned(),
                     Failure::NoSpace(why) | Failure::Other(why) => why,
-                };
-                self.work = work;
-                self.database.give_up(why);
+                });
             }
         }
     }
 
     /// The database would not store what these agencies have sent.
-    fn refuse(&mut self, failure: Failure, agencies: BTreeSet<Agency>) {
-        let why = match failure {
-            Failure::Conflict => "the database asks to try again".to_owned(),
-            Failure::Other(why) => why,
-            Failure::NoSpace(why) => {
-                self.no_space = Some(NoSpace::new(why.clone()));
-                why
-            }
-        };
+    fn refuse(&mut self, why: String, agencies: impl IntoIterator<Item = Agency>) {
         self.events.push_back(Event::Warning(why));
         agencies.into_iter().for_each(|agency| self.forget(agency));
     }
