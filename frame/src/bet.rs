@@ -1,15 +1,11 @@
-//! A bet and its fields. Each is parsed once, at the edge; from then on a value that exists is valid.
+//! A bet: six valid fields, read from an object of a payload and written as one.
 //!
-//! Comes from payload text or from the columns of a file, goes out as payload text. Never allocates but
-//! for a value whose doubled quotes had to be undone.
+//! Reading borrows from the payload. It allocates only for a quoted value that holds quotes, which are doubled in the
+//! payload. Knows no rule of the lottery.
 
-use std::borrow::Cow;
-use std::fmt;
-use std::num::NonZeroU32;
-
-use crate::error::{BetError, Field, Flaw};
+use crate::error::{BetError, Field};
+use crate::fields::{Agency, Birthdate, Document, Name, Number, present, set};
 use crate::payload::{self, Objects};
-use crate::plain::Plain;
 
 /// One bet: six valid fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,10 +27,10 @@ pub struct Bet<'a> {
 impl<'a> Bet<'a> {
     /// Reads the next object of a payload as a bet; `None` after the last.
     ///
-    /// Fields may stand in any order, unknown keys are ignored.
+    /// Fields may stand in any order; unknown keys are ignored.
     ///
     /// # Errors
-    /// The text leaves the grammar, or a field is missing, repeated (a name such as `A,agency:2` must not
+    /// The text does not follow the grammar, or a field is missing, repeated (a name such as `A,agency:2` must not
     /// move a bet to agency 2) or not allowed.
     pub fn read(objects: &mut Objects<'a>) -> Result<Option<Self>, BetError> {
         match Self::read_as_written(objects) {
@@ -43,8 +39,8 @@ impl<'a> Bet<'a> {
         }
     }
 
-    /// The quick way, for a bet that stands as [`write`](Self::write) writes it, without quotes. For any
-    /// other, and for one with a flaw, `None`, and nothing is read.
+    /// The fast path, for a valid bet in the form that [`write`](Self::write) gives it, without quotes. `None` for any
+    /// other bet; the cursor has not moved then.
     fn read_as_written(objects: &mut Objects<'a>) -> Option<Self> {
         let mut ahead = objects.clone();
         let bet = Self {
@@ -60,7 +56,7 @@ impl<'a> Bet<'a> {
         Some(bet)
     }
 
-    /// Out of line, so that the quick way stays short.
+    /// Not inlined, so that the code of the fast path stays small.
     #[cold]
     fn read_by_name(objects: &mut Objects<'a>) -> Result<Option<Self>, BetError> {
         let (mut agency, mut first_name, mut last_name) = (None, None, None);
@@ -105,228 +101,10 @@ impl<'a> Bet<'a> {
     }
 }
 
-/// Fills the slot of a field that may stand once.
-pub(crate) fn set<T>(
-    slot: &mut Option<T>,
-    field: Field,
-    value: Result<T, Flaw>,
-) -> Result<(), BetError> {
-    if slot.is_some() {
-        return Err(BetError::Field(field, Flaw::Repeated));
-    }
-    *slot = Some(value.map_err(|flaw| BetError::Field(field, flaw))?);
-    Ok(())
-}
-
-/// The value of a field that must stand.
-pub(crate) fn present<T>(slot: Option<T>, field: Field) -> Result<T, BetError> {
-    slot.ok_or(BetError::Field(field, Flaw::Missing))
-}
-
-/// An agency's number, 1 to 4,294,967,295.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Agency(NonZeroU32);
-
-impl Agency {
-    /// The agency of this number; none has 0.
-    pub fn new(number: u32) -> Option<Self> {
-        NonZeroU32::new(number).map(Self)
-    }
-
-    /// Reads plain digits without a leading zero.
-    ///
-    /// # Errors
-    /// [`Flaw::NotAgency`] for anything else.
-    pub fn parse(digits: &[u8]) -> Result<Self, Flaw> {
-        let number = match digits {
-            [b'1'..=b'9', ..] => payload::parse_number(digits).and_then(|n| u32::try_from(n).ok()),
-            _ => None,
-        };
-        number.and_then(Self::new).ok_or(Flaw::NotAgency)
-    }
-
-    /// The number.
-    pub fn get(self) -> u32 {
-        self.0.get()
-    }
-}
-
-impl fmt::Display for Agency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// 1 to `MAX` bytes of UTF-8 without control characters.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Text<'a, const MAX: usize> {
-    bytes: Cow<'a, [u8]>,
-    plain: bool,
-}
-
-/// A first or last name: 1 to 255 bytes.
-pub type Name<'a> = Text<'a, 255>;
-
-/// A document's number, kept as written (leading zeros too): 1 to 32 bytes.
-pub type Document<'a> = Text<'a, 32>;
-
-impl<'a, const MAX: usize> Text<'a, MAX> {
-    /// Takes the text as it is, blanks included.
-    ///
-    /// # Errors
-    /// It is empty, longer than `MAX` bytes, no UTF-8, or holds a control character.
-    pub fn parse(value: impl Into<Cow<'a, [u8]>>) -> Result<Self, Flaw> {
-        let bytes = value.into();
-        if bytes.is_empty() {
-            return Err(Flaw::Empty);
-        }
-        if bytes.len() > MAX {
-            return Err(Flaw::TooLong(MAX));
-        }
-        let plain = match Plain::whole(&bytes) {
-            Some(text) if text.is_utf8() => !text.has_blank_end(),
-            _ => {
-                let text = std::str::from_utf8(&bytes).map_err(|_| Flaw::NotUtf8)?;
-                if text.chars().any(char::is_control) {
-                    return Err(Flaw::Control);
-                }
-                false
-            }
-        };
-        Ok(Self { bytes, plain })
-    }
-
-    /// The quick way: takes the longest plain text that `bytes` begins with, where that is a valid one without
-    /// blanks at its ends, and returns what follows it. What is not plain is for [`parse`](Self::parse) to judge.
-    #[inline(always)]
-    pub fn split_plain(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let (text, rest) = Plain::split(bytes);
-        let valid = Self::from_plain(text).filter(|_| !text.has_blank_end());
-        Some((valid?, rest))
-    }
-
-    /// Takes a plain text without blanks at its ends; `None` where [`parse`](Self::parse) would refuse it.
-    #[inline(always)]
-    fn from_plain(text: Plain<'a>) -> Option<Self> {
-        let valid = (1..=MAX).contains(&text.bytes.len()) && text.is_utf8();
-        valid.then_some(Self {
-            bytes: Cow::Borrowed(text.bytes),
-            plain: true,
-        })
-    }
-
-    /// Appends the text as a value of a payload.
-    fn write(&self, out: &mut Vec<u8>) {
-        if self.plain {
-            out.extend_from_slice(&self.bytes);
-        } else {
-            payload::write_value(out, &self.bytes);
-        }
-    }
-
-    /// The text's bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        // Never the default: what is no UTF-8 was refused.
-        std::str::from_utf8(&self.bytes).unwrap_or_default()
-    }
-
-    /// Whether it stands without quotes in a payload and in a row of CSV, which most texts do. Others may
-    /// too: they have to be looked at.
-    pub fn is_plain(&self) -> bool {
-        self.plain
-    }
-}
-
-impl<const MAX: usize> fmt::Debug for Text<'_, MAX> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_str().fmt(f)
-    }
-}
-
-/// A real calendar date of the years 1 to 9999, as its text `YYYY-MM-DD`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Birthdate([u8; 10]);
-
-impl Birthdate {
-    /// Reads the form `YYYY-MM-DD`, every digit there.
-    ///
-    /// # Errors
-    /// [`Flaw::NotDate`] for another form and for a day that no calendar has.
-    #[inline(always)]
-    pub fn parse(text: &[u8]) -> Result<Self, Flaw> {
-        let bytes: [u8; 10] = text.try_into().map_err(|_| Flaw::NotDate)?;
-        let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = bytes else {
-            return Err(Flaw::NotDate);
-        };
-        let digits = [y1, y2, y3, y4, m1, m2, d1, d2];
-        if !digits.iter().all(u8::is_ascii_digit) {
-            return Err(Flaw::NotDate);
-        }
-        let two = |tens, ones| 10 * (tens - b'0') + (ones - b'0');
-        let year = 100 * i16::from(two(y1, y2)) + i16::from(two(y3, y4));
-        // At most 99: the casts lose nothing.
-        let (month, day) = (two(m1, m2) as i8, two(d1, d2) as i8);
-        if year == 0 || jiff::civil::Date::new(year, month, day).is_err() {
-            return Err(Flaw::NotDate);
-        }
-        Ok(Self(bytes))
-    }
-
-    /// The ten bytes of `YYYY-MM-DD`.
-    pub fn as_bytes(&self) -> &[u8; 10] {
-        &self.0
-    }
-}
-
-/// A number that can be bet on: 0 to 999,999,999.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Number(u32);
-
-impl Number {
-    /// The largest one.
-    pub const MAX: u32 = 999_999_999;
-
-    /// The number, where it is not above [`Number::MAX`].
-    pub const fn new(number: u32) -> Option<Self> {
-        if number <= Self::MAX {
-            Some(Self(number))
-        } else {
-            None
-        }
-    }
-
-    /// Reads 1 to 9 decimal digits; leading zeros say nothing (`0464` is 464).
-    ///
-    /// # Errors
-    /// [`Flaw::NotNumber`] for anything else.
-    pub fn parse(digits: &[u8]) -> Result<Self, Flaw> {
-        if digits.len() > 9 {
-            return Err(Flaw::NotNumber);
-        }
-        let number = payload::parse_number(digits).and_then(|n| u32::try_from(n).ok());
-        number.and_then(Self::new).ok_or(Flaw::NotNumber)
-    }
-
-    /// The number.
-    pub fn get(self) -> u32 {
-        self.0
-    }
-}
-
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Flaw;
 
     const BET: &str =
         "{agency:1,nombre:Ana,apellido:Lorca,dni:012,nacimiento:2000-02-29,numero:0464}";
@@ -346,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_quick_way_takes_what_is_written_and_reads_what_the_long_way_reads() {
+    fn the_fast_path_reads_what_write_writes_and_agrees_with_reading_by_name() {
         let written = BET.replace("0464", "464");
         assert!(Bet::read_as_written(&mut Objects::new(written.as_bytes())).is_some());
         let two = [BET, BET].join("|").into_bytes();
@@ -361,10 +139,10 @@ mod tests {
                     [byte].into_iter().take(rng.usize(..2)),
                 );
             }
-            let (mut quick, mut long) = (Objects::new(&payload), Objects::new(&payload));
+            let (mut either, mut by_name) = (Objects::new(&payload), Objects::new(&payload));
             for _ in 0..3 {
-                let read = Bet::read(&mut quick);
-                assert_eq!(read, Bet::read_by_name(&mut long), "seed {seed}");
+                let read = Bet::read(&mut either);
+                assert_eq!(read, Bet::read_by_name(&mut by_name), "seed {seed}");
                 if read.is_err() {
                     break;
                 }

@@ -1,28 +1,30 @@
 //! A non-blocking stream with its buffers and its readiness: the one place that reads or writes a stream.
 //!
-//! Readiness is sticky. An edge-triggered poll tells once that a stream became readable or writable; the
-//! bit it sets stays until the stream itself says [`WouldBlock`](io::ErrorKind::WouldBlock). So whoever
-//! stops early, out of budget or out of room, may come back at any time without a new event.
+//! An edge-triggered poll tells only once that a stream became readable or writable. So a channel keeps a bit for each;
+//! an event sets it, and only [`WouldBlock`](io::ErrorKind::WouldBlock) from the stream clears it. A caller that stops
+//! early, at the end of its budget or of the space in a buffer, can go on later without a new event.
 //!
-//! With a [`Tls`] session between the stream and the buffers, the same holds for what the session keeps: the stream
-//! is not read, so it does not block, before all that was decrypted is in the inbox; and a channel can send while the
-//! session has something to say.
+//! The same holds with a [`Tls`] session between the stream and the buffers. The stream is not read before all bytes
+//! that were decrypted are in the inbox, so the bit for reading stays set until then. And a channel can send as long as
+//! the session has bytes of its own to send.
 
 use std::io::{self, Read, Write};
 
-use crate::{Inbox, Outbox, Tls};
+use crate::inbox::Inbox;
+use crate::outbox::Outbox;
+use crate::tls::Tls;
 
-/// What one read brought.
+/// The result of one read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// So many bytes, at least one, came. They are in the inbox; with TLS, what of them is not whole or says
-    /// nothing to us is not.
+    /// This many bytes came, at least one. They are in the inbox. With TLS, bytes of the session itself and parts of a
+    /// record are counted, but are not in the inbox.
     Bytes(usize),
-    /// Nothing for now.
+    /// Nothing came yet.
     NotYet,
     /// The inbox is full.
     Full,
-    /// The peer has shut down its writing side; with TLS, it has said goodbye. It may still read.
+    /// The peer has shut down its writing side; with TLS, it has sent `close_notify`. It may still read.
     End,
 }
 
@@ -30,21 +32,22 @@ pub enum Received {
 #[derive(Debug)]
 pub struct Channel<S> {
     stream: S,
-    /// What came in.
+    /// Bytes that came in.
     pub inbox: Inbox,
-    /// What is to go out.
+    /// Bytes to be sent.
     pub outbox: Outbox,
     readable: bool,
     writable: bool,
     ended: bool,
-    /// The kernel reports a reset once and then a clean end: what failed stays failed.
+    /// The error of the stream. The kernel reports a reset once and an ordinary end of the stream after it, so the
+    /// error is kept and returned again.
     failed: Option<io::ErrorKind>,
-    /// Between the stream and the buffers, where the peer speaks TLS.
+    /// The session between the stream and the buffers, where the peer speaks TLS.
     tls: Option<Box<Tls>>,
 }
 
 impl<S: Read + Write> Channel<S> {
-    /// A channel with both bits clear: the first events set them.
+    /// A channel with both bits clear; the first events set them.
     pub fn new(stream: S, inbox: Inbox, outbox: Outbox) -> Self {
         Self {
             stream,
@@ -58,30 +61,31 @@ impl<S: Read + Write> Channel<S> {
         }
     }
 
-    /// From now on the stream carries TLS. What has come in so far is the beginning of it.
+    /// From now on the stream carries TLS. The bytes in the inbox are the beginning of the session.
     pub fn secure(&mut self, mut tls: Tls) {
         tls.begin_with(self.inbox.unread());
         self.inbox.clear();
         self.tls = Some(Box::new(tls));
     }
 
-    /// Whether frames can be exchanged: always, but during the handshake of a TLS session and after its failure.
+    /// Whether frames can be exchanged: always without TLS; with it, after the handshake and while the session has not
+    /// failed.
     pub fn is_established(&self) -> bool {
         self.tls.as_ref().is_none_or(|tls| tls.is_established())
     }
 
-    /// Sets the bits that an event brings; never clears one.
+    /// Sets the bits that an event reports; never clears one.
     pub fn mark(&mut self, readable: bool, writable: bool) {
         self.readable |= readable;
         self.writable |= writable;
     }
 
-    /// Whether a read may bring something: bytes, the end or an error.
+    /// Whether a read may return bytes, the end or an error.
     pub fn can_receive(&self) -> bool {
         self.readable && !self.ended
     }
 
-    /// Whether a write may take something.
+    /// Whether there is something to send and the stream may take it.
     pub fn can_send(&self) -> bool {
         self.writable
             && match &self.tls {
@@ -90,7 +94,7 @@ impl<S: Read + Write> Channel<S> {
             }
     }
 
-    /// Whether the peer has shut down its writing side, as far as it was read.
+    /// Whether the end of what the peer sends was read.
     pub fn ended(&self) -> bool {
         self.ended
     }
@@ -98,8 +102,8 @@ impl<S: Read + Write> Channel<S> {
     /// Reads once into the inbox.
     ///
     /// # Errors
-    /// The stream failed, now or before: it is gone. Or the TLS session did, and [`TlsError::of`] says how: the
-    /// stream is still there to take the session's last words.
+    /// The stream failed, now or before: it cannot be used any more. Or the TLS session failed, and [`TlsError::of`]
+    /// says why: then the stream can still send the session's alert.
     ///
     /// [`TlsError::of`]: crate::TlsError::of
     pub fn receive(&mut self) -> io::Result<Received> {
@@ -111,7 +115,7 @@ impl<S: Read + Write> Channel<S> {
                 Received::NotYet
             });
         }
-        if self.tls_listens() {
+        if self.tls_reads() {
             return self.receive_sealed();
         }
         let stream = &mut self.stream;
@@ -130,8 +134,8 @@ impl<S: Read + Write> Channel<S> {
         }
     }
 
-    /// Delivers what was decrypted before, or else reads once and decrypts. Apart, so that reading in the clear
-    /// stays small.
+    /// Moves bytes that were decrypted before into the inbox, or else reads once and decrypts. Not inlined, so that the
+    /// code for reading without TLS stays small.
     #[inline(never)]
     fn receive_sealed(&mut self) -> io::Result<Received> {
         let Some(tls) = &mut self.tls else {
@@ -151,7 +155,7 @@ impl<S: Read + Write> Channel<S> {
         }
         let stream = &mut self.stream;
         match tls.fill(|space| retry(|| stream.read(space))) {
-            // Now it has failed, and says so.
+            // The stream ended without close_notify, or the session cannot go on: `fill` noted the error.
             Ok(0) => tls.end().map(|_| Received::NotYet).map_err(io::Error::from),
             Ok(count) => {
                 tls.deliver(&mut self.inbox);
@@ -165,11 +169,10 @@ impl<S: Read + Write> Channel<S> {
         }
     }
 
-    /// Writes from the outbox until it is empty or the stream takes no more; says whether nothing is left to
-    /// send.
+    /// Writes from the outbox until it is empty or the stream takes no more; returns whether nothing is left to send.
     ///
     /// # Errors
-    /// The stream failed, now or before: it is gone. Or the TLS session cannot encrypt any more.
+    /// The stream failed, now or before: it cannot be used any more. Or the TLS session cannot encrypt any more.
     pub fn send(&mut self) -> io::Result<bool> {
         self.check()?;
         while self.can_send() {
@@ -193,8 +196,9 @@ impl<S: Read + Write> Channel<S> {
         Ok(self.all_sent())
     }
 
-    /// Nothing more will be put into the outbox, and nothing more that comes in matters: what waits goes out, then
-    /// the goodbye of a TLS session, and what comes in after it is for throwing away.
+    /// Declares that the outbox gets nothing more and that the input is of no interest any more. The waiting bytes
+    /// are still sent, then `close_notify` where there is a TLS session. Bytes that come in after this are not
+    /// decrypted: the caller discards them.
     pub fn finish(&mut self) {
         self.inbox.clear();
         if let Some(tls) = &mut self.tls {
@@ -210,22 +214,22 @@ impl<S: Read + Write> Channel<S> {
         }
     }
 
-    /// Bytes that the stream has not taken yet.
+    /// The number of bytes that the stream has not taken yet.
     pub fn unsent(&self) -> usize {
         self.outbox.waiting() + self.tls.as_ref().map_or(0, |tls| tls.unsent())
     }
 
-    /// Bytes that came and were not taken out of the inbox, or are not in it yet.
+    /// The number of bytes that came in and were not taken out of the inbox, or are not in it yet.
     pub fn unread(&self) -> usize {
         self.inbox.unread().len() + self.tls.as_ref().map_or(0, |tls| tls.unread())
     }
 
-    /// Whether the next read would allocate, the bounds permitting.
+    /// Whether the next read would allocate, where the bounds allow more.
     pub fn needs_memory(&self) -> bool {
         self.inbox.needs_memory() || self.tls.as_ref().is_some_and(|tls| tls.needs_memory())
     }
 
-    /// Gives back memory that holds nothing: an idle connection holds none.
+    /// Frees the buffers that hold nothing, so that an idle connection holds none.
     pub fn release(&mut self) {
         self.inbox.release();
         self.outbox.release();
@@ -240,18 +244,18 @@ impl<S: Read + Write> Channel<S> {
         self.inbox.allocated() + self.outbox.allocated() + tls
     }
 
-    /// The stream, for what is neither reading nor writing.
+    /// The stream. Do not read or write it.
     pub fn stream(&self) -> &S {
         &self.stream
     }
 
-    /// The stream, for what is neither reading nor writing.
+    /// The stream, for example to shut it down. Do not read or write it.
     pub fn stream_mut(&mut self) -> &mut S {
         &mut self.stream
     }
 
-    /// Whether what comes in is meant for a session: one that has finished does not listen.
-    fn tls_listens(&self) -> bool {
+    /// Whether input goes to a TLS session. A session that is finishing does not read any more.
+    fn tls_reads(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| !tls.is_finishing())
     }
 
@@ -265,6 +269,7 @@ impl<S: Read + Write> Channel<S> {
     }
 }
 
+/// Calls `io` again where a signal interrupted it.
 fn retry(mut io: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match io() {

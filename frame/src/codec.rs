@@ -1,65 +1,37 @@
-//! Messages ↔ frames: the encoding and the decoding of each stand side by side.
+//! Messages to frames and back: the encoding and the decoding of requests, then those of replies.
+//!
+//! Encoding appends to a buffer. Decoding borrows from the frame. Knows neither streams nor buffers with parts of
+//! frames.
 
-use self::kind::{ACK, BATCH, BET, FINISHED, RESUME, RESUMED, WINNERS, WINNERS_QUERY};
-use crate::bet::{Agency, Bet, present, set};
-use crate::error::{BetError, Field, Flaw, FramingError, ReplyError, RequestError};
+use crate::bet::Bet;
+use crate::error::{BetError, Field, Flaw, FramingError, PayloadError, ReplyError, RequestError};
+use crate::fields::{Agency, present, set};
+use crate::layout::kind::{ACK, BATCH, BET, FINISHED, RESUME, RESUMED, WINNERS, WINNERS_QUERY};
+use crate::layout::{HEADER, LENGTH_FIELD, MIN_LENGTH};
 use crate::message::{self, Ack, Batch, Documents, MessageId, Reply, Request, UploadId, Winners};
 use crate::payload::{self, ObjectWriter, Objects};
-
-/// Bytes of the length field, which it does not count.
-pub const LENGTH_FIELD: usize = 4;
-
-/// Bytes before the payload: length, type and id.
-pub const HEADER: usize = LENGTH_FIELD + MIN_LENGTH;
-
-/// The smallest valid `length`: type and id, an empty payload.
-pub const MIN_LENGTH: usize = 18;
-
-/// The largest `length` that any bound may allow: its first byte stays 0x00, which is how a frame is
-/// told from text.
-pub const MAX_LENGTH: usize = 16_777_215;
-
-/// The types of requests and replies, as the header has them.
-pub mod kind {
-    /// One bet.
-    pub const BET: u16 = 1;
-    /// The reply to 1, 3 and 4.
-    pub const ACK: u16 = 2;
-    /// Many bets.
-    pub const BATCH: u16 = 3;
-    /// No more bets will come.
-    pub const FINISHED: u16 = 4;
-    /// Who won?
-    pub const WINNERS_QUERY: u16 = 5;
-    /// The reply to 5.
-    pub const WINNERS: u16 = 6;
-    /// How much of an upload is stored?
-    pub const RESUME: u16 = 7;
-    /// The reply to 7.
-    pub const RESUMED: u16 = 8;
-}
 
 const SUCCESS: &[u8] = b"success";
 const FAILURE: &[u8] = b"failure";
 const IN_PROGRESS: &[u8] = b"in_progress";
 
-/// A whole frame, its payload unread.
+/// A whole frame, whose payload was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// What the payload is.
+    /// The type: what the payload holds. See [`kind`](crate::kind).
     pub kind: u16,
-    /// Which request this is, or answers.
+    /// The id of the request that this is, or that it answers.
     pub id: MessageId,
-    /// The rest.
+    /// The bytes after the header.
     pub payload: &'a [u8],
 }
 
 impl<'a> Frame<'a> {
-    /// The size of the frame that `bytes` begins with, its length field included; `None` while that field
-    /// is not whole.
+    /// The size in bytes of the frame that `bytes` begin with, its length field included; `None` while that field
+    /// is not complete.
     ///
     /// # Errors
-    /// The announced length is below [`MIN_LENGTH`] or above `max_length`.
+    /// The length in the header is below [`MIN_LENGTH`] or above `max_length`.
     pub fn size(bytes: &[u8], max_length: usize) -> Result<Option<usize>, FramingError> {
         let Some((field, _)) = bytes.split_first_chunk::<LENGTH_FIELD>() else {
             return Ok(None);
@@ -74,7 +46,7 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Takes one whole frame apart; `None` where `bytes` is too short to be one.
+    /// Splits one whole frame into its parts; `None` where `bytes` are fewer than a header.
     pub fn split(bytes: &'a [u8]) -> Option<Self> {
         let (kind, rest) = bytes.get(LENGTH_FIELD..)?.split_first_chunk()?;
         let (id, payload) = rest.split_first_chunk()?;
@@ -85,8 +57,8 @@ impl<'a> Frame<'a> {
         })
     }
 
-    /// Appends a frame whose payload `write` appends. The id of a request is not known before its payload
-    /// is: without one, it becomes the MD5 of what was written.
+    /// Appends a frame whose payload `write` appends, and returns its id. Where `id` is `None`, it is the MD5 of the
+    /// payload, as for every request.
     fn append(
         out: &mut Vec<u8>,
         kind: u16,
@@ -98,7 +70,7 @@ impl<'a> Frame<'a> {
         write(out);
         let (header, payload) = out[start..].split_at_mut(HEADER);
         let id = id.unwrap_or_else(|| MessageId::of(payload));
-        // No payload of ours comes near 4 GiB: replies are bounded by MAX_REPLY, requests by 8 kB.
+        // A payload is far below 4 GiB: replies are bounded by MAX_REPLY, requests by MAX_CLIENT_FRAME.
         let length = (MIN_LENGTH + payload.len()) as u32;
         header[..LENGTH_FIELD].copy_from_slice(&length.to_be_bytes());
         header[LENGTH_FIELD..LENGTH_FIELD + 2].copy_from_slice(&kind.to_be_bytes());
@@ -140,8 +112,7 @@ impl<'a> Request<'a> {
     /// Reads a frame as a request. The bets of a batch are read only as they are taken out of it.
     ///
     /// # Errors
-    /// The type is no request's, the id is not the MD5 of the payload, or the payload is not what the
-    /// type asks for.
+    /// No request has the type, the id is not the MD5 of the payload, or the payload is not valid for the type.
     pub fn decode(frame: Frame<'a>) -> Result<Self, RequestError> {
         if !matches!(frame.kind, BET | BATCH | FINISHED | WINNERS_QUERY | RESUME) {
             return Err(RequestError::UnknownType(frame.kind));
@@ -156,7 +127,7 @@ impl<'a> Request<'a> {
                 let (mut agency, mut bets) = (None, None);
                 payload::read_object(frame.payload, |key, value| match key {
                     b"agency" => set(&mut agency, Field::Agency, Agency::parse(&value)),
-                    // Where it is not asked for it is ignored, whatever it holds: no error yet.
+                    // Without an upload this key is ignored, whatever it holds. So nothing is an error here.
                     b"apuestas" => {
                         bets = Some(bets.map_or_else(|| count(&value).ok(), |_| None));
                         Ok(())
@@ -198,7 +169,7 @@ fn decode_bet(payload: &[u8]) -> Result<Bet<'_>, BetError> {
     let mut objects = Objects::new(payload);
     let bet = present(Bet::read(&mut objects)?, Field::Agency)?;
     match objects.read(|_, _| Ok::<_, BetError>(()))? {
-        true => Err(BetError::Payload(crate::PayloadError {
+        true => Err(BetError::Payload(PayloadError {
             at: 0,
             expected: "one bet",
         })),
@@ -249,7 +220,7 @@ impl<'a> Reply<'a> {
     /// Reads a frame as a reply.
     ///
     /// # Errors
-    /// The type is no reply's, or the payload is not what the type asks for.
+    /// No reply has the type, or the payload is not valid for the type.
     pub fn decode(frame: Frame<'a>) -> Result<Self, ReplyError> {
         match frame.kind {
             ACK => match outcome(frame.payload)? {
@@ -281,6 +252,7 @@ impl<'a> Reply<'a> {
     }
 }
 
+/// The key `result` of a reply.
 enum Outcome<'a> {
     Success,
     Failure(Option<std::borrow::Cow<'a, str>>),

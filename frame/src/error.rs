@@ -1,15 +1,17 @@
-//! What can be wrong with bytes from a peer, and whose fault it is.
+//! What can be wrong with bytes from a peer: with the framing, with a message, or with a bet.
 //!
-//! No message holds a value of the peer's: names and birthdates must not reach a log.
+//! No text of an error holds a value that the peer sent: names and birthdates must not reach a log.
 
 use std::fmt;
 
-/// The peer broke the framing: nothing after this point can be read, so hang up.
+use crate::layout::MIN_LENGTH;
+
+/// The peer broke the framing. Nothing after this point can be read: close the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FramingError {
-    /// A header announced a length outside the bounds.
+    /// The length in a header is outside the bounds.
     Length {
-        /// What the header said.
+        /// The length in the header, in bytes.
         length: u32,
         /// The largest length accepted here; the smallest is [`MIN_LENGTH`](crate::MIN_LENGTH).
         max: usize,
@@ -22,19 +24,19 @@ impl fmt::Display for FramingError {
         write!(
             f,
             "a frame of length {length} is announced, allowed are {} to {max}",
-            crate::MIN_LENGTH
+            MIN_LENGTH
         )
     }
 }
 
 impl std::error::Error for FramingError {}
 
-/// A payload that does not follow the grammar.
+/// A payload does not follow the grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PayloadError {
-    /// Bytes of the payload before the one that could not be read.
+    /// The number of bytes of the payload before the first one that could not be read.
     pub at: usize,
-    /// What should have stood there.
+    /// What should stand there.
     pub expected: &'static str,
 }
 
@@ -50,7 +52,7 @@ impl fmt::Display for PayloadError {
 
 impl std::error::Error for PayloadError {}
 
-/// A key that a message gives a meaning to, under its name on the wire.
+/// A key that has a meaning in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// `agency`
@@ -78,7 +80,7 @@ pub enum Field {
 }
 
 impl Field {
-    /// The key as it stands on the wire.
+    /// The key as it stands in a payload.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Agency => "agency",
@@ -99,29 +101,29 @@ impl Field {
 /// What is wrong with a field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// The key is not there.
+    /// The key is missing.
     Missing,
     /// The key is there more than once.
     Repeated,
-    /// There is no text.
+    /// The text is empty.
     Empty,
-    /// More bytes than this.
+    /// The text has more bytes than this.
     TooLong(usize),
-    /// A control character.
+    /// The text holds a control character.
     Control,
-    /// Bytes that are no UTF-8.
+    /// The bytes are not UTF-8.
     NotUtf8,
-    /// No number from 1 to 4,294,967,295 in plain digits.
+    /// Not a number from 1 to 4,294,967,295 in plain digits.
     NotAgency,
-    /// Not the form YYYY-MM-DD, or no day of the calendar.
+    /// Not of the form YYYY-MM-DD, or a date that does not exist.
     NotDate,
     /// Not 1 to 9 decimal digits.
     NotNumber,
     /// Not 32 lower-case hexadecimal digits.
     NotUpload,
-    /// Not a count of bets in plain digits.
+    /// Not a number of bets in plain digits.
     NotCount,
-    /// A word that means nothing here.
+    /// Not a result that this reply may have.
     NotResult,
 }
 
@@ -129,7 +131,7 @@ impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Missing => "is missing",
-            Self::Repeated => "is there twice",
+            Self::Repeated => "is there more than once",
             Self::Empty => "is empty",
             Self::TooLong(max) => return write!(f, "is longer than {max} bytes"),
             Self::Control => "holds a control character",
@@ -138,13 +140,13 @@ impl fmt::Display for Flaw {
             Self::NotDate => "is no calendar date in the form YYYY-MM-DD",
             Self::NotNumber => "is not 1 to 9 decimal digits",
             Self::NotUpload => "is not 32 lower-case hexadecimal digits",
-            Self::NotCount => "is not a count of bets",
+            Self::NotCount => "is not a number of bets",
             Self::NotResult => "is none of success, failure and in_progress",
         })
     }
 }
 
-/// One object that is not what its message needs.
+/// An object is not valid in its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BetError {
     /// The object could not be read.
@@ -170,10 +172,10 @@ impl From<PayloadError> for BetError {
     }
 }
 
-/// A batch with a bet that is none.
+/// A bet of a batch is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchError {
-    /// Which bet of the batch, counted from 1.
+    /// The number of the bet in the batch, counted from 1.
     pub bet: usize,
     /// What is wrong with it.
     pub error: BetError,
@@ -187,14 +189,14 @@ impl fmt::Display for BatchError {
 
 impl std::error::Error for BatchError {}
 
-/// A whole frame that holds no request: refuse it and go on, the framing is intact.
+/// A whole frame is not a valid request. Refuse it and go on: the framing is intact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestError {
     /// The id is not the MD5 of the payload.
     WrongId,
-    /// No request has this type: answer, then hang up.
+    /// No request has this type. Answer, then close the connection.
     UnknownType(u16),
-    /// The payload is not what the type asks for.
+    /// The payload is not valid for the type.
     Malformed(BetError),
 }
 
@@ -216,12 +218,12 @@ impl<E: Into<BetError>> From<E> for RequestError {
     }
 }
 
-/// A whole frame that holds no reply: the peer is no server of this protocol.
+/// A whole frame is not a valid reply: the peer does not speak this protocol as a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplyError {
     /// No reply has this type.
     UnknownType(u16),
-    /// The payload is not what the type asks for.
+    /// The payload is not valid for the type.
     Malformed(BetError),
 }
 

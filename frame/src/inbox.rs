@@ -1,41 +1,45 @@
-//! The partial-read buffer: bytes come in as a stream gives them, whole frames go out.
+//! The input buffer of a stream: bytes come in, as many as the stream gives at a time; whole frames go out.
 //!
 //! ```text
 //!            start           end
 //! +----------+---------------+------------+
 //! | consumed | not yet read  | free       |   at most `bound` bytes
 //! +----------+---------------+------------+
-//!             frame frame fr^ame          the rest of a frame comes with a later fill
+//!             frame frame fra             the rest of the last frame comes with a later fill
 //! ```
 //!
-//! Nothing moves while frames are taken out; a fill moves what is left to the front when it needs the
-//! room. It begins small and doubles only when a fill used all of it, so that a slow peer costs little.
+//! Taking frames out moves no bytes; a fill moves the unread bytes to the front when it needs the space. The buffer
+//! begins small and doubles only when a fill used all of it, so that a slow peer costs little memory.
 
 use std::io;
 
-use crate::codec::{Frame, LENGTH_FIELD};
+use crate::codec::Frame;
 use crate::error::FramingError;
+use crate::layout::LENGTH_FIELD;
 
 /// A bounded buffer between a stream and the frames in it.
 #[derive(Debug)]
 pub struct Inbox {
-    /// All of it is initialised; its length is what is allocated.
+    /// All allocated bytes, so that a stream can read into them; those outside `start..end` have no meaning.
     buffer: Vec<u8>,
     /// `start <= end <= buffer.len()`.
     start: usize,
     end: usize,
-    /// The last fill alone used half of the buffer, up to its end: the peer is faster than it is large.
+    /// The last fill ended at the end of the buffer and brought at least half of its bytes: the buffer is too small for
+    /// this peer.
     flooded: bool,
+    /// The largest length field that is accepted.
     max_length: usize,
+    /// The most bytes that are allocated.
     bound: usize,
 }
 
 impl Inbox {
-    /// Bytes that an inbox allocates first, the bound permitting.
+    /// Bytes that an inbox allocates first, or as many as its bound allows.
     pub const INITIAL: usize = 4 * 1024;
 
-    /// An inbox for frames of at most `max_length` (as their length field counts) that buffers at most
-    /// `bound` bytes, or one largest frame where that is more. Allocates nothing yet.
+    /// An inbox for frames whose length field is at most `max_length`. It buffers at most `bound` bytes, or one
+    /// largest frame where that is more. Allocates nothing yet.
     pub fn new(max_length: usize, bound: usize) -> Self {
         Self {
             buffer: Vec::new(),
@@ -47,8 +51,8 @@ impl Inbox {
         }
     }
 
-    /// Lets `read` put bytes into the free space, once; returns what it returns. With no free space left,
-    /// `read` is not called, and the answer is `None`: take frames out first.
+    /// Calls `read` once with the free space, and returns the number of bytes that it put there. With no free space
+    /// left, `read` is not called, and the result is `None`: take frames out first.
     ///
     /// # Errors
     /// Those of `read`.
@@ -69,7 +73,7 @@ impl Inbox {
         Ok(Some(count))
     }
 
-    /// Whether the next fill would allocate, the bound permitting.
+    /// Whether the next fill would allocate, where the bound allows more.
     pub fn needs_memory(&self) -> bool {
         let unread = self.unread().len();
         self.end == self.buffer.len()
@@ -83,7 +87,7 @@ impl Inbox {
             (self.start, self.end) = (0, self.end - self.start);
             if grow {
                 let size = (self.buffer.len() * 2).clamp(Self::INITIAL.min(self.bound), self.bound);
-                // Left to itself, the Vec would double to beyond the bound.
+                // Without this, the Vec could allocate more than the bound.
                 self.buffer.reserve_exact(size - self.buffer.len());
                 self.buffer.resize(size, 0);
             }
@@ -93,10 +97,10 @@ impl Inbox {
         self.end < self.buffer.len()
     }
 
-    /// Takes out the next frame; `None` while it is not whole.
+    /// Takes out the next frame; `None` while it is not complete.
     ///
     /// # Errors
-    /// The next header announces a length outside the bounds. Nothing behind it can be read.
+    /// The length in the next header is outside the bounds. Nothing after it can be read.
     pub fn frame(&mut self) -> Result<Option<Frame<'_>>, FramingError> {
         match self.next_size()? {
             Some(size) => {
@@ -108,7 +112,8 @@ impl Inbox {
         }
     }
 
-    /// Puts back the frame of this size that was taken out last, before anything else was done: it comes again.
+    /// Puts back the frame that was taken out last, of this size in bytes; [`frame`](Self::frame) returns it again.
+    /// Nothing else may be done in between.
     pub fn put_back(&mut self, size: usize) {
         self.start = self
             .start
@@ -116,7 +121,7 @@ impl Inbox {
             .expect("the frame was taken out of this inbox");
     }
 
-    /// Whether [`frame`](Self::frame) has something to say: a whole frame or an error.
+    /// Whether [`frame`](Self::frame) would return a frame or an error.
     pub fn has_frame(&self) -> bool {
         !matches!(self.next_size(), Ok(None))
     }
@@ -133,12 +138,12 @@ impl Inbox {
         &self.buffer[self.start..self.end]
     }
 
-    /// What [`unread`](Self::unread) gives, to be decrypted in its place.
+    /// The same bytes as [`unread`](Self::unread), to be decrypted in place.
     pub(crate) fn unread_mut(&mut self) -> &mut [u8] {
         &mut self.buffer[self.start..self.end]
     }
 
-    /// Takes out so many bytes that are no frame.
+    /// Takes out `count` bytes, which are not frames.
     pub(crate) fn skip(&mut self, count: usize) {
         self.start += count;
         assert!(self.start <= self.end, "more is skipped than is unread");
@@ -149,12 +154,12 @@ impl Inbox {
         self.start == self.end
     }
 
-    /// Throws away what is unread.
+    /// Discards the unread bytes.
     pub fn clear(&mut self) {
         self.start = self.end;
     }
 
-    /// Gives the memory back where nothing is unread: an idle connection holds none.
+    /// Frees the memory where nothing is unread, so that an idle connection holds none.
     pub fn release(&mut self) {
         if self.is_empty() {
             self.buffer = Vec::new();

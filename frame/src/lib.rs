@@ -1,4 +1,4 @@
-//! What agencies and the central speak.
+//! The protocol that agencies and the central speak.
 //!
 //! ```text
 //! 0        4      6                22
@@ -8,8 +8,8 @@
 //! +--------+------+----------------+----------------------+
 //! ```
 //!
-//! `length` counts all that follows it, in bytes. The id of a request is the MD5 of its payload; a reply
-//! carries the id of the request it answers. Bytes travel one way through this crate, values the other:
+//! `length` counts all bytes after it. The id of a request is the MD5 of its payload; a reply carries the id of the
+//! request it answers. Bytes pass through this crate in one direction, values in the other:
 //!
 //! ```text
 //! stream -> Channel -> Inbox -> Frame -> Request   (at the client: Reply)
@@ -18,12 +18,12 @@
 //!
 //! Where a peer speaks TLS, a [`Tls`] session stands between the stream and the two buffers.
 //!
-//! A value that exists is valid: a [`Bet`] holds a real date and a number in range, whoever made it. What
-//! is incomplete is no error but `Ok(None)`: come again with more bytes. What is wrong says whose fault it
-//! is: [`FramingError`] (hang up), [`RequestError`] (refuse, go on).
+//! A value that exists is valid: every [`Bet`] holds a real date and a number in range. Input that is not complete is
+//! no error but `Ok(None)`: call again with more bytes. The type of an error says what to do: [`FramingError`] (close
+//! the connection), [`RequestError`] (refuse the request and go on).
 //!
-//! [`Channel`] is generic over its stream; nothing here opens a socket or a file, knows a clock or any
-//! rule of the lottery. Beside the wire, the two programs share the form of a log line: [`log`](mod@log).
+//! [`Channel`] is generic over its stream. Nothing here opens a socket or a file, reads a clock, or knows a rule of the
+//! lottery; only [`log`](mod@log), the form of the log lines of both programs, writes and reads the time.
 
 pub mod log;
 
@@ -31,26 +31,24 @@ mod bet;
 mod channel;
 mod codec;
 mod error;
+mod fields;
 mod inbox;
+mod layout;
 mod message;
 mod outbox;
 pub mod payload;
 mod plain;
 mod tls;
 
-pub use bet::{Agency, Bet, Birthdate, Document, Name, Number, Text};
+pub use bet::Bet;
 pub use channel::{Channel, Received};
-pub use codec::{Frame, HEADER, LENGTH_FIELD, MAX_LENGTH, MIN_LENGTH, kind};
+pub use codec::Frame;
 pub use error::{
     BatchError, BetError, Field, Flaw, FramingError, PayloadError, ReplyError, RequestError,
 };
+pub use fields::{Agency, Birthdate, Document, Name, Number, Text};
 pub use inbox::Inbox;
+pub use layout::{HEADER, LENGTH_FIELD, MAX_CLIENT_FRAME, MAX_LENGTH, MAX_REPLY, MIN_LENGTH, kind};
 pub use message::{Ack, Batch, Documents, MessageId, NO_SPACE, Reply, Request, UploadId, Winners};
 pub use outbox::Outbox;
 pub use tls::{Tls, TlsError, pem};
-
-/// The largest frame that our client sends, its four length bytes included.
-pub const MAX_CLIENT_FRAME: usize = 8_192;
-
-/// The largest reply that a client accepts, as `length` counts it: an agency may have many winners.
-pub const MAX_REPLY: usize = 16 * 1024 * 1024;

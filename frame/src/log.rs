@@ -4,9 +4,9 @@
 //! 2024-08-21 22:11:15 INFO     action: NAME | result: success | key: value
 //! ```
 //!
-//! Time in the local zone, the level left-aligned in 8 columns, the message. A [`Logger`] is a layer for
-//! `tracing`; it writes each line at once, or gathers the lines of a turn of a loop into one write.
-//! Knows no line's text.
+//! The time in the local time zone, the level left-aligned in 8 columns, the message. A [`Logger`] is a layer for
+//! `tracing`. It writes each line at once, or gathers the lines of a turn of an event loop into one write. The texts of
+//! the lines come from the programs.
 
 use std::fmt::{self, Write as _};
 use std::io::Write;
@@ -17,26 +17,26 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
-/// The `target` of an event that ends the program: its level reads CRITICAL.
+/// The `target` of an event that ends the program. Its level is written as CRITICAL.
 pub const CRITICAL: &str = "critical";
 
-/// Gathered lines are written before the turn's end when they are more than this many bytes.
+/// Gathered lines are written before the end of the turn when they have more than this many bytes.
 const GATHERED: usize = 1024 * 1024;
 
 /// The lowest level that is written, as the configurations name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Everything.
+    /// Details for finding a fault.
     Debug,
-    /// What happened.
+    /// Ordinary events.
     Info,
-    /// Nothing of ours is of this level: as WARNING.
+    /// Neither program writes lines of this level: the same as WARNING.
     Notice,
-    /// What is odd.
+    /// Unusual events.
     Warning,
-    /// What went wrong.
+    /// Errors.
     Error,
-    /// What ended the program.
+    /// Errors that end the program.
     Critical,
 }
 
@@ -74,17 +74,17 @@ impl Level {
     }
 }
 
-/// A text from outside as a value of a log line: line breaks, control characters and `|` are escaped, so
-/// that no value can pass for another line or another part.
+/// A text from outside as a value of a log line. Line breaks, control characters and `|` are escaped, so that a value
+/// cannot look like another line or another part of the line.
 #[derive(Clone, Copy, Debug)]
 pub struct Escaped<'a>(pub &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unsafe_here =
+        let is_escaped =
             |c: char| c == '|' || c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
         let mut rest = self.0;
-        while let Some(at) = rest.find(unsafe_here) {
+        while let Some(at) = rest.find(is_escaped) {
             let (plain, odd) = rest.split_at(at);
             f.write_str(plain)?;
             let mut chars = odd.chars();
@@ -99,7 +99,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Where lines go.
+/// Writes log lines. A clone writes to the same place.
 #[derive(Clone)]
 pub struct Logger {
     level: Level,
@@ -109,7 +109,7 @@ pub struct Logger {
 
 struct Lines {
     text: String,
-    /// The second that `time` is the text of.
+    /// The Unix time in seconds whose text is `time`.
     second: i64,
     time: String,
     sink: Box<dyn Write + Send>,
@@ -131,7 +131,7 @@ impl Logger {
         }
     }
 
-    /// A logger that writes to `sink` in [`flush`](Self::flush): one write for all lines since the last.
+    /// A logger that writes to `sink` in [`flush`](Self::flush): one write for all lines since the last one.
     pub fn gathering(level: Level, sink: impl Write + Send + 'static) -> Self {
         Self {
             gather: true,
@@ -139,7 +139,7 @@ impl Logger {
         }
     }
 
-    /// Makes this the logger of the whole program. Does nothing where there is one already.
+    /// Makes this the logger of the whole program. Does nothing where the program already has one.
     pub fn install(&self) {
         let subscriber = tracing_subscriber::registry().with(self.clone());
         let _ = tracing::subscriber::set_global_default(subscriber);
@@ -150,7 +150,7 @@ impl Logger {
         self.lines().flush();
     }
 
-    /// Forgets the gathered lines: what they tell did not come true.
+    /// Discards the gathered lines: what they report was not done after all.
     pub fn discard(&self) {
         self.lines().text.clear();
     }
@@ -176,7 +176,7 @@ impl Lines {
         self.text.push('\n');
     }
 
-    /// A log that cannot be written has nobody to tell: the lines are dropped.
+    /// Where writing fails, the lines are lost: there is no other place to report it.
     fn flush(&mut self) {
         if !self.text.is_empty() {
             let _ = self.sink.write_all(self.text.as_bytes());

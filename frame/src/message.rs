@@ -5,15 +5,16 @@ use std::fmt;
 
 use md5::{Digest, Md5};
 
-use crate::bet::{Agency, Bet};
+use crate::bet::Bet;
 use crate::error::{BatchError, BetError, Field, Flaw, PayloadError};
+use crate::fields::Agency;
 use crate::payload::{self, Objects};
 
-/// A refusal that begins with these words is for now: with room made on the server's disk, the same
-/// request would be taken.
+/// The reason of a refusal begins with these words where the server's disk is full: once there is space on it, the
+/// same request is accepted.
 pub const NO_SPACE: &str = "no space";
 
-/// What an agency asks.
+/// What an agency sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request<'a> {
     /// Type 1: store one bet. Answered by an [`Ack`].
@@ -22,34 +23,35 @@ pub enum Request<'a> {
     Batch(Batch<'a>),
     /// Type 4: no more bets will come. Answered by an [`Ack`].
     Finished {
-        /// Who has finished.
+        /// The agency that has finished.
         agency: Agency,
-        /// How many bets its upload has; only where the connection began with a resume. Where what it says
-        /// is no count, it says nothing.
+        /// How many bets its upload has; only where the connection began with a resume. A value that is not a number
+        /// counts as missing.
         bets: Option<u64>,
     },
-    /// Type 5: who won? Answered by [`Winners`], once the draw is done.
+    /// Type 5: the question who won. Answered by [`Winners`], once the draw is done.
     Winners {
-        /// Whose winners.
+        /// The agency that asks for its winners.
         agency: Agency,
     },
-    /// Type 7: how much of this upload is stored? Answered by [`Reply::Resumed`], or a failed [`Ack`].
+    /// Type 7: the question how many bets of this upload are stored. Answered by [`Reply::Resumed`], or a failed
+    /// [`Ack`].
     Resume {
-        /// Whose upload.
+        /// The agency that uploads.
         agency: Agency,
-        /// Which upload.
+        /// The name of the upload.
         upload: UploadId,
     },
 }
 
-/// What the central answers.
+/// What the central replies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply<'a> {
     /// Type 2: to a bet, a batch, finished, or a resume that is refused.
     Ack(Ack<'a>),
     /// Type 6: to a winners query.
     Winners(Winners<'a>),
-    /// Type 8: to a resume: how many bets of the upload are stored.
+    /// Type 8, to a resume: how many bets of the upload are stored.
     Resumed(u64),
 }
 
@@ -60,7 +62,7 @@ pub enum Ack<'a> {
     Success,
     /// Refused; nothing was stored.
     Failure {
-        /// Why; told on connections that began with a resume.
+        /// The reason; sent only on connections that began with a resume.
         reason: Option<Cow<'a, str>>,
     },
 }
@@ -70,28 +72,28 @@ pub enum Ack<'a> {
 pub enum Winners<'a> {
     /// The documents that won.
     Drawn(Documents<'a>),
-    /// Not drawn yet, and no room to hold the query: ask again.
+    /// There was no draw yet, and the server cannot hold more queries: ask again.
     InProgress,
     /// Refused.
     Refused,
 }
 
-/// Bets joined by `|`, unread: each is parsed as it is taken out.
+/// Bets joined by `|`. Each is parsed only when it is taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batch<'a>(&'a [u8]);
 
 impl<'a> Batch<'a> {
-    /// A batch of this payload, whatever it holds.
+    /// A batch of this payload, which is not checked here.
     pub fn new(payload: &'a [u8]) -> Self {
         Self(payload)
     }
 
-    /// The text as it travels.
+    /// The payload as it is sent.
     pub fn payload(&self) -> &'a [u8] {
         self.0
     }
 
-    /// The bets in their order; the first error is the last item.
+    /// The bets in their order. An error is the last item.
     pub fn bets(&self) -> impl Iterator<Item = Result<Bet<'a>, BatchError>> + use<'a> {
         let mut objects = Objects::new(self.0);
         let mut bet = 0;
@@ -107,13 +109,13 @@ impl<'a> Batch<'a> {
         })
     }
 
-    /// How many bets it seems to hold: for a report on a batch that cannot be read to its end.
+    /// How many bets the batch seems to hold: for a report on a batch that cannot be read to its end.
     pub fn apparent_len(&self) -> usize {
         memchr::memmem::find_iter(self.0, b"}|{").count() + 1
     }
 }
 
-/// The documents of winners, unread: each is parsed as it is taken out.
+/// The documents of winners. Each is parsed only when it is taken out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Documents<'a>(&'a [u8]);
 
@@ -123,7 +125,7 @@ impl<'a> Documents<'a> {
         Self(list)
     }
 
-    /// The text as it travels.
+    /// The list as it is sent.
     pub fn list(&self) -> &'a [u8] {
         self.0
     }
@@ -131,7 +133,7 @@ impl<'a> Documents<'a> {
     /// The documents in their order.
     ///
     /// # Errors
-    /// The text is no list of values, or a value is no UTF-8.
+    /// The text is not a list of values, or a value is not UTF-8.
     pub fn to_vec(&self) -> Result<Vec<Cow<'a, str>>, BetError> {
         let mut documents = Vec::new();
         payload::read_list(self.0, |value| {
@@ -153,7 +155,8 @@ pub(crate) fn utf8(value: Cow<'_, [u8]>) -> Result<Cow<'_, str>, Flaw> {
     }
 }
 
-/// The text between `{ganadores:` and `}`, which is a list and so outside the grammar of objects.
+/// The list between `{ganadores:` and `}`; the grammar of objects has no lists. `None` where the payload does not
+/// begin so.
 pub(crate) fn winners_list(payload: &[u8]) -> Result<Option<&[u8]>, PayloadError> {
     let Some(rest) = payload.strip_prefix(b"{ganadores:") else {
         return Ok(None);
@@ -165,7 +168,7 @@ pub(crate) fn winners_list(payload: &[u8]) -> Result<Option<&[u8]>, PayloadError
     rest.strip_suffix(b"}").map(Some).ok_or(error)
 }
 
-/// The MD5 of a request's payload, by which its reply is known.
+/// The MD5 of a request's payload. The reply carries the same id.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MessageId(pub [u8; 16]);
 
@@ -188,7 +191,7 @@ impl fmt::Debug for MessageId {
     }
 }
 
-/// The MD5 of an agency's file, which names its upload.
+/// The name of an upload: 16 bytes that the client derives from the content of its file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UploadId(pub [u8; 16]);
 
@@ -226,6 +229,7 @@ impl fmt::Debug for UploadId {
     }
 }
 
+/// Writes 32 lower-case hexadecimal digits.
 fn hex(bytes: &[u8; 16], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
 }

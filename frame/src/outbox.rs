@@ -1,27 +1,27 @@
-//! The partial-write buffer: frames come in, bytes go out as the stream takes them.
+//! The output buffer of a stream: frames come in; bytes go out, as many as the stream takes at a time.
 //!
 //! ```text
 //!      sent
 //! +----+--------------------+
-//! | .. | not yet taken      |   appended at the end, taken from the front
+//! | .. | waiting            |   appended at the end, taken from the front
 //! +----+--------------------+
 //! ```
 //!
-//! The bound is soft by one message: whoever fills an outbox asks [`Outbox::has_room`] first and then
-//! appends one reply, however large that is (the largest is [`MAX_REPLY`](crate::MAX_REPLY)).
+//! An outbox may exceed its bound by one message: the caller asks [`Outbox::has_room`] and then appends one reply of
+//! any size (at most [`MAX_REPLY`](crate::MAX_REPLY)). So a reply is never cut.
 
 use std::io;
 
 use crate::message::{MessageId, Reply, Request};
 
-/// Below this many taken bytes, moving the rest to the front is not worth it.
+/// The waiting bytes are moved to the front only where at least this many bytes before them were sent.
 const SLACK: usize = 64 * 1024;
 
-/// A buffer between frames and the stream that takes them.
+/// A buffer between messages and the stream that takes their bytes.
 #[derive(Debug)]
 pub struct Outbox {
     bytes: Vec<u8>,
-    /// `sent <= bytes.len()`; equal only when both are 0.
+    /// The number of bytes at the front that were sent. It is below `bytes.len()`, or both are 0.
     sent: usize,
     bound: usize,
 }
@@ -46,13 +46,13 @@ impl Outbox {
         request.encode(&mut self.bytes)
     }
 
-    /// Appends bytes that are no frame: a line of text.
+    /// Appends bytes that are not a frame: a line of text.
     pub fn text(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Lets `write` append bytes, into `room` bytes of space; it returns how many it used. After an error nothing
-    /// is appended.
+    /// Calls `write` with `room` bytes of space behind the waiting bytes, and appends as many of them as it returns.
+    /// After an error nothing is appended.
     ///
     /// # Errors
     /// Those of `write`.
@@ -69,8 +69,8 @@ impl Outbox {
         written.map(drop)
     }
 
-    /// Lets `write` take from the waiting bytes, once; returns what it returns. With nothing waiting,
-    /// `write` is not called, and the answer is `None`.
+    /// Calls `write` once with the waiting bytes, removes as many of them as it returns, and returns that number. With
+    /// nothing waiting, `write` is not called, and the result is `None`.
     ///
     /// # Errors
     /// Those of `write`.
@@ -99,8 +99,8 @@ impl Outbox {
         Ok(Some(count))
     }
 
-    /// The most memory that is kept for later once all bytes are taken: what small messages grow an outbox to
-    /// stays, what a large one took beyond goes.
+    /// The most bytes that stay allocated once all bytes are sent. The memory for many small messages stays; that for a
+    /// large message is freed.
     fn kept(&self) -> usize {
         SLACK.max(2 * self.bound)
     }
@@ -110,7 +110,7 @@ impl Outbox {
         self.waiting() < self.bound
     }
 
-    /// Bytes that wait.
+    /// The number of bytes that wait.
     pub fn waiting(&self) -> usize {
         self.bytes.len() - self.sent
     }
@@ -120,13 +120,13 @@ impl Outbox {
         self.bytes.is_empty()
     }
 
-    /// Throws away what waits.
+    /// Discards the waiting bytes.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.sent = 0;
     }
 
-    /// Gives the memory back where nothing waits: an idle connection holds none.
+    /// Frees the memory where nothing waits, so that an idle connection holds none.
     pub fn release(&mut self) {
         if self.is_empty() {
             self.bytes = Vec::new();

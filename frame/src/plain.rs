@@ -1,27 +1,27 @@
-//! Plain text, looked for eight bytes at a time.
+//! Plain text, found eight bytes at a time.
 //!
-//! A text is *plain* where no byte of it needs a second look, in a payload or in a row of CSV. Not plain are
-//! control characters, `"`, `,`, all of ASCII from `{` on, and 0xC2, with which the control characters above
-//! ASCII begin and hardly any letter does. Most values are plain from end to end; the others may be as
-//! valid, but take longer. Knows neither fields nor objects.
+//! A text is *plain* where no byte of it has a special meaning in a payload or in a row of CSV. These bytes are not
+//! plain: control characters, `"`, `,`, all of ASCII from `{` on, and 0xC2. The control characters beyond ASCII begin
+//! with 0xC2, and very few letters do. Nearly all values are plain; another value may be valid too, but checking it
+//! takes longer. Knows neither fields nor objects.
 
 /// A plain text, which may be empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Plain<'a> {
     /// The text.
     pub(crate) bytes: &'a [u8],
-    /// Whether all of it is ASCII and letters of two bytes; if not, it may be UTF-8 as well.
+    /// Whether it is UTF-8 of characters of one and two bytes only. If not, it may still be UTF-8.
     short: bool,
 }
 
-/// Bytes that are looked at together.
+/// The bytes that are checked at once.
 type Word = u64;
 
 const WORD: usize = size_of::<Word>();
 
 impl<'a> Plain<'a> {
-    /// The longest plain text that `bytes` begins with, and what follows it. Inlined with those that call it for
-    /// each field: handing on so many values costs more than to find them.
+    /// The longest plain text that `bytes` begin with, and the bytes after it. Inlined, since passing the results on
+    /// would cost more time than finding them.
     #[inline(always)]
     pub(crate) fn split(bytes: &'a [u8]) -> (Self, &'a [u8]) {
         let (words, last) = bytes.as_chunks();
@@ -38,19 +38,19 @@ impl<'a> Plain<'a> {
         Self::cut(bytes, words.len() * WORD + length, letters)
     }
 
-    /// All of `bytes`, where they are plain to their end.
+    /// All of `bytes`; `None` where they are not all plain.
     pub(crate) fn whole(bytes: &'a [u8]) -> Option<Self> {
         let (text, rest) = Self::split(bytes);
         rest.is_empty().then_some(text)
     }
 
-    /// Whether it is UTF-8; it has no control characters then.
+    /// Whether it is UTF-8. Then it has no control characters.
     #[inline]
     pub(crate) fn is_utf8(&self) -> bool {
         self.short || std::str::from_utf8(self.bytes).is_ok()
     }
 
-    /// Whether it begins or ends with a blank, which a payload cannot keep without quotes.
+    /// Whether it begins or ends with a blank. Such a value has to be written in quotes.
     #[inline]
     pub(crate) fn has_blank_end(&self) -> bool {
         matches!(self.bytes, [b' ', ..] | [.., b' '])
@@ -64,10 +64,11 @@ impl<'a> Plain<'a> {
     }
 }
 
-/// As [`look`], at less than a word. Seldom needed in a payload, where something follows nearly every value.
+/// The same as [`look`] for the bytes after the last whole word. Seldom called for a payload, where other bytes follow
+/// nearly every value.
 #[cold]
 fn look_at_last(rest: &[u8]) -> (usize, Word) {
-    // Zeros fill the word up, and they are not plain.
+    // The rest of the word is zeros, which are not plain.
     let word = rest
         .iter()
         .rev()
@@ -75,21 +76,22 @@ fn look_at_last(rest: &[u8]) -> (usize, Word) {
     look(word)
 }
 
-/// How many bytes of a word come before the first that is not plain, and a word of these.
+/// The number of bytes of a word before the first that is not plain, and the word with only these bytes.
 #[inline]
 fn look(word: Word) -> (usize, Word) {
     let found = not_plain(word);
-    // All bits below the lowest that is set; with none, all bits.
+    // All bits below the lowest bit that is set; where none is set, all bits.
     let before = found.wrapping_sub(1) & !found;
     (found.trailing_zeros() as usize / 8, word & before)
 }
 
-/// Letters of one and of two bytes, word by word, without a branch: whether a name has an accent is anybody's guess.
+/// Checks, word by word, that a text is UTF-8 of characters of one and two bytes. It has no branches: the processor
+/// could not predict which names have accents.
 #[derive(Default)]
 struct Letters {
-    /// Bits of bytes that are out of place.
+    /// Not zero where a byte was not allowed at its place.
     odd: Word,
-    /// The lowest byte's highest bit: whether the last word ended amid a letter.
+    /// The highest bit of the lowest byte is set where the last word ended between the two bytes of a character.
     second: Word,
 }
 
@@ -99,7 +101,7 @@ impl Letters {
         let high = word & HIGH;
         let first = high & word << 1;
         let second = first << 8 | self.second;
-        // 0xC2 to 0xDF begin letters of two bytes.
+        // The first byte of a character of two bytes is 0xC2 to 0xDF.
         let long = first & word << 2;
         let never = first & !((word & each(0x3e)) + each(0x7f));
         self.odd |= high ^ first ^ second | long | never;
@@ -123,7 +125,7 @@ const fn each(byte: u8) -> Word {
 /// Sets the highest bit of each byte that is not plain.
 #[inline]
 fn not_plain(word: Word) -> Word {
-    // Without their highest bits, no sum of two bytes reaches the next one.
+    // Without the highest bits, adding two bytes does not change the byte above.
     let low = word & !HIGH;
     let at_least = |byte: u8| low + each(0x80 - byte);
     let differs = |byte: u8| (low ^ each(byte)) + each(0x7f);
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pair_of_bytes_is_a_letter_or_not_as_utf8_has_it() {
+    fn every_pair_of_bytes_is_judged_as_utf8_judges_it() {
         for pair in 0..=u16::MAX {
             let mut bytes = *b"aaaaaaaaaaaaaaaa";
             for at in [0, 6, 7, 8, 14] {

@@ -2,19 +2,19 @@
 //! brings the bytes and takes them away.
 //!
 //! ```text
-//! stream -> records -> decrypt -> plain -> Inbox     what came: first sealed, then open
-//! stream <- sealed  <- encrypt <---------- Outbox    what goes: the other way round
+//! stream -> records -> decrypt -> plain -> Inbox     input
+//! stream <- sealed  <- encrypt <---------- Outbox    output
 //!                        ^
-//!                        '- handshake, alerts, goodbye: the session's own
+//!                        '- messages of the session itself: handshake, alerts, close_notify
 //! ```
 //!
-//! The session reads what [`records`](Tls::records) holds as soon as it is there, and nothing more is read
-//! from the stream while [`plain`](Tls::plain) waits for room in the inbox. So all three buffers are bounded:
-//! `records` by [`RECORDS`], `plain` by what fits into it, `sealed` by [`SEALED`] and a few handshake messages.
+//! Bytes in [`records`](Tls::records) are decrypted as soon as a record is complete. The stream is not read while
+//! [`plain`](Tls::plain) holds bytes that the inbox has no space for. So all three buffers are bounded: `records` by
+//! [`RECORDS`], `plain` by the content of that many bytes, `sealed` by [`SEALED`] and a few handshake messages.
 //!
-//! An end of the stream counts only after the peer's goodbye (`close_notify`, RFC 8446, section 6.1): without
-//! it, somebody may have cut off the rest. There is no resumption and no early data: every connection shows
-//! its certificates. Whom to trust is the business of whoever makes the rustls configuration.
+//! The end of the stream is valid only after the peer's `close_notify` (RFC 8446, section 6.1). Without it, an attacker
+//! may have cut off the last bytes. There is no session resumption and no early data: certificates are checked on every
+//! connection. The rustls configuration, which the caller makes, decides which certificates are trusted.
 
 mod error;
 pub mod pem;
@@ -29,44 +29,45 @@ use rustls::{ClientConfig, Error, ServerConfig};
 
 pub use self::error::TlsError;
 use self::session::{SEALED, Session, Step};
-use crate::{Inbox, Outbox};
+use crate::inbox::Inbox;
+use crate::outbox::Outbox;
 
-/// Bytes as they came that are not decrypted: a record has 16,645 at most, and a handshake message may take
-/// several records.
+/// The most bytes that are kept before they are decrypted. A record has at most 16,645 bytes, and a handshake message
+/// may take several records.
 const RECORDS: usize = 32 * 1024;
 
 /// One side of a TLS 1.3 session.
 pub struct Tls {
     session: Session,
-    /// What came and is not decrypted; between two calls, no whole record.
+    /// Bytes that came in and are not decrypted. Between two calls they are less than a record.
     records: Inbox,
-    /// What was decrypted and found no room yet.
+    /// Decrypted bytes that are not in the inbox yet.
     plain: Outbox,
-    /// What the stream is to take next.
+    /// Encrypted bytes that the stream has not taken yet.
     sealed: Outbox,
-    /// The peer has said goodbye.
-    peer_done: bool,
-    /// We have nothing to say any more, and nobody listens to what the peer says.
+    /// The peer has sent `close_notify`.
+    peer_closed: bool,
+    /// Nothing more is put into the outbox, and nothing more is decrypted.
     finishing: bool,
-    /// The goodbye is among what was encrypted.
-    said_goodbye: bool,
-    /// What failed stays failed.
+    /// Our `close_notify` was encrypted.
+    closed: bool,
+    /// The error that ended the session; every later call returns it again.
     failed: Option<TlsError>,
 }
 
 impl Tls {
-    /// The side that begins; `name` is the one that the server's certificate has to be for.
+    /// The client's side of a session; the server's certificate has to be for `name`.
     ///
     /// # Errors
-    /// The configuration and the name do not go together.
+    /// The configuration does not work with this name.
     pub fn client(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, TlsError> {
         Self::new(Session::client(config, name))
     }
 
-    /// The side that waits for the other.
+    /// The server's side of a session.
     ///
     /// # Errors
-    /// The configuration serves nobody.
+    /// The configuration cannot work with any client.
     pub fn server(config: Arc<ServerConfig>) -> Result<Self, TlsError> {
         Self::new(Session::server(config))
     }
@@ -77,9 +78,9 @@ impl Tls {
             records: Inbox::new(0, RECORDS),
             plain: Outbox::new(RECORDS),
             sealed: Outbox::new(SEALED),
-            peer_done: false,
+            peer_closed: false,
             finishing: false,
-            said_goodbye: false,
+            closed: false,
             failed: None,
         };
         tls.advance();
@@ -91,16 +92,17 @@ impl Tls {
         !self.session.common().is_handshaking() && self.failed.is_none()
     }
 
-    /// Takes in bytes that were read from the stream before it was known that they are TLS.
+    /// Takes the bytes that were read from the stream before it was known that it carries TLS.
     pub(crate) fn begin_with(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && self.failed.is_none() {
-            // Reading from a slice does not fail.
+            // Reading from a slice never fails.
             let _ = self.fill(|space| io::Read::read(&mut bytes, space));
         }
     }
 
-    /// Lets `read` put bytes into the buffer of records, once, and decrypts what is whole; returns what it
-    /// returns. A peer that says nothing whole within the bound has broken the session.
+    /// Calls `read` once with the free space for records, decrypts the complete ones, and returns the number of bytes
+    /// that `read` returned. It is 0 at the end of the stream and where a message is larger than the buffer; then
+    /// [`end`](Self::end) returns the error or the end.
     ///
     /// # Errors
     /// Those of `read`.
@@ -125,7 +127,7 @@ impl Tls {
         Ok(count)
     }
 
-    /// Moves what was decrypted into `inbox`; says how many bytes, `None` where there is no room for any.
+    /// Moves decrypted bytes into `inbox`; returns how many, `None` where it has no space.
     pub(crate) fn deliver(&mut self, inbox: &mut Inbox) -> Option<usize> {
         let mut moved = 0;
         while !self.plain.is_empty() {
@@ -140,84 +142,84 @@ impl Tls {
             });
             match filled {
                 Ok(Some(count)) => moved += count,
-                // Only the room can be missing: copying does not fail.
+                // The inbox is full; copying never fails.
                 Ok(None) | Err(_) => break,
             }
         }
         (moved > 0 || self.plain.is_empty()).then_some(moved)
     }
 
-    /// With all delivered: whether the peer has said goodbye.
+    /// Whether the peer has sent `close_notify`. To be asked once all decrypted bytes are delivered.
     ///
     /// # Errors
     /// The session failed, now or before.
     pub(crate) fn end(&self) -> Result<bool, TlsError> {
         match &self.failed {
             Some(e) => Err(e.clone()),
-            None => Ok(self.peer_done),
+            None => Ok(self.peer_closed),
         }
     }
 
-    /// Encrypts what waits in `outbox`, as far as the bound goes, and behind the last of it the goodbye where it
-    /// is time for that. Does nothing while the stream has not taken what was encrypted before, nor once the session
-    /// has failed.
+    /// Encrypts bytes that wait in `outbox`, at most [`SEALED`] at once, and `close_notify` after the last of them
+    /// where the session is finishing. Does nothing while the stream has not taken the bytes that were encrypted
+    /// before, or after the session has failed.
     ///
     /// # Errors
-    /// The session fails here.
+    /// The session failed, now or before.
     pub(crate) fn seal(&mut self, outbox: &mut Outbox) -> Result<(), TlsError> {
         if !self.sealed.is_empty() || !self.may_seal(outbox) {
             return Ok(());
         }
-        // What the session has to say by itself comes first.
+        // Messages of the session itself are sent first.
         self.advance();
         let (records, sealed) = (&mut self.records, &mut self.sealed);
-        let goodbye = self.finishing;
-        match self.session.encrypt(records, outbox, sealed, goodbye) {
-            Ok(said_goodbye) => self.said_goodbye |= said_goodbye,
+        let close = self.finishing;
+        match self.session.encrypt(records, outbox, sealed, close) {
+            Ok(closed) => self.closed |= closed,
             Err(e) => self.fail(&e),
         }
         self.end().map(drop)
     }
 
-    /// Whether [`seal`](Self::seal) would encrypt something, once the stream has taken what was before.
+    /// Whether [`seal`](Self::seal) has something to encrypt.
     fn may_seal(&self, outbox: &Outbox) -> bool {
-        self.is_established() && (!outbox.is_empty() || self.finishing && !self.said_goodbye)
+        self.is_established() && (!outbox.is_empty() || self.finishing && !self.closed)
     }
 
-    /// Whether the stream, if it takes bytes, has some to take.
+    /// Whether there are bytes for the stream.
     pub(crate) fn wants_to_send(&self, outbox: &Outbox) -> bool {
         !self.sealed.is_empty() || self.may_seal(outbox)
     }
 
-    /// Whether there is nothing more to send. A session that has failed sends nothing but its last words.
+    /// Whether there is nothing more to send. A session that has failed sends only its alert.
     pub(crate) fn all_sent(&self, outbox: &Outbox) -> bool {
-        let owes = self.failed.is_none() && !outbox.is_empty();
-        !owes && !self.wants_to_send(outbox)
+        let unsent = self.failed.is_none() && !outbox.is_empty();
+        !unsent && !self.wants_to_send(outbox)
     }
 
-    /// What was encrypted, for the stream to take.
+    /// The encrypted bytes, for the stream to take.
     pub(crate) fn sealed(&mut self) -> &mut Outbox {
         &mut self.sealed
     }
 
-    /// Nothing more will be put into the outbox, and nothing more is read: the goodbye goes out behind the last
-    /// of it.
+    /// Declares that nothing more is put into the outbox and nothing more is decrypted. `close_notify` is sent after
+    /// the last waiting byte.
     pub(crate) fn finish(&mut self) {
         self.finishing = true;
         self.plain.clear();
     }
 
-    /// Whether it was told to [`finish`](Self::finish).
+    /// Whether [`finish`](Self::finish) was called.
     pub(crate) fn is_finishing(&self) -> bool {
         self.finishing
     }
 
-    /// Bytes that came and are not in an inbox.
+    /// The number of bytes that came in and are not in an inbox yet.
     pub(crate) fn unread(&self) -> usize {
         self.records.unread().len() + self.plain.waiting()
     }
 
-    /// Bytes that were taken from an outbox, and those of the session itself, that the stream has not taken.
+    /// The number of encrypted bytes that the stream has not taken.
     pub(crate) fn unsent(&self) -> usize {
         self.sealed.waiting()
     }
@@ -227,7 +229,7 @@ impl Tls {
         self.records.needs_memory()
     }
 
-    /// Gives back memory that holds nothing.
+    /// Frees the buffers that hold nothing.
     pub(crate) fn release(&mut self) {
         self.records.release();
         self.plain.release();
@@ -239,23 +241,23 @@ impl Tls {
         self.records.allocated() + self.plain.allocated() + self.sealed.allocated()
     }
 
-    /// Goes through what came until only more bytes, or something to send, would lead on.
+    /// Works on the received records until the session needs more bytes or something to encrypt.
     fn advance(&mut self) {
         while self.failed.is_none() {
             let (records, plain) = (&mut self.records, &mut self.plain);
             match self.session.step(records, plain, &mut self.sealed) {
                 Ok(Step::Again) => {}
-                Ok(Step::PeerDone) => self.peer_done = true,
+                Ok(Step::PeerClosed) => self.peer_closed = true,
                 Ok(Step::Waits) => return,
                 Err(e) => self.fail(&e),
             }
         }
     }
 
-    /// Notes what failed, and takes the alert that tells the peer; beyond that, the session is not asked again.
+    /// Keeps the error, and takes the alert that tells it to the peer. The session is not used after that.
     fn fail(&mut self, error: &Error) {
         let (records, plain) = (&mut self.records, &mut self.plain);
-        self.session.last_words(records, plain, &mut self.sealed);
+        self.session.take_alert(records, plain, &mut self.sealed);
         self.failed.get_or_insert(TlsError::from_rustls(error));
     }
 }

@@ -1,4 +1,4 @@
-//! Arbitrary values survive the wire, and arbitrary bytes never make a reader panic.
+//! Arbitrary values are read back as they were written, and arbitrary bytes never make a reader panic.
 
 use frame::{
     Ack, Agency, Batch, Bet, Birthdate, Document, Documents, Frame, Inbox, MessageId, Name, Number,
@@ -7,7 +7,7 @@ use frame::{
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// Text without control characters, of at most four bytes a character, rich in what must be quoted.
+/// Text without control characters; many of its characters need quotes.
 fn text(characters: usize) -> impl Strategy<Value = String> {
     proptest::string::string_regex(&format!("([,|{{}}\": a-z]|\\PC){{1,{characters}}}"))
         .unwrap()
@@ -39,12 +39,12 @@ fn bet() -> impl Strategy<Value = Bet<'static>> {
     )
 }
 
-/// Counts are read up to 19 digits, which is more than bets there will be.
+/// Numbers of bets are read up to 19 digits, far more than any upload has.
 fn count() -> impl Strategy<Value = u64> {
     0..10_000_000_000_000_000_000u64
 }
 
-/// Any request but a batch, whose bets need a payload to live in.
+/// Any request except a batch, which borrows from a payload.
 fn request() -> impl Strategy<Value = Request<'static>> {
     prop_oneof![
         bet().prop_map(Request::Bet),
@@ -58,7 +58,7 @@ fn request() -> impl Strategy<Value = Request<'static>> {
     ]
 }
 
-/// Any reply but drawn winners, whose documents need a list to live in.
+/// Any reply except drawn winners, which borrow from a list.
 fn reply() -> impl Strategy<Value = Reply<'static>> {
     prop_oneof![
         Just(Reply::Ack(Ack::Success)),
@@ -90,7 +90,7 @@ fn frame(bytes: &[u8]) -> Frame<'_> {
     Frame::split(bytes).unwrap()
 }
 
-/// Asks every reader about a frame.
+/// Reads a frame with every reader.
 fn read_all(frame: Frame<'_>) {
     if let Ok(Request::Batch(batch)) = Request::decode(frame) {
         let _ = (batch.bets().count(), batch.apparent_len());
@@ -100,7 +100,7 @@ fn read_all(frame: Frame<'_>) {
     }
 }
 
-/// Bytes of which many look like a payload's.
+/// Bytes, many of which have a meaning in a payload.
 fn payload_like() -> impl Strategy<Value = Vec<u8>> {
     let words: &[&[u8]] = &[
         b"{",
@@ -179,7 +179,7 @@ proptest! {
 
     #[test]
     fn no_payload_makes_a_reader_panic(payload in payload_like(), kind in 0..10u16) {
-        // With its right id, so that the payload is looked at.
+        // With the right id, so that the payload is read.
         read_all(Frame { kind, id: MessageId::of(&payload), payload: &payload });
     }
 

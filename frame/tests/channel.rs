@@ -1,5 +1,5 @@
-//! A channel over streams that do all that streams may do: take and give a few bytes, block, be
-//! interrupted, end, fail. A stream here is a script; after it, it blocks for good.
+//! A channel over streams that do everything a stream may do: take and give a few bytes, block, be interrupted, end,
+//! fail. Each stream follows a script; after the script it always blocks.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -9,10 +9,10 @@ use frame::{Channel, Inbox, MessageId, Outbox, Received};
 /// What a stream does when it is read from or written to.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// Gives or takes at most so many bytes; the rest of them next time.
+    /// Gives or takes at most this many bytes; the rest of them next time.
     Bytes(usize),
     Fails(ErrorKind),
-    /// The end of the stream for a read; for a write, what no stream should do.
+    /// A read finds the end of the stream; a write takes no byte, which is an error.
     Zero,
 }
 
@@ -22,16 +22,16 @@ const BLOCKS: Step = Fails(ErrorKind::WouldBlock);
 const INTERRUPTED: Step = Fails(ErrorKind::Interrupted);
 const RESET: Step = Fails(ErrorKind::ConnectionReset);
 
-/// A stream that keeps to two scripts. Like an edge-triggered poll, it tells once that it is ready again
-/// after it blocked: to ask before is a bug of the channel.
+/// A stream that follows two scripts, one for reads and one for writes. As with an edge-triggered poll, a channel must not
+/// read or write again after it blocked, until there is an event.
 #[derive(Debug, Default)]
 struct Scripted {
     reads: VecDeque<Step>,
     writes: VecDeque<Step>,
-    /// What the peer sends and was not read yet; what the peer was sent.
+    /// The bytes from the peer that were not read yet; the bytes that were sent to it.
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
-    /// It has blocked, and no event has told that it is ready.
+    /// It has blocked, and there was no event since.
     read_blocked: bool,
     write_blocked: bool,
 }
@@ -76,7 +76,7 @@ fn act(script: &mut VecDeque<Step>, blocked: &mut bool, allowed: usize) -> io::R
     }
 }
 
-/// A channel that an event has told to be readable and writable.
+/// A channel after an event: it is readable and writable.
 fn channel(reads: &[Step], writes: &[Step], incoming: &[u8]) -> Channel<Scripted> {
     let stream = Scripted {
         reads: reads.iter().copied().collect(),
@@ -144,14 +144,14 @@ fn bytes_arrive_whole_and_in_order_both_ways_whatever_the_stream_does() {
         let mut channel = channel(&reads, &writes, &incoming);
 
         let (mut received, mut lines) = (Vec::new(), lines.iter());
-        // Far more rounds than steps: a channel that stalls fails below instead of hanging.
+        // Far more rounds than steps: a channel that makes no progress fails below instead of running for ever.
         for _ in 0..4 * (reads.len() + writes.len()) {
             if channel.outbox.has_room()
                 && let Some(line) = lines.next()
             {
                 channel.outbox.text(line);
             }
-            // Who works within a budget does not always read, send or take out all there is.
+            // A caller with a budget does not always read, send or take out everything.
             for _ in 0..rng.u32(..4) {
                 channel.receive().unwrap();
             }
@@ -251,7 +251,7 @@ fn a_stream_is_not_asked_before_the_first_event() {
 
 #[test]
 fn a_stream_that_failed_stays_failed_both_ways() {
-    // The kernel reports a reset once. What comes after it looks like an orderly end.
+    // The kernel reports a reset once. After it, the stream looks as if it had ended without an error.
     let mut reader = channel(&[Bytes(3), RESET, Zero], &[Bytes(5)], b"abc");
     reader.outbox.text(b"reply");
     assert_eq!(reader.receive().unwrap(), Received::Bytes(3));

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 const DOCUMENT: &str = include_str!("../../docs/protocol.md");
 
-/// A frame as the document pictures it.
+/// A frame as the document shows it.
 #[derive(Default)]
 struct Example {
     length: Vec<u8>,
@@ -174,7 +174,7 @@ fn every_documented_value_is_taken_or_refused_as_the_document_says() {
     }
 }
 
-/// As people write it: 16,777,215.
+/// A number with commas: 16,777,215.
 fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let groups = digits.as_bytes().rchunks(3).rev();

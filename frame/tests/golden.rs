@@ -1,5 +1,5 @@
-//! The golden vectors: bytes that other programs already speak. Each frame is read into a value that was
-//! written down by hand here, and that value is written back into the same bytes.
+//! The golden vectors: bytes that other programs already send. Each frame is read as a value, which is written here by
+//! hand, and that value is written as the same bytes.
 
 use frame::{
     Ack, Agency, Batch, Bet, Birthdate, Document, Documents, Frame, MessageId, Name, Number, Reply,
@@ -7,7 +7,7 @@ use frame::{
 };
 use serde_json::Value;
 
-/// What a golden frame says.
+/// The meaning of a golden frame.
 enum Meaning {
     Request(Request<'static>),
     Batch(Vec<Bet<'static>>),
@@ -18,7 +18,7 @@ enum Meaning {
 const BET: &str = "{agency:1,nombre:Santiago Lionel,apellido:Lorca,dni:30904465,nacimiento:1999-03-17,numero:7574}";
 const RESUME: &str = "{agency:1,envio:0123456789abcdef0123456789abcdef}";
 
-/// What the golden frame of this name says.
+/// The meaning of the golden frame with this name.
 fn meaning(name: &str) -> Meaning {
     let agency = |number| Agency::new(number).unwrap();
     let winners = |winners| Meaning::Reply(Reply::Winners(winners), "{agency:2}");

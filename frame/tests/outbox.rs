@@ -1,8 +1,8 @@
-//! The outbox: what goes in comes out in order, and its bound and its memory are what it says.
+//! The outbox: its bytes come out in order, and its bound and its memory are as documented.
 
 use frame::{Ack, Agency, MessageId, Outbox, Reply, Request};
 
-/// Lets the outbox's bytes go, at most so many.
+/// Takes at most this many bytes out of the outbox.
 fn take(outbox: &mut Outbox, most: usize, taken: &mut Vec<u8>) {
     outbox
         .drain(|bytes| {
@@ -29,7 +29,7 @@ fn bytes_leave_in_order_however_much_waits_and_however_little_is_taken() {
             }
             assert_eq!(outbox.waiting(), put.len() - taken.len(), "seed {seed}");
         }
-        // Taken bytes are kept until moving the rest is worth it; a Vec doubles.
+        // Sent bytes stay in the buffer until the rest is moved to the front, and a Vec doubles.
         assert!(
             outbox.allocated() <= 4 * largest.max(64 * 1024),
             "seed {seed}"

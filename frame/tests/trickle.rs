@@ -1,4 +1,4 @@
-//! Every reader is tested whole, byte by byte, in seeded pieces, and with bytes left over; the inbox at
+//! Every reader is tested with whole input, byte by byte, in seeded pieces, and with bytes left over; the inbox also at
 //! the bounds of its lengths and of its memory.
 
 use frame::{
@@ -6,14 +6,14 @@ use frame::{
     MIN_LENGTH, MessageId, Reply, Request, UploadId, Winners,
 };
 
-/// What an inbox allocates at first.
+/// Bytes that an inbox allocates first.
 const SMALL: usize = 4 * 1024;
 
 const BET: &[u8] =
     b"{agency:1,nombre:Tiago,apellido:Salda\xc3\xb1a,dni:1,nacimiento:2000-02-29,numero:0}";
 
-/// A frame of each type and one of no type; payloads of 0 bytes, of more than an inbox has at first, and
-/// of all in between.
+/// A frame of each type and one of an unknown type; payloads of 0 bytes, of more than an inbox allocates first, and of
+/// sizes in between.
 fn frames() -> Vec<Vec<u8>> {
     let agency = Agency::new(7).unwrap();
     let upload = UploadId([0xa5; 16]);
@@ -67,7 +67,7 @@ fn inbox() -> Inbox {
     Inbox::new(65_536, 2 * 65_536)
 }
 
-/// Puts all of `piece` into the inbox, and what comes out meanwhile into `said`.
+/// Puts all of `piece` into the inbox, and the messages that come out meanwhile into `said`.
 fn give(inbox: &mut Inbox, mut piece: &[u8], said: &mut Vec<String>) {
     while !piece.is_empty() {
         let given = inbox.fill(|space| {
@@ -91,7 +91,7 @@ fn give(inbox: &mut Inbox, mut piece: &[u8], said: &mut Vec<String>) {
     }
 }
 
-/// What each frame says to the readers of requests and of replies, read alone and without an inbox.
+/// What each frame is as a request and as a reply, read alone and without an inbox.
 fn said_alone(frames: &[Vec<u8>]) -> Vec<String> {
     let say = |bytes: &Vec<u8>| {
         let frame = Frame::split(bytes).unwrap();
@@ -209,7 +209,7 @@ fn a_length_at_the_bounds_is_taken() {
     }
 }
 
-/// An endless peer: fills the inbox until it takes no more.
+/// A peer that never stops: fills the inbox until it takes no more.
 fn flood(inbox: &mut Inbox, mut check: impl FnMut(&Inbox)) {
     while inbox.fill(|space| Ok(space.len())).unwrap().is_some() {
         check(inbox);
@@ -254,7 +254,7 @@ fn a_full_inbox_has_room_again_once_a_frame_is_taken_out() {
 #[test]
 fn a_slow_peer_costs_little_until_a_frame_needs_more() {
     let frame = |size| raw(9, MessageId([1; 16]), &vec![b'x'; size - HEADER]);
-    // The largest that fit at first, and small ones whose pieces end in the middle of others.
+    // The largest frames that fit first, and small frames, of which fills bring only parts.
     for (size, piece) in [(SMALL, 1), (1000, 1), (1000, 700), (1000, 1460)] {
         let mut inbox = inbox();
         for piece in frame(size).repeat(20).chunks(piece) {

@@ -113,7 +113,7 @@ fn a_client_without_a_certificate_is_turned_away() {
     assert!(error.contains("CertificateRequired"), "{error}");
     drop(peer);
     let (log, _) = central.stop();
-    let line = "ERROR    action: tls_handshake | result: fail | ip: 127.0.0.1 | error: the peer's certificate is refused: it brought none";
+    let line = "ERROR    action: tls_handshake | result: fail | ip: 127.0.0.1 | error: the peer's certificate is refused: it sent none";
     assert_eq!(failures(&log), [line]);
 }
 
@@ -177,7 +177,7 @@ fn a_peer_that_said_goodbye_still_gets_its_replies_and_one_that_was_cut_off_is_l
     assert_eq!(asking.answer().unwrap().unwrap(), "{ganadores:1}");
     assert_eq!(asking.answer().unwrap(), None, "a goodbye for a goodbye");
     let (log, stored) = central.stop();
-    let line = "INFO     action: close_connection | result: fail | ip: 127.0.0.1 | error: the connection was cut without the goodbye of TLS";
+    let line = "INFO     action: close_connection | result: fail | ip: 127.0.0.1 | error: the connection ended without the close_notify of TLS";
     assert_eq!(failures(&log), [line]);
     assert_eq!(stored, [row(1, "1", true)]);
 }

@@ -173,8 +173,8 @@ fn a_certificate_that_is_not_trusted_is_one_clear_line_on_both_sides() {
             Client,
             "branch-3",
             Current,
-            "it does not name one agency, as agency-3 would",
-            "its name gives no access",
+            "it does not name exactly one agency, in the form agency-3",
+            "its name has no access",
         ),
         (
             Client,

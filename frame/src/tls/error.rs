@@ -1,28 +1,28 @@
-//! What can go wrong in a TLS session, in words for a log line.
+//! What can go wrong in a TLS session, as sentences for a log line.
 
 use std::fmt;
 use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
-/// Why a TLS session is over before its time. Each is one sentence.
+/// Why a TLS session failed. Displays as one sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TlsError {
-    /// The peer's certificate is not accepted here, or it brought none: trying again does not help.
+    /// The peer's certificate is not accepted here, or the peer sent none. Trying again does not help.
     Untrusted(String),
-    /// The peer said that it does not accept our certificate: trying again does not help.
+    /// The peer does not accept our certificate, as its alert says. Trying again does not help.
     Distrusted(String),
-    /// The stream ended without a goodbye: the peer is gone, or somebody cut the stream short.
+    /// The stream ended without `close_notify`: the peer is gone, or an attacker cut off the rest.
     Cut {
         /// It ended before the handshake was complete.
         handshake: bool,
     },
-    /// What came is no TLS 1.3, or was altered on its way.
+    /// The input is not TLS 1.3, or it was changed on its way.
     Broken(String),
 }
 
 impl TlsError {
-    /// The session's part in an error of a [`Channel`](crate::Channel), if it is one of the session's.
+    /// The error of the session in an error of a [`Channel`](crate::Channel); `None` where the stream failed.
     pub fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
@@ -30,23 +30,23 @@ impl TlsError {
     pub(super) fn from_rustls(error: &Error) -> Self {
         match error {
             Error::InvalidCertificate(e) => Self::Untrusted(flaw(e)),
-            Error::NoCertificatesPresented => Self::Untrusted("it brought none".to_owned()),
+            Error::NoCertificatesPresented => Self::Untrusted("it sent none".to_owned()),
             Error::AlertReceived(alert) => match objection(*alert) {
                 Some(words) => Self::Distrusted(words.to_owned()),
-                None => Self::Broken(format!("the peer gave up with the alert {alert:?}")),
+                None => Self::Broken(format!("the peer ended it with the alert {alert:?}")),
             },
             other => Self::Broken(other.to_string()),
         }
     }
 }
 
-/// What is wrong with a certificate of the peer's.
+/// What is wrong with the peer's certificate.
 fn flaw(error: &CertificateError) -> String {
     use CertificateError as E;
     match error {
         E::Expired | E::ExpiredContext { .. } => "it has expired".to_owned(),
         E::NotValidYet | E::NotValidYetContext { .. } => "it is not valid yet".to_owned(),
-        // An authority of the same name with another key shows as a bad signature.
+        // Where an authority of the same name has another key, rustls reports a bad signature.
         E::UnknownIssuer | E::BadSignature => {
             "it was not signed by the authority that is trusted here".to_owned()
         }
@@ -57,24 +57,24 @@ fn flaw(error: &CertificateError) -> String {
             expected,
             presented,
         } if !presented.is_empty() => {
-            // Each is presented as `DnsName("central")`.
+            // Each name has the form `DnsName("central")`.
             let name = |shown: &String| shown.split('"').nth(1).unwrap_or(shown).to_owned();
             let names: Vec<String> = presented.iter().map(name).collect();
             let (expected, names) = (expected.to_str(), names.join(", "));
             format!("it is for {names}, not for {expected}")
         }
         E::NotValidForName | E::NotValidForNameContext { .. } => {
-            "it is not for the name that was asked for".to_owned()
+            "it is not for the name of this server".to_owned()
         }
-        // The one rule of ours: a client has to be an agency.
+        // Our own rule: the certificate of a client has to name an agency.
         E::ApplicationVerificationFailure => {
-            "it does not name one agency, as agency-3 would".to_owned()
+            "it does not name exactly one agency, in the form agency-3".to_owned()
         }
         other => other.to_string(),
     }
 }
 
-/// What a peer's alert objects to in our certificate, where it speaks of that.
+/// What the peer's alert says about our certificate; `None` where the alert is about something else.
 fn objection(alert: AlertDescription) -> Option<&'static str> {
     use AlertDescription as A;
     Some(match alert {
@@ -83,9 +83,9 @@ fn objection(alert: AlertDescription) -> Option<&'static str> {
         A::CertificateRevoked => "it was revoked",
         A::CertificateRequired | A::NoCertificate => "there was none, and one is required",
         A::UnsupportedCertificate => "it was made for another use",
-        // With this one, rustls also answers a signature that is not its authority's.
-        A::DecryptError => "its signature does not hold",
-        A::AccessDenied => "its name gives no access",
+        // rustls also sends this one for a certificate that another authority signed.
+        A::DecryptError => "its signature is not valid",
+        A::AccessDenied => "its name has no access",
         A::BadCertificate | A::CertificateUnknown => "it is not accepted there",
         _ => return None,
     })
@@ -100,9 +100,9 @@ impl fmt::Display for TlsError {
                 f.write_str("the peer closed the connection during the TLS handshake")
             }
             Self::Cut { handshake: false } => {
-                f.write_str("the connection was cut without the goodbye of TLS")
+                f.write_str("the connection ended without the close_notify of TLS")
             }
-            Self::Broken(what) => write!(f, "no TLS 1.3 to go on with: {what}"),
+            Self::Broken(what) => write!(f, "the TLS 1.3 session failed: {what}"),
         }
     }
 }

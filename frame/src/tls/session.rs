@@ -1,8 +1,8 @@
-//! What rustls knows of a session, in its unbuffered form: it is shown the records that came, and says what to do.
+//! A TLS session of rustls, by its unbuffered API: each step gets the received records and says what to do next.
 //!
-//! rustls reads what it is shown in its place, and never holds bytes for longer than from one look to the next: what
-//! it decrypted goes to `plain`, what it wants to send to `sealed`. One of its two kinds of connection stands behind
-//! each side; nothing else tells them apart.
+//! rustls decrypts the records in place and keeps no bytes between two steps: decrypted bytes go to `plain`, bytes to
+//! be sent go to `sealed`. rustls has one type for the client's side and one for the server's; only this file knows
+//! both.
 
 use std::io;
 use std::sync::Arc;
@@ -13,13 +13,14 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 use rustls::{ClientConfig, CommonState, Error, ServerConfig};
 
-use crate::{Inbox, Outbox};
+use crate::inbox::Inbox;
+use crate::outbox::Outbox;
 
-/// Bytes of the outbox that are encrypted at once. Fewer would wake the peer for less than it could do in a turn.
+/// Bytes of the outbox that are encrypted at once. With fewer, the peer would be woken more often, each time for less
+/// work than it could do in one turn.
 pub(super) const SEALED: usize = 128 * 1024;
 
-/// The most that encryption adds to [`SEALED`] bytes: 22 to each of its records, and what the session may have to
-/// say itself.
+/// The most bytes that encryption adds to [`SEALED`] bytes: 22 for each record, and messages of the session itself.
 const OVERHEAD: usize = 512;
 
 /// One side of a session.
@@ -28,12 +29,12 @@ pub(super) enum Session {
     Server(UnbufferedServerConnection),
 }
 
-/// What a look at the records came to.
+/// The result of one step.
 pub(super) enum Step {
-    /// Something was done: look again.
+    /// Something was done: call again.
     Again,
-    /// The peer has said goodbye.
-    PeerDone,
+    /// The peer has sent `close_notify`.
+    PeerClosed,
     /// More bytes are needed, or something to send.
     Waits,
 }
@@ -50,7 +51,7 @@ impl Session {
         UnbufferedServerConnection::new(config).map(Self::Server)
     }
 
-    /// What both sides have.
+    /// The part that both sides have.
     pub(super) fn common(&self) -> &CommonState {
         match self {
             Self::Client(connection) => connection,
@@ -58,8 +59,7 @@ impl Session {
         }
     }
 
-    /// Looks once at the records. After an error, it is not to be asked again but for its
-    /// [`last_words`](Self::last_words).
+    /// Takes one step with the received records. After an error, only [`take_alert`](Self::take_alert) may be called.
     pub(super) fn step(
         &mut self,
         records: &mut Inbox,
@@ -75,8 +75,8 @@ impl Session {
         step
     }
 
-    /// After an error: takes the alert that tells the peer, and asks for nothing else.
-    pub(super) fn last_words(
+    /// After an error: encrypts the alert that tells it to the peer.
+    pub(super) fn take_alert(
         &mut self,
         records: &mut Inbox,
         plain: &mut Outbox,
@@ -87,34 +87,28 @@ impl Session {
         {}
     }
 
-    /// With the handshake complete, and nothing to [`step`](Self::step) over: encrypts from `outbox`, and behind the
-    /// last of it the `goodbye`; says whether that is among it.
+    /// Encrypts bytes of `outbox`, and after the last of them `close_notify` where `close` is set; returns whether that
+    /// was encrypted. To be called once the handshake is complete and [`step`](Self::step) has nothing more to do.
     pub(super) fn encrypt(
         &mut self,
         records: &mut Inbox,
         outbox: &mut Outbox,
         sealed: &mut Outbox,
-        goodbye: bool,
+        close: bool,
     ) -> Result<bool, Error> {
         let bytes = records.unread_mut();
         match self {
-            Self::Client(connection) => encrypt(
-                connection.process_tls_records(bytes),
-                outbox,
-                sealed,
-                goodbye,
-            ),
-            Self::Server(connection) => encrypt(
-                connection.process_tls_records(bytes),
-                outbox,
-                sealed,
-                goodbye,
-            ),
+            Self::Client(connection) => {
+                encrypt(connection.process_tls_records(bytes), outbox, sealed, close)
+            }
+            Self::Server(connection) => {
+                encrypt(connection.process_tls_records(bytes), outbox, sealed, close)
+            }
         }
     }
 }
 
-/// Takes what the session offers; says how many bytes of the records are done with.
+/// Does what the session asks for; returns how many bytes of the records are not needed any more, and the result.
 fn take<Data>(
     status: UnbufferedStatus<'_, '_, Data>,
     plain: &mut Outbox,
@@ -139,26 +133,28 @@ fn take<Data>(
             })?;
             Ok(Step::Again)
         }
-        // It is in our hands now, and the stream will take it.
+        // The bytes are in `sealed`, from where the stream takes them.
         ConnectionState::TransmitTlsData(data) => {
             data.done();
             Ok(Step::Again)
         }
-        ConnectionState::PeerClosed => Ok(Step::PeerDone),
+        ConnectionState::PeerClosed => Ok(Step::PeerClosed),
         ConnectionState::Closed
         | ConnectionState::BlockedHandshake
         | ConnectionState::WriteTraffic(_) => Ok(Step::Waits),
-        _ => Err(Error::General("early data, which nobody allows".to_owned())),
+        _ => Err(Error::General(
+            "early data came, which is not allowed".to_owned(),
+        )),
     });
     (discard, step)
 }
 
-/// Encrypts from `outbox` where the session may; says whether the goodbye is among it.
+/// Encrypts bytes of `outbox` where the session is able to; returns whether `close_notify` was encrypted.
 fn encrypt<Data>(
     status: UnbufferedStatus<'_, '_, Data>,
     outbox: &mut Outbox,
     sealed: &mut Outbox,
-    goodbye: bool,
+    close: bool,
 ) -> Result<bool, Error> {
     let ConnectionState::WriteTraffic(mut traffic) = status.state? else {
         return Err(Error::EncryptError);
@@ -176,7 +172,7 @@ fn encrypt<Data>(
         Ok(bytes.len())
     });
     sealing.map_err(|_| Error::EncryptError)?;
-    if !goodbye || !outbox.is_empty() {
+    if !close || !outbox.is_empty() {
         return Ok(false);
     }
     append(sealed, OVERHEAD, |space| {
@@ -185,7 +181,7 @@ fn encrypt<Data>(
     Ok(true)
 }
 
-/// Has `write` write to the end of `sealed`, in `room` bytes or in as many as it then says it needs.
+/// Appends to `sealed` what `write` writes: first with `room` bytes of space, then with as many as it says it needs.
 fn append(
     sealed: &mut Outbox,
     mut room: usize,

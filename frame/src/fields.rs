@@ -1,0 +1,233 @@
+//! The fields of a bet. Each is parsed once, where it comes in; from then on a value that exists is valid.
+//!
+//! In comes the text of a value, from a payload or from a column of a file; out goes the same text. Allocates
+//! nothing.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::num::NonZeroU32;
+
+use crate::error::{BetError, Field, Flaw};
+use crate::payload;
+use crate::plain::Plain;
+
+/// Puts the value of a field into its place; a field may stand only once.
+pub(crate) fn set<T>(
+    place: &mut Option<T>,
+    field: Field,
+    value: Result<T, Flaw>,
+) -> Result<(), BetError> {
+    if place.is_some() {
+        return Err(BetError::Field(field, Flaw::Repeated));
+    }
+    *place = Some(value.map_err(|flaw| BetError::Field(field, flaw))?);
+    Ok(())
+}
+
+/// The value of a field that must not be missing.
+pub(crate) fn present<T>(place: Option<T>, field: Field) -> Result<T, BetError> {
+    place.ok_or(BetError::Field(field, Flaw::Missing))
+}
+
+/// An agency's number, 1 to 4,294,967,295.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Agency(NonZeroU32);
+
+impl Agency {
+    /// The agency with this number; `None` for 0.
+    pub fn new(number: u32) -> Option<Self> {
+        NonZeroU32::new(number).map(Self)
+    }
+
+    /// Reads plain digits without a leading zero.
+    ///
+    /// # Errors
+    /// [`Flaw::NotAgency`] for anything else.
+    pub fn parse(digits: &[u8]) -> Result<Self, Flaw> {
+        let number = match digits {
+            [b'1'..=b'9', ..] => payload::parse_number(digits).and_then(|n| u32::try_from(n).ok()),
+            _ => None,
+        };
+        number.and_then(Self::new).ok_or(Flaw::NotAgency)
+    }
+
+    /// The number.
+    pub fn get(self) -> u32 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for Agency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// 1 to `MAX` bytes of UTF-8 without control characters.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Text<'a, const MAX: usize> {
+    /// Valid UTF-8.
+    bytes: Cow<'a, [u8]>,
+    /// See [`is_plain`](Self::is_plain).
+    plain: bool,
+}
+
+/// A first or last name: 1 to 255 bytes.
+pub type Name<'a> = Text<'a, 255>;
+
+/// A document's number, kept as written (leading zeros too): 1 to 32 bytes.
+pub type Document<'a> = Text<'a, 32>;
+
+impl<'a, const MAX: usize> Text<'a, MAX> {
+    /// Takes the text as it is, blanks included.
+    ///
+    /// # Errors
+    /// It is empty, is longer than `MAX` bytes, is not UTF-8, or holds a control character.
+    pub fn parse(value: impl Into<Cow<'a, [u8]>>) -> Result<Self, Flaw> {
+        let bytes = value.into();
+        if bytes.is_empty() {
+            return Err(Flaw::Empty);
+        }
+        if bytes.len() > MAX {
+            return Err(Flaw::TooLong(MAX));
+        }
+        let plain = match Plain::whole(&bytes) {
+            Some(text) if text.is_utf8() => !text.has_blank_end(),
+            _ => {
+                let text = std::str::from_utf8(&bytes).map_err(|_| Flaw::NotUtf8)?;
+                if text.chars().any(char::is_control) {
+                    return Err(Flaw::Control);
+                }
+                false
+            }
+        };
+        Ok(Self { bytes, plain })
+    }
+
+    /// The fast path: splits `bytes` behind the longest plain text that they begin with. `None` where that text is not
+    /// valid or has a blank at an end; [`parse`](Self::parse) may still accept it.
+    #[inline(always)]
+    pub fn split_plain(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (text, rest) = Plain::split(bytes);
+        let valid = Self::from_plain(text).filter(|_| !text.has_blank_end());
+        Some((valid?, rest))
+    }
+
+    /// Takes a plain text, which must have no blank at its ends; `None` where [`parse`](Self::parse) would refuse it.
+    #[inline(always)]
+    pub(crate) fn from_plain(text: Plain<'a>) -> Option<Self> {
+        let valid = (1..=MAX).contains(&text.bytes.len()) && text.is_utf8();
+        valid.then_some(Self {
+            bytes: Cow::Borrowed(text.bytes),
+            plain: true,
+        })
+    }
+
+    /// Appends the text as a value of a payload.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        if self.plain {
+            out.extend_from_slice(&self.bytes);
+        } else {
+            payload::write_value(out, &self.bytes);
+        }
+    }
+
+    /// The text's bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        // This never gives the default: a text that is not UTF-8 was refused.
+        std::str::from_utf8(&self.bytes).unwrap_or_default()
+    }
+
+    /// Whether the text is known to need no quotes in a payload and in a row of CSV. Where this is `false`, it may
+    /// still need none: its bytes have to be checked.
+    pub fn is_plain(&self) -> bool {
+        self.plain
+    }
+}
+
+impl<const MAX: usize> fmt::Debug for Text<'_, MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+/// A real calendar date of the years 1 to 9999, as its text `YYYY-MM-DD`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Birthdate([u8; 10]);
+
+impl Birthdate {
+    /// Reads the form `YYYY-MM-DD`, with all its digits.
+    ///
+    /// # Errors
+    /// [`Flaw::NotDate`] for another form and for a date that does not exist.
+    #[inline(always)]
+    pub fn parse(text: &[u8]) -> Result<Self, Flaw> {
+        let bytes: [u8; 10] = text.try_into().map_err(|_| Flaw::NotDate)?;
+        let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = bytes else {
+            return Err(Flaw::NotDate);
+        };
+        let digits = [y1, y2, y3, y4, m1, m2, d1, d2];
+        if !digits.iter().all(u8::is_ascii_digit) {
+            return Err(Flaw::NotDate);
+        }
+        let two = |tens, ones| 10 * (tens - b'0') + (ones - b'0');
+        let year = 100 * i16::from(two(y1, y2)) + i16::from(two(y3, y4));
+        // Both are at most 99, so they fit into an i8.
+        let (month, day) = (two(m1, m2) as i8, two(d1, d2) as i8);
+        if year == 0 || jiff::civil::Date::new(year, month, day).is_err() {
+            return Err(Flaw::NotDate);
+        }
+        Ok(Self(bytes))
+    }
+
+    /// The ten bytes of `YYYY-MM-DD`.
+    pub fn as_bytes(&self) -> &[u8; 10] {
+        &self.0
+    }
+}
+
+/// A number that can be bet on: 0 to 999,999,999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Number(u32);
+
+impl Number {
+    /// The largest number.
+    pub const MAX: u32 = 999_999_999;
+
+    /// The number; `None` above [`Number::MAX`].
+    pub const fn new(number: u32) -> Option<Self> {
+        if number <= Self::MAX {
+            Some(Self(number))
+        } else {
+            None
+        }
+    }
+
+    /// Reads 1 to 9 decimal digits; leading zeros do not count (`0464` is 464).
+    ///
+    /// # Errors
+    /// [`Flaw::NotNumber`] for anything else.
+    pub fn parse(digits: &[u8]) -> Result<Self, Flaw> {
+        if digits.len() > 9 {
+            return Err(Flaw::NotNumber);
+        }
+        let number = payload::parse_number(digits).and_then(|n| u32::try_from(n).ok());
+        number.and_then(Self::new).ok_or(Flaw::NotNumber)
+    }
+
+    /// The number.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
