@@ -3,6 +3,7 @@
 //! In come `config.yaml` and the variables that begin with `CLI_`; out comes a [`Config`] whose values are all allowed,
 //! with a warning for each unknown key. Reads no other file.
 
+mod address;
 mod error;
 mod keys;
 mod settings;
@@ -16,11 +17,12 @@ use frame::Agency;
 use frame::log::Level;
 
 use crate::duration::GoDuration;
+pub use address::{Address, Addresses};
 pub use error::ConfigError;
 use keys::{KEYS, TLS_FILE};
 use settings::Settings;
 pub use values::Protocol;
-use values::{address, duration, level, number, path, protocol};
+use values::{duration, level, number, path, protocol};
 
 /// The configuration file, where the user names none.
 pub const DEFAULT_FILE: &str = "config.yaml";
@@ -28,7 +30,7 @@ pub const DEFAULT_FILE: &str = "config.yaml";
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
 
-/// What the client does, and with which server.
+/// What the client does, and with which servers.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `id`: which agency this is.
@@ -45,11 +47,11 @@ pub struct Config {
     pub batch: Batch,
 }
 
-/// The central, and how long to wait for it.
+/// The centrals, and how long to wait for them.
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// `server.address`: `host:port`.
-    pub address: String,
+    /// `server.address`: the centrals. The client begins at the place that its number gives.
+    pub addresses: Addresses,
     /// `server.protocol`.
     pub protocol: Protocol,
     /// `server.timeout`: for each connect, and for each reply but one to a winners query that is held.
@@ -121,7 +123,7 @@ impl Config {
         Ok(Self {
             agency: settings.get("id", |v| Agency::parse(v.as_bytes()).ok())?,
             server: Server {
-                address: settings.get("server.address", address)?,
+                addresses: settings.get("server.address", Addresses::parse)?,
                 protocol: settings.get("server.protocol", protocol)?,
                 timeout: settings
                     .get("server.timeout", |v| duration(v, millisecond, DAY))?

@@ -18,7 +18,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 
-use crate::config::{Config, Server};
+use crate::config::{Address, Config, Server};
 use crate::error::{AttemptError, Error, Lost};
 use crate::report;
 use crate::tls::Connector;
@@ -41,6 +41,8 @@ pub enum Turn {
 pub struct EventLoop {
     agency: Agency,
     server: Server,
+    /// The place, in the list of addresses, of the server that is connected to.
+    place: usize,
     logger: Logger,
     poll: Poll,
     events: Events,
@@ -85,6 +87,8 @@ impl EventLoop {
         Ok(Self {
             agency: config.agency,
             server: config.server.clone(),
+            // So that the agencies spread over the servers.
+            place: config.agency.get() as usize,
             logger,
             poll,
             events: Events::with_capacity(8),
@@ -179,11 +183,16 @@ impl EventLoop {
         Ok(Turn::Moved)
     }
 
+    /// The server that is connected to, or will be.
+    fn address(&self) -> &Address {
+        self.server.addresses.at(self.place)
+    }
+
     /// What an error of a connection means. Where one side does not trust the other, another attempt would not help.
     fn broken(&self, error: io::Error) -> AttemptError {
         match TlsError::of(&error).cloned() {
             Some(error @ (TlsError::Untrusted(_) | TlsError::Distrusted(_))) => {
-                let address = self.server.address.clone();
+                let address = self.address().to_string();
                 Error::Untrusted { address, error }.into()
             }
             Some(error) => Lost::Tls(error).into(),

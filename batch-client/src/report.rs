@@ -11,17 +11,18 @@ use frame::{Agency, Bet, MessageId};
 use tracing::{error, info, warn};
 
 use crate::batch::Summary;
-use crate::config::Config;
+use crate::config::{Address, Config};
 use crate::count::Count;
 use crate::error::{Error, Lost, Step};
 use crate::rows::BadRow;
 
 /// The configuration was read.
 pub fn config(config: &Config) {
+    let addresses = config.server.addresses.to_string();
     info!(
         "action: config | result: success | client_id: {} | server_address: {} | loop_amount: {} | loop_period: {} | log_level: {}",
         config.agency,
-        Escaped(&config.server.address),
+        Escaped(&addresses),
         config.loop_amount,
         config.loop_period,
         config.log_level.name()
@@ -113,10 +114,13 @@ pub fn winners(count: usize) {
 }
 
 /// An attempt failed; there will be another one.
-pub fn trying_again(lost: &Lost, pause: Duration) {
+/// `address` is the one whose attempt failed.
+pub fn trying_again(address: &Address, lost: &Lost, pause: Duration) {
     let (lost, pause) = (lost.to_string(), pause.as_millis());
-    let lost = Escaped(&lost);
-    warn!("action: connect | result: in_progress | retry_in: {pause}ms | error: {lost}");
+    let (address, lost) = (Escaped(address.as_str()), Escaped(&lost));
+    warn!(
+        "action: connect | result: in_progress | retry_in: {pause}ms | server_address: {address} | error: {lost}"
+    );
 }
 
 /// A plain server did not answer a query, which is sent again.

@@ -13,13 +13,14 @@ use rustls::crypto::ring::default_provider;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, Error};
 
-use crate::config::{ConfigError, Server};
+use crate::config::{Address, ConfigError, Server};
 
-/// Begins TLS sessions with the server.
+/// Begins TLS sessions with the servers.
 pub struct Connector {
     config: Arc<ClientConfig>,
-    /// The name or address that the server's certificate has to be valid for: the host of `server.address`.
-    name: ServerName<'static>,
+    /// The name or IP address that the certificate of each server has to be valid for: the hosts of `server.address`, in
+    /// their order.
+    names: Vec<ServerName<'static>>,
 }
 
 impl Connector {
@@ -27,7 +28,7 @@ impl Connector {
     ///
     /// # Errors
     /// A file cannot be read, or does not hold what it should; the key does not belong to the certificate; no certificate
-    /// can be valid for the server's address.
+    /// can be valid for one of the addresses.
     pub fn open(server: &Server) -> Result<Option<Self>, ConfigError> {
         let Some(files) = &server.tls else {
             return Ok(None);
@@ -54,16 +55,19 @@ impl Connector {
         })?;
         // So that both certificates are checked on every connection.
         config.resumption = Resumption::disabled();
-        let (config, name) = (Arc::new(config), name(&server.address)?);
-        Ok(Some(Self { config, name }))
+        let names = server.addresses.iter().map(name);
+        let (config, names) = (Arc::new(config), names.collect::<Result<_, _>>()?);
+        Ok(Some(Self { config, names }))
     }
 
-    /// Begins a session.
+    /// Begins a session with the server whose address is at this place of `server.address`. After the last place the first
+    /// one follows.
     ///
     /// # Errors
     /// It cannot begin.
-    pub fn begin(&self) -> Result<Tls, TlsError> {
-        Tls::client(Arc::clone(&self.config), self.name.clone())
+    pub fn begin(&self, place: usize) -> Result<Tls, TlsError> {
+        let name = self.names[place % self.names.len()].clone();
+        Tls::client(Arc::clone(&self.config), name)
     }
 }
 
@@ -82,15 +86,11 @@ fn read<T>(
         })
 }
 
-/// The host of an address. An IPv6 address loses its brackets.
-fn name(address: &str) -> Result<ServerName<'static>, ConfigError> {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
-    ServerName::try_from(bare.unwrap_or(host).to_owned()).map_err(|_| ConfigError::Invalid {
+/// The name or the IP address that the certificate of the server at an address has to be valid for.
+fn name(address: &Address) -> Result<ServerName<'static>, ConfigError> {
+    ServerName::try_from(address.host().to_owned()).map_err(|_| ConfigError::Invalid {
         key: "server.address",
-        value: address.to_owned(),
+        value: address.to_string(),
         origin: "a configuration with server.tls".to_owned(),
         allowed: "a DNS name or an IP address, and a port",
     })
@@ -99,17 +99,23 @@ fn name(address: &str) -> Result<ServerName<'static>, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Addresses;
 
     #[test]
     fn the_name_of_a_server_is_the_host_of_its_address() {
-        for (address, host) in [
-            ("server:12345", "server"),
-            ("127.0.0.1:1", "127.0.0.1"),
-            ("[::1]:1", "::1"),
-        ] {
-            assert_eq!(name(address).unwrap().to_str(), host);
-        }
-        let error = name("a b:1").unwrap_err().to_string();
-        assert!(error.starts_with("server.address is \"a b:1\""), "{error}");
+        let addresses = Addresses::parse("server:12345,127.0.0.1:1,[::1]:1").unwrap();
+        let names = addresses.iter().map(|address| name(address).unwrap());
+        let names: Vec<String> = names.map(|name| name.to_str().into_owned()).collect();
+        assert_eq!(names, ["server", "127.0.0.1", "::1"]);
+    }
+
+    #[test]
+    fn a_host_for_which_no_certificate_can_be_valid_is_named() {
+        let addresses = Addresses::parse("-server:1").unwrap();
+        let error = name(addresses.at(0)).unwrap_err().to_string();
+        assert!(
+            error.starts_with("server.address is \"-server:1\""),
+            "{error}"
+        );
     }
 }

@@ -27,7 +27,7 @@ fn variable(key: &str) -> String {
 #[test]
 fn every_key_but_the_id_has_a_default_that_works() {
     let config = load("id: 1", &[]).unwrap().config;
-    assert_eq!(config.server.address, "server:12345");
+    assert_eq!(config.server.addresses.to_string(), "server:12345");
     assert_eq!(config.server.protocol, Protocol::Resume);
     assert_eq!(config.server.timeout, Duration::from_secs(10));
     assert_eq!(config.server.retry, Duration::from_secs(300));
@@ -71,7 +71,7 @@ fn the_environment_wins_over_the_file_whose_keys_are_nested_or_dotted() {
     .unwrap()
     .config;
     assert_eq!((config.agency.get(), config.batch.max_amount), (8, 20));
-    assert_eq!(config.server.address, "a:1");
+    assert_eq!(config.server.addresses.to_string(), "a:1");
     assert_eq!(config.server.protocol, Protocol::Plain);
     assert_eq!((config.loop_amount, config.log_level), (3, Level::Debug));
     assert_eq!(config.loop_period.to_string(), "1m30s");

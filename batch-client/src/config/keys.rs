@@ -27,7 +27,7 @@ pub(super) const KEYS: [Key; 14] = [
     Key {
         name: "server.address",
         default: Some("server:12345"),
-        allowed: "host:port, the port from 1 to 65535",
+        allowed: "host:port, or several of them with commas between; the host is a name or an IP address and nothing else, IPv6 in brackets, and the port is from 1 to 65535",
     },
     Key {
         name: "server.protocol",

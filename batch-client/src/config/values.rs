@@ -29,13 +29,6 @@ pub(super) fn duration(text: &str, min: Duration, max: Duration) -> Option<GoDur
     GoDuration::parse(text).filter(|d| (min..=max).contains(&d.length()))
 }
 
-/// Reads `host:port`.
-pub(super) fn address(text: &str) -> Option<String> {
-    let (host, port) = text.rsplit_once(':')?;
-    let host_is_plain = !host.is_empty() && !host.contains(char::is_whitespace);
-    (host_is_plain && number(port, 1, 65_535).is_some()).then(|| text.to_owned())
-}
-
 /// Reads the path of a file, which is not empty.
 pub(super) fn path(text: &str) -> Option<PathBuf> {
     (!text.is_empty()).then(|| text.into())

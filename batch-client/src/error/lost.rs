@@ -10,7 +10,12 @@ use frame::TlsError;
 #[derive(Debug)]
 pub enum Lost {
     /// No connection was made.
-    Unreachable(io::Error),
+    Unreachable {
+        /// Where: the address of the configuration, and what its name stands for.
+        tried: String,
+        /// How the last attempt failed.
+        error: io::Error,
+    },
     /// The server closed the connection.
     Closed,
     /// Nothing came for this long.
@@ -26,7 +31,9 @@ pub enum Lost {
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable(e) => write!(f, "the server cannot be reached: {e}"),
+            Self::Unreachable { tried, error } => {
+                write!(f, "the server cannot be reached at {tried}: {error}")
+            }
             Self::Closed => f.write_str("the server closed the connection"),
             Self::Silent(time) => write!(f, "the server did not answer within {time:?}"),
             Self::Broken(e) => write!(f, "the connection failed: {e}"),

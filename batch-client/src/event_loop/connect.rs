@@ -1,4 +1,5 @@
-//! How the event loop makes a connection: the server's name is looked up, its addresses are tried, and TLS begins.
+//! How the event loop makes a connection: the server's name is looked up, its IP addresses are tried, and TLS begins.
+//! After a failed attempt, and after a lost connection, the next server of the configuration is tried.
 //!
 //! Every wait is the loop's own, so that a signal ends it. Decides how often and how long to try; what is sent on a
 //! connection is for others.
@@ -23,25 +24,26 @@ use crate::report;
 const HANDSHAKES: u32 = 3;
 
 impl EventLoop {
-    /// Reports that there will be another attempt, and pauses before it.
+    /// Reports that there will be another attempt, which goes to the next server, and pauses before it.
     ///
     /// # Errors
     /// [`Error::GaveUp`] where the backoff has reached its limit; [`Error::Stopped`].
     pub fn pause_after(&mut self, lost: Lost, backoff: &mut Backoff) -> Result<(), Error> {
         match backoff.failed(Instant::now(), &mut self.rng) {
             Ok(pause) => {
-                report::trying_again(&lost, pause);
+                report::trying_again(self.address(), &lost, pause);
+                self.place = self.place.wrapping_add(1);
                 self.pause(pause)
             }
             Err(after) => Err(Error::GaveUp {
-                address: self.server.address.clone(),
+                address: self.server.addresses.to_string(),
                 after,
                 last: lost,
             }),
         }
     }
 
-    /// Connects, and tries again while the server cannot be reached.
+    /// Connects, and tries again while no server can be reached.
     ///
     /// # Errors
     /// [`Error::GaveUp`], [`Error::Stopped`], and the errors that another attempt would not avoid.
@@ -55,30 +57,47 @@ impl EventLoop {
         }
     }
 
-    /// Connects to the first of the server's addresses that answers. Each of them has `server.timeout`, and so has the
-    /// TLS handshake.
+    /// Connects to the first of the IP addresses of one server that answers. Each of them has `server.timeout`, and so has
+    /// the TLS handshake.
     ///
     /// # Errors
     /// [`Lost::Unreachable`]: the name is not known, or no address answers. [`Error::Untrusted`] and
     /// [`Error::NoTls`]: there is no TLS session, and another attempt would not make one.
     pub fn connect(&mut self) -> Result<Connection, AttemptError> {
-        let mut last = io::ErrorKind::AddrNotAvailable.into();
-        for address in self.resolve()? {
-            match self.connect_to(address)? {
+        let addresses = match self.resolve()? {
+            Ok(addresses) => addresses,
+            Err(error) => return Err(self.unreachable(&[], error)),
+        };
+        let mut last = io::Error::other("the name has no address");
+        for address in &addresses {
+            match self.connect_to(*address)? {
                 Ok(stream) => return self.secure(Connection::new(stream)),
                 Err(e) => last = e,
             }
         }
-        Err(Lost::Unreachable(last).into())
+        Err(self.unreachable(&addresses, last))
+    }
+
+    /// The error of a server of which no IP address answers.
+    fn unreachable(&self, addresses: &[SocketAddr], error: io::Error) -> AttemptError {
+        let written = self.address();
+        let numbers: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+        let tried = match &numbers[..] {
+            [] => written.to_string(),
+            [number] if number == written.as_str() => written.to_string(),
+            _ => format!("{written} ({})", numbers.join(", ")),
+        };
+        Lost::Unreachable { tried, error }.into()
     }
 
     /// Looks up the server's name. The system's resolver blocks, so a thread of its own calls it.
-    fn resolve(&mut self) -> Result<Vec<SocketAddr>, AttemptError> {
-        if let Ok(literal) = self.server.address.parse() {
-            return Ok(vec![literal]);
+    fn resolve(&mut self) -> Result<io::Result<Vec<SocketAddr>>, Error> {
+        let name = self.address().to_string();
+        if let Ok(literal) = name.parse() {
+            return Ok(Ok(vec![literal]));
         }
         let (answer, answered) = mpsc::channel();
-        let (waker, name) = (self.waker.clone(), self.server.address.clone());
+        let waker = self.waker.clone();
         let resolver = move || {
             // Fails where the client has stopped waiting, which is no error.
             let _ = answer.send(name.to_socket_addrs().map(Vec::from_iter));
@@ -90,11 +109,11 @@ impl EventLoop {
             .map_err(Error::System)?;
         loop {
             match answered.try_recv() {
-                Ok(addresses) => return Ok(addresses.map_err(Lost::Unreachable)?),
+                Ok(addresses) => return Ok(addresses),
                 Err(TryRecvError::Empty) if Instant::now() < until => {
                     self.wait(None, Some(until))?;
                 }
-                Err(_) => return Err(Lost::Unreachable(io::ErrorKind::TimedOut.into()).into()),
+                Err(_) => return Ok(Err(io::ErrorKind::TimedOut.into())),
             }
         }
     }
@@ -130,7 +149,7 @@ impl EventLoop {
         let Some(connector) = &self.connector else {
             return Ok(connection);
         };
-        connection.secure(connector.begin().map_err(Lost::Tls)?);
+        connection.secure(connector.begin(self.place).map_err(Lost::Tls)?);
         let until = Instant::now() + self.server.timeout;
         while !connection.is_established() {
             let lost = match self.turn(&mut connection, Some(until)) {

@@ -1,6 +1,7 @@
 //! The program as a process, against servers written for the tests: its log lines, its exit codes, and SIGTERM in every
 //! phase.
 
+mod centrals;
 mod client;
 mod echo_and_bet;
 mod fake;

@@ -1,0 +1,205 @@
+//! Several centrals: where a client begins, when it goes to the next one, and what its log says of them.
+
+use std::net::{IpAddr, TcpListener, ToSocketAddrs};
+
+use frame::{Reply, Request};
+
+use crate::client::{Client, Ended, rows};
+use crate::fake::{ClosedPort, Peer, SUCCESS, numbers, serve, winners};
+
+fn local() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    (listener, address)
+}
+
+/// Serves one connection of a central that shares its store with the other ones. It hangs up when the batch comes that
+/// would be after the first `batches`, and then forgets nothing.
+fn serve_once(listener: &TcpListener, stored: &mut Vec<u32>, batches: usize) {
+    let mut peer = Peer::accept(listener);
+    let mut taken = 0;
+    while let Some(request) = peer.request() {
+        let reply = match request {
+            Request::Resume { .. } => Reply::Resumed(stored.len() as u64),
+            Request::Batch(_) if taken == batches => return,
+            Request::Batch(_) => {
+                taken += 1;
+                stored.extend(numbers(&request));
+                SUCCESS
+            }
+            Request::Winners { .. } => winners("7"),
+            _ => SUCCESS,
+        };
+        peer.reply(&reply);
+    }
+}
+
+/// The values of `server_address` in the lines about failed connections.
+fn failed(ended: &Ended) -> Vec<String> {
+    let lines = ended.lines("connect").into_iter();
+    let address = |line: &str| {
+        let (_, rest) = line.split_once(" | server_address: ")?;
+        rest.split(" | ").next().map(str::to_owned)
+    };
+    lines.filter_map(address).collect()
+}
+
+#[test]
+fn the_next_central_is_used_after_a_failed_connect_and_after_a_lost_connection_and_each_bet_is_stored_once()
+ {
+    let dead = ClosedPort::new();
+    let ((first, first_address), (last, last_address)) = (local(), local());
+    // Agency 7 of three addresses begins at the second one.
+    let list = format!("{last_address}, {},{first_address}", dead.address());
+    let centrals = std::thread::spawn(move || {
+        let mut stored = Vec::new();
+        serve_once(&first, &mut stored, 3);
+        serve_once(&last, &mut stored, usize::MAX);
+        stored
+    });
+    let ended = Client::new("batch", &list)
+        .env("CLI_ID", "7")
+        .env("CLI_BATCH_MAXAMOUNT", "1")
+        .env("CLI_BATCH_WINDOW", "2")
+        .file("bets.csv", rows(9))
+        .run();
+    assert_eq!(ended.code, Some(0), "{:#?}", ended.log);
+    assert_eq!(ended.stdout, "7\n");
+    assert_eq!(centrals.join().unwrap(), Vec::from_iter(1..=9));
+    assert_eq!(failed(&ended), [dead.address(), first_address.clone()]);
+    assert_eq!(
+        ended.lines("resume"),
+        [
+            "action: resume | result: success | apuestas: 0",
+            "action: resume | result: success | apuestas: 3"
+        ]
+    );
+    let refused = format!(
+        "error: the server cannot be reached at {}: Connection refused",
+        dead.address()
+    );
+    assert!(
+        ended.lines("connect")[0].contains(&refused),
+        "{:#?}",
+        ended.log
+    );
+    let configured = format!(
+        "server_address: {last_address},{},{first_address} | ",
+        dead.address()
+    );
+    assert!(
+        ended.lines("config")[0].contains(&configured),
+        "{:#?}",
+        ended.log
+    );
+}
+
+#[test]
+fn each_agency_begins_at_the_place_that_its_number_gives() {
+    let listeners = [local(), local(), local()];
+    let list = listeners.each_ref().map(|(_, address)| address.as_str());
+    let list = list.join(",");
+    for id in ["3", "4", "5", "4294967295"] {
+        let place = id.parse::<usize>().unwrap() % 3;
+        let client = Client::new("echo", &list)
+            .env("CLI_ID", id)
+            .env("CLI_LOOP_AMOUNT", "1")
+            .start();
+        let mut peer = Peer::accept(&listeners[place].0);
+        let line = peer.line();
+        peer.write(line.as_bytes());
+        drop(peer);
+        assert_eq!(client.end().code, Some(0), "agency {id}");
+    }
+}
+
+#[test]
+fn a_client_gives_up_only_after_it_has_tried_every_central() {
+    let ports = [ClosedPort::new(), ClosedPort::new()];
+    let list = ports.each_ref().map(ClosedPort::address).join(",");
+    let ended = Client::new("batch", &list)
+        .env("CLI_SERVER_RETRY", "500ms")
+        .file("bets.csv", rows(1))
+        .run();
+    ended.assert_failed(69, &format!("gave up on {list} after "));
+    let failed = failed(&ended);
+    assert_eq!(failed[..2], [ports[1].address(), ports[0].address()]);
+}
+
+/// A server that sends one line back, at this IP address alone; `None` where this machine does not have it.
+fn echo_at(ip: IpAddr) -> Option<u16> {
+    let listener = TcpListener::bind((ip, 0)).ok()?;
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut peer = Peer::accept(&listener);
+        let line = peer.line();
+        peer.write(line.as_bytes());
+    });
+    Some(port)
+}
+
+#[test]
+fn every_ip_address_of_a_name_is_tried_before_it_counts_as_failed() {
+    let resolved = ("localhost", 1).to_socket_addrs().unwrap();
+    let mut ips: Vec<IpAddr> = resolved.map(|address| address.ip()).collect();
+    ips.dedup();
+    for ip in ips.iter().copied() {
+        let Some(port) = echo_at(ip) else { continue };
+        let ended = Client::new("echo", &format!("localhost:{port}"))
+            .env("CLI_LOOP_AMOUNT", "1")
+            .env("CLI_SERVER_RETRY", "0s")
+            .run();
+        assert_eq!(ended.code, Some(0), "{ip}: {:#?}", ended.log);
+    }
+    let port = ClosedPort::new();
+    let (_, number) = port
+        .address()
+        .rsplit_once(':')
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    let ended = Client::new("echo", &format!("localhost:{number}"))
+        .env("CLI_SERVER_RETRY", "0s")
+        .run();
+    for ip in ips {
+        let tried = std::net::SocketAddr::new(ip, number.parse().unwrap());
+        ended.assert_failed(69, &tried.to_string());
+    }
+}
+
+#[test]
+fn an_ipv6_address_stands_in_brackets() {
+    let Some(port) = echo_at("::1".parse().unwrap()) else {
+        eprintln!("this machine has no IPv6");
+        return;
+    };
+    let ended = Client::new("echo", &format!("[::1]:{port}"))
+        .env("CLI_LOOP_AMOUNT", "1")
+        .run();
+    assert_eq!(ended.code, Some(0), "{:#?}", ended.log);
+}
+
+#[test]
+fn what_cannot_be_an_address_is_refused_at_once() {
+    for address in [
+        "tcp://host:1",
+        "host:1,",
+        "ho st:1",
+        "::1:12345",
+        "host:1;host:2",
+    ] {
+        let ended = Client::new("batch", address)
+            .file("bets.csv", rows(1))
+            .run();
+        let sentence = format!(
+            "server.address is \"{address}\" in the variable CLI_SERVER_ADDRESS: allowed is host:port, or several of them with commas between"
+        );
+        ended.assert_failed(78, &sentence);
+        assert!(ended.lines("connect").is_empty());
+    }
+    // The thread of this server ends with the connection that it gets.
+    let (server, accepted) = serve(|listener| listener.accept().is_ok());
+    let ended = Client::new("echo", &format!("http://{server}")).run();
+    assert_eq!(ended.code, Some(78));
+    std::net::TcpStream::connect(server).unwrap();
+    assert!(accepted.join().unwrap());
+}
