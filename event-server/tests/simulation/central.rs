@@ -1,10 +1,8 @@
 //! The servers of a world, one after another on one disk: each is started, takes its turns, and ends in order
 //! or in no order at all. What it finds at its start is audited.
 
-use std::net::{IpAddr, Ipv4Addr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use event_server::hub::Hub;
 use event_server::limits::Limits;
 use event_server::lottery::Lottery;
 use event_server::service::Service;
@@ -14,24 +12,17 @@ use frame::Number;
 
 use crate::ledger::{Ledger, Life};
 use crate::net::Net;
+use crate::running::{Running, Turn, limits};
 use crate::store_disk::{Disk, DiskFiles, Fault};
-use crate::wire::ServerEnd;
 
-/// Turns without anything to do after which the time of the next deadline comes.
-const BOREDOM: u32 = 6;
-
-/// Turns in a row that a server may want of itself, and then not read or write a byte.
-const RESTLESS: u32 = 8;
-
-/// Turns that a server which stops may still take.
-const GRACE: u32 = 60;
+/// The server's place in the net: there is one alone.
+const PLACE: usize = 0;
 
 pub struct Central {
     rng: fastrand::Rng,
     disk: Disk,
-    running: Option<Running>,
+    running: Option<Running<LocalStore<DiskFiles>>>,
     limits: Limits,
-    begin: Instant,
     /// A fault was planned for this server.
     planned: bool,
     /// The disk has a bound.
@@ -42,14 +33,6 @@ pub struct Central {
     fair: bool,
 }
 
-struct Running {
-    hub: Hub<ServerEnd, LocalStore<DiskFiles>>,
-    /// Turns left of one that stops.
-    stopping: Option<u32>,
-    bored: u32,
-    restless: u32,
-}
-
 impl Central {
     pub fn new(fair: bool, mut rng: fastrand::Rng) -> Self {
         Self {
@@ -57,7 +40,6 @@ impl Central {
             limits: limits(&mut rng),
             rng,
             running: None,
-            begin: Instant::now(),
             planned: false,
             tight: false,
             calm: false,
@@ -75,9 +57,7 @@ impl Central {
 
     /// Whether it has no connection, nothing to do and nothing to wait for.
     pub fn is_at_rest(&self) -> bool {
-        self.running.as_ref().is_some_and(|Running { hub, .. }| {
-            hub.is_empty() && !hub.has_work() && hub.deadline().is_none()
-        })
+        self.running.as_ref().is_some_and(Running::is_at_rest)
     }
 
     /// Starts a server, and audits what it finds. Where the start fails none runs.
@@ -116,13 +96,8 @@ impl Central {
             crowded: false,
             stopping: false,
         });
-        net.listening = Some(ledger.lives.len() - 1);
-        self.running = Some(Running {
-            hub: Hub::new(service, None, self.limits),
-            stopping: None,
-            bored: 0,
-            restless: 0,
-        });
+        let life = ledger.lives.len() - 1;
+        self.running = Some(Running::new(service, self.limits, PLACE, life, net));
     }
 
     fn start_failed(&mut self, e: &StoreError, ledger: &mut Ledger) {
@@ -137,74 +112,30 @@ impl Central {
         self.planned && self.disk.struck()
     }
 
-    /// One turn as `server.rs` takes it: only where an event, a deadline or work of its own wakes it.
+    /// One turn.
     pub fn turn(&mut self, net: &mut Net, ledger: &mut Ledger) {
-        net.now += Duration::from_millis(self.rng.u64(..4));
-        let Some(Running {
-            hub,
-            stopping,
-            bored,
-            restless,
-        }) = &mut self.running
-        else {
+        net.pass(Duration::from_millis(self.rng.u64(..4)));
+        let Some(running) = &mut self.running else {
             return;
         };
-        let now = self.begin + net.now;
-        let events = net.events(self.calm);
-        let mut acceptable = net.has_backlog() && hub.has_room();
-        let due = hub.deadline().is_some_and(|deadline| deadline <= now);
-        let woken = !events.is_empty() || acceptable || due || stopping.is_some();
-        if !woken && !hub.has_work() {
-            *bored += 1;
-            if let (BOREDOM.., Some(deadline)) = (*bored, hub.deadline()) {
-                net.now = deadline.duration_since(self.begin);
-            }
-            return;
-        }
-        *bored = 0;
-        *restless = if net.has_moved() || woken {
-            0
-        } else {
-            *restless + 1
-        };
-        assert!(*restless < RESTLESS, "the server does not come to rest");
-        for (slot, edges) in events {
-            hub.mark(slot, edges.readable, edges.writable, edges.dead);
-        }
-        // Where all buffer too much together, anybody may have to go.
-        let cramped = self.limits.max_buffered < usize::MAX;
-        while acceptable && let Some(end) = net.accept(hub.next_slot(), cramped) {
-            let host = [127, 172][self.rng.usize(..2)];
-            hub.insert(end, IpAddr::V4(Ipv4Addr::new(host, 0, 0, 1)), now);
-            acceptable = hub.has_room() && (self.calm || self.rng.bool());
-        }
-        if let Some(life) = ledger.lives.last_mut() {
-            life.crowded |= net.connected() > self.limits.max_connections / 2;
-        }
-        let ticked = hub.tick(now);
-        let over = stopping.as_mut().is_some_and(|turns| {
-            *turns = turns.saturating_sub(1);
-            hub.is_empty() || *turns == 0
-        });
-        match ticked {
-            Err(e) => self.gave_up(&e, net, ledger),
+        let turn = running.turn(false, self.calm, net, ledger, &mut self.rng);
+        let bored_until = running.bored_until();
+        match turn {
+            Turn::Asleep => bored_until
+                .into_iter()
+                .for_each(|then| net.pass_until(then)),
+            Turn::Failed(e) => self.gave_up(&e, net, ledger),
             // The fault struck where the store could do without.
-            Ok(()) if !self.disk.is_alive() => self.end(net, ledger),
-            Ok(()) if over => self.close(net, ledger),
-            Ok(()) => {}
+            Turn::Taken | Turn::Over if !self.disk.is_alive() => self.end(net, ledger),
+            Turn::Over => self.close(net, ledger),
+            Turn::Taken => {}
         }
     }
 
     /// Begins to end in order.
     pub fn stop(&mut self, net: &mut Net, ledger: &mut Ledger) {
         if let Some(running) = &mut self.running {
-            ledger.note(format_args!("stop"));
-            running.stopping.get_or_insert(GRACE);
-            running.hub.stop();
-            net.stop_listening();
-            if let Some(life) = ledger.lives.last_mut() {
-                life.stopping = true;
-            }
+            running.stop(net, ledger);
         }
     }
 
@@ -226,14 +157,14 @@ impl Central {
         let power = !self.disk.is_alive() && self.rng.bool();
         self.kill(net, ledger);
         if power {
-            net.cut();
+            net.cut(PLACE);
         }
     }
 
     /// It is killed, and the kernel closes its connections.
     pub fn kill(&mut self, net: &mut Net, ledger: &mut Ledger) {
         ledger.note(format_args!("the server is gone"));
-        net.stop_listening();
+        net.stop_listening(PLACE);
         self.running = None;
     }
 
@@ -241,7 +172,7 @@ impl Central {
     pub fn power_cut(&mut self, net: &mut Net, ledger: &mut Ledger) {
         self.disk.power_cut();
         self.kill(net, ledger);
-        net.cut();
+        net.cut(PLACE);
     }
 
     /// Something will happen to an operation on the disk.
@@ -285,23 +216,5 @@ impl Central {
         self.calm = true;
         self.planned = false;
         self.disk.plan(u64::MAX, Fault::Kill);
-    }
-}
-
-/// Small bounds, so that they are met.
-fn limits(rng: &mut fastrand::Rng) -> Limits {
-    Limits {
-        max_connections: rng.usize(2..14),
-        max_frame: 4_096,
-        max_inbox: rng.usize(..8_192),
-        max_outbox: rng.usize(1..400),
-        turn_bytes: rng.usize(100..4_000),
-        turn_requests: rng.usize(8..24),
-        max_buffered: if rng.u8(..4) == 0 {
-            rng.usize(16_000..40_000)
-        } else {
-            usize::MAX
-        },
-        ..Limits::default()
     }
 }

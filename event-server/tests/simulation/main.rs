@@ -27,6 +27,8 @@ mod intruder;
 mod ledger;
 mod net;
 mod plain;
+mod population;
+mod running;
 mod uploader;
 mod wire;
 mod world;

@@ -1,10 +1,12 @@
-//! The connections of a world: clients open them, the server accepts them, and bytes travel on them.
+//! The connections of a world: clients open them, one of the servers accepts them, and bytes travel on them.
+//!
+//! A server is named by its place: in it several run one after another, each with a life of its own in the ledger.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Read};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use frame::{Inbox, MAX_REPLY, MessageId, Reply, Request};
 
@@ -17,15 +19,28 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// All connections.
 pub struct Net {
     /// In the order they were opened.
-    duplexes: Vec<Rc<RefCell<Duplex>>>,
-    backlog: VecDeque<(ServerEnd, Rc<RefCell<Duplex>>)>,
-    /// Which server listens.
-    pub listening: Option<usize>,
-    pub now: Duration,
+    connections: Vec<Connection>,
+    /// Where somebody listens: the server's place, and its life.
+    listening: BTreeMap<usize, Listener>,
+    begin: Instant,
+    now: Duration,
     /// The most bytes that one call on a stream moves.
     piece: usize,
+    /// A server may close any connection, whatever its client does.
+    fickle: bool,
     opened: u64,
     rng: fastrand::Rng,
+}
+
+struct Connection {
+    /// The place of the server that it was made to.
+    server: usize,
+    duplex: Rc<RefCell<Duplex>>,
+}
+
+struct Listener {
+    life: usize,
+    backlog: VecDeque<(ServerEnd, Rc<RefCell<Duplex>>)>,
 }
 
 /// A client's connection.
@@ -53,75 +68,107 @@ pub enum Filled {
 }
 
 impl Net {
-    pub fn new(piece: usize, rng: fastrand::Rng) -> Self {
+    /// No connection yet. One call on a stream moves at most `piece` bytes; `fickle` where a server may close any
+    /// connection, whatever its client does.
+    pub fn new(piece: usize, fickle: bool, rng: fastrand::Rng) -> Self {
         Self {
-            duplexes: Vec::new(),
-            backlog: VecDeque::new(),
-            listening: None,
+            connections: Vec::new(),
+            listening: BTreeMap::new(),
+            begin: Instant::now(),
             now: Duration::ZERO,
             piece,
+            fickle,
             opened: 0,
             rng,
         }
     }
 
-    /// A new connection, where a server listens.
+    pub fn now(&self) -> Instant {
+        self.begin + self.now
+    }
+
+    /// Time passes.
+    pub fn pass(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    /// Time passes until then.
+    pub fn pass_until(&mut self, then: Instant) {
+        self.now = self.now.max(then.duration_since(self.begin));
+    }
+
+    /// A server listens.
+    pub fn listen(&mut self, server: usize, life: usize) {
+        let backlog = VecDeque::new();
+        self.listening.insert(server, Listener { life, backlog });
+    }
+
+    /// A new connection, to one of the servers that listen.
     pub fn connect(&mut self) -> Option<Link> {
-        let life = self.listening?;
+        let which = self.rng.usize(..self.listening.len().max(1));
+        let (&server, listener) = self.listening.iter_mut().nth(which)?;
         self.opened += 1;
-        let duplex = Duplex::new(self.piece, self.now, self.rng.u64(..));
-        let (client, server) = wire::connect(duplex);
+        let mut duplex = Duplex::new(self.piece, self.now, self.rng.u64(..));
+        duplex.excused = self.fickle;
+        let (client, end) = wire::connect(duplex);
         let duplex = client.duplex();
-        self.duplexes.push(Rc::clone(&duplex));
-        self.backlog.push_back((server, duplex));
+        listener.backlog.push_back((end, Rc::clone(&duplex)));
+        self.connections.push(Connection { server, duplex });
         Some(Link {
             end: client,
             inbox: Inbox::new(MAX_REPLY, 0),
-            life,
+            life: listener.life,
             number: self.opened,
             finished: false,
             bound: false,
         })
     }
 
-    /// Whether somebody waits to be accepted.
-    pub fn has_backlog(&self) -> bool {
-        !self.backlog.is_empty()
+    /// Whether somebody waits to be accepted by this server.
+    pub fn has_backlog(&self, server: usize) -> bool {
+        let listener = self.listening.get(&server);
+        listener.is_some_and(|listener| !listener.backlog.is_empty())
     }
 
     /// Accepts the next connection, to be kept in this slot; `excused` where the server may close it at any time.
-    pub fn accept(&mut self, slot: usize, excused: bool) -> Option<ServerEnd> {
-        let (end, duplex) = self.backlog.pop_front()?;
+    pub fn accept(&mut self, server: usize, slot: usize, excused: bool) -> Option<ServerEnd> {
+        let (end, duplex) = self.listening.get_mut(&server)?.backlog.pop_front()?;
         duplex.borrow_mut().register(slot);
         duplex.borrow_mut().excused |= excused;
         Some(end)
     }
 
-    /// Fetches events as a poll does: in any order, and not always all.
-    pub fn events(&mut self, calm: bool) -> Vec<(usize, Edges)> {
-        let mut order: Vec<usize> = (0..self.duplexes.len()).collect();
-        self.rng.shuffle(&mut order);
+    /// Fetches events as a poll of this server does: in any order, and not always all.
+    pub fn events(&mut self, server: usize, calm: bool) -> Vec<(usize, Edges)> {
+        let mut duplexes: Vec<_> = self.duplexes_of(server).collect();
+        self.rng.shuffle(&mut duplexes);
         let most = if calm {
             usize::MAX
         } else {
             self.rng.usize(1..8)
         };
-        let events = order
+        let events = duplexes
             .iter()
-            .filter_map(|i| self.duplexes[*i].borrow_mut().take_event());
+            .filter_map(|duplex| duplex.borrow_mut().take_event());
         events.take(most).collect()
     }
 
+    fn duplexes_of(&self, server: usize) -> impl Iterator<Item = Rc<RefCell<Duplex>>> {
+        let of_server = move |connection: &&Connection| connection.server == server;
+        let connections = self.connections.iter().filter(of_server);
+        connections.map(|connection| Rc::clone(&connection.duplex))
+    }
+
     /// How many connections the server has.
-    pub fn connected(&self) -> usize {
-        let connected = |duplex: &&Rc<RefCell<Duplex>>| duplex.borrow().is_connected();
-        self.duplexes.iter().filter(connected).count()
+    pub fn connected(&self, server: usize) -> usize {
+        self.duplexes_of(server)
+            .filter(|duplex| duplex.borrow().is_connected())
+            .count()
     }
 
     /// Whether the server has read or written a byte since this was asked last.
-    pub fn has_moved(&mut self) -> bool {
-        let duplexes = self.duplexes.iter();
-        duplexes.fold(false, |moved, duplex| {
+    pub fn has_moved(&mut self, server: usize) -> bool {
+        self.duplexes_of(server).fold(false, |moved, duplex| {
             duplex.borrow_mut().take_moved() | moved
         })
     }
@@ -129,7 +176,7 @@ impl Net {
     /// Bytes travel.
     pub fn hop(&mut self, calm: bool) {
         let old = self.now.saturating_sub(PATIENCE);
-        self.duplexes.retain(|duplex| {
+        self.connections.retain(|Connection { duplex, .. }| {
             let mut duplex = duplex.borrow_mut();
             duplex.hop(calm);
             duplex.excused |= !calm && duplex.opened < old;
@@ -140,25 +187,19 @@ impl Net {
         });
     }
 
-    /// The server is gone, or begins to go: nobody can blame it for a connection lost.
-    pub fn excuse_all(&mut self) {
-        for duplex in &self.duplexes {
-            duplex.borrow_mut().excused = true;
-        }
-    }
-
     /// The power failed at the server.
-    pub fn cut(&mut self) {
-        for duplex in self.duplexes.drain(..) {
-            duplex.borrow_mut().cut();
-        }
+    pub fn cut(&mut self, server: usize) {
+        self.duplexes_of(server)
+            .for_each(|duplex| duplex.borrow_mut().cut());
+        self.connections
+            .retain(|connection| connection.server != server);
     }
 
-    /// Nobody accepts any more.
-    pub fn stop_listening(&mut self) {
-        self.listening = None;
-        self.backlog.clear();
-        self.excuse_all();
+    /// Nobody accepts there any more. The server is gone, or begins to go: nobody can blame it for a connection lost.
+    pub fn stop_listening(&mut self, server: usize) {
+        self.listening.remove(&server);
+        self.duplexes_of(server)
+            .for_each(|duplex| duplex.borrow_mut().excused = true);
     }
 }
 

@@ -1,0 +1,197 @@
+//! The clients of a world: for each agency those that send its bets and those that get in its way, a stranger now and
+//! then, and intruders.
+
+use crate::intruder::Intruder;
+use crate::ledger::Ledger;
+use crate::net::{Link, Net};
+use crate::plain::{Plain, Task};
+use crate::uploader::Uploader;
+
+enum Client {
+    Uploader(Box<Uploader>),
+    Plain(Box<Plain>),
+    Intruder(Box<Intruder>),
+}
+
+impl Client {
+    fn is_done(&self) -> bool {
+        match self {
+            Self::Uploader(client) => client.is_done(),
+            Self::Plain(client) => client.is_done(),
+            Self::Intruder(client) => client.is_done(),
+        }
+    }
+
+    fn link(&mut self) -> &mut Option<Link> {
+        match self {
+            Self::Uploader(client) => client.link(),
+            Self::Plain(client) => client.link(),
+            Self::Intruder(client) => client.link(),
+        }
+    }
+
+    /// Its connection is lost.
+    fn lose(&mut self, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
+        match self {
+            Self::Uploader(client) => client.lose(ledger, rng),
+            Self::Plain(client) => client.lose(ledger),
+            Self::Intruder(client) => client.lose(ledger),
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Uploader(_) => "an uploader",
+            Self::Plain(_) => "a plain client",
+            Self::Intruder(_) => "an intruder",
+        }
+    }
+}
+
+/// All clients.
+pub struct Population {
+    clients: Vec<Client>,
+    rng: fastrand::Rng,
+}
+
+impl Population {
+    /// The clients of agencies 1 to `agencies`.
+    pub fn new(agencies: u32, ledger: &mut Ledger, rng: fastrand::Rng) -> Self {
+        let clients = Vec::new();
+        let mut population = Self { clients, rng };
+        (1..=agencies).for_each(|agency| population.populate(agency, ledger));
+        if population.rng.u8(..6) == 0 {
+            let stranger = agencies + population.rng.u32(1..3);
+            population.plain(stranger, 1, 1, true, true, ledger);
+        }
+        for _ in 0..population.rng.usize(..3) {
+            let agency = population.rng.u32(1..=agencies);
+            let intruder = Intruder::new(agency, ledger, &mut population.rng);
+            population
+                .clients
+                .push(Client::Intruder(Box::new(intruder)));
+        }
+        population
+    }
+
+    /// An agency's client, and those that get in its way.
+    fn populate(&mut self, agency: u32, ledger: &mut Ledger) {
+        if self.rng.u8(..4) == 0 {
+            let (batches, bets) = (self.rng.usize(..5), self.rng.usize(..3));
+            self.plain(agency, batches, bets, true, false, ledger);
+        } else {
+            let file = self.file(agency, ledger);
+            let rival = self.rng.u8(..5) == 0;
+            self.uploader(file, rival, ledger);
+            if rival {
+                self.uploader(file, rival, ledger);
+            }
+        }
+        if self.rng.u8(..6) == 0 {
+            let file = self.file(agency, ledger);
+            self.uploader(file, false, ledger);
+        }
+        if self.rng.u8(..8) == 0 {
+            self.plain(agency, 2, 1, true, false, ledger);
+        }
+        if self.rng.u8(..3) == 0 {
+            let bets = self.rng.usize(..4);
+            self.plain(agency, 0, bets, false, false, ledger);
+        }
+    }
+
+    fn file(&mut self, agency: u32, ledger: &mut Ledger) -> usize {
+        let bets = self.rng.usize(..14);
+        ledger.file(agency, bets, &mut self.rng)
+    }
+
+    fn uploader(&mut self, file: usize, rival: bool, ledger: &Ledger) {
+        let uploader = Uploader::new(ledger, file, rival, &mut self.rng);
+        self.clients.push(Client::Uploader(Box::new(uploader)));
+    }
+
+    /// A client of so many batches and single bets; it asks for its winners in the end.
+    fn plain(
+        &mut self,
+        agency: u32,
+        batches: usize,
+        bets: usize,
+        finishes: bool,
+        stranger: bool,
+        ledger: &mut Ledger,
+    ) {
+        if batches > 0 {
+            ledger.plain_source(agency);
+        }
+        let rng = &mut self.rng;
+        let mut tasks = Vec::new();
+        for _ in 0..batches {
+            let count = rng.usize(1..5);
+            tasks.push(Task::Parcel(ledger.parcel(agency, count, true, rng)));
+        }
+        for _ in 0..bets {
+            tasks.push(Task::Parcel(ledger.parcel(agency, 1, false, rng)));
+        }
+        rng.shuffle(&mut tasks);
+        if finishes {
+            tasks.push(Task::Finished);
+            if rng.u8(..3) == 0 {
+                // Comes too late.
+                tasks.push(Task::Parcel(ledger.parcel(agency, 1, batches > 0, rng)));
+            }
+        }
+        tasks.push(Task::Query);
+        let plain = Plain::new(agency, tasks, stranger, rng);
+        self.clients.push(Client::Plain(Box::new(plain)));
+    }
+
+    /// Whether all have come to their end.
+    pub fn is_done(&self) -> bool {
+        self.clients.iter().all(Client::is_done)
+    }
+
+    /// Those that have not come to their end, in words.
+    pub fn waiting(&self) -> Vec<&str> {
+        let waiting = self.clients.iter().filter(|client| !client.is_done());
+        waiting.map(Client::name).collect()
+    }
+
+    /// Each does what it can do now; in the storm, not always.
+    pub fn act(&mut self, calm: bool, net: &mut Net, ledger: &mut Ledger) {
+        let Self { clients, rng } = self;
+        let mut order: Vec<usize> = (0..clients.len()).collect();
+        rng.shuffle(&mut order);
+        for i in order {
+            if !calm && rng.u8(..3) == 0 {
+                continue;
+            }
+            match &mut clients[i] {
+                Client::Uploader(uploader) => uploader.act(net, ledger, rng),
+                Client::Plain(plain) => plain.act(net, ledger, rng),
+                Client::Intruder(intruder) => intruder.act(net, ledger),
+            }
+        }
+    }
+
+    /// Something happens to a client's connection, now and then.
+    pub fn mishap(&mut self, ledger: &mut Ledger) {
+        let Self { clients, rng } = self;
+        if clients.is_empty() || rng.u8(..20) > 0 {
+            return;
+        }
+        let client = rng.usize(..clients.len());
+        let Some(link) = clients[client].link() else {
+            return;
+        };
+        let duplex = link.end.duplex();
+        let kind = rng.u8(..3);
+        ledger.note(format_args!("mishap {kind} {}", link.number));
+        match kind {
+            0 => duplex.borrow_mut().reset(),
+            1 => duplex.borrow_mut().vanish(),
+            // The client just closes it.
+            _ => duplex.borrow_mut().excused = true,
+        }
+        clients[client].lose(ledger, rng);
+    }
+}

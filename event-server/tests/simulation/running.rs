@@ -1,0 +1,163 @@
+//! A server that runs: its hub, and its turns as `server.rs` takes them, only where an event, a deadline or work of its
+//! own wakes it.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Instant;
+
+use event_server::hub::Hub;
+use event_server::limits::Limits;
+use event_server::service::Service;
+use event_server::store::Store;
+
+use crate::ledger::Ledger;
+use crate::net::Net;
+use crate::wire::ServerEnd;
+
+/// Turns without anything to do after which the time of the next deadline comes.
+const BOREDOM: u32 = 6;
+
+/// Turns in a row that a server may want of itself, and then not read or write a byte.
+const RESTLESS: u32 = 8;
+
+/// Turns that a server which stops may still take.
+const GRACE: u32 = 60;
+
+pub struct Running<D: Store> {
+    pub hub: Hub<ServerEnd, D>,
+    /// Its place in the net.
+    server: usize,
+    /// In the ledger.
+    life: usize,
+    limits: Limits,
+    /// Turns left of one that stops.
+    stopping: Option<u32>,
+    bored: u32,
+    restless: u32,
+}
+
+/// What became of a turn.
+pub enum Turn<E> {
+    /// Nothing woke the server.
+    Asleep,
+    /// It goes on.
+    Taken,
+    /// It has stopped, and is to be closed.
+    Over,
+    /// Its store failed.
+    Failed(E),
+}
+
+impl<D: Store> Running<D> {
+    /// A server that listens at its place.
+    pub fn new(
+        service: Service<D>,
+        limits: Limits,
+        server: usize,
+        life: usize,
+        net: &mut Net,
+    ) -> Self {
+        net.listen(server, life);
+        Self {
+            hub: Hub::new(service, None, limits),
+            server,
+            life,
+            limits,
+            stopping: None,
+            bored: 0,
+            restless: 0,
+        }
+    }
+
+    /// One turn; `woken` by something beside its connections and its deadline.
+    pub fn turn(
+        &mut self,
+        woken: bool,
+        calm: bool,
+        net: &mut Net,
+        ledger: &mut Ledger,
+        rng: &mut fastrand::Rng,
+    ) -> Turn<D::Error> {
+        let Self { hub, server, .. } = self;
+        let now = net.now();
+        let events = net.events(*server, calm);
+        let mut acceptable = net.has_backlog(*server) && hub.has_room();
+        let due = hub.deadline().is_some_and(|deadline| deadline <= now);
+        let woken = woken || !events.is_empty() || acceptable || due || self.stopping.is_some();
+        if !woken && !hub.has_work() {
+            self.bored += 1;
+            return Turn::Asleep;
+        }
+        self.bored = 0;
+        self.restless = if net.has_moved(*server) || woken {
+            0
+        } else {
+            self.restless + 1
+        };
+        assert!(self.restless < RESTLESS, "the server does not come to rest");
+        for (slot, edges) in events {
+            hub.mark(slot, edges.readable, edges.writable, edges.dead);
+        }
+        // Where all buffer too much together, anybody may have to go.
+        let cramped = self.limits.max_buffered < usize::MAX;
+        while acceptable && let Some(end) = net.accept(*server, hub.next_slot(), cramped) {
+            let host = [127, 172][rng.usize(..2)];
+            hub.insert(end, IpAddr::V4(Ipv4Addr::new(host, 0, 0, 1)), now);
+            acceptable = hub.has_room() && (calm || rng.bool());
+        }
+        let crowded = net.connected(*server) > self.limits.max_connections / 2;
+        ledger.lives[self.life].crowded |= crowded;
+        if let Err(e) = hub.tick(now) {
+            return Turn::Failed(e);
+        }
+        match &mut self.stopping {
+            Some(turns) if *turns <= 1 || hub.is_empty() => Turn::Over,
+            Some(turns) => {
+                *turns -= 1;
+                Turn::Taken
+            }
+            None => Turn::Taken,
+        }
+    }
+
+    /// The time that comes next for a server which has had nothing to do for long.
+    pub fn bored_until(&self) -> Option<Instant> {
+        self.hub.deadline().filter(|_| self.is_bored())
+    }
+
+    /// Whether it has had nothing to do for long.
+    pub fn is_bored(&self) -> bool {
+        self.bored >= BOREDOM
+    }
+
+    /// Whether it has no connection, nothing to do and nothing to wait for.
+    pub fn is_at_rest(&self) -> bool {
+        self.hub.is_empty() && !self.hub.has_work() && self.hub.deadline().is_none()
+    }
+
+    /// Begins to end in order.
+    pub fn stop(&mut self, net: &mut Net, ledger: &mut Ledger) {
+        ledger.note(format_args!("stop {}", self.server));
+        self.stopping.get_or_insert(GRACE);
+        self.hub.stop();
+        net.stop_listening(self.server);
+        ledger.lives[self.life].stopping = true;
+    }
+}
+
+/// Small bounds, so that they are met.
+pub fn limits(rng: &mut fastrand::Rng) -> Limits {
+    Limits {
+        max_connections: rng.usize(2..14),
+        max_frame: 4_096,
+        max_inbox: rng.usize(..8_192),
+        max_outbox: rng.usize(1..400),
+        turn_bytes: rng.usize(100..4_000),
+        turn_requests: rng.usize(8..24),
+        max_buffered: if rng.u8(..4) == 0 {
+            rng.usize(16_000..40_000)
+        } else {
+            usize::MAX
+        },
+        ..Limits::default()
+    }
+}
