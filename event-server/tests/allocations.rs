@@ -1,7 +1,6 @@
 //! Neither server nor client asks for memory for a bet, nor for a batch: their buffers are enough once they have
 //! grown. Both run here as they do in their programs, on a thread each, and each thread's allocations are counted.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::net::TcpListener;
 use std::thread;
@@ -37,16 +36,23 @@ fn no_bet_and_no_batch_is_an_allocation() {
     // The first line of the log reads the time zone, whose tables are none of a bet's business.
     tracing::info!("begin");
 
-    let variables = HashMap::from([
+    let variables = [
         ("SERVER_BIND", "127.0.0.1".to_owned()),
         ("SERVER_PORT", port.to_string()),
         ("SERVER_AGENCIES", "1".to_owned()),
         ("SERVER_DURABILITY", "never".to_owned()),
         ("SERVER_DATA_DIR", folder.path().display().to_string()),
-    ]);
+    ];
     let server = thread::spawn({
         let logger = logger.clone();
-        move || measure(|| serve(|key| variables.get(key).cloned(), logger))
+        move || {
+            measure(|| {
+                serve(
+                    variables.map(|(key, value)| (key.to_owned(), value)),
+                    logger,
+                )
+            })
+        }
     });
     let client = thread::spawn(move || {
         let variables = [
@@ -76,9 +82,9 @@ fn no_bet_and_no_batch_is_an_allocation() {
     }
 }
 
-fn serve(variable: impl Fn(&str) -> Option<String>, logger: Logger) {
+fn serve(variables: impl IntoIterator<Item = (String, String)>, logger: Logger) {
     let watch = Watch::new(Termination::catch().unwrap()).unwrap();
-    let config = Config::load(None, variable).unwrap().config;
+    let config = Config::load(None, variables, &[]).unwrap().config;
     let mut lottery = Lottery::new(config.agencies);
     let StoreConfig::Files {
         data_dir,

@@ -82,7 +82,7 @@ impl World {
                 let (_, address) = self.centrals[self.rng.usize(..self.centrals.len())];
                 let mut command = self.stage.client(agency, address);
                 command
-                    .env("CLI_BATCH_MAXAMOUNT", "3")
+                    .env("CLI_BATCH_MAXAMOUNT", "2")
                     .env("CLI_BATCH_WINDOW", self.rng.usize(1..20).to_string())
                     .env("CLI_SERVER_TIMEOUT", "2s")
                     .env("CLI_SERVER_RETRY", "1s")
@@ -163,13 +163,13 @@ impl World {
 
     fn live(mut self) {
         let all = u64::from(AGENCIES) * ROWS as u64;
-        let mut next = self.rng.u64(..all / 20);
+        let mut next = self.rng.u64(..all / 50);
         while !self.tend() {
             assert!(self.began.elapsed() < PATIENCE, "{:#?}", self.history);
             let stored = self.stored();
             if stored >= next && stored < all {
                 self.strike();
-                next = stored + self.rng.u64(..all / 20);
+                next = stored + self.rng.u64(..all / 50);
             }
         }
         let winners = self
@@ -182,7 +182,7 @@ impl World {
             }
         }
         let strikes = self.history.len() - 1;
-        assert!(strikes > 5, "nothing has happened: {:?}", self.history);
+        assert!(strikes > 0, "nothing has happened: {:?}", self.history);
     }
 }
 
