@@ -51,6 +51,11 @@ fn main() -> std::io::Result<()> {
     let seeds = seeds.map(|(kind, payload)| input::join(&[kind, 0, 0], payload));
     corpus("codec", seeds.collect())?;
 
+    let recorded = root.join("../event-server/tests/vectors/postgres_session.bin");
+    let recorded = fs::read(recorded)?;
+    let ways = CONTROLS.iter().map(|way| input::join(way, &recorded));
+    corpus("database", ways.collect())?;
+
     let fixture = fs::read(root.join("../fixtures/agency-5.csv"))?;
     let fixture = &fixture[..fixture.len().min(2_000)];
     let long = ["Ana,", &"x".repeat(250), ",1,2000-01-01,7\r\n"].concat();

@@ -1,0 +1,236 @@
+//! The session with PostgreSQL on bytes that a server has sent, and on bytes that none would send.
+//!
+//! vectors/postgres_session.bin is all that PostgreSQL 15 sent to a central from the start of a session on: a lottery's
+//! tables are made, an agency's 60 bets are stored, and the draw finds them. The role needed no password.
+
+use event_server::store::postgres::{Login, Secret, Session, SessionError, SessionEvent};
+
+const RECORDED: &[u8] = include_bytes!("vectors/postgres_session.bin");
+
+fn login() -> Login {
+    Login {
+        user: "postgres".to_owned(),
+        database: "postgres".to_owned(),
+        password: Some(Secret("secret".to_owned())),
+        application: "test".to_owned(),
+    }
+}
+
+/// Takes what happens, and asks the next query wherever one may be asked.
+fn drain(session: &mut Session, events: &mut Vec<String>) -> Result<(), SessionError> {
+    while let Some(event) = session.poll()? {
+        events.push(match &event {
+            SessionEvent::Row(row) => {
+                let text = |column: &Option<&[u8]>| match column {
+                    Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                    None => "null".to_owned(),
+                };
+                let columns = row.columns()?;
+                columns.iter().map(text).collect::<Vec<_>>().join(",")
+            }
+            event => format!("{event:?}"),
+        });
+        if session.is_idle() {
+            session.query("select 1");
+        }
+        session.take_output();
+    }
+    Ok(())
+}
+
+fn replay<'b>(pieces: impl Iterator<Item = &'b [u8]>) -> Vec<String> {
+    let mut session = Session::new(login(), false);
+    let mut events = Vec::new();
+    for piece in pieces {
+        session.receive(piece);
+        drain(&mut session, &mut events).unwrap();
+    }
+    events
+}
+
+#[test]
+fn what_a_server_sent_means_the_same_however_it_is_cut() {
+    let whole = replay([RECORDED].into_iter());
+    let winners = whole.iter().filter(|event| event.starts_with("1,"));
+    // The account that was read, and the bets that won.
+    assert!(winners.count() >= 60, "{whole:#?}");
+    assert!(whole[0].contains("version: \"15."), "{}", whole[0]);
+    assert!(
+        whole.iter().any(|event| event.contains("42P01")),
+        "{whole:#?}"
+    );
+    assert!(whole.iter().any(|event| event == "Notified"), "{whole:#?}");
+
+    assert_eq!(replay(RECORDED.chunks(1)), whole, "byte by byte");
+    for at in 0..RECORDED.len() {
+        let (left, right) = RECORDED.split_at(at);
+        assert_eq!(replay([left, right].into_iter()), whole, "cut at {at}");
+    }
+    for seed in 0..50 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let (mut rest, mut pieces) = (RECORDED, Vec::new());
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(rng.usize(1..=rest.len().min(90)));
+            pieces.push(piece);
+            rest = after;
+        }
+        assert_eq!(replay(pieces.into_iter()), whole, "seed {seed}");
+    }
+}
+
+#[test]
+fn arbitrary_and_damaged_bytes_end_a_session_at_worst() {
+    for seed in 0..20_000 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut session = Session::new(login(), rng.bool());
+        let mut bytes = if rng.bool() {
+            RECORDED.to_vec()
+        } else {
+            (0..rng.usize(..200)).map(|_| rng.u8(..)).collect()
+        };
+        for _ in 0..rng.usize(..6) {
+            if !bytes.is_empty() {
+                let at = rng.usize(..bytes.len());
+                bytes[at] = rng.u8(..);
+            }
+        }
+        let mut events = Vec::new();
+        for piece in bytes.chunks(rng.usize(1..400)) {
+            session.receive(piece);
+            if drain(&mut session, &mut events).is_err() {
+                break;
+            }
+        }
+    }
+}
+
+/// A message of the server: its type, its length, its body.
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![kind];
+    bytes.extend_from_slice(&(body.len() as u32 + 4).to_be_bytes());
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+fn authentication(code: u32, rest: &[u8]) -> Vec<u8> {
+    message(b'R', &[&code.to_be_bytes(), rest].concat())
+}
+
+fn parameter(name: &str, value: &str) -> Vec<u8> {
+    message(b'S', format!("{name}\0{value}\0").as_bytes())
+}
+
+fn fault(kind: u8, severity: &str, code: &str) -> Vec<u8> {
+    let body = format!("S{severity}\0V{severity}\0C{code}\0Mwhat happened\0\0");
+    message(kind, body.as_bytes())
+}
+
+/// What a session without TLS comes to with these messages.
+fn outcome(messages: &[Vec<u8>]) -> Result<Vec<String>, SessionError> {
+    let mut session = Session::new(login(), false);
+    session.receive(&messages.concat());
+    let mut events = Vec::new();
+    drain(&mut session, &mut events).map(|()| events)
+}
+
+fn established() -> Vec<Vec<u8>> {
+    vec![
+        authentication(0, b""),
+        parameter("server_encoding", "UTF8"),
+        message(b'Z', b"I"),
+    ]
+}
+
+#[test]
+fn a_server_that_cannot_be_used_is_told_from_one_that_is_away() {
+    let standby = ["in_hot_standby", "default_transaction_read_only"].map(|name| {
+        let mut messages = established();
+        messages.insert(1, parameter(name, "on"));
+        outcome(&messages).unwrap_err()
+    });
+    assert_eq!(standby, [SessionError::Standby, SessionError::Standby]);
+    let mut latin = established();
+    latin[1] = parameter("server_encoding", "LATIN1");
+    assert!(matches!(
+        outcome(&latin),
+        Err(SessionError::Encoding { .. })
+    ));
+    for (messages, sentence) in [
+        (
+            vec![authentication(3, b"")],
+            "the database wants a password in the clear over a connection without TLS",
+        ),
+        (
+            vec![authentication(5, b"salt")],
+            "the database wants an MD5 of the password over a connection without TLS",
+        ),
+        (
+            vec![authentication(7, b"")],
+            "the database wants a kind of authentication that is not spoken here",
+        ),
+        (
+            vec![authentication(10, b"SCRAM-SHA-1\0\0")],
+            "the database wants a kind of authentication that is not spoken here",
+        ),
+        (
+            vec![fault(b'E', "FATAL", "57P03")],
+            "what happened (SQLSTATE 57P03)",
+        ),
+    ] {
+        let error = outcome(&messages).unwrap_err().to_string();
+        assert!(error.starts_with(sentence), "{error}");
+    }
+}
+
+#[test]
+fn a_query_is_done_or_failed_and_in_doubt_after_a_warning_or_a_fatal_error() {
+    let after = |messages: &[Vec<u8>]| {
+        let mut all = established();
+        all.extend_from_slice(messages);
+        outcome(&all)
+    };
+    let ready = message(b'Z', b"I");
+    let done = after(&[message(b'C', b"COPY 5\0"), ready.clone()]).unwrap();
+    assert_eq!(done[1], "Done(Ok(()))");
+    let failed = after(&[fault(b'E', "ERROR", "23505"), ready.clone()]).unwrap();
+    assert!(failed[1].contains("23505"), "{failed:?}");
+    let warned = [
+        fault(b'N', "WARNING", "01000"),
+        message(b'C', b"COMMIT\0"),
+        ready.clone(),
+    ];
+    assert!(matches!(after(&warned), Err(SessionError::Doubt(_))));
+    let told = [
+        fault(b'N', "NOTICE", "00000"),
+        message(b'C', b"COMMIT\0"),
+        ready,
+    ];
+    assert_eq!(after(&told).unwrap()[1], "Done(Ok(()))");
+    let fatal = after(&[fault(b'E', "FATAL", "57P01")]);
+    assert!(matches!(fatal, Err(SessionError::Refused(_))));
+}
+
+#[test]
+fn nothing_in_the_clear_is_taken_behind_the_answer_to_the_request_for_tls() {
+    let answer = |bytes: &[u8]| {
+        let mut session = Session::new(login(), true);
+        session.receive(bytes);
+        session.poll()
+    };
+    assert!(matches!(answer(b"S"), Ok(Some(SessionEvent::BeginTls))));
+    assert!(matches!(answer(b"N"), Err(SessionError::NoTls)));
+    assert!(matches!(answer(b"SR"), Err(SessionError::Protocol(_))));
+    assert!(matches!(answer(b"E"), Err(SessionError::Protocol(_))));
+    assert!(matches!(answer(b""), Ok(None)));
+}
+
+#[test]
+fn a_message_that_is_announced_too_large_is_not_waited_for() {
+    let mut session = Session::new(login(), false);
+    session.receive(&[b'D', 0x7f, 0xff, 0xff, 0xff]);
+    let error = session.poll().unwrap_err().to_string();
+    assert!(
+        error.contains("a message of 2147483647 bytes is announced"),
+        "{error}"
+    );
+}
