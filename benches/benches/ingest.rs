@@ -5,11 +5,11 @@
 
 use std::error::Error;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use benches::BATCH;
 use benches::ingest::{Connection, Run, Upload, start_time};
+use benches::programs::{build, median, mib, wanted};
 use benches::table::{Goal, INGEST, Table, figures};
 use fixtures::programs::program;
 
@@ -28,32 +28,15 @@ const PER_REQUEST: u64 = 200_000;
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
-    let measures = arguments.iter().any(|argument| argument == "--bench");
-    if !measures || !filter.is_none_or(|filter| "ingest".contains(filter.as_str())) {
+    if !wanted("ingest") {
         return Ok(());
     }
-    build_programs()?;
+    build()?;
     let folder = tempfile::tempdir()?;
     let mut table = Table::default();
     shares(folder.path(), &mut table)?;
     limits(folder.path(), &mut table)?;
     Ok(table.save(&figures()?.join(INGEST))?)
-}
-
-/// Measured are the programs of today.
-fn build_programs() -> Outcome {
-    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
-    let packages = ["-p", "event-server", "-p", "batch-client"];
-    let mut build = Command::new(cargo);
-    build
-        .args(["build", "--release", "--locked", "--quiet"])
-        .args(packages);
-    match build.status()?.success() {
-        true => Ok(()),
-        false => Err("the programs cannot be built".into()),
-    }
 }
 
 fn shares(folder: &Path, table: &mut Table) -> Outcome {
@@ -79,8 +62,7 @@ fn shares(folder: &Path, table: &mut Table) -> Outcome {
                     let synced = if durable { "durable" } else { "not durable" };
                     let agency = if agencies == 1 { "agency" } else { "agencies" };
                     let floor = rate(median(pairs.iter().map(|(floor, _)| *floor)));
-                    add(
-                        table,
+                    table.tell(
                         format!("{agencies} {agency}, {name}, {synced}, {level}"),
                         rate(median(pairs.iter().map(|(_, run)| *run))),
                         format!("{share:.2} of the floor's {floor}"),
@@ -104,17 +86,10 @@ fn limits(folder: &Path, table: &mut Table) -> Outcome {
     let starts = (0..20).map(|_| Ok(start_time()?.as_secs_f64() * 1e3));
     let start = median(starts.collect::<Outcome<Vec<f64>>>()?.into_iter());
     let goal = Some((Goal::AtMost(10.0), start));
-    add(
-        table,
-        "start to first answer",
-        format!("{start:.1} ms"),
-        "",
-        goal,
-    );
+    table.tell("start to first answer", format!("{start:.1} ms"), "", goal);
     for name in ["event-server", "batch-client"] {
         let size = mib(program(name)?.metadata()?.len());
-        add(
-            table,
+        table.tell(
             format!("{name}, stripped"),
             format!("{size:.1} MiB"),
             "",
@@ -126,8 +101,7 @@ fn limits(folder: &Path, table: &mut Table) -> Outcome {
         let batches = upload.bets / BATCH as u64;
         let calls = calls as f64 / batches as f64;
         let goal = Some((Goal::AtMost(1.0), calls));
-        add(
-            table,
+        table.tell(
             "server, system calls a batch",
             format!("{calls:.2}"),
             "",
@@ -142,22 +116,19 @@ fn limits(folder: &Path, table: &mut Table) -> Outcome {
         nanoseconds(many.clients, bets),
     );
     let growth = server / few;
-    add(
-        table,
+    table.tell(
         "server, 100 thousand bets",
         format!("{few:.0} ns a bet"),
         "",
         None,
     );
-    add(
-        table,
+    table.tell(
         "server, 10 million bets",
         format!("{server:.0} ns a bet"),
         format!("{growth:.2} × 100 thousand"),
         Some((Goal::AtMost(1.1), growth)),
     );
-    add(
-        table,
+    table.tell(
         "clients, 10 million bets",
         format!("{clients:.0} ns a bet"),
         format!("{:.2} × server", clients / server),
@@ -165,46 +136,10 @@ fn limits(folder: &Path, table: &mut Table) -> Outcome {
     );
     let memory = mib(many.server_memory);
     let goal = Some((Goal::AtMost(8.0), memory));
-    add(
-        table,
-        "server, most memory",
-        format!("{memory:.1} MiB"),
-        "",
-        goal,
-    );
+    table.tell("server, most memory", format!("{memory:.1} MiB"), "", goal);
     if let Some(memory) = many.client_memory.map(mib) {
         let goal = Some((Goal::AtMost(6.0), memory));
-        add(
-            table,
-            "client, most memory",
-            format!("{memory:.1} MiB"),
-            "",
-            goal,
-        );
+        table.tell("client, most memory", format!("{memory:.1} MiB"), "", goal);
     }
     Ok(())
-}
-
-/// Adds a line and tells it at once: a run takes minutes.
-fn add(
-    table: &mut Table,
-    what: impl Into<String>,
-    figure: impl Into<String>,
-    beside: impl Into<String>,
-    goal: Option<(Goal, f64)>,
-) {
-    let (what, figure, beside) = (what.into(), figure.into(), beside.into());
-    let goal = goal.map_or_else(String::new, |(goal, found)| goal.judge(found));
-    println!("{what}: {figure} {beside} {goal}");
-    table.line(what, figure, beside, goal);
-}
-
-fn mib(bytes: u64) -> f64 {
-    bytes as f64 / 1024.0 / 1024.0
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

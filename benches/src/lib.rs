@@ -1,8 +1,10 @@
 //! What the benches share: the bets of the first committed agency file, as they travel.
 
+pub mod database;
 pub mod floor;
 pub mod ingest;
 pub mod process;
+pub mod programs;
 pub mod soak;
 pub mod table;
 

@@ -44,17 +44,32 @@ impl Table {
             .push([what.into(), figure.into(), beside.into(), goal.into()]);
     }
 
+    /// Adds a line and prints it at once: a run takes minutes.
+    pub fn tell(
+        &mut self,
+        what: impl Into<String>,
+        figure: impl Into<String>,
+        beside: impl Into<String>,
+        goal: Option<(Goal, f64)>,
+    ) {
+        let (what, figure, beside) = (what.into(), figure.into(), beside.into());
+        let goal = goal.map_or_else(String::new, |(goal, found)| goal.judge(found));
+        println!("{what}: {figure} {beside} {goal}");
+        self.line(what, figure, beside, goal);
+    }
+
     /// Adds the lines of another one.
     pub fn append(&mut self, mut other: Self) {
         self.0.append(&mut other.0);
     }
 
-    /// Writes the lines to a file, the columns parted by tabs.
+    /// Writes the lines to a file, the columns parted by tabs. Its folder is made where it is missing.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn save(&self, path: &Path) -> io::Result<()> {
         let lines = self.0.iter().map(|line| line.join("\t") + "\n");
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
         fs::write(path, lines.collect::<String>())
     }
 
@@ -105,3 +120,6 @@ pub fn figures() -> io::Result<PathBuf> {
 
 /// The file that the bench of the whole path leaves its lines in.
 pub const INGEST: &str = "ingest.tsv";
+
+/// The same of the bench of the whole path into a database.
+pub const DATABASE: &str = "database.tsv";

@@ -79,9 +79,17 @@ fn each_library_is_named_in_its_room_alone() {
         &["mio", "signal_hook", "signal_hook_mio", "socket2"],
     );
     only(&["hub.rs"], &["slab", "Slab"]);
-    only(&["config/keys.rs"], &["configparser", "humantime"]);
-    only(&["store.rs", "store"], &["crc32fast"]);
-    only(&["tls.rs"], &["rustls", "webpki"]);
+    only(&["config/layers.rs"], &["configparser"]);
+    only(&["config/keys.rs"], &["humantime"]);
+    only(&["store/local"], &["crc32fast"]);
+    only(
+        &["store/postgres"],
+        &["postgres_protocol", "fallible_iterator", "sha2"],
+    );
+    only(&["store/postgres/url.rs"], &["percent_encoding"]);
+    only(&["tls.rs"], &["webpki"]);
+    only(&["tls.rs", "store/postgres/tls.rs"], &["rustls"]);
+    only(&["arguments.rs", "main.rs"], &["clap"]);
     only_in("frame", &["tls.rs", "tls"], &["rustls"]);
     only_in("batch-client", &["tls.rs"], &["rustls"]);
 }

@@ -1,10 +1,11 @@
-//! Prints one table of what the benches have measured last: what criterion has kept, and the lines of `ingest`.
+//! Prints one table of what the benches have measured last: what criterion has kept, and the lines of `ingest` and
+//! `database`.
 
 use std::error::Error;
 use std::fs::File;
 use std::path::Path;
 
-use benches::table::{Goal, INGEST, Table, figures};
+use benches::table::{DATABASE, Goal, INGEST, Table, figures};
 use serde_json::Value;
 
 /// A bench of criterion's: its name; what it does; the one of the same bytes that it is beside, and at most how
@@ -67,6 +68,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         Goal::AtMost(2.0).judge(turn),
     );
     table.append(Table::load(&folder.join(INGEST))?);
+    // Where PostgreSQL is not installed there is none.
+    if let Ok(database) = Table::load(&folder.join(DATABASE)) {
+        table.append(database);
+    }
     print!("{table}");
     Ok(())
 }

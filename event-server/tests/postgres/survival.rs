@@ -13,7 +13,7 @@ use crate::common::eventually;
 use crate::stage::{Agency, Stage, run};
 
 const AGENCIES: u32 = 5;
-const ROWS: usize = 3_000;
+const ROWS: usize = 6_000;
 
 /// Within this time everybody has come to an end, whatever was done to them.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -163,13 +163,13 @@ impl World {
 
     fn live(mut self) {
         let all = u64::from(AGENCIES) * ROWS as u64;
-        let mut next = self.rng.u64(..all / 50);
+        let mut next = 0;
         while !self.tend() {
             assert!(self.began.elapsed() < PATIENCE, "{:#?}", self.history);
             let stored = self.stored();
             if stored >= next && stored < all {
                 self.strike();
-                next = stored + self.rng.u64(..all / 50);
+                next = stored + self.rng.u64(..all / 40);
             }
         }
         let winners = self

@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use frame::{Agency, Bet, Birthdate, Channel, Document, Inbox, Name, Number, Outbox, Received};
 
 use super::error::{DatabaseError, SessionError};
-use super::link::LinkOptions;
+use super::options::LinkOptions;
 use super::quote::identifier;
 use super::schema::Schema;
 use super::session::{Login, Row, Session, SessionEvent};

@@ -2,7 +2,7 @@
 
 use super::database::Unusable;
 use super::error::DatabaseError;
-use super::link::CommitMode;
+use super::options::CommitMode;
 use super::schema::{Replication, Schema};
 use super::session::Parameters;
 use super::statements::Statements;

@@ -1,0 +1,172 @@
+//! How a link comes to a session: names, addresses, hosts in turn, pauses.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use frame::{Channel, Inbox, Outbox};
+
+use super::{End, Link, Open, Phase, State};
+use crate::store::postgres::database::{Answer, Unusable};
+use crate::store::postgres::dial::Dial;
+use crate::store::postgres::session::{Login, Session};
+use crate::store::postgres::url::Host;
+
+/// Bytes that wait in front of the session; it takes them at once.
+const INBOX: usize = 64 * 1024;
+
+/// Bytes that are handed to the stream's buffer before it has to take some.
+const OUTBOX: usize = 256 * 1024;
+
+impl<D: Dial> Link<D> {
+    pub(super) fn current_host(&self) -> &Host {
+        &self.options.url.hosts[self.host]
+    }
+
+    /// Moves one step; whether another may follow at once.
+    pub(super) fn step(&mut self) -> bool {
+        let state = std::mem::replace(&mut self.state, State::Pausing { until: self.now });
+        match state {
+            State::Pausing { until } if self.now < until => {
+                self.state = State::Pausing { until };
+                false
+            }
+            State::Pausing { .. } => {
+                let Host { name, port } = self.current_host().clone();
+                self.state = State::Resolving { since: self.now };
+                match name.parse() {
+                    Ok(ip) => self.try_addresses([SocketAddr::new(ip, port)].into()),
+                    Err(_) => self.dial.resolve(&name, port),
+                }
+                true
+            }
+            State::Resolving { since } => match self.dial.resolved() {
+                Some(Ok(addresses)) => {
+                    self.try_addresses(addresses.into());
+                    true
+                }
+                Some(Err(e)) => {
+                    self.try_next_host(&format!("its name is not known: {e}"));
+                    true
+                }
+                None if self.is_due(since) => {
+                    self.try_next_host("its name was not found in time");
+                    true
+                }
+                None => {
+                    self.state = State::Resolving { since };
+                    false
+                }
+            },
+            State::Connecting {
+                stream,
+                since,
+                rest,
+            } => match self.dial.is_connected(&stream) {
+                Ok(true) => {
+                    self.open(stream);
+                    true
+                }
+                Ok(false) if self.is_due(since) => {
+                    self.failed_to_connect("it does not answer", rest);
+                    true
+                }
+                Ok(false) => {
+                    self.state = State::Connecting {
+                        stream,
+                        since,
+                        rest,
+                    };
+                    false
+                }
+                Err(e) => {
+                    self.failed_to_connect(&e.to_string(), rest);
+                    true
+                }
+            },
+            State::Open(mut open) => match self.talk(&mut open) {
+                Ok(moved) => {
+                    self.state = State::Open(open);
+                    moved
+                }
+                Err(end) => {
+                    self.ended(end);
+                    true
+                }
+            },
+        }
+    }
+
+    pub(super) fn is_due(&self, since: Instant) -> bool {
+        self.now.saturating_duration_since(since) >= self.options.timeout
+    }
+
+    pub(super) fn try_addresses(&mut self, mut addresses: VecDeque<SocketAddr>) {
+        let Some(address) = addresses.pop_front() else {
+            return self.try_next_host("its name has no address");
+        };
+        match self.dial.connect(address) {
+            Ok(stream) => {
+                self.state = State::Connecting {
+                    stream,
+                    since: self.now,
+                    rest: addresses,
+                };
+            }
+            Err(e) => self.failed_to_connect(&e.to_string(), addresses),
+        }
+    }
+
+    pub(super) fn failed_to_connect(&mut self, why: &str, rest: VecDeque<SocketAddr>) {
+        if rest.is_empty() {
+            self.try_next_host(why);
+        } else {
+            self.try_addresses(rest);
+        }
+    }
+
+    /// Goes on with the next host at once, or after a pause where all were tried.
+    pub(super) fn try_next_host(&mut self, why: &str) {
+        let why = format!(
+            "the database at {} cannot be reached: {why}",
+            self.current_host()
+        );
+        self.host = (self.host + 1) % self.options.url.hosts.len();
+        let pause = match self.host {
+            0 => self.backoff.next(),
+            _ => Duration::ZERO,
+        };
+        self.state = State::Pausing {
+            until: self.now + pause,
+        };
+        self.answers.push_back(Answer::Down(why));
+    }
+
+    pub(super) fn ended(&mut self, end: End) {
+        match end {
+            End::Unusable(why) if !self.was_ready => self.unusable = Some(why),
+            End::Unusable(Unusable(why)) | End::Lost(why) => self.try_next_host(&why),
+        }
+    }
+
+    pub(super) fn open(&mut self, stream: D::Stream) {
+        let inbox = Inbox::new(0, INBOX);
+        let mut channel = Channel::new(stream, inbox, Outbox::new(OUTBOX));
+        // The event that told of the connection is past.
+        channel.mark(true, true);
+        let url = &self.options.url;
+        let login = Login {
+            user: url.user.clone(),
+            database: url.database.clone(),
+            password: url.password.clone(),
+            application: format!("event-server {}", self.options.central),
+        };
+        self.state = State::Open(Box::new(Open {
+            channel,
+            session: Session::new(login, self.tls.is_some()),
+            hash: None,
+            heard: self.now,
+            phase: Phase::Opening,
+        }));
+    }
+}
