@@ -42,9 +42,7 @@ mod waiting;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use frame::{
-    Agency, Channel, HEADER, Inbox, MessageId, Outbox, Received, Reply, TlsError, Winners,
-};
+use frame::{Agency, Channel, HEADER, Inbox, MessageId, Outbox, Received, Reply, TlsError};
 
 use self::idle_timer::{IdleTimer, Waiting};
 pub use self::state::Served;
@@ -299,14 +297,6 @@ impl<S: Stream> Connection<S> {
         self.channel.outbox.reply(query, reply);
         self.state = State::Open;
         Step::Again
-    }
-
-    /// Answers a held query without a result: its place is needed. The client asks again.
-    pub fn turn_away(&mut self) {
-        if let State::Held { agency, query } = self.state {
-            report::winners_turned_away(agency);
-            self.answer(query, &Reply::Winners(Winners::InProgress));
-        }
     }
 
     /// Sends what the outbox holds, after the turn is committed, and looks at the clock.
