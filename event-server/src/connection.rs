@@ -365,11 +365,13 @@ impl<S: Stream> Connection<S> {
         self.channel.allocated()
     }
 
-    /// Since when bytes lie here because of the peer: a frame begun, replies that it does not take, requests
-    /// behind a held query.
+    /// Since when bytes lie here that do not move: a frame begun, replies that the peer does not take, requests behind
+    /// a held query or behind one that waits for a store that is elsewhere.
     pub fn keeps_waiting(&self) -> Option<Instant> {
         let waits = match self.state {
-            State::Held { .. } => self.channel.unread() > 0,
+            State::Held { .. } | State::Reading(_) | State::Committing { .. } => {
+                self.channel.unread() > 0
+            }
             _ => matches!(
                 self.idle_timer.waiting(),
                 Some(Waiting::Rest | Waiting::RepliesTaken)
