@@ -42,9 +42,7 @@ mod waiting;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use frame::{
-    Agency, Channel, HEADER, Inbox, MessageId, Outbox, Received, Reply, TlsError, Winners,
-};
+use frame::{Agency, Channel, HEADER, Inbox, MessageId, Outbox, Received, Reply, TlsError};
 
 use self::idle_timer::{IdleTimer, Waiting};
 pub use self::state::Served;
@@ -301,14 +299,6 @@ impl<S: Stream> Connection<S> {
         Step::Again
     }
 
-    /// Answers a held query without a result: its place is needed. The client asks again.
-    pub fn turn_away(&mut self) {
-        if let State::Held { agency, query } = self.state {
-            report::winners_turned_away(agency);
-            self.answer(query, &Reply::Winners(Winners::InProgress));
-        }
-    }
-
     /// Sends what the outbox holds, after the turn is committed, and looks at the clock.
     pub fn send(&mut self, now: Instant) {
         if self.is_closed() {
@@ -375,11 +365,13 @@ impl<S: Stream> Connection<S> {
         self.channel.allocated()
     }
 
-    /// Since when bytes lie here because of the peer: a frame begun, replies that it does not take, requests
-    /// behind a held query.
+    /// Since when bytes lie here that do not move: a frame begun, replies that the peer does not take, requests behind
+    /// a held query or behind one that waits for a store that is elsewhere.
     pub fn keeps_waiting(&self) -> Option<Instant> {
         let waits = match self.state {
-            State::Held { .. } => self.channel.unread() > 0,
+            State::Held { .. } | State::Reading(_) | State::Committing { .. } => {
+                self.channel.unread() > 0
+            }
             _ => matches!(
                 self.idle_timer.waiting(),
                 Some(Waiting::Rest | Waiting::RepliesTaken)

@@ -1,6 +1,6 @@
-//! Waiting for a store that is elsewhere: for a commit, or for an agency to be read.
+//! Waiting: for a store that is elsewhere to commit or to read an agency, and for the draw.
 
-use frame::Agency;
+use frame::{Agency, Reply, Winners};
 
 use super::Connection;
 use super::state::{After, State};
@@ -47,6 +47,29 @@ impl<S: Stream> Connection<S> {
                 After::Draining => State::Draining,
             };
         }
+    }
+
+    /// Answers a held query without a result: its place is needed. The client asks again.
+    pub fn turn_away(&mut self) {
+        let (agency, query) = match &mut self.state {
+            State::Held { agency, query } => {
+                let held = (*agency, *query);
+                self.state = State::Open;
+                held
+            }
+            // The answer leaves with the replies before it.
+            State::Committing { then, .. } => match *then {
+                After::Held { agency, query } => {
+                    *then = After::Open;
+                    (agency, query)
+                }
+                After::Open | After::Draining => return,
+            },
+            _ => return,
+        };
+        report::winners_turned_away(agency);
+        let reply = Reply::Winners(Winners::InProgress);
+        self.channel.outbox.reply(query, &reply);
     }
 
     /// What is stored of this agency was read: a connection that waited for it goes on.

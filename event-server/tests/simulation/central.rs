@@ -80,7 +80,8 @@ impl Central {
         let bets = self.disk.bytes(Name::Bets).unwrap_or_default();
         let bets = String::from_utf8_lossy(&bets);
         ledger.note(format_args!("boot {agencies} {winner} {facts:?}\n{bets}"));
-        ledger.audit(&facts, (!store.retries()).then_some(&*bets));
+        let before = ledger.lives.last().copied();
+        ledger.audit(&facts, (!store.retries()).then_some(&*bets), before);
         let winner_number = Number::new(winner).expect("a small number");
         let service = match Service::new(lottery, store, winner_number) {
             Ok(service) if self.disk.is_alive() => service,

@@ -1,7 +1,7 @@
 //! What was sent and what came of it: the ledger that the model clients keep, and what it says must hold.
 //!
 //! Clients write down every request before it leaves and every reply as it comes; a reply that could not rightly
-//! be given fails the test at once. After each start `ledger/audit.rs` holds what the server recovered against the ledger.
+//! be given fails the test at once. `ledger/audit.rs` holds what is stored against the ledger.
 
 mod audit;
 
@@ -93,6 +93,10 @@ pub struct Ledger {
     homes: HashMap<String, Home>,
     drawn: Option<(u64, u32)>,
     documents: u32,
+    /// What was acknowledged may be lost: nobody waits for replication.
+    pub lossy: bool,
+    /// The resumes that were answered: the life of the server, the file, and how many bets of it are stored.
+    pub resumes: Vec<(usize, usize, u64)>,
     pub trace: Trace,
 }
 
@@ -202,7 +206,7 @@ impl Ledger {
         let told = self.accounts.values().any(|a| a.winners.is_some());
         let account = self.account(agency);
         account.took_part = true;
-        account.finished || told || stopping
+        (account.finished || told) && !self.lossy || stopping
     }
 
     /// The reply to a parcel came.
@@ -228,6 +232,9 @@ impl Ledger {
     /// An agency was told its winners.
     pub fn told(&mut self, life: usize, agency: u32, winners: Vec<String>) {
         assert!(self.may_be_drawn(life), "winners before all have finished");
+        if self.lossy {
+            return;
+        }
         let known = self.account(agency).winners.get_or_insert(winners.clone());
         assert_eq!(*known, winners, "the winners of agency {agency} changed");
     }
@@ -265,6 +272,13 @@ impl Ledger {
         }
     }
 
+    /// A resume was answered: so many bets are stored.
+    pub fn resumed(&mut self, life: usize, file: usize, stored: usize) {
+        self.taken(life, self.files[file].agency);
+        self.rows_stored(file, stored);
+        self.resumes.push((life, file, stored as u64));
+    }
+
     /// Asserts that a request could rightly be refused.
     pub fn refused(&self, life: usize, agency: u32, what: What) {
         let account = self.accounts.get(&agency);
@@ -295,6 +309,21 @@ impl Ledger {
         );
     }
 
+    /// What was acknowledged so far may be lost; from now on nothing is. What is stored is still to be audited.
+    pub fn forgive(&mut self) {
+        self.lossy = false;
+        self.drawn = None;
+        self.files.iter_mut().for_each(|file| file.stored = 0);
+        for parcel in &mut self.parcels {
+            if parcel.fate == Fate::In {
+                parcel.fate = Fate::Doubt;
+            }
+        }
+        for account in self.accounts.values_mut() {
+            (account.finished, account.winners) = (false, None);
+        }
+    }
+
     /// Notes what happens, for two runs of a seed to be compared, and to be read.
     pub fn note(&mut self, what: fmt::Arguments<'_>) {
         let _ = writeln!(self.trace, "{what}");
@@ -312,7 +341,7 @@ pub enum What {
 }
 
 /// As Python's csv writer would.
-fn column(text: &str) -> String {
+pub fn column(text: &str) -> String {
     if text.contains([',', '"']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {

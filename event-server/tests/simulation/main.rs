@@ -1,19 +1,23 @@
-//! Everything at once, seeded: hub, service and store over fake streams and fake files, with model clients
-//! that resume, that know no resume, and that mean no good.
+//! Everything at once, seeded: hub, service and store over fake streams, and fake files or a simulated database, with
+//! model clients that resume, that know no resume, and that do not mean well.
 //!
 //! ```text
 //! duplex    a connection: its bytes and its edges on their way
 //! wire      its two ends
 //! net       all connections
-//! uploader  plain  intruder    the clients
-//! ledger      what they sent and were told, and what must hold of it
+//! uploader  plain  intruder    the clients; population: all of them
+//! ledger    what they sent and were told, and what must hold of it
+//! running   the turns of a server
 //! central   the servers, one after another on one disk
 //! world     all of these, a storm, and the calm after it
+//! cluster   the same with several servers over one database
 //! ```
 //!
 //! One thread and one seed a world: the same seed is the same run. Among what happens in the storm: resets, half-closes,
 //! clients that vanish while held, rivals for one upload, two files for one agency, power cuts and kills within any
-//! operation on the disk, failed calls, a full disk, orderly stops, restarts with another configuration.
+//! operation on the disk, failed calls, a full disk, orderly stops, restarts with another configuration. In the cluster:
+//! sessions lost before, within and after a commit, queries that are carried out after their session was lost, conflicts,
+//! a full database and one that is away, failovers, an old primary that goes on, servers killed and stopped.
 //!
 //! `SIMULATION_SEEDS=1000000` runs so many seeds, `SIMULATION_SEED=17` that one alone; with `-- --nocapture`
 //! it tells what happens in it.
@@ -22,6 +26,7 @@
 mod store_disk;
 
 mod central;
+mod cluster;
 mod duplex;
 mod intruder;
 mod ledger;
@@ -37,6 +42,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use cluster::{ClusterWorld, Replication};
 use world::{Weather, World};
 
 fn number(name: &str) -> Option<u64> {
@@ -92,6 +98,28 @@ fn whatever_the_streams_do_everyone_is_served_and_the_draw_is_right() {
 fn a_seed_is_one_run() {
     for seed in 0..50 {
         let run = || World::new(seed, Weather::Everything, false).run();
+        assert_eq!(run(), run(), "seed {seed}");
+    }
+}
+
+#[test]
+fn whatever_happens_to_a_cluster_nothing_acknowledged_is_lost_or_doubled_and_nobody_starves() {
+    each_seed(20_000, |seed, printed| {
+        ClusterWorld::new(seed, Replication::Awaited, printed).run();
+    });
+}
+
+#[test]
+fn a_cluster_without_replication_stores_nothing_twice_or_out_of_order() {
+    each_seed(5_000, |seed, printed| {
+        ClusterWorld::new(seed, Replication::Off, printed).run();
+    });
+}
+
+#[test]
+fn a_clusters_seed_is_one_run() {
+    for seed in 0..50 {
+        let run = || ClusterWorld::new(seed, Replication::Awaited, false).run();
         assert_eq!(run(), run(), "seed {seed}");
     }
 }

@@ -32,6 +32,8 @@ pub struct Plain {
     tasks: VecDeque<Task>,
     /// It may never be taken in: what is refused is not tried again.
     stranger: bool,
+    /// It says when its agency has finished.
+    finishes: bool,
     /// One connection per request.
     one_each: bool,
     /// How many requests it sends ahead.
@@ -45,6 +47,7 @@ impl Plain {
     pub fn new(agency: u32, tasks: Vec<Task>, stranger: bool, rng: &mut fastrand::Rng) -> Self {
         Self {
             agency,
+            finishes: tasks.contains(&Task::Finished),
             tasks: tasks.into(),
             stranger,
             one_each: rng.bool(),
@@ -180,6 +183,15 @@ impl Plain {
                 self.tasks.push_front(sent.task);
             }
         }
+    }
+
+    /// Says once more that the agency has finished, and asks for the winners, as if nothing was acknowledged.
+    pub fn begin_anew(&mut self, ledger: &mut Ledger) {
+        self.lose(ledger);
+        let ends = |task: &Task| matches!(task, Task::Finished | Task::Query);
+        self.tasks.retain(|task| !ends(task));
+        self.tasks.extend(self.finishes.then_some(Task::Finished));
+        self.tasks.push_back(Task::Query);
     }
 
     /// The connection is lost, by the server's doing or that of the world.

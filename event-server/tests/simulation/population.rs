@@ -194,4 +194,16 @@ impl Population {
         }
         clients[client].lose(ledger, rng);
     }
+
+    /// All lose their connections, and begin anew, as if nothing was acknowledged.
+    pub fn begin_anew(&mut self, ledger: &mut Ledger) {
+        let Self { clients, rng } = self;
+        for client in clients {
+            match client {
+                Client::Uploader(client) => client.begin_anew(ledger, rng),
+                Client::Plain(client) => client.begin_anew(ledger),
+                Client::Intruder(client) => client.lose(ledger),
+            }
+        }
+    }
 }

@@ -154,9 +154,9 @@ impl Uploader {
                         missing,
                         progress,
                     } => {
-                        assert_eq!(missing, 0, "the server has lost acknowledged bets");
-                        ledger.taken(life, agency);
-                        ledger.rows_stored(self.file, stored as usize);
+                        let lost = missing > 0 && !ledger.lossy;
+                        assert!(!lost, "the server has lost acknowledged bets");
+                        ledger.resumed(life, self.file, stored as usize);
                         self.cursor = stored as usize;
                         self.longest = if progress { 1 } else { self.longest };
                     }
@@ -221,6 +221,13 @@ impl Uploader {
         self.done = !for_now;
         self.upload = start(ledger, self.file, self.window);
         self.wait(rng);
+    }
+
+    /// Begins with the file anew, as if nothing was acknowledged.
+    pub fn begin_anew(&mut self, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
+        self.lose(ledger, rng);
+        self.upload = start(ledger, self.file, self.window);
+        self.done = false;
     }
 
     /// The connection is lost, by the server's doing or that of the world.

@@ -95,8 +95,10 @@ impl Known {
         taken
     }
 
-    /// The agency was read.
+    /// The agency was read: whoever asked for it meanwhile is served, too. A read that followed would find it changed by
+    /// what is staged until then.
     pub(super) fn read(&mut self, agency: Agency, account: Account) -> Read {
+        self.wanted.remove(&agency);
         let certainty = Certainty::Unconfirmed;
         let before = self.agencies.insert(
             agency,

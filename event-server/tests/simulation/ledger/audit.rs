@@ -1,4 +1,4 @@
-//! What a server finds at its start, held against the ledger: every acknowledged request is stored, once and whole;
+//! What is stored, held against the ledger: every acknowledged request is stored, once and whole;
 //! no part of one that was refused; of one in doubt all or nothing; of a file the first batches, in order.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,16 +7,16 @@ use event_server::fact::{Fact, Source};
 use event_server::lottery::{Draw, Lottery};
 use frame::Agency;
 
-use super::{Fate, Home, Ledger, Parcel};
+use super::{Fate, Home, Ledger, Life, Parcel};
 
 impl Ledger {
-    /// A server has started on what the last one left: the facts that it recovered, and bets.csv where that has
-    /// all rows already.
-    pub fn audit(&mut self, facts: &[Fact], bets: Option<&str>) {
+    /// Nobody is left who could change what is stored: the facts, and bets.csv where that has all rows already.
+    /// `drawer`: the server that may have drawn since the last audit.
+    pub fn audit(&mut self, facts: &[Fact], bets: Option<&str>, drawer: Option<Life>) {
         let mut lottery = Lottery::new(0);
         facts.iter().for_each(|fact| lottery.apply(fact));
         self.audit_finished(facts);
-        self.audit_draw(facts);
+        self.audit_draw(facts, drawer);
         if let Some(bets) = bets {
             self.audit_rows(&lottery, bets);
             self.audit_winners(bets);
@@ -120,7 +120,7 @@ impl Ledger {
         }
     }
 
-    fn audit_draw(&mut self, facts: &[Fact]) {
+    fn audit_draw(&mut self, facts: &[Fact], drawer: Option<Life>) {
         let drawn = facts.iter().find_map(|fact| match fact {
             Fact::Drawn { position, winner } => Some((*position, winner.get())),
             _ => None,
@@ -131,7 +131,7 @@ impl Ledger {
             return;
         };
         if self.drawn.is_none() {
-            let last = *self.lives.last().expect("a draw without a server");
+            let last = drawer.expect("a draw without a server");
             assert_eq!(winner, last.winner, "another number won");
             let finished = |agency| self.accounts.get(&agency).is_some_and(|a| a.finished);
             assert!(

@@ -1,0 +1,18 @@
+//! Several centrals over one database, simulated: with the same clients and the same ledger as the single central.
+//!
+//! ```text
+//! link      what the store of a central asks, and what it is told, on its way
+//! tables    what one node of the database holds, and what must hold of it after every transaction
+//! database  the nodes, the sessions, the queries under way, and all that befalls them
+//! central   one central of the cluster after another, at its place
+//! world     all of these, a storm, and the calm after it
+//! ```
+
+mod central;
+mod database;
+mod link;
+mod tables;
+mod world;
+
+pub use database::Replication;
+pub use world::ClusterWorld;

@@ -1,0 +1,123 @@
+//! One place of the cluster: the centrals that run there, one after another.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use event_server::limits::Limits;
+use event_server::lottery::Lottery;
+use event_server::service::Service;
+use event_server::store::postgres::PostgresStore;
+use frame::Number;
+
+use super::database::Database;
+use super::link::{SimLink, Wire};
+use crate::ledger::{Ledger, Life};
+use crate::net::Net;
+use crate::running::{Running, Turn, limits};
+
+pub struct Central {
+    place: usize,
+    rng: fastrand::Rng,
+    limits: Limits,
+    running: Option<Alive>,
+}
+
+struct Alive {
+    server: Running<PostgresStore<SimLink>>,
+    wire: Rc<RefCell<Wire>>,
+    life: usize,
+}
+
+impl Central {
+    pub fn new(place: usize, mut rng: fastrand::Rng) -> Self {
+        Self {
+            place,
+            limits: limits(&mut rng),
+            rng,
+            running: None,
+        }
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// The server that runs, if one does.
+    pub fn server(&self) -> Option<&Running<PostgresStore<SimLink>>> {
+        self.running.as_ref().map(|alive| &alive.server)
+    }
+
+    /// In the ledger.
+    pub fn life(&self) -> Option<usize> {
+        self.running.as_ref().map(|alive| alive.life)
+    }
+
+    /// Starts a central.
+    pub fn boot(
+        &mut self,
+        agencies: u32,
+        database: &mut Database,
+        net: &mut Net,
+        ledger: &mut Ledger,
+    ) {
+        let winner = [7574, 1, 2][self.rng.usize(..3)];
+        let life = ledger.lives.len();
+        ledger.note(format_args!("boot {life} at {}, {winner}", self.place));
+        ledger.lives.push(Life {
+            agencies,
+            winner,
+            tight: database.full,
+            crowded: false,
+            stopping: false,
+        });
+        let (link, wire) = database.link(life);
+        let winner = Number::new(winner).expect("a small number");
+        let store = PostgresStore::new(link, winner);
+        let service = Service::new(Lottery::new(agencies), store, winner);
+        let service = service.unwrap_or_else(|e| panic!("{e}"));
+        self.running = Some(Alive {
+            server: Running::new(service, self.limits, self.place, life, net),
+            wire,
+            life,
+        });
+    }
+
+    /// One turn.
+    pub fn turn(&mut self, calm: bool, net: &mut Net, ledger: &mut Ledger) {
+        let Some(Alive { server, wire, .. }) = &mut self.running else {
+            return;
+        };
+        let event = wire.borrow_mut().take_event();
+        if event {
+            server.hub.mark_store(true, true, false);
+        }
+        match server.turn(event, calm, net, ledger, &mut self.rng) {
+            Turn::Asleep | Turn::Taken => {}
+            Turn::Over => self.close(ledger),
+            Turn::Failed(e) => panic!("{e}"),
+        }
+    }
+
+    /// Begins to end in order.
+    pub fn stop(&mut self, net: &mut Net, ledger: &mut Ledger) {
+        if let Some(alive) = &mut self.running {
+            alive.server.stop(net, ledger);
+        }
+    }
+
+    fn close(&mut self, ledger: &mut Ledger) {
+        ledger.note(format_args!("closed {}", self.place));
+        if let Some(alive) = self.running.take() {
+            alive.server.hub.close().unwrap_or_else(|e| panic!("{e}"));
+        }
+    }
+
+    /// It is killed, and the kernel closes its connections.
+    pub fn kill(&mut self, net: &mut Net, ledger: &mut Ledger) {
+        if let Some(alive) = self.running.take() {
+            ledger.note(format_args!("killed {}", self.place));
+            net.stop_listening(self.place);
+            alive.wire.borrow_mut().closed = true;
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! The simulated database: a primary, those that were primary before, and the sessions and queries of all centrals.
+//!
+//! ```text
+//! asked --> Travelling --> carried out on the session's node --> Committing --> the answer travels back
+//!               |          visible to all at once               until it is replicated
+//!               '--- the session is lost: perhaps carried out all the same, later
+//! ```
+//!
+//! Each node holds a log of transactions, and the first of them are replicated. A new primary has those alone. The old
+//! one may go on for a while, cut off: it takes sessions, shows its rows and carries out what it is asked, and no commit of it
+//! is acknowledged any more, unless nobody waits for replication.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use event_server::store::postgres::{Answer, Failure};
+use frame::Agency;
+
+use super::link::{SessionId, SimLink, Statement, Wire};
+use super::tables::{Change, Tables};
+use crate::ledger::Ledger;
+
+/// When a commit is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replication {
+    /// When it is replicated: no failover loses it.
+    Awaited,
+    /// At once: a failover may lose it.
+    Off,
+}
+
+#[derive(Default)]
+struct Node {
+    tables: Tables,
+    log: Vec<Change>,
+    /// So many transactions are on another node, too.
+    replicated: usize,
+    /// It was the primary.
+    cut_off: bool,
+}
+
+impl Node {
+    fn commit(&mut self, change: Change) -> usize {
+        let position = self.log.len() + 1;
+        self.tables.apply(&change, position);
+        self.log.push(change);
+        position
+    }
+}
+
+/// A query under way.
+struct Exchange {
+    session: SessionId,
+    /// The life of the central that asks.
+    life: usize,
+    node: usize,
+    stage: Stage,
+    /// Its session is lost, and that was noticed.
+    orphan: bool,
+}
+
+enum Stage {
+    Travelling(u32, Statement),
+    /// Done once so many transactions are replicated.
+    Committing(usize),
+}
+
+pub struct Database {
+    rng: fastrand::Rng,
+    replication: Replication,
+    agencies: u32,
+    nodes: Vec<Node>,
+    /// The node of each session that ever was.
+    sessions: Vec<usize>,
+    wires: Vec<Rc<RefCell<Wire>>>,
+    exchanges: Vec<Exchange>,
+    /// The longest that a message takes, in hops.
+    pace: u32,
+    /// One session in so many is lost at a hop.
+    fragile: u32,
+    /// It tells who listens that an agency has finished, or that the draw is done.
+    notifies: bool,
+    /// Hops for which nobody can connect.
+    away: u32,
+    /// Hops for which nothing is replicated.
+    stalled: u32,
+    pub full: bool,
+    calm: bool,
+    /// Which versions were the claim for an answered resume of a file.
+    claims: BTreeMap<usize, BTreeSet<i64>>,
+}
+
+impl Database {
+    /// A database without rows, for the lottery of agencies 1 to `agencies`.
+    pub fn new(replication: Replication, agencies: u32, mut rng: fastrand::Rng) -> Self {
+        Self {
+            replication,
+            agencies,
+            nodes: vec![Node::default()],
+            sessions: Vec::new(),
+            wires: Vec::new(),
+            exchanges: Vec::new(),
+            pace: [0, 3, 12][rng.usize(..3)],
+            fragile: [40, 200, 2_000][rng.usize(..3)],
+            notifies: rng.u8(..4) > 0,
+            away: if rng.u8(..4) == 0 { rng.u32(..100) } else { 0 },
+            stalled: 0,
+            full: false,
+            calm: false,
+            claims: BTreeMap::new(),
+            rng,
+        }
+    }
+
+    /// The link of a central that starts, and the end of it that stays here.
+    pub fn link(&mut self, life: usize) -> (SimLink, Rc<RefCell<Wire>>) {
+        let wire = Rc::new(RefCell::new(Wire::new(life)));
+        self.wires.push(Rc::clone(&wire));
+        (SimLink::new(Rc::clone(&wire)), wire)
+    }
+
+    fn primary(&mut self) -> &mut Node {
+        self.nodes.last_mut().expect("a primary")
+    }
+
+    /// Hops until a message arrives.
+    fn delay(&mut self) -> u32 {
+        self.rng.u32(..=self.pace)
+    }
+
+    /// Time passes.
+    pub fn hop(&mut self, ledger: &mut Ledger) {
+        self.wires.retain(|wire| !wire.borrow().closed);
+        for wire in self.wires.clone() {
+            self.hop_wire(&mut wire.borrow_mut(), ledger);
+        }
+        let mut exchanges = std::mem::take(&mut self.exchanges);
+        self.rng.shuffle(&mut exchanges);
+        for exchange in exchanges {
+            let left = self.hop_exchange(exchange, ledger);
+            self.exchanges.extend(left);
+        }
+        self.replicate();
+        self.away = self.away.saturating_sub(1);
+    }
+
+    fn hop_wire(&mut self, wire: &mut Wire, ledger: &mut Ledger) {
+        if let Some((session, statement)) = wire.asked.take() {
+            let stage = Stage::Travelling(self.delay(), statement);
+            self.exchanges.push(Exchange {
+                session,
+                life: wire.life,
+                node: self.sessions[session],
+                stage,
+                orphan: false,
+            });
+        }
+        match wire.session {
+            Some(session) => {
+                let node = &self.nodes[self.sessions[session]];
+                // Where no commit is acknowledged any more, the central gives the session up in the end.
+                let one_in = if node.cut_off { 20 } else { self.fragile };
+                let lost = !self.calm && self.rng.u32(..one_in) == 0;
+                if lost || self.calm && node.cut_off {
+                    self.lose(wire, ledger);
+                }
+            }
+            None if wire.pause > 0 => wire.pause -= 1,
+            None => self.connect(wire, ledger),
+        }
+        wire.hop();
+    }
+
+    /// A session is lost; what it has answered is, too, or arrives before.
+    fn lose(&mut self, wire: &mut Wire, ledger: &mut Ledger) {
+        let Some(session) = wire.session.take() else {
+            return;
+        };
+        ledger.note(format_args!("session {session} lost"));
+        if self.rng.bool() {
+            wire.lose_answers();
+        }
+        wire.send(self.delay(), session, Answer::Down("it is lost".to_owned()));
+        wire.pause = self.rng.u32(1..30);
+    }
+
+    fn connect(&mut self, wire: &mut Wire, ledger: &mut Ledger) {
+        let session = self.sessions.len();
+        if self.away > 0 {
+            wire.send(self.delay(), session, Answer::Down("it is away".to_owned()));
+            wire.pause = self.rng.u32(3..30);
+            return;
+        }
+        let old = (!self.calm && self.rng.u8(..3) == 0).then(|| self.nodes.len().checked_sub(2));
+        let node = old.flatten().unwrap_or(self.nodes.len() - 1);
+        ledger.note(format_args!(
+            "session {session} of life {} with node {node}",
+            wire.life
+        ));
+        self.sessions.push(node);
+        wire.session = Some(session);
+        wire.send(self.delay(), session, Answer::Up(Vec::new()));
+    }
+
+    /// Moves a query; gives it back unless it is done.
+    fn hop_exchange(&mut self, mut exchange: Exchange, ledger: &mut Ledger) -> Option<Exchange> {
+        let wire = self.wire_of(exchange.session);
+        match &mut exchange.stage {
+            Stage::Travelling(hops, _) if wire.is_none() && !exchange.orphan => {
+                exchange.orphan = true;
+                *hops += self.rng.u32(..40);
+                self.rng.bool().then_some(exchange)
+            }
+            Stage::Travelling(hops, _) if *hops > 0 => {
+                *hops -= 1;
+                Some(exchange)
+            }
+            Stage::Travelling(_, statement) => {
+                let statement = std::mem::replace(statement, Statement::Look);
+                let (session, life, node) = (exchange.session, exchange.life, exchange.node);
+                let (answers, result) = self.carry_out(node, life, &statement);
+                ledger.note(format_args!(
+                    "session {session}, node {node}: {statement}: {answers:?} {result:?}"
+                ));
+                // What is read is told before the commit is done.
+                self.tell(session, answers);
+                match result {
+                    Err(failure) => self.tell(session, vec![Answer::Failed(failure)]),
+                    Ok(None) => self.tell(session, vec![Answer::Done]),
+                    Ok(Some(position)) => {
+                        exchange.stage = Stage::Committing(position);
+                        return Some(exchange);
+                    }
+                }
+                None
+            }
+            Stage::Committing(_) if wire.is_none() => None,
+            Stage::Committing(position) => {
+                let done = self.replication == Replication::Off
+                    || self.nodes[exchange.node].replicated >= *position;
+                if done {
+                    self.tell(exchange.session, vec![Answer::Done]);
+                    return None;
+                }
+                Some(exchange)
+            }
+        }
+    }
+
+    fn wire_of(&self, session: SessionId) -> Option<Rc<RefCell<Wire>>> {
+        let is = |wire: &&Rc<RefCell<Wire>>| wire.borrow().session == Some(session);
+        self.wires.iter().find(is).cloned()
+    }
+
+    fn tell(&mut self, session: SessionId, answers: Vec<Answer>) {
+        let Some(wire) = self.wire_of(session) else {
+            return;
+        };
+        for answer in answers {
+            let delay = self.delay();
+            wire.borrow_mut().send(delay, session, answer);
+        }
+    }
+
+    /// Carries out a query: what it reads, and how it ends: failed, done, or done once so many transactions are
+    /// replicated.
+    fn carry_out(
+        &mut self,
+        node: usize,
+        life: usize,
+        statement: &Statement,
+    ) -> (Vec<Answer>, Result<Option<usize>, Failure>) {
+        if !self.calm && self.rng.u8(..100) == 0 {
+            let failure = match self.rng.bool() {
+                true => Failure::Conflict,
+                false => Failure::Other("it does not like that".to_owned()),
+            };
+            return (Vec::new(), Err(failure));
+        }
+        let (full, agencies) = (self.full, self.agencies);
+        let Node { tables, .. } = &self.nodes[node];
+        let change = match statement {
+            Statement::Read(agencies) => {
+                let account = |agency: &Agency| {
+                    let account = tables.account(*agency)?;
+                    Some(Answer::Account(*agency, account))
+                };
+                return (agencies.iter().filter_map(account).collect(), Ok(None));
+            }
+            Statement::Look => {
+                let progress = Answer::Progress {
+                    all_finished: tables.all_finished(agencies),
+                    drawn: tables.is_drawn(),
+                };
+                return (vec![progress], Ok(None));
+            }
+            Statement::Append(parts) if parts.is_empty() => Change::Seen,
+            Statement::Append(_) if full => {
+                return (Vec::new(), Err(Failure::NoSpace("it is full".to_owned())));
+            }
+            Statement::Append(parts) if tables.conflicts(parts) => {
+                return (Vec::new(), Err(Failure::Conflict));
+            }
+            Statement::Append(parts) => Change::Append(parts.clone(), life),
+            Statement::Draw(winner) if !tables.is_drawn() && tables.all_finished(agencies) => {
+                Change::Draw(*winner, life)
+            }
+            Statement::Draw(_) => Change::Seen,
+        };
+        let notifies = match &change {
+            Change::Append(parts, _) => parts.iter().any(|part| part.account.finished),
+            Change::Draw(..) => true,
+            Change::Seen => false,
+        };
+        let position = self.nodes[node].commit(change);
+        if notifies {
+            self.notify(node);
+        }
+        let answers = match statement {
+            Statement::Draw(_) => self.nodes[node].tables.winners(),
+            _ => Vec::new(),
+        };
+        (answers, Ok(Some(position)))
+    }
+
+    /// Tells the sessions with a node to look again; some do not hear it.
+    fn notify(&mut self, node: usize) {
+        let sessions = self.wires.iter().filter_map(|wire| wire.borrow().session);
+        for session in sessions.collect::<Vec<_>>() {
+            if self.notifies && self.sessions[session] == node && self.rng.u8(..4) > 0 {
+                self.tell(session, vec![Answer::Notified]);
+            }
+        }
+    }
+
+    fn replicate(&mut self) {
+        if self.stalled > 0 {
+            self.stalled -= 1;
+            return;
+        }
+        let some = match self.calm {
+            true => usize::MAX,
+            false => self.rng.usize(..4),
+        };
+        let node = self.primary();
+        node.replicated = node.log.len().min(node.replicated.saturating_add(some));
+    }
+
+    /// Another node becomes the primary, with what is replicated.
+    pub fn fail_over(&mut self, ledger: &mut Ledger) {
+        let mut next = Node::default();
+        let primary = self.primary();
+        primary.cut_off = true;
+        let lost = primary.log.len() - primary.replicated;
+        for change in &primary.log[..primary.replicated] {
+            next.commit(change.clone());
+        }
+        next.replicated = next.log.len();
+        ledger.note(format_args!("failover, {lost} transactions are lost"));
+        self.nodes.push(next);
+        for wire in self.wires.clone() {
+            if self.rng.bool() {
+                self.lose(&mut wire.borrow_mut(), ledger);
+            }
+        }
+    }
+
+    /// Nobody can reach it for a while.
+    pub fn go_away(&mut self, ledger: &mut Ledger) {
+        self.away = self.rng.u32(5..150);
+        for wire in self.wires.clone() {
+            self.lose(&mut wire.borrow_mut(), ledger);
+        }
+    }
+
+    /// Nothing is replicated for a while.
+    pub fn stall(&mut self) {
+        self.stalled = self.rng.u32(5..80);
+    }
+
+    /// From now on nothing happens to it.
+    pub fn calm_down(&mut self) {
+        (self.away, self.stalled) = (0, 0);
+        (self.full, self.calm) = (false, true);
+        self.pace = self.pace.min(2);
+    }
+
+    /// Whether no query is under way.
+    pub fn is_quiet(&self) -> bool {
+        self.exchanges.is_empty()
+    }
+
+    /// A client was told that it may go on after so many bets of a file: the central has to have claimed the agency.
+    pub fn assert_claimed(&mut self, life: usize, agency: u32, file: usize, stored: u64) {
+        let agency = Agency::new(agency).expect("a small number");
+        let Node {
+            tables, replicated, ..
+        } = self.nodes.last().expect("a primary");
+        let claims = tables.claims(life, agency, stored, *replicated);
+        let told = self.claims.entry(file).or_default();
+        let claim = claims.iter().find(|version| !told.contains(version));
+        let claim = claim.expect("a resume is answered that fences nobody");
+        told.insert(*claim);
+    }
+
+    /// Holds what is stored against the ledger.
+    pub fn audit(&self, ledger: &mut Ledger) {
+        let tables = &self.nodes.last().expect("a primary").tables;
+        let (facts, drawn_by) = tables.facts();
+        let bets = tables.text();
+        ledger.note(format_args!("{facts:?}\n{bets}"));
+        let drawer = drawn_by.map(|life| ledger.lives[life]);
+        ledger.audit(&facts, Some(&bets), drawer);
+    }
+}

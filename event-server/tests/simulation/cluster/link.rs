@@ -1,0 +1,189 @@
+//! A central's end of its link to the simulated database: what it asks and what it is told, on their way.
+//!
+//! An event says that something has arrived, once, as an edge does: what is not fetched then waits for the next event.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
+use std::rc::Rc;
+use std::time::Instant;
+
+use event_server::store::postgres::{Answer, Database, Part, Query, Unusable};
+use frame::{Agency, Number};
+
+/// A query as it travels.
+pub enum Statement {
+    Read(BTreeSet<Agency>),
+    Append(Vec<Part>),
+    Look,
+    Draw(Number),
+}
+
+impl fmt::Display for Statement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(agencies) => {
+                f.write_str("read")?;
+                agencies
+                    .iter()
+                    .try_for_each(|agency| write!(f, " {agency}"))
+            }
+            Self::Append(parts) => {
+                f.write_str("append")?;
+                parts.iter().try_for_each(|part| {
+                    let (agency, account) = (part.agency, &part.account);
+                    let (version, bets) = (account.version, account.bets);
+                    let finished = if account.finished { ", finished" } else { "" };
+                    write!(f, " [{agency}: version {version}, {bets} bets{finished}]")
+                })
+            }
+            Self::Look => f.write_str("look"),
+            Self::Draw(winner) => write!(f, "draw {winner}"),
+        }
+    }
+}
+
+/// Names a session for good.
+pub type SessionId = usize;
+
+/// What the link and the database share.
+#[derive(Default)]
+pub struct Wire {
+    /// The life of the central, in the ledger.
+    pub life: usize,
+    /// The session that the database has for this link.
+    pub session: Option<SessionId>,
+    /// What was asked last, until the database takes it; on which session.
+    pub asked: Option<(SessionId, Statement)>,
+    /// Answers on their way, in order: so many hops each after the one before.
+    flying: VecDeque<(u32, SessionId, Answer)>,
+    arrived: VecDeque<(SessionId, Answer)>,
+    /// An event waits.
+    event: bool,
+    /// Hops until the next attempt to connect.
+    pub pause: u32,
+    /// The central is gone, or has said goodbye.
+    pub closed: bool,
+}
+
+impl Wire {
+    pub fn new(life: usize) -> Self {
+        Self {
+            life,
+            ..Self::default()
+        }
+    }
+
+    /// The database tells something.
+    pub fn send(&mut self, hops: u32, session: SessionId, answer: Answer) {
+        self.flying.push_back((hops, session, answer));
+    }
+
+    /// What is on its way gets lost.
+    pub fn lose_answers(&mut self) {
+        self.flying.clear();
+    }
+
+    /// Answers travel.
+    pub fn hop(&mut self) {
+        if let Some((hops, ..)) = self.flying.front_mut() {
+            *hops = hops.saturating_sub(1);
+        }
+        while let Some((0, ..)) = self.flying.front()
+            && let Some((_, session, answer)) = self.flying.pop_front()
+        {
+            self.arrived.push_back((session, answer));
+            self.event = true;
+        }
+    }
+
+    /// Fetches the event that waits.
+    pub fn take_event(&mut self) -> bool {
+        std::mem::take(&mut self.event)
+    }
+}
+
+/// The [`Database`] of one central.
+pub struct SimLink {
+    wire: Rc<RefCell<Wire>>,
+    answers: VecDeque<Answer>,
+    /// The session, as far as the link has heard.
+    session: Option<SessionId>,
+    /// A query is under way.
+    asked: bool,
+    readable: bool,
+}
+
+impl SimLink {
+    pub fn new(wire: Rc<RefCell<Wire>>) -> Self {
+        Self {
+            wire,
+            answers: VecDeque::new(),
+            session: None,
+            asked: false,
+            readable: false,
+        }
+    }
+}
+
+impl Database for SimLink {
+    fn is_idle(&self) -> bool {
+        self.session.is_some() && !self.asked
+    }
+
+    fn submit(&mut self, query: &Query<'_>) {
+        assert!(self.is_idle(), "asked out of turn");
+        let statement = match query {
+            Query::Read(agencies) => Statement::Read((*agencies).clone()),
+            Query::Append(parts) => {
+                Statement::Append(parts.iter().map(|part| (*part).clone()).collect())
+            }
+            Query::Look => Statement::Look,
+            Query::Draw(winner) => Statement::Draw(*winner),
+        };
+        self.asked = true;
+        self.wire.borrow_mut().asked = self.session.map(|session| (session, statement));
+    }
+
+    fn poll(&mut self) -> Option<Answer> {
+        self.answers.pop_front()
+    }
+
+    fn mark(&mut self, readable: bool, _writable: bool, _dead: bool) {
+        self.readable |= readable;
+    }
+
+    fn advance(&mut self, _now: Instant) -> Result<(), Unusable> {
+        if !std::mem::take(&mut self.readable) {
+            return Ok(());
+        }
+        for (session, answer) in self.wire.borrow_mut().arrived.drain(..) {
+            match &answer {
+                Answer::Up(_) => self.session = Some(session),
+                Answer::Down(_) => (self.session, self.asked) = (None, false),
+                Answer::Done | Answer::Failed(_) => self.asked = false,
+                _ => {}
+            }
+            self.answers.push_back(answer);
+        }
+        Ok(())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    fn give_up(&mut self, why: String) {
+        (self.session, self.asked) = (None, false);
+        let mut wire = self.wire.borrow_mut();
+        wire.session = None;
+        wire.flying.clear();
+        wire.arrived.clear();
+        wire.pause = 10;
+        self.answers.push_back(Answer::Down(why));
+    }
+
+    fn close(&mut self) {
+        self.wire.borrow_mut().closed = true;
+    }
+}

@@ -1,0 +1,233 @@
+//! What one node of the simulated database holds: `commits`, `bets` and `draw`, with the keys that the real tables have
+//! and no other rule. What the centrals have promised of them is asserted at every transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use event_server::fact::Fact;
+use event_server::store::postgres::{Account, Answer, Part};
+use frame::{Agency, Number};
+
+use crate::ledger::column;
+
+/// A transaction that was committed.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// These parts, by the central of this life.
+    Append(Vec<Part>, usize),
+    /// This number was drawn, by the central of this life.
+    Draw(Number, usize),
+    /// Nothing of the lottery.
+    Seen,
+}
+
+/// A row of `commits`.
+struct Commit {
+    account: Account,
+    /// The life of the central that appended it.
+    by: usize,
+    /// Where it stands in the node's log of transactions, counted from 1.
+    position: usize,
+}
+
+/// A row of `bets`.
+struct BetRow {
+    document: Vec<u8>,
+    number: u32,
+    /// As bets.csv would have it.
+    line: String,
+}
+
+#[derive(Default)]
+pub struct Tables {
+    commits: BTreeMap<(Agency, i64), Commit>,
+    bets: BTreeMap<(Agency, u64), BetRow>,
+    draw: Option<(Number, usize)>,
+}
+
+impl Tables {
+    /// An agency's row of highest version.
+    fn last(&self, agency: Agency) -> Option<&Commit> {
+        let rows = self.commits.range((agency, 0)..=(agency, i64::MAX));
+        rows.last().map(|(_, commit)| commit)
+    }
+
+    /// An agency's state, if it has any.
+    pub fn account(&self, agency: Agency) -> Option<Account> {
+        self.last(agency).map(|commit| commit.account.clone())
+    }
+
+    /// Whether a version exists that one of these parts brings.
+    pub fn conflicts(&self, parts: &[Part]) -> bool {
+        let exists = |part: &Part| {
+            let key = (part.agency, part.account.version);
+            self.commits.contains_key(&key)
+        };
+        parts.iter().any(exists)
+    }
+
+    /// Whether agencies 1 to `agencies` have all finished.
+    pub fn all_finished(&self, agencies: u32) -> bool {
+        let finished = |agency| {
+            let agency = Agency::new(agency).expect("a small number");
+            self.last(agency)
+                .is_some_and(|commit| commit.account.finished)
+        };
+        (1..=agencies).all(finished)
+    }
+
+    pub fn is_drawn(&self) -> bool {
+        self.draw.is_some()
+    }
+
+    /// The number that was drawn and the bets that won, as a central is told.
+    pub fn winners(&self) -> Vec<Answer> {
+        let Some((winner, _)) = self.draw else {
+            return Vec::new();
+        };
+        let won = self
+            .bets
+            .iter()
+            .filter(|(_, bet)| bet.number == winner.get());
+        let won = won.map(|((agency, _), bet)| Answer::Won(*agency, bet.document.clone()));
+        std::iter::once(Answer::Winner(winner)).chain(won).collect()
+    }
+
+    /// Carries out a transaction that stands at this position of the log.
+    pub fn apply(&mut self, change: &Change, position: usize) {
+        match change {
+            Change::Append(parts, by) => {
+                for part in parts {
+                    self.append(part, *by, position);
+                }
+            }
+            Change::Draw(winner, by) => self.draw = Some((*winner, *by)),
+            Change::Seen => {}
+        }
+    }
+
+    fn append(&mut self, part: &Part, by: usize, position: usize) {
+        let Part {
+            agency,
+            account,
+            rows,
+        } = part;
+        let before = self.account(*agency).unwrap_or_default();
+        let version = before.version + 1;
+        assert_eq!(account.version, version, "agency {agency}: versions");
+        let rows = decode(rows);
+        for (i, (owner, seq, row)) in rows.into_iter().enumerate() {
+            assert_eq!(owner, *agency, "a bet of another agency");
+            assert_eq!(seq, before.bets + i as u64, "agency {agency}: seq");
+            assert!(!before.finished, "agency {agency} goes on after finished");
+            assert!(self.draw.is_none(), "a bet after the draw");
+            self.bets.insert((owner, seq), row);
+        }
+        let bets = self.bets.range((*agency, 0)..=(*agency, u64::MAX)).count();
+        assert_eq!(account.bets, bets as u64, "agency {agency}: count");
+        assert!(account.finished || !before.finished, "no longer finished");
+        let same_source = before.source.is_none() || before.source == account.source;
+        assert!(same_source, "agency {agency} has batches of two sources");
+        let (account, key) = (account.clone(), (*agency, account.version));
+        self.commits.insert(
+            key,
+            Commit {
+                account,
+                by,
+                position,
+            },
+        );
+    }
+
+    /// The versions of an agency that may have claimed it where so many bets of its batches are stored, what another
+    /// connection sent in the same turn before or after: those by the central of this life, within the first
+    /// `replicated` transactions.
+    pub fn claims(
+        &self,
+        by: usize,
+        agency: Agency,
+        stored: u64,
+        replicated: usize,
+    ) -> BTreeSet<i64> {
+        let rows = self.commits.range((agency, 0)..=(agency, i64::MAX));
+        let mut before = 0;
+        let mut claims = BTreeSet::new();
+        for ((_, version), commit) in rows {
+            let batched = commit.account.batched;
+            if commit.by == by
+                && commit.position <= replicated
+                && (before == stored || batched == stored)
+            {
+                claims.insert(*version);
+            }
+            before = batched;
+        }
+        claims
+    }
+
+    /// All bets, as bets.csv would have them.
+    pub fn text(&self) -> String {
+        let lines = self.bets.values().flat_map(|bet| [&*bet.line, "\r\n"]);
+        lines.collect()
+    }
+
+    /// What all adds up to, as the facts that a central recovers from its disk; and who has drawn.
+    pub fn facts(&self) -> (Vec<Fact>, Option<usize>) {
+        let agencies: BTreeSet<Agency> = self.commits.keys().map(|(agency, _)| *agency).collect();
+        let mut facts = Vec::new();
+        for agency in agencies {
+            let account = self.account(agency).unwrap_or_default();
+            facts.extend(account.source.map(|source| Fact::Stored {
+                agency,
+                source,
+                bets: account.batched,
+            }));
+            facts.extend(account.finished.then_some(Fact::Finished { agency }));
+        }
+        let position = self.text().len() as u64;
+        facts.extend(
+            self.draw
+                .map(|(winner, _)| Fact::Drawn { position, winner }),
+        );
+        (facts, self.draw.map(|(_, by)| by))
+    }
+}
+
+/// Reads the tuples of a binary COPY.
+fn decode(mut tuples: &[u8]) -> Vec<(Agency, u64, BetRow)> {
+    let mut rows = Vec::new();
+    while !tuples.is_empty() {
+        assert_eq!(take(&mut tuples, 2), [0, 7], "columns");
+        let [agency, seq, first, last, document, birthdate, number] = [(); 7].map(|()| {
+            let length = number_of(take(&mut tuples, 4));
+            take(&mut tuples, length as usize)
+        });
+        // 2000-02-29 as days after 2000-01-01: the only date that the clients use.
+        assert_eq!(number_of(birthdate), 59, "the birthdate");
+        let agency = Agency::new(number_of(agency) as u32).expect("an agency");
+        let number = number_of(number) as u32;
+        let texts = [first, last, document].map(String::from_utf8_lossy);
+        let [first, last, shown] = texts.map(|text| column(&text));
+        rows.push((
+            agency,
+            number_of(seq),
+            BetRow {
+                document: document.to_vec(),
+                number,
+                line: format!("{agency},{first},{last},{shown},2000-02-29,{number}"),
+            },
+        ));
+    }
+    rows
+}
+
+fn take<'a>(bytes: &mut &'a [u8], count: usize) -> &'a [u8] {
+    let (taken, rest) = bytes.split_at(count);
+    *bytes = rest;
+    taken
+}
+
+fn number_of(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
+}

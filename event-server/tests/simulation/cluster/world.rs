@@ -1,0 +1,188 @@
+//! A world of several centrals over one database.
+//!
+//! First a storm, then calm. In the storm anything may happen to the centrals, their sessions and the database; when it is
+//! over every client has to come to its end within a bounded number of turns, and every central to rest.
+
+use std::hash::Hasher as _;
+use std::time::Duration;
+
+use super::central::Central;
+use super::database::{Database, Replication};
+use crate::ledger::Ledger;
+use crate::net::Net;
+use crate::population::Population;
+
+/// Turns of calm within which everybody has to come to an end.
+const CALM: u32 = 6_000;
+
+pub struct ClusterWorld {
+    rng: fastrand::Rng,
+    replication: Replication,
+    agencies: u32,
+    centrals: Vec<Central>,
+    database: Database,
+    net: Net,
+    ledger: Ledger,
+    population: Population,
+}
+
+impl ClusterWorld {
+    /// A world of this seed; what happens in it is printed where somebody looks.
+    pub fn new(seed: u64, replication: Replication, printed: bool) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let piece = [1, 7, 50, 400, 100_000][rng.usize(..5)];
+        let mut ledger = Ledger::default();
+        ledger.trace.printed = printed;
+        ledger.lossy = replication == Replication::Off;
+        let agencies = rng.u32(1..4);
+        let centrals = 0..rng.usize(2..4);
+        Self {
+            replication,
+            agencies,
+            centrals: centrals
+                .map(|place| Central::new(place, rng.fork()))
+                .collect(),
+            database: Database::new(replication, agencies, rng.fork()),
+            net: Net::new(piece, true, rng.fork()),
+            population: Population::new(agencies, &mut ledger, rng.fork()),
+            ledger,
+            rng,
+        }
+    }
+
+    /// Lives through all of it; gives the hash of what happened.
+    pub fn run(mut self) -> u64 {
+        let storm = [50, 300, 1_500][self.rng.usize(..3)];
+        for _ in 0..self.rng.u32(..storm) {
+            self.fate();
+            self.population.mishap(&mut self.ledger);
+            self.turn(false);
+        }
+        self.ledger.note(format_args!("calm"));
+        self.database.calm_down();
+        if self.replication == Replication::Off {
+            self.settle();
+        }
+        self.until("everybody comes to an end", |world| {
+            world.population.is_done()
+        });
+        self.until("the centrals come to rest", |world| {
+            let mut servers = world.centrals.iter().filter_map(Central::server);
+            servers.all(|server| server.is_at_rest())
+        });
+        for central in &mut self.centrals {
+            central.stop(&mut self.net, &mut self.ledger);
+            central.turn(true, &mut self.net, &mut self.ledger);
+            assert!(!central.is_running(), "it has nothing to wait for");
+        }
+        self.finish_queries();
+        self.database.audit(&mut self.ledger);
+        self.ledger.trace.hasher.finish()
+    }
+
+    /// Turns of calm until something is so.
+    fn until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        for _ in 0..CALM {
+            if is_so(self) {
+                return;
+            }
+            for place in 0..self.centrals.len() {
+                self.boot(place);
+            }
+            self.turn(true);
+        }
+        let waiting = self.population.waiting();
+        panic!("not within {CALM} turns: {what}; still waiting: {waiting:?}");
+    }
+
+    /// Everybody does what it can do now, and time passes.
+    fn turn(&mut self, calm: bool) {
+        let Self {
+            net,
+            ledger,
+            centrals,
+            rng,
+            ..
+        } = self;
+        self.population.act(calm, net, ledger);
+        net.hop(calm);
+        self.database.hop(ledger);
+        net.pass(Duration::from_millis(rng.u64(..4)));
+        let mut order: Vec<usize> = (0..centrals.len()).collect();
+        rng.shuffle(&mut order);
+        for place in order {
+            centrals[place].turn(calm, net, ledger);
+        }
+        let servers = || centrals.iter().filter_map(Central::server);
+        if servers().all(|server| server.is_bored()) {
+            let next = servers().filter_map(|server| server.bored_until()).min();
+            next.into_iter().for_each(|then| net.pass_until(then));
+        }
+        for (life, file, stored) in std::mem::take(&mut ledger.resumes) {
+            if !ledger.lossy {
+                let agency = ledger.files[file].agency;
+                self.database.assert_claimed(life, agency, file, stored);
+            }
+        }
+    }
+
+    fn boot(&mut self, place: usize) {
+        let Self {
+            database,
+            net,
+            ledger,
+            ..
+        } = self;
+        let central = &mut self.centrals[place];
+        if !central.is_running() {
+            central.boot(self.agencies, database, net, ledger);
+        }
+    }
+
+    /// Something happens to a central, or to the database.
+    fn fate(&mut self) {
+        let place = self.rng.usize(..self.centrals.len());
+        let Self {
+            rng,
+            database,
+            net,
+            ledger,
+            centrals,
+            ..
+        } = self;
+        match rng.u16(..400) {
+            0 => centrals[place].kill(net, ledger),
+            1 => centrals[place].stop(net, ledger),
+            2..4 => database.fail_over(ledger),
+            4 => database.go_away(ledger),
+            5..7 => database.stall(),
+            7 => {
+                database.full = true;
+                let running = centrals.iter().filter_map(Central::life);
+                running.for_each(|life| ledger.lives[life].tight = true);
+            }
+            8..12 => database.full = false,
+            12..60 => self.boot(place),
+            _ => {}
+        }
+    }
+
+    /// A failover may have lost what was acknowledged: all begin anew, and go on from what is stored.
+    fn settle(&mut self) {
+        for central in &mut self.centrals {
+            central.kill(&mut self.net, &mut self.ledger);
+        }
+        self.finish_queries();
+        self.population.begin_anew(&mut self.ledger);
+        self.ledger.forgive();
+        self.database.audit(&mut self.ledger);
+    }
+
+    /// No central is left; what was asked is carried out, or lost.
+    fn finish_queries(&mut self) {
+        self.database.hop(&mut self.ledger);
+        while !self.database.is_quiet() {
+            self.database.hop(&mut self.ledger);
+        }
+    }
+}
