@@ -32,6 +32,14 @@ fn main() -> std::io::Result<()> {
     }
     corpus("inbox", seeds)?;
 
+    // Ten messages at once, whose lengths change at the borders of blocks.
+    let lengths = [[0, 55, 56, 63, 64, 65, 119, 120, 200], [1; 9], [250; 9]];
+    let seeds = lengths.map(|lengths| {
+        let ways = lengths.into_iter().flat_map(|length| [length, 1]);
+        input::join(&[&[10], &ways.collect::<Vec<_>>()[..]].concat(), &stream)
+    });
+    corpus("digest", seeds.to_vec())?;
+
     let payloads = golden.frames.iter().map(|frame| script::parts(frame));
     let payloads: Vec<Frame<'_>> = payloads.collect();
     let seeds = payloads.iter().map(|frame| input::join(&[], frame.payload));

@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use frame::{MessageId, Reply, Request};
+use frame::{MessageId, Reply, Request, Requests};
 
 use crate::backoff::Backoff;
 use crate::batch::{Batches, Summary};
@@ -95,32 +95,53 @@ impl Session<'_> {
     /// Moves all that may be sent now to the outbox.
     fn fill(&mut self, connection: &mut Connection) -> Result<(), Error> {
         while connection.outbox.has_room() {
-            let (step, id, bets) = match self.upload.next() {
+            match self.upload.next() {
                 Next::Nothing => break,
-                Next::Request(step, request) => (step, connection.outbox.request(&request), 0),
-                Next::Batch => self.send_batch(connection)?,
-            };
-            if self.upload.is_quiet() {
-                // The time for the reply begins now, however long reading the file took.
-                self.backoff.sign_of_life(Instant::now());
-            }
-            self.upload.sent(step, id, bets);
-            if bets > 0 && self.upload.all_sent() {
-                self.verify()?;
+                Next::Request(step, request) => {
+                    let id = connection.outbox.request(&request);
+                    self.sent(step, id, 0);
+                }
+                Next::Batch => self.send_batches(connection)?,
             }
         }
         Ok(())
     }
 
-    fn send_batch(&mut self, connection: &mut Connection) -> Result<(Step, MessageId, u32), Error> {
+    /// Moves the next batches to the outbox: as many as are hashed at once, where there are so many and the window allows
+    /// them.
+    fn send_batches(&mut self, connection: &mut Connection) -> Result<(), Error> {
         let file = self.job.file;
         let batches = self.batches.as_mut().ok_or_else(|| file.changed())?;
-        let batch = batches
-            .next_batch()
-            .map_err(|e| file.changed_or_failed(e))?;
-        let (batch, bets) = batch.ok_or_else(|| file.changed())?;
-        let id = connection.outbox.request(&Request::Batch(batch));
-        Ok((Step::Batch, id, bets))
+        let mut requests = connection.outbox.requests();
+        let mut sizes = [0; Requests::MAX];
+        let mut unsent = self.upload.unsent();
+        for size in sizes.iter_mut().take(self.upload.free_window()) {
+            if unsent == 0 || !requests.has_room() {
+                break;
+            }
+            let batch = batches.next_batch();
+            let batch = batch.map_err(|e| file.changed_or_failed(e))?;
+            let (batch, bets) = batch.ok_or_else(|| file.changed())?;
+            requests.push(&Request::Batch(batch));
+            *size = bets;
+            unsent = unsent.saturating_sub(bets.into());
+        }
+        for (id, bets) in requests.finish().zip(sizes) {
+            self.sent(Step::Batch, id, bets);
+        }
+        if self.upload.all_sent() {
+            self.verify()?;
+        }
+        Ok(())
+    }
+
+    /// Notes that a request was moved to the outbox.
+    fn sent(&mut self, step: Step, id: MessageId, bets: u32) {
+        if self.upload.is_quiet() {
+            // The time for the reply begins now, however long reading the file took.
+            self.backoff.sign_of_life(Instant::now());
+        }
+        self.upload.sent(step, id, bets);
     }
 
     /// After the last row: makes sure that the file is still the one that was checked, whose content names the upload.

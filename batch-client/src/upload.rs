@@ -142,7 +142,7 @@ impl Upload {
                 let upload = self.file.upload;
                 Next::Request(Step::Resume, Request::Resume { agency, upload })
             }
-            Stage::Sending if !self.all_sent() && self.in_flight.len() < self.window => Next::Batch,
+            Stage::Sending if !self.all_sent() && self.free_window() > 0 => Next::Batch,
             Stage::Sending if self.all_sent() && idle => {
                 let bets = Some(self.file.bets);
                 Next::Request(Step::Finished, Request::Finished { agency, bets })
@@ -166,9 +166,19 @@ impl Upload {
         self.file
     }
 
+    /// How many rows are not sent on this connection, nor were stored before it.
+    pub fn unsent(&self) -> u64 {
+        self.file.bets.saturating_sub(self.sent)
+    }
+
+    /// How many more batches may be in flight.
+    pub fn free_window(&self) -> usize {
+        self.window.saturating_sub(self.in_flight.len())
+    }
+
     /// Whether every row was sent on this connection or stored before it.
     pub fn all_sent(&self) -> bool {
-        self.sent >= self.file.bets
+        self.unsent() == 0
     }
 
     /// How many rows the server is known to have.

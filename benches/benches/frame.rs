@@ -1,8 +1,8 @@
 //! What the wire costs, over the batches of a whole agency file: frames, payloads, bets, and streams that
 //! come in pieces.
 //!
-//! `frame/md5` is the yardstick. Each payload's id is its MD5, so that much is spent on it in any case;
-//! whatever else is done to a payload is measured against that.
+//! `frame/md5` is the yardstick, the MD5 of one payload after another: whatever else is done to a payload is measured
+//! against it. What the programs do, with the MD5s of several payloads at once, is called `…_together`.
 
 mod common;
 
@@ -11,8 +11,9 @@ use std::hint::black_box;
 use benches::{BATCH, bets, write_payload};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use frame::digest::{LANES, md5_many};
 use frame::payload::Objects;
-use frame::{Batch, Bet, Frame, Inbox, MessageId, Request};
+use frame::{Batch, Bet, Frame, Inbox, MessageId, Outbox, Request};
 
 /// What an Ethernet packet carries.
 const SEGMENT: usize = 1460;
@@ -46,7 +47,8 @@ fn framed(payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Bets to text and back, every field validated; and the MD5 of the same text.
+/// Bets to text and back, every field validated; and the MD5 of the same text, of one payload at a time and of several
+/// at once.
 fn bench_payloads(
     group: &mut BenchmarkGroup<'_, WallTime>,
     bets: &[Bet<'_>],
@@ -59,6 +61,25 @@ fn bench_payloads(
             }
         });
     });
+    for lanes in 2..=LANES {
+        let name = match lanes {
+            LANES => "md5_together".to_owned(),
+            fewer => format!("md5_{fewer}_together"),
+        };
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                for group in payloads.chunks(lanes) {
+                    let mut messages: [&[u8]; LANES] = [&[]; LANES];
+                    for (message, payload) in messages.iter_mut().zip(group) {
+                        *message = payload;
+                    }
+                    let mut digests = [[0; 16]; LANES];
+                    md5_many(&messages[..group.len()], &mut digests[..group.len()]);
+                    black_box(digests);
+                }
+            });
+        });
+    }
     group.bench_function("payload_read", |b| {
         b.iter(|| {
             for payload in payloads {
@@ -95,6 +116,19 @@ fn bench_frames(
             }
         });
     });
+    let mut outbox = Outbox::new(usize::MAX / 2);
+    group.bench_function("encode_together", |b| {
+        b.iter(|| {
+            for group in payloads.chunks(LANES) {
+                outbox.clear();
+                let mut requests = outbox.requests();
+                for payload in group {
+                    requests.push(&Request::Batch(Batch::new(payload)));
+                }
+                black_box(requests.finish().len());
+            }
+        });
+    });
     group.bench_function("decode", |b| {
         b.iter(|| {
             for frame in frames {
@@ -102,6 +136,28 @@ fn bench_frames(
             }
         });
     });
+    let stream = frames.concat();
+    let mut inbox = Inbox::new(65_536, 128 * 1024);
+    group.bench_function("decode_together", |b| {
+        b.iter(|| {
+            let decoded = read_stream(&mut inbox, &stream, stream.len(), decode_next);
+            assert_eq!(decoded, frames.len());
+        });
+    });
+}
+
+/// Decodes the next frame as a server does; says whether there was one.
+fn decode_next(inbox: &mut Inbox) -> bool {
+    let Some((frame, md5)) = inbox.hashed_frame().unwrap() else {
+        return false;
+    };
+    black_box(Request::decode_hashed(frame, md5)).unwrap();
+    true
+}
+
+/// Takes out the next frame; says whether there was one.
+fn take_next(inbox: &mut Inbox) -> bool {
+    black_box(inbox.frame().unwrap()).is_some()
 }
 
 /// Frames out of an inbox, their payloads unread, however the bytes come in.
@@ -114,13 +170,21 @@ fn bench_streams(group: &mut BenchmarkGroup<'_, WallTime>, frames: &[Vec<u8>]) {
     ] {
         let mut inbox = Inbox::new(65_536, 128 * 1024);
         group.bench_function(name, |b| {
-            b.iter(|| assert_eq!(read_stream(&mut inbox, &stream, size), frames.len()));
+            b.iter(|| {
+                let taken = read_stream(&mut inbox, &stream, size, take_next);
+                assert_eq!(taken, frames.len());
+            });
         });
     }
 }
 
-/// How many frames come out of a stream that gives at most `size` bytes at once.
-fn read_stream(inbox: &mut Inbox, stream: &[u8], size: usize) -> usize {
+/// How many frames `next` finds in a stream that gives at most `size` bytes at once.
+fn read_stream(
+    inbox: &mut Inbox,
+    stream: &[u8],
+    size: usize,
+    next: impl Fn(&mut Inbox) -> bool,
+) -> usize {
     let (mut rest, mut frames) = (stream, 0);
     while !rest.is_empty() {
         inbox
@@ -131,8 +195,7 @@ fn read_stream(inbox: &mut Inbox, stream: &[u8], size: usize) -> usize {
                 Ok(piece.len())
             })
             .unwrap();
-        while let Some(frame) = inbox.frame().unwrap() {
-            black_box(frame);
+        while next(inbox) {
             frames += 1;
         }
     }

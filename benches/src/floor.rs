@@ -90,8 +90,8 @@ fn accept(listener: &TcpListener, poll: &Poll, peers: &mut Slab<Peer>) -> io::Re
 /// Takes in all that has come: a window at most, since nothing is acknowledged before it is written.
 fn receive(peer: &mut Peer, turn: &mut Vec<u8>) -> io::Result<()> {
     while let Received::Bytes(_) = peer.receive()? {
-        while let Some(frame) = peer.inbox.frame().map_err(io::Error::other)? {
-            assert_eq!(MessageId::of(frame.payload), frame.id);
+        while let Some((frame, md5)) = peer.inbox.hashed_frame().map_err(io::Error::other)? {
+            assert_eq!(md5, frame.id);
             turn.extend_from_slice(frame.payload);
             peer.outbox.reply(frame.id, &Reply::Ack(Ack::Success));
         }
@@ -158,13 +158,17 @@ pub fn send_pipelined(address: SocketAddr, file: File, agency: u32) -> io::Resul
     let (mut in_flight, mut done) = (0, false);
     loop {
         while !done && in_flight < WINDOW && server.outbox.has_room() {
-            match batches.next()? {
-                Some(batch) => {
-                    server.outbox.request(&Request::Batch(Batch::new(batch)));
-                    in_flight += 1;
+            let mut requests = server.outbox.requests();
+            while !done && in_flight < WINDOW && requests.has_room() {
+                match batches.next()? {
+                    Some(batch) => {
+                        requests.push(&Request::Batch(Batch::new(batch)));
+                        in_flight += 1;
+                    }
+                    None => done = true,
                 }
-                None => done = true,
             }
+            drop(requests.finish());
         }
         if done && in_flight == 0 {
             return Ok(());

@@ -243,8 +243,8 @@ impl<S: Stream> Connection<S> {
     }
 
     fn serve_frame<D: Store>(&mut self, service: &mut Service<D>) -> Step {
-        let frame = match self.channel.inbox.frame() {
-            Ok(Some(frame)) => frame,
+        let (frame, md5) = match self.channel.inbox.hashed_frame() {
+            Ok(Some(hashed)) => hashed,
             Ok(None) => return Step::NeedsInput,
             Err(e) => {
                 report::receive_failed(self.ip, &e);
@@ -256,7 +256,7 @@ impl<S: Stream> Connection<S> {
         let (query, size) = (frame.id, HEADER + frame.payload.len());
         let after_read = std::mem::take(&mut self.after_read);
         let Judged { verdict, waits } =
-            service.handle(self.id, &mut self.session, self.ip, frame, after_read);
+            service.handle(self.id, &mut self.session, self.ip, frame, md5, after_read);
         self.waits = waits.or(self.waits);
         match verdict {
             Verdict::Reply(reply) => self.channel.outbox.reply(query, &reply),

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use frame::{Agency, Frame, Number, Reply, Request, UploadId, Winners};
+use frame::{Agency, Frame, MessageId, Number, Reply, Request, UploadId, Winners};
 
 use self::answer::malformed;
 pub use self::session::{ConnectionId, Session};
@@ -68,7 +68,7 @@ impl<D: Store> Service<D> {
         Ok(service)
     }
 
-    /// Judges one frame of a connection and stages what it asks for. `after_read`: the frame was handed in before, and
+    /// Judges one frame of a connection and stages what it asks for. `md5`: that of its payload. `after_read`: the frame was handed in before, and
     /// waited for its agency to be read.
     pub fn handle(
         &mut self,
@@ -76,9 +76,10 @@ impl<D: Store> Service<D> {
         session: &mut Session,
         ip: IpAddr,
         frame: Frame<'_>,
+        md5: MessageId,
         after_read: bool,
     ) -> Judged {
-        let request = match Request::decode(frame) {
+        let request = match Request::decode_hashed(frame, md5) {
             Ok(request) => request,
             Err(error) => {
                 session.begin();

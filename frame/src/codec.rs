@@ -11,6 +11,9 @@ use crate::layout::{HEADER, LENGTH_FIELD, MIN_LENGTH};
 use crate::message::{self, Ack, Batch, Documents, MessageId, Reply, Request, UploadId, Winners};
 use crate::payload::{self, ObjectWriter, Objects};
 
+/// The place of an id that is not known yet.
+const NO_ID: MessageId = MessageId([0; 16]);
+
 const SUCCESS: &[u8] = b"success";
 const FAILURE: &[u8] = b"failure";
 const IN_PROGRESS: &[u8] = b"in_progress";
@@ -57,37 +60,45 @@ impl<'a> Frame<'a> {
         })
     }
 
-    /// Appends a frame whose payload `write` appends, and returns its id. Where `id` is `None`, it is the MD5 of the
-    /// payload, as for every request.
-    fn append(
-        out: &mut Vec<u8>,
-        kind: u16,
-        id: Option<MessageId>,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) -> MessageId {
+    /// Appends a frame whose payload `write` appends.
+    fn append(out: &mut Vec<u8>, kind: u16, id: MessageId, write: impl FnOnce(&mut Vec<u8>)) {
         let start = out.len();
         out.extend_from_slice(&[0; HEADER]);
         write(out);
-        let (header, payload) = out[start..].split_at_mut(HEADER);
-        let id = id.unwrap_or_else(|| MessageId::of(payload));
+        let frame = &mut out[start..];
         // A payload is far below 4 GiB: replies are bounded by MAX_REPLY, requests by MAX_CLIENT_FRAME.
-        let length = (MIN_LENGTH + payload.len()) as u32;
-        header[..LENGTH_FIELD].copy_from_slice(&length.to_be_bytes());
-        header[LENGTH_FIELD..LENGTH_FIELD + 2].copy_from_slice(&kind.to_be_bytes());
-        header[LENGTH_FIELD + 2..].copy_from_slice(&id.0);
-        id
+        let length = (frame.len() - LENGTH_FIELD) as u32;
+        frame[..LENGTH_FIELD].copy_from_slice(&length.to_be_bytes());
+        frame[LENGTH_FIELD..LENGTH_FIELD + 2].copy_from_slice(&kind.to_be_bytes());
+        set_id(frame, id);
     }
+}
+
+/// Writes the id into the header of a frame.
+pub(crate) fn set_id(frame: &mut [u8], id: MessageId) {
+    frame[LENGTH_FIELD + 2..HEADER].copy_from_slice(&id.0);
 }
 
 impl<'a> Request<'a> {
     /// Appends the request as a frame, and returns the id that its reply will carry.
     pub fn encode(&self, out: &mut Vec<u8>) -> MessageId {
+        let start = out.len();
+        self.encode_without_id(out);
+        let frame = &mut out[start..];
+        let id = MessageId::of(&frame[HEADER..]);
+        set_id(frame, id);
+        id
+    }
+
+    /// Appends the request as a frame whose id is zeros. The id is the MD5 of the payload, so it can be computed only
+    /// now, and [`set_id`] writes it.
+    pub(crate) fn encode_without_id(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Bet(bet) => Frame::append(out, BET, None, |out| bet.write(out)),
-            Self::Batch(batch) => Frame::append(out, BATCH, None, |out| {
+            Self::Bet(bet) => Frame::append(out, BET, NO_ID, |out| bet.write(out)),
+            Self::Batch(batch) => Frame::append(out, BATCH, NO_ID, |out| {
                 out.extend_from_slice(batch.payload())
             }),
-            Self::Finished { agency, bets } => Frame::append(out, FINISHED, None, |out| {
+            Self::Finished { agency, bets } => Frame::append(out, FINISHED, NO_ID, |out| {
                 let object =
                     ObjectWriter::new(out).number(Field::Agency.name(), agency.get().into());
                 match bets {
@@ -95,12 +106,12 @@ impl<'a> Request<'a> {
                     None => object.end(),
                 }
             }),
-            Self::Winners { agency } => Frame::append(out, WINNERS_QUERY, None, |out| {
+            Self::Winners { agency } => Frame::append(out, WINNERS_QUERY, NO_ID, |out| {
                 ObjectWriter::new(out)
                     .number(Field::Agency.name(), agency.get().into())
                     .end();
             }),
-            Self::Resume { agency, upload } => Frame::append(out, RESUME, None, |out| {
+            Self::Resume { agency, upload } => Frame::append(out, RESUME, NO_ID, |out| {
                 ObjectWriter::new(out)
                     .number(Field::Agency.name(), agency.get().into())
                     .pair(Field::Upload.name(), upload.to_string().as_bytes())
@@ -114,10 +125,23 @@ impl<'a> Request<'a> {
     /// # Errors
     /// No request has the type, the id is not the MD5 of the payload, or the payload is not valid for the type.
     pub fn decode(frame: Frame<'a>) -> Result<Self, RequestError> {
+        Self::decode_as(frame, || MessageId::of(frame.payload))
+    }
+
+    /// The same as [`decode`](Self::decode), where the MD5 of the frame's payload is known already:
+    /// [`Inbox::hashed_frame`](crate::Inbox::hashed_frame) gives both.
+    ///
+    /// # Errors
+    /// Those of [`decode`](Self::decode).
+    pub fn decode_hashed(frame: Frame<'a>, md5: MessageId) -> Result<Self, RequestError> {
+        Self::decode_as(frame, || md5)
+    }
+
+    fn decode_as(frame: Frame<'a>, md5: impl FnOnce() -> MessageId) -> Result<Self, RequestError> {
         if !matches!(frame.kind, BET | BATCH | FINISHED | WINNERS_QUERY | RESUME) {
             return Err(RequestError::UnknownType(frame.kind));
         }
-        if frame.id != MessageId::of(frame.payload) {
+        if frame.id != md5() {
             return Err(RequestError::WrongId);
         }
         Ok(match frame.kind {
@@ -190,7 +214,7 @@ impl<'a> Reply<'a> {
             Self::Winners(_) => WINNERS,
             Self::Resumed(_) => RESUMED,
         };
-        Frame::append(out, kind, Some(id), |out| match self {
+        Frame::append(out, kind, id, |out| match self {
             Self::Ack(Ack::Success) => ObjectWriter::new(out).pair(result, SUCCESS).end(),
             Self::Ack(Ack::Failure { reason: None }) | Self::Winners(Winners::Refused) => {
                 ObjectWriter::new(out).pair(result, FAILURE).end();

@@ -13,7 +13,7 @@ pub enum FramingError {
     Length {
         /// The length in the header, in bytes.
         length: u32,
-        /// The largest length accepted here; the smallest is [`MIN_LENGTH`](crate::MIN_LENGTH).
+        /// The largest length accepted here; the smallest is [`MIN_LENGTH`].
         max: usize,
     },
 }

@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use md5::{Digest, Md5};
-
 use crate::bet::Bet;
+use crate::digest;
 use crate::error::{BatchError, BetError, Field, Flaw, PayloadError};
 use crate::fields::Agency;
 use crate::payload::{self, Objects};
@@ -175,7 +174,7 @@ pub struct MessageId(pub [u8; 16]);
 impl MessageId {
     /// The id of a request with this payload.
     pub fn of(payload: &[u8]) -> Self {
-        Self(Md5::digest(payload).into())
+        Self(digest::md5(payload))
     }
 }
 

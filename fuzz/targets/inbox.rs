@@ -1,9 +1,9 @@
 //! A stream of bytes comes out of an [`Inbox`] as the same frames however it is cut and whenever they are taken
-//! out, within the bound of its memory.
+//! out, with or without their MD5s, within the bound of its memory.
 
 #![no_main]
 
-use frame::{Inbox, LENGTH_FIELD};
+use frame::{Inbox, LENGTH_FIELD, MessageId};
 use fuzz::input;
 use fuzz::script::{self, Frames};
 use libfuzzer_sys::fuzz_target;
@@ -25,7 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut expected = frames.iter();
 
     let mut inbox = Inbox::new(max_length, bound);
-    let (mut given, mut taken, mut failed) = (0, 0, false);
+    let (mut given, mut given_out, mut failed) = (0, 0, false);
     loop {
         let mut take = controls.below(5);
         if given < stream.len() {
@@ -53,14 +53,30 @@ fuzz_target!(|bytes: &[u8]| {
         } else {
             take = usize::MAX;
         }
-        assert_eq!(inbox.unread(), &stream[taken..given]);
+        assert_eq!(inbox.unread(), &stream[given_out..given]);
         for _ in 0..take {
             let told = inbox.has_frame();
-            match inbox.frame() {
-                Ok(Some(frame)) => {
+            let way = controls.below(4);
+            let taken = match way {
+                0 => inbox.frame().map(|frame| frame.map(|frame| (frame, None))),
+                _ => inbox
+                    .hashed_frame()
+                    .map(|hashed| hashed.map(|(frame, md5)| (frame, Some(md5)))),
+            };
+            match taken {
+                Ok(Some((frame, md5))) => {
                     let expected = expected.next().expect("a frame that nobody sent");
                     assert!(told && frame == script::parts(expected));
-                    taken += expected.len();
+                    let right = MessageId::of(frame.payload);
+                    assert!(md5.is_none_or(|md5| md5 == right), "the MD5 of another");
+                    if way == 3 {
+                        inbox.put_back(expected.len());
+                        assert_eq!(
+                            inbox.hashed_frame(),
+                            Ok(Some((script::parts(expected), right)))
+                        );
+                    }
+                    given_out += expected.len();
                 }
                 Ok(None) => {
                     assert!(!told);

@@ -13,12 +13,17 @@ use serde_json::Value;
 type Bench = (&'static str, &'static str, &'static str, Option<f64>);
 
 #[rustfmt::skip]
-const BENCHES: [Bench; 22] = [
+const BENCHES: [Bench; 27] = [
     ("frame/md5", "MD5 of the payloads, the yardstick", "", None),
+    ("frame/md5_2_together", "… of two at once", "frame/md5", None),
+    ("frame/md5_3_together", "… of three at once", "frame/md5", None),
+    ("frame/md5_together", "… of four at once", "frame/md5", None),
     ("frame/payload_read", "payloads read and validated", "frame/md5", None),
     ("frame/payload_write", "payloads written", "frame/md5", None),
     ("frame/encode", "frames encoded, with their MD5", "frame/md5", None),
+    ("frame/encode_together", "… four at once", "frame/md5", None),
     ("frame/decode", "frames decoded, with their MD5", "frame/md5", None),
+    ("frame/decode_together", "… four at once, out of a stream", "frame/md5", None),
     ("frame/stream_whole", "frames out of a whole stream", "frame/md5", None),
     ("frame/stream_in_segments", "… in pieces of 1,460 bytes", "frame/md5", None),
     ("frame/stream_byte_by_byte", "… byte by byte", "frame/md5", None),
