@@ -5,18 +5,17 @@
 
 use frame::log::Logger;
 
-use crate::batch::{Scan, Summary, Verdict};
+use crate::advice;
+use crate::check::{self, Rules};
 use crate::config::{Config, Protocol};
 use crate::error::Error;
 use crate::event_loop::EventLoop;
 use crate::file::AgencyFile;
 use crate::job::Job;
 use crate::progress::Progress;
+use crate::scan::{Summary, Verdict};
 use crate::tls::Connector;
 use crate::{plain, report, resume};
-
-/// How many rows are read before signals are looked for.
-const ROWS_AT_ONCE: usize = 10_000;
 
 /// What a run of mode batch ends with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +32,7 @@ pub struct Outcome {
 /// Any [`Error`] but those of the other modes. After [`Error::Stopped`] the next run does what is left to do.
 pub fn run(config: &Config, logger: Logger, progress: &Progress) -> Result<Outcome, Error> {
     let connector = Connector::open(&config.server)?;
-    let mut event_loop = EventLoop::new(config, logger, connector)?;
+    let mut event_loop = EventLoop::new(config, logger, connector, progress.clone())?;
     let job = Job {
         config,
         file: AgencyFile(&config.batch.file),
@@ -51,28 +50,28 @@ pub fn run(config: &Config, logger: Logger, progress: &Progress) -> Result<Outco
     })
 }
 
-/// Reads the whole file once, and reports each bad row.
+/// Reads the whole file once, and reports what is wrong with it.
 fn check_file(job: &Job<'_>, event_loop: &mut EventLoop) -> Result<Summary, Error> {
-    let plain = job.config.server.protocol == Protocol::Plain;
-    let mut scan = Scan::new(job.file.open()?, job.config.agency, plain);
-    let verdict = loop {
-        event_loop.check()?;
-        match scan.advance(ROWS_AT_ONCE) {
-            Ok(None) => {}
-            Ok(Some(verdict)) => break verdict,
-            Err(e) => return Err(job.file.failed(e)),
-        }
+    let config = job.config;
+    let rules = Rules {
+        plain: config.server.protocol == Protocol::Plain,
+        allow_empty: config.batch.allow_empty,
     };
+    let (verdict, scan) = check::read(job.file, config.agency, rules, || event_loop.check())?;
     match verdict {
         Verdict::Good(summary) => {
             report::file_checked(summary);
             Ok(summary)
         }
         Verdict::Bad { first, count } => {
-            for row in &first {
-                report::bad_row(job.file.0, row);
+            let path = job.file.0;
+            if let Some(advice) = advice::sentence(&scan.evidence()) {
+                report::file_advice(path, &advice);
             }
-            let path = job.file.0.to_owned();
+            for row in &first {
+                report::bad_row(path, row);
+            }
+            let path = path.to_owned();
             Err(Error::BadRows { path, count })
         }
     }

@@ -5,142 +5,15 @@
 //! the size of a frame, whichever comes first. All batches together are the rows of the file, in their order. Holds one
 //! batch at a time, allocates nothing per bet, opens no file and knows no server.
 
-use std::io::{self, Read};
+use std::io::Read;
 
-use frame::{Agency, Batch, HEADER, MAX_CLIENT_FRAME, UploadId};
-use md5::{Digest, Md5};
+use frame::{Agency, Batch, HEADER, MAX_CLIENT_FRAME};
 
-use crate::rows::{BadRow, Fault, RowError, Rows};
-
-/// How many bad rows are reported one by one.
-pub const MAX_REPORTED: usize = 100;
+use crate::rows::{RowError, Rows};
+pub use crate::scan::{MAX_REPORTED, Scan, Summary, Verdict};
 
 /// How many bytes the payload of a batch has at most.
 const MAX_PAYLOAD: usize = MAX_CLIENT_FRAME - HEADER;
-
-/// What is known of a checked file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// How many bets the file has.
-    pub bets: u64,
-    /// The MD5 of its bytes: the name of its upload.
-    pub upload: UploadId,
-    /// The CRC-32 of its bytes. A later pass compares it to find out whether the file has changed. It takes a twentieth of
-    /// the time of an MD5, and nobody gains from forging it.
-    pub checksum: u32,
-}
-
-/// The result of a scan.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Every row is a bet.
-    Good(Summary),
-    /// Some rows are not.
-    Bad {
-        /// The first of them, at most [`MAX_REPORTED`].
-        first: Vec<BadRow>,
-        /// How many there are.
-        count: u64,
-    },
-}
-
-/// The first pass over a file.
-pub struct Scan<R> {
-    rows: Rows<Hashed<R>>,
-    agency: Agency,
-    plain: bool,
-    bets: u64,
-    bad: Vec<BadRow>,
-    bad_count: u64,
-}
-
-impl<R: Read> Scan<R> {
-    /// Begins to read. With `plain`, a row that has to be quoted is bad: a plain server cannot read it.
-    pub fn new(reader: R, agency: Agency, plain: bool) -> Self {
-        Self {
-            rows: Rows::new(Hashed {
-                inner: reader,
-                md5: Md5::new(),
-            }),
-            agency,
-            plain,
-            bets: 0,
-            bad: Vec::new(),
-            bad_count: 0,
-        }
-    }
-
-    /// Reads at most `rows` more rows; returns the verdict after the last one.
-    ///
-    /// # Errors
-    /// The reader failed.
-    pub fn advance(&mut self, rows: usize) -> io::Result<Option<Verdict>> {
-        for _ in 0..rows {
-            match self.read_row() {
-                Ok(true) => self.bets += 1,
-                Ok(false) => return Ok(Some(self.verdict())),
-                Err(RowError::Io(e)) => return Err(e),
-                Err(RowError::Bad(row)) => self.add_bad(row),
-                Err(RowError::TooLong { line }) => {
-                    self.add_bad(BadRow {
-                        line,
-                        column: 1,
-                        fault: Fault::TooLong,
-                    });
-                    return Ok(Some(self.verdict()));
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    fn read_row(&mut self) -> Result<bool, RowError> {
-        let Some(row) = self.rows.next_row()? else {
-            return Ok(false);
-        };
-        row.bet(self.agency)?;
-        if self.plain {
-            row.check_plain()?;
-        }
-        Ok(true)
-    }
-
-    fn add_bad(&mut self, row: BadRow) {
-        self.bad_count += 1;
-        if self.bad.len() < MAX_REPORTED {
-            self.bad.push(row);
-        }
-    }
-
-    fn verdict(&mut self) -> Verdict {
-        if self.bad_count == 0 {
-            Verdict::Good(Summary {
-                bets: self.bets,
-                upload: UploadId(self.rows.source().md5.clone().finalize().into()),
-                checksum: self.rows.checksum(),
-            })
-        } else {
-            Verdict::Bad {
-                first: std::mem::take(&mut self.bad),
-                count: self.bad_count,
-            }
-        }
-    }
-}
-
-/// A reader that computes the MD5 of what is read through it.
-struct Hashed<R> {
-    inner: R,
-    md5: Md5,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(space)?;
-        self.md5.update(&space[..count]);
-        Ok(count)
-    }
-}
 
 /// The second pass over a file.
 ///

@@ -6,6 +6,7 @@ use frame::{Agency, Bet, Birthdate, Document, Flaw, Name, Number, Request, paylo
 use crate::config::{Config, Protocol};
 use crate::error::{Error, Step};
 use crate::event_loop::EventLoop;
+use crate::progress::Progress;
 use crate::tls::Connector;
 use crate::{plain, report};
 
@@ -70,13 +71,18 @@ fn parsed<T>(variable: &'static str, value: Result<T, Flaw>) -> Result<T, Error>
 ///
 /// # Errors
 /// A value is not allowed; the server cannot be reached, refuses the bet or does not answer; [`Error::Stopped`].
-pub fn run(config: &Config, logger: Logger, bettor: &Bettor) -> Result<(), Error> {
+pub fn run(
+    config: &Config,
+    logger: Logger,
+    progress: &Progress,
+    bettor: &Bettor,
+) -> Result<(), Error> {
     let bet = bettor.bet(config.agency)?;
     if config.server.protocol == Protocol::Plain {
         bettor.check_plain()?;
     }
     let connector = Connector::open(&config.server)?;
-    let mut event_loop = EventLoop::new(config, logger, connector)?;
+    let mut event_loop = EventLoop::new(config, logger, connector, progress.clone())?;
     let request = Request::Bet(bet.clone());
     let subject = || "the bet is".to_owned();
     plain::store(config, &mut event_loop, Step::Bet, &request, subject)?;

@@ -1,15 +1,16 @@
-//! The configuration: the environment over the file, the file over the defaults.
+//! The configuration: flags over the environment, the environment over the file, the file over the defaults.
 //!
-//! In come `config.yaml` and the variables that begin with `CLI_`; out comes a [`Config`] whose values are all allowed,
-//! with a warning for each unknown key. Reads no other file.
+//! In come `config.yaml`, the variables that begin with `CLI_` and the flags of the command line, as [`Settings`]; out
+//! comes a [`Config`] whose values are all allowed, with a warning for each unknown key. Reads no other file.
 
 mod address;
 mod error;
 mod keys;
+mod secret;
 mod settings;
 mod values;
+mod yaml;
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,13 +20,10 @@ use frame::log::Level;
 use crate::duration::GoDuration;
 pub use address::{Address, Addresses};
 pub use error::ConfigError;
-use keys::{KEYS, TLS_FILE};
-use settings::Settings;
+use keys::TLS_FILE;
+pub use settings::{DEFAULT_FILE, Flag, Origin, Settings};
 pub use values::Protocol;
-use values::{duration, level, number, path, protocol};
-
-/// The configuration file, where the user names none.
-pub const DEFAULT_FILE: &str = "config.yaml";
+use values::{agency, boolean, duration, level, number, path, protocol};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
@@ -82,6 +80,39 @@ pub struct Batch {
     pub window: usize,
     /// `batch.file`: the agency's CSV file.
     pub file: PathBuf,
+    /// `batch.allowEmpty`: whether a file without bets may be finished.
+    pub allow_empty: bool,
+}
+
+/// What mode check needs: how the file is read.
+#[derive(Clone, Debug)]
+pub struct CheckConfig {
+    /// `id`. Where it is not set, any agency: the rows are judged alike for all of them.
+    pub agency: Agency,
+    /// `server.protocol`.
+    pub protocol: Protocol,
+    /// `log.level`.
+    pub log_level: Level,
+    /// `batch.file`.
+    pub file: PathBuf,
+    /// `batch.allowEmpty`.
+    pub allow_empty: bool,
+}
+
+impl CheckConfig {
+    /// The values of these keys; the other ones are not looked at.
+    ///
+    /// # Errors
+    /// A value is not allowed.
+    pub fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
+        Ok(Self {
+            agency: settings.get_or("id", Some("1"), agency)?,
+            protocol: settings.get("server.protocol", protocol)?,
+            log_level: settings.get("log.level", level)?,
+            file: settings.get("batch.file", path)?,
+            allow_empty: settings.get("batch.allowEmpty", boolean)?,
+        })
+    }
 }
 
 /// A configuration, and warnings about it.
@@ -89,13 +120,12 @@ pub struct Batch {
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// One sentence for each key that is not known.
+    /// One sentence for each key that is not known, or that is set twice.
     pub warnings: Vec<String>,
 }
 
 impl Config {
-    /// Reads the file and the variables. `file` is the file that the user named. Without it [`DEFAULT_FILE`] is read, where
-    /// there is one. An empty variable counts as not set.
+    /// Reads the file and the variables, without flags: see [`Settings::read`].
     ///
     /// # Errors
     /// The file cannot be read, a value is not allowed, or `id` is not set.
@@ -103,25 +133,21 @@ impl Config {
         file: Option<&Path>,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Loaded, ConfigError> {
-        let path = file.unwrap_or(Path::new(DEFAULT_FILE));
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == ErrorKind::NotFound && file.is_none() => String::new(),
-            Err(e) => return Err(ConfigError::file(path, e)),
-        };
-        let mut settings = Settings::new(&KEYS);
-        settings.add_file(path, &text)?;
-        settings.add_variables(variables);
+        let settings = Settings::read(file, variables, [])?;
         Ok(Loaded {
             config: Self::from_settings(&settings)?,
-            warnings: settings.warnings,
+            warnings: settings.warnings().to_vec(),
         })
     }
 
-    fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
+    /// The values of all keys.
+    ///
+    /// # Errors
+    /// A value is not allowed, or `id` is not set.
+    pub fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
         let millisecond = Duration::from_millis(1);
         Ok(Self {
-            agency: settings.get("id", |v| Agency::parse(v.as_bytes()).ok())?,
+            agency: settings.get("id", agency)?,
             server: Server {
                 addresses: settings.get("server.address", Addresses::parse)?,
                 protocol: settings.get("server.protocol", protocol)?,
@@ -140,6 +166,7 @@ impl Config {
                 max_amount: settings.get("batch.maxAmount", |v| number(v, 1, 1_000_000))?,
                 window: settings.get("batch.window", |v| number(v, 1, 1_024))? as usize,
                 file: settings.get("batch.file", path)?,
+                allow_empty: settings.get("batch.allowEmpty", boolean)?,
             },
         })
     }

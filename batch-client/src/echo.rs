@@ -9,6 +9,7 @@ use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::error::{AttemptError, Error, Lost, Step};
 use crate::event_loop::EventLoop;
+use crate::progress::Progress;
 use crate::report;
 
 /// How many bytes of an answer are read at most. Every message is shorter.
@@ -19,9 +20,9 @@ const MAX_ANSWER: usize = 1_024;
 /// # Errors
 /// [`Error::GaveUp`]: no server answers. [`Error::NoEcho`] and [`Error::Protocol`]: the server does not send the message
 /// back. [`Error::Stopped`].
-pub fn run(config: &Config, logger: Logger) -> Result<(), Error> {
+pub fn run(config: &Config, logger: Logger, progress: &Progress) -> Result<(), Error> {
     // Servers answer text without TLS on every port.
-    let mut event_loop = EventLoop::new(config, logger, None)?;
+    let mut event_loop = EventLoop::new(config, logger, None, progress.clone())?;
     for number in 1..=config.loop_amount {
         if number > 1 {
             event_loop.pause(config.loop_period.length())?;

@@ -4,6 +4,7 @@
 //! bettor.
 
 mod lost;
+mod remedy;
 mod step;
 
 use std::fmt;
@@ -72,7 +73,14 @@ pub enum Error {
         error: io::Error,
     },
     /// The agency file is a folder, a pipe or something else that is not a regular file.
-    NotRegular(PathBuf),
+    NotRegular {
+        /// Its path.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// The agency file has no bets, and nobody said that it may have none.
+    NoBets(PathBuf),
     /// Rows of the agency file are not valid bets. They were reported before.
     BadRows {
         /// Which file.
@@ -136,6 +144,13 @@ pub enum Error {
     NoTls(Lost),
     /// The result cannot be written to standard output.
     Output(io::Error),
+    /// A file or folder cannot be written.
+    Write {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
     /// A system call failed that never should.
     System(io::Error),
 }
@@ -145,14 +160,15 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Stopped => 0,
-            Self::BadBet { .. } | Self::NotRegular(_) => BAD_DATA,
+            Self::BadBet { .. } | Self::NotRegular { .. } | Self::NoBets(_) => BAD_DATA,
             Self::BadRows { .. } | Self::FileChanged(_) => BAD_DATA,
             Self::GaveUp { .. } | Self::NoEcho(_) | Self::InDoubt { .. } => UNAVAILABLE,
-            Self::File { .. } | Self::Output(_) | Self::System(_) => IO,
+            Self::File { .. } | Self::Output(_) | Self::Write { .. } | Self::System(_) => IO,
             Self::Refused { reason, .. } if for_now(reason.as_deref()) => FOR_NOW,
             Self::Refused { .. } | Self::Protocol { .. } => PROTOCOL,
             Self::Ahead { .. } | Self::NoResume(_) => PROTOCOL,
             Self::Untrusted { .. } | Self::NoTls(_) => PROTOCOL,
+            Self::Config(ConfigError::UnknownKey { .. }) => USAGE,
             Self::Config(_) | Self::NoBet(_) => CONFIG,
         }
     }
@@ -163,7 +179,7 @@ impl Error {
             Self::Stopped => "receive_signal",
             Self::Config(_) => "config",
             Self::NoBet(_) | Self::BadBet { .. } => Step::Bet.action(),
-            Self::File { .. } | Self::NotRegular(_) => "read_file",
+            Self::File { .. } | Self::NotRegular { .. } | Self::NoBets(_) => "read_file",
             Self::BadRows { .. } | Self::FileChanged(_) => "read_file",
             Self::GaveUp { .. } => "connect",
             Self::NoEcho(_) => Step::Echo.action(),
@@ -171,7 +187,7 @@ impl Error {
             Self::Refused { step, .. } | Self::Protocol { step, .. } => step.action(),
             Self::Ahead { .. } | Self::NoResume(_) => Step::Resume.action(),
             Self::Untrusted { .. } | Self::NoTls(_) => "tls_handshake",
-            Self::Output(_) => "write_winners",
+            Self::Output(_) | Self::Write { .. } => "write_output",
             Self::System(_) => "poll",
         }
     }
@@ -198,11 +214,17 @@ impl fmt::Display for Error {
                 )
             }
             Self::File { path, error } => {
-                write!(f, "{} cannot be read: {error}", path.display())
+                let remedy = remedy::unreadable(error);
+                write!(f, "{} cannot be read: {error}; {remedy}", path.display())
             }
-            Self::NotRegular(path) => write!(
+            Self::NotRegular { path, kind } => write!(
                 f,
-                "{} is not a regular file, and it has to be read twice: copy its content to a file, and set batch.file to that",
+                "{} is not a regular file but {kind}, and a regular file is needed, since it is read twice: once to check it, once to send it; save the bets in a file and name that one",
+                path.display()
+            ),
+            Self::NoBets(path) => write!(
+                f,
+                "{} has no bets, and nothing was sent, since an agency that has finished cannot send bets later: see whether it is the right file, or add --allow-empty if the agency has none",
                 path.display()
             ),
             Self::BadRows { path, count } => write!(
@@ -222,9 +244,13 @@ impl fmt::Display for Error {
                 last,
             } => {
                 let after = after.as_secs_f64();
+                let what_to_do = match last {
+                    Lost::Unreachable { .. } => "",
+                    _ => "; see to the server",
+                };
                 write!(
                     f,
-                    "gave up on {address} after {after:.1}s without progress: {last}; start the server and run again"
+                    "gave up on {address} after {after:.1}s without progress: {last}{what_to_do}, and run again"
                 )
             }
             Self::NoEcho(lost) => write!(f, "{lost} before it sent the message back"),
@@ -268,6 +294,9 @@ impl fmt::Display for Error {
                 "the server does not seem to speak TLS ({lost}, three times): nothing was sent; remove the keys server.tls.* if it does not use TLS"
             ),
             Self::Output(e) => write!(f, "the result cannot be written to standard output: {e}"),
+            Self::Write { path, error } => {
+                write!(f, "{} cannot be written: {error}", path.display())
+            }
             Self::System(e) => write!(f, "a system call failed: {e}"),
         }
     }

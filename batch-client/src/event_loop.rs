@@ -20,6 +20,7 @@ use signal_hook_mio::v1_0::Signals;
 
 use crate::config::{Address, Config, Server};
 use crate::error::{AttemptError, Error, Lost};
+use crate::progress::Progress;
 use crate::report;
 use crate::tls::Connector;
 pub use connection::Connection;
@@ -44,6 +45,7 @@ pub struct EventLoop {
     /// The place, in the list of addresses, of the server that is connected to.
     place: usize,
     logger: Logger,
+    progress: Progress,
     poll: Poll,
     events: Events,
     signals: Signals,
@@ -57,7 +59,8 @@ pub struct EventLoop {
 
 impl EventLoop {
     /// Begins to wait for SIGTERM and SIGINT. The first signal ends whatever is going on with [`Error::Stopped`]; a second
-    /// one ends the process at once, with exit code 128 and its number. With a connector, every connection uses TLS.
+    /// one ends the process at once, with exit code 128 and its number. With a connector, every connection uses TLS. What is
+    /// waited for is shown on `progress`.
     ///
     /// # Errors
     /// [`Error::System`]: there is no poll, or no signal handler can be set.
@@ -65,11 +68,17 @@ impl EventLoop {
         config: &Config,
         logger: Logger,
         connector: Option<Connector>,
+        progress: Progress,
     ) -> Result<Self, Error> {
-        Self::open(config, logger, connector).map_err(Error::System)
+        Self::open(config, logger, connector, progress).map_err(Error::System)
     }
 
-    fn open(config: &Config, logger: Logger, connector: Option<Connector>) -> io::Result<Self> {
+    fn open(
+        config: &Config,
+        logger: Logger,
+        connector: Option<Connector>,
+        progress: Progress,
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let armed = Arc::new(AtomicBool::new(false));
         for signal in [SIGTERM, SIGINT] {
@@ -90,6 +99,7 @@ impl EventLoop {
             // So that the agencies spread over the servers.
             place: config.agency.get() as usize,
             logger,
+            progress,
             poll,
             events: Events::with_capacity(8),
             signals,
@@ -200,7 +210,7 @@ impl EventLoop {
         }
     }
 
-    /// Waits for any event, at most until the deadline.
+    /// Waits for any event, at most until the deadline. May return before either, to show how long the wait takes.
     fn wait(
         &mut self,
         mut connection: Option<&mut Connection>,
@@ -208,6 +218,10 @@ impl EventLoop {
     ) -> Result<(), Error> {
         self.logger.flush();
         let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let timeout = [timeout, self.progress.refresh()]
+            .into_iter()
+            .flatten()
+            .min();
         match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
             // A signal interrupted the wait; its own event comes with the next poll.

@@ -15,10 +15,12 @@
 //! a function of a [`Config`](config::Config): [`echo::run`], [`bet::run`], [`agency::run`]. The program adds
 //! arguments, environment and exit code.
 
+pub mod advice;
 pub mod agency;
 pub mod backoff;
 pub mod batch;
 pub mod bet;
+pub mod check;
 pub mod config;
 mod count;
 pub mod duration;
@@ -33,5 +35,7 @@ pub mod progress;
 pub mod report;
 mod resume;
 pub mod rows;
+pub mod scan;
+pub mod terminal;
 pub mod tls;
 pub mod upload;

@@ -8,12 +8,13 @@ use std::time::Instant;
 use frame::{Ack, Inbox, MessageId, Reply, Request, Winners};
 
 use crate::backoff::Backoff;
-use crate::batch::{Batches, Summary};
+use crate::batch::Batches;
 use crate::config::Config;
 use crate::error::{AttemptError, Error, Lost, Step};
 use crate::event_loop::EventLoop;
 use crate::job::{self, Job};
 use crate::report;
+use crate::scan::Summary;
 
 /// Sends the file, says finished, and asks for the winners.
 pub(crate) fn run(
@@ -30,7 +31,7 @@ pub(crate) fn run(
     let subject = || "\"finished\" is".to_owned();
     let id = store(config, event_loop, Step::Finished, &finished, subject)?;
     report::finished(id);
-    job.progress.end();
+    job.progress.waiting_for_draw();
     ask_winners(config, event_loop)
 }
 

@@ -1,64 +1,176 @@
-//! The progress bar of an upload. It is shown only where standard error is a terminal.
+//! What a person at a terminal sees beside the log: a bar while bets are sent, and what is waited for.
 //!
 //! Bar and log share standard error, so log lines go through [`Progress::sink`], which removes the bar while it writes
-//! them. Decides nothing.
+//! them. Decides nothing: [`terminal`](crate::terminal) says whether anything is shown.
 
 use std::fmt;
 use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-const TEMPLATE: &str = "{wide_bar} {human_pos}/{human_len} bets  {rate}/s  {eta} left";
+const BAR: &str = "{wide_bar} {human_pos}/{human_len} bets  {rate}/s  {eta} left";
+const WAIT: &str = "{wide_msg}";
 
-/// A progress bar, which may be hidden.
+/// A connection that is made within this time is not shown.
+const AT_ONCE: Duration = Duration::from_millis(500);
+
+/// How often the time of a wait is shown anew.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// What is shown; nothing where it is hidden.
 #[derive(Clone, Debug)]
-pub struct Progress(ProgressBar);
+pub struct Progress {
+    bar: ProgressBar,
+    waits: Arc<Mutex<Waits>>,
+}
+
+/// What is waited for, and since when.
+#[derive(Debug, Default)]
+struct Waits {
+    shown: bool,
+    draw: Option<Instant>,
+    /// The server that is connected to. It is shown before the draw.
+    connection: Option<(String, Instant)>,
+}
 
 impl Progress {
-    /// A bar on standard error; hidden where that is not a terminal.
-    pub fn bar() -> Self {
-        let bar = ProgressBar::no_length();
-        if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
-            bar.set_style(style.with_key(
-                "rate",
-                |state: &ProgressState, out: &mut dyn fmt::Write| {
-                    // If the bar cannot be drawn, nothing can report that.
-                    let _ = write!(out, "{}", HumanCount(state.per_sec() as u64));
-                },
-            ));
-        }
-        Self(bar)
+    /// Shown on standard error.
+    pub fn shown() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        Self::new(bar, true)
     }
 
-    /// A bar that is never shown.
+    /// Never shown.
     pub fn hidden() -> Self {
-        Self(ProgressBar::hidden())
+        Self::new(ProgressBar::hidden(), false)
+    }
+
+    fn new(bar: ProgressBar, shown: bool) -> Self {
+        let waits = Waits {
+            shown,
+            ..Waits::default()
+        };
+        let waits = Arc::new(Mutex::new(waits));
+        Self { bar, waits }
     }
 
     /// Standard error, for the log lines.
     pub fn sink(&self) -> impl Write + Send + 'static {
-        Sink(self.0.clone())
+        Sink(self.bar.clone())
     }
 
     /// Sets the number of bets in the file.
     pub(crate) fn begin(&self, bets: u64) {
-        self.0.set_length(bets);
+        self.bar.set_style(bar_style());
+        self.bar.set_length(bets);
     }
 
     /// Sets the number of bets that were stored before. The rate and the time that is left do not count them.
     pub(crate) fn resume(&self, stored: u64) {
-        self.0.set_position(stored);
-        self.0.reset_eta();
+        self.bar.set_position(stored);
+        self.bar.reset_eta();
     }
 
     /// Sets the number of bets that are stored now.
     pub(crate) fn at(&self, stored: u64) {
-        self.0.set_position(stored);
+        self.bar.set_position(stored);
     }
 
-    /// Removes the bar.
+    /// A connection to this server is being made.
+    pub(crate) fn connecting(&self, server: &str) {
+        let mut waits = self.waits();
+        // Several attempts in a row are one wait.
+        let since = waits.connection.take().map(|(_, since)| since);
+        waits.connection = Some((server.to_owned(), since.unwrap_or_else(Instant::now)));
+    }
+
+    /// The connection is made.
+    pub(crate) fn connected(&self) {
+        self.waits().connection = None;
+        match self.bar.length() {
+            Some(_) => self.bar.set_style(bar_style()),
+            None => self.bar.finish_and_clear(),
+        }
+        self.refresh();
+    }
+
+    /// All bets are sent, and the draw is waited for.
+    pub(crate) fn waiting_for_draw(&self) {
+        self.waits().draw.get_or_insert_with(Instant::now);
+        self.refresh();
+    }
+
+    /// Shows how long the wait takes by now. Returns after which time to call this again; `None` where nothing is shown.
+    pub(crate) fn refresh(&self) -> Option<Duration> {
+        let waits = self.waits();
+        let now = Instant::now();
+        let text = match &*waits {
+            Waits { shown: false, .. } => return None,
+            Waits {
+                connection: Some((server, since)),
+                ..
+            } => {
+                let waited = now.saturating_duration_since(*since);
+                if waited < AT_ONCE {
+                    return Some(AT_ONCE - waited);
+                }
+                format!("{}  connecting to {server}", Waited(waited))
+            }
+            Waits {
+                draw: Some(since), ..
+            } => {
+                let waited = Waited(now.saturating_duration_since(*since));
+                format!("{waited}  waiting for the draw: all agencies have to finish first")
+            }
+            _ => return None,
+        };
+        if let Ok(style) = ProgressStyle::with_template(WAIT) {
+            self.bar.set_style(style);
+        }
+        self.bar.set_message(text);
+        if self.bar.is_finished() {
+            self.bar.reset();
+        }
+        self.bar.tick();
+        Some(REFRESH)
+    }
+
+    /// Removes what is shown.
     pub fn end(&self) {
-        self.0.finish_and_clear();
+        self.waits().shown = false;
+        self.bar.finish_and_clear();
+    }
+
+    fn waits(&self) -> MutexGuard<'_, Waits> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn bar_style() -> ProgressStyle {
+    let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        // If the bar cannot be drawn, nothing can report that.
+        let _ = write!(out, "{}", HumanCount(state.per_sec() as u64));
+    };
+    let style = ProgressStyle::with_template(BAR);
+    style.map_or_else(
+        |_| ProgressStyle::default_bar(),
+        |style| style.with_key("rate", rate),
+    )
+}
+
+/// A time as `12s`, `1m05s` or `2h03m`.
+struct Waited(Duration);
+
+impl fmt::Display for Waited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        match seconds {
+            0..60 => write!(f, "{seconds}s"),
+            60..3_600 => write!(f, "{}m{:02}s", seconds / 60, seconds % 60),
+            _ => write!(f, "{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
+        }
     }
 }
 
@@ -71,5 +183,19 @@ impl Write for Sink {
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_shown_in_its_two_largest_units() {
+        let text = |seconds| Waited(Duration::from_secs(seconds)).to_string();
+        assert_eq!(
+            [0, 59, 60, 3_599, 3_600, 93_784].map(text),
+            ["0s", "59s", "1m00s", "59m59s", "1h00m", "26h03m"]
+        );
     }
 }

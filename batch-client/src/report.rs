@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use frame::log::{CRITICAL, Escaped};
 use frame::{Agency, Bet, MessageId};
-use tracing::{error, info, warn};
+use tracing::{Level, enabled, error, info, warn};
 
-use crate::batch::Summary;
 use crate::config::{Address, Config};
 use crate::count::Count;
 use crate::error::{Error, Lost, Step};
 use crate::rows::BadRow;
+use crate::scan::Summary;
 
 /// The configuration was read.
 pub fn config(config: &Config) {
@@ -56,6 +56,13 @@ pub fn bet_stored(bet: &Bet<'_>) {
 pub fn file_checked(summary: Summary) {
     let Summary { bets, upload, .. } = summary;
     info!("action: read_file | result: success | apuestas: {bets} | envio: {upload}");
+}
+
+/// What the agency file is instead, and how to save it right.
+pub fn file_advice(path: &Path, advice: &str) {
+    let path = path.display().to_string();
+    let (path, advice) = (Escaped(&path), Escaped(advice));
+    error!("action: read_file | result: fail | error: {path}: {advice}");
 }
 
 /// A row of the agency file is not a valid bet.
@@ -141,21 +148,19 @@ pub fn signal(agency: Agency, name: &str) {
 }
 
 /// The last line of a client that has done everything, or was stopped.
-pub fn exit(agency: Option<Agency>) {
-    let container = container(agency);
-    info!("action: exit | result: success | container: {container}");
+pub fn exit(agency: Agency) {
+    info!("action: exit | result: success | container: client{agency}");
 }
 
-/// The last lines of a client that has failed.
-pub fn failed(agency: Option<Agency>, error: &Error) {
-    let (action, container) = (error.action(), container(agency));
+/// The last line of a client that has failed.
+pub fn failed(error: &Error) {
+    let action = error.action();
     let error = error.to_string();
     let error = Escaped(&error);
-    error!("action: {action} | result: fail | error: {error}");
-    error!(target: CRITICAL, "action: exit | result: fail | container: {container} | error: {error}");
-}
-
-/// The name of this program in the log. Before the configuration is read, there is no agency.
-fn container(agency: Option<Agency>) -> String {
-    agency.map_or("client".to_owned(), |agency| format!("client{agency}"))
+    // Someone who wants to see only what ends a program is told what ended this one.
+    if enabled!(Level::ERROR) {
+        error!("action: {action} | result: fail | error: {error}");
+    } else {
+        error!(target: CRITICAL, "action: {action} | result: fail | error: {error}");
+    }
 }

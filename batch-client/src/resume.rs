@@ -9,12 +9,13 @@ use std::time::Instant;
 use frame::{MessageId, Reply, Request, Requests};
 
 use crate::backoff::Backoff;
-use crate::batch::{Batches, Summary};
+use crate::batch::Batches;
 use crate::error::{AttemptError, Error, Lost, Step};
 use crate::event_loop::{Connection, EventLoop, Turn};
 use crate::file::OpenFile;
 use crate::job::{self, Job};
 use crate::report;
+use crate::scan::Summary;
 use crate::upload::{Event, Next, Upload};
 
 /// How many rows are skipped before signals are looked for.
@@ -178,7 +179,7 @@ impl Session<'_> {
                 }
                 Event::Finished { id } => {
                     report::finished(id);
-                    self.job.progress.end();
+                    self.job.progress.waiting_for_draw();
                 }
                 Event::NotYet => report::winners_not_yet(),
                 Event::Winners(documents) => {

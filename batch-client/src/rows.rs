@@ -6,16 +6,18 @@
 //! most [`MAX_ROW`] bytes, so that a quote that is never closed does not make the whole file one row. No error holds the
 //! value of a field.
 
-use std::fmt;
-use std::io::{self, Read};
+mod error;
+
+use std::io::Read;
 use std::ops::Range;
 
 use csv::{ByteRecord, ReaderBuilder, Terminator};
 use frame::{Agency, Bet, Birthdate, Document, Field, Flaw, Name, Number, payload};
 
-use crate::count::Count;
+use crate::advice::Sample;
 pub use crate::lines::MAX_ROW;
 use crate::lines::{Ahead, Lines};
+pub use error::{BadRow, Fault, RowError};
 
 /// The columns of a row, in their order.
 const COLUMNS: [Field; 5] = [
@@ -36,66 +38,6 @@ pub struct Rows<R> {
 enum Found {
     Line(Range<usize>),
     Record,
-}
-
-/// Why there is no next row.
-#[derive(Debug)]
-pub enum RowError {
-    /// The reader failed.
-    Io(io::Error),
-    /// The row is not a valid bet. The rows after it can be read.
-    Bad(BadRow),
-    /// The row has more than [`MAX_ROW`] bytes. The rows after it cannot be read.
-    TooLong {
-        /// The line in which it begins, counted from 1.
-        line: u64,
-    },
-}
-
-/// Why a row is not a valid bet, and where.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadRow {
-    /// Its line, counted from 1.
-    pub line: u64,
-    /// The column that is wrong, counted from 1.
-    pub column: usize,
-    /// What is wrong there.
-    pub fault: Fault,
-}
-
-/// What is wrong with a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The row has this number of columns instead of five.
-    Columns(usize),
-    /// The value of a field is not allowed.
-    Field(Field, Flaw),
-    /// A field has to be written in quotes, which a plain server cannot read.
-    Quotes(Field),
-    /// The row has more than [`MAX_ROW`] bytes.
-    TooLong,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Columns(found) => write!(
-                f,
-                "the row has {} instead of 5 (name, surname, document, birthdate, number)",
-                Count(*found as u64, "column")
-            ),
-            Self::Field(field, flaw) => write!(f, "{} {flaw}", field.name()),
-            Self::Quotes(field) => write!(
-                f,
-                "{} holds a character that a plain server cannot read: one of , | {{ }} or a quote at its beginning",
-                field.name()
-            ),
-            Self::TooLong => write!(
-                f,
-                "the row has more than {MAX_ROW} bytes, perhaps because a quote is not closed; the rows after it were not checked"
-            ),
-        }
-    }
 }
 
 impl<R: Read> Rows<R> {
@@ -155,6 +97,11 @@ impl<R: Read> Rows<R> {
             return Err(RowError::TooLong { line });
         }
         read.map(drop).map_err(|e| RowError::Io(e.into()))
+    }
+
+    /// Whether the row that was too long has a quote.
+    pub fn ends_in_quotes(&self) -> bool {
+        self.reader.get_ref().is_overlong()
     }
 
     /// The CRC-32 of all bytes that were read. After the last row these are the whole file.
@@ -220,6 +167,29 @@ impl<'a> Row<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The row as evidence of what the file is. `first`: whether it is the first row of the file.
+    pub fn sample(&self, first: bool) -> Sample {
+        let (text, quoted) = match self.text {
+            Text::Line(line) => (line.to_vec(), false),
+            Text::Record(record) => {
+                let mut text = Vec::new();
+                for field in record {
+                    // A comma in quotes divides nothing.
+                    text.extend(field.iter().map(|b| if *b == b',' { b' ' } else { *b }));
+                    text.push(b',');
+                }
+                text.pop();
+                (text, true)
+            }
+        };
+        Sample {
+            line: self.line,
+            text,
+            quoted,
+            first,
+        }
     }
 
     /// All columns, without the blanks around them.

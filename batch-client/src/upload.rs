@@ -15,8 +15,8 @@ use std::collections::VecDeque;
 
 use frame::{Ack, Agency, Documents, MessageId, Reply, Request, Winners};
 
-use crate::batch::Summary;
 use crate::error::{Error, Lost, Step};
+use crate::scan::Summary;
 
 /// After so many resumes in a row without an answer, the server is taken for one that does not know resume.
 const UNANSWERED: u32 = 3;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use batch_client::config::{Config, Loaded, Protocol};
+use batch_client::config::{Config, Flag, Loaded, Origin, Protocol, Settings};
 use frame::log::Level;
 
 /// Loads a file of this text, with these variables; errors and warnings call it `config.yaml`.
@@ -130,16 +130,71 @@ fn unknown_keys_are_warned_about_without_their_values() {
 }
 
 #[test]
-fn a_file_that_is_not_a_mapping_of_single_values_cannot_be_used() {
-    for yaml in [
-        "- id",
-        "id",
-        "id: [1]",
-        "id: 1\nid: 2",
-        "1: 2",
-        "id: {",
-        "log.level: INFO\nlog: {level: INFO}",
+fn a_key_that_is_set_twice_by_the_file_is_warned_about_and_its_last_value_counts() {
+    for (yaml, key) in [
+        ("id: 1\nlog.level: ERROR\nlog: {level: DEBUG}", "log.level"),
+        (
+            "\u{feff}id: 1\nlog: {level: ERROR, LEVEL: DEBUG}",
+            "log.level",
+        ),
+        ("id: 7\nlog.level: DEBUG\nid: 1", "id"),
     ] {
+        let loaded = load(yaml, &[]).unwrap();
+        let config = loaded.config;
+        assert_eq!((config.agency.get(), config.log_level), (1, Level::Debug));
+        let warning = format!("config.yaml sets {key} twice; the last value counts");
+        assert_eq!(loaded.warnings, [warning]);
+    }
+}
+
+fn flag(flag: &str, key: &str, value: &str) -> Flag {
+    let [flag, key, value] = [flag, key, value].map(str::to_owned);
+    Flag { flag, key, value }
+}
+
+#[test]
+fn a_flag_wins_over_a_variable_that_wins_over_the_file_and_each_value_knows_where_it_is_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.yaml");
+    std::fs::write(&path, "id: 1\nlog.level: ERROR\nbatch.window: 2\n").unwrap();
+    let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let variables = [
+        variable("CLI_ID", "2"),
+        variable("CLI_LOG_LEVEL", "WARNING"),
+        variable("CLI_BATCH_WINDOW", ""),
+    ];
+    let flags = [
+        flag("--set ID", "ID", "4"),
+        flag("--id", "id", "3"),
+        flag("--server", "server.address", "ana:s3cret@h:1"),
+    ];
+    let settings = Settings::read(Some(&path), variables, flags).unwrap();
+    let in_force: Vec<_> = settings.in_force().collect();
+    let find = |key: &str| {
+        let (_, value, origin) = in_force.iter().find(|(name, ..)| *name == key).unwrap();
+        (value.as_deref().unwrap(), origin.clone())
+    };
+    assert_eq!(find("id"), ("3", Origin::Flag("--id".to_owned())));
+    let level = ("WARNING", Origin::Variable("CLI_LOG_LEVEL".to_owned()));
+    assert_eq!(find("log.level"), level);
+    assert_eq!(find("batch.window"), ("2", Origin::File(path)));
+    assert_eq!(find("batch.maxAmount"), ("86", Origin::Default));
+    assert_eq!(find("server.address").0, "ana:***@h:1");
+    assert_eq!(
+        settings.warnings(),
+        ["the command line sets id twice; the last value counts"]
+    );
+    let error = Config::from_settings(&settings).unwrap_err().to_string();
+    assert!(
+        error
+            .starts_with("server.address is \"ana:***@h:1\" in the argument --server: allowed is "),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_a_mapping_of_single_values_cannot_be_used() {
+    for yaml in ["- id", "id", "id: [1]", "1: 2", "id: {"] {
         let error = load(yaml, &[]).unwrap_err();
         assert!(error.starts_with("config.yaml cannot be used: "), "{error}");
     }

@@ -39,15 +39,18 @@ fn each_library_is_named_in_one_file_or_folder_alone() {
     sources(&root, &root, &mut files);
     for (library, place) in [
         // It is archived upstream, so it should be easy to replace.
-        ("serde_yaml", "config/settings.rs"),
-        ("clap", "main.rs"),
+        ("serde_yaml", "config/yaml.rs"),
+        ("serde", "config/yaml.rs"),
+        ("clap", "command_line.rs"),
+        ("clap_complete", "command_line.rs"),
+        ("clap_mangen", "command_line.rs"),
         ("indicatif", "progress.rs"),
         ("mio", "event_loop"),
         ("signal_hook", "event_loop"),
         ("signal_hook_mio", "event_loop"),
         ("socket2", "event_loop"),
         ("crc32fast", "lines.rs"),
-        ("md5", "batch.rs"),
+        ("md5", "scan.rs"),
         ("tracing", "report.rs"),
     ] {
         let inside = |file: &str| {

@@ -33,6 +33,13 @@ pub enum ConfigError {
         /// The values that it may have.
         allowed: &'static str,
     },
+    /// The command line sets a key that is not known.
+    UnknownKey {
+        /// The argument that does.
+        flag: String,
+        /// What it names.
+        key: String,
+    },
     /// A file of mutual TLS cannot be read, or does not hold what it should.
     Tls {
         /// The key that names it.
@@ -60,6 +67,10 @@ impl fmt::Display for ConfigError {
                 origin,
                 allowed,
             } => write!(f, "{key} is \"{value}\" in {origin}: allowed is {allowed}"),
+            Self::UnknownKey { flag, key } => write!(
+                f,
+                "the argument {flag} sets {key}, which is not a known key: batch-client config lists all keys"
+            ),
             Self::Tls { key, path, reason } => {
                 write!(f, "{key}: {} cannot be used: {reason}", path.display())
             }

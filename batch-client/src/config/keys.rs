@@ -18,7 +18,7 @@ pub(super) fn variable(key: &str) -> String {
 }
 
 /// All keys.
-pub(super) const KEYS: [Key; 14] = [
+pub(super) const KEYS: [Key; 15] = [
     Key {
         name: "id",
         default: None,
@@ -88,6 +88,11 @@ pub(super) const KEYS: [Key; 14] = [
         name: "batch.file",
         default: Some("/data/agency.csv"),
         allowed: "the path of a file",
+    },
+    Key {
+        name: "batch.allowEmpty",
+        default: Some("false"),
+        allowed: "true or false",
     },
 ];
 

@@ -1,84 +1,170 @@
-//! Which value each key has and what set it: the YAML file or a variable of the environment.
+//! Which value each key has, and what set it: a flag, a variable of the environment, the file or the defaults.
 //!
-//! The only file that names `serde_yaml`. Knows no allowed values: the caller gives the function that reads a value.
+//! Each of these is a layer; a layer that is added later wins over those before it. Knows no allowed values: the caller
+//! gives the function that reads a value.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-
-use serde_yaml::Value;
+use std::fmt;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
-use super::keys::{Key, PREFIX, variable};
+use super::keys::{KEYS, Key, PREFIX, variable};
+use super::{secret, yaml};
 
-/// The value of each key that is set. A value that is added later replaces one that was added before.
-pub(super) struct Settings {
-    keys: &'static [Key],
-    values: BTreeMap<&'static str, Setting>,
-    /// One sentence for each key that is not known.
-    pub(super) warnings: Vec<String>,
+/// The configuration file, where the user names none.
+pub const DEFAULT_FILE: &str = "config.yaml";
+
+/// What gave a key its value. Displays as words for an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nothing did.
+    Default,
+    /// The configuration file.
+    File(PathBuf),
+    /// The variable of the environment with this name.
+    Variable(String),
+    /// The command line: the flag, as it was written.
+    Flag(String),
 }
 
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("the defaults"),
+            Self::File(path) => path.display().fmt(f),
+            Self::Variable(name) => write!(f, "the variable {name}"),
+            Self::Flag(flag) => write!(f, "the argument {flag}"),
+        }
+    }
+}
+
+/// A value that the command line gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flag {
+    /// How the command line names it: `--id`.
+    pub flag: String,
+    /// The key that it sets, in any case.
+    pub key: String,
+    /// The value.
+    pub value: String,
+}
+
+/// The value of each key that is set.
+#[derive(Debug, Default)]
+pub struct Settings {
+    values: BTreeMap<&'static str, Setting>,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug)]
 struct Setting {
     value: String,
-    origin: String,
+    origin: Origin,
 }
 
 impl Settings {
-    pub(super) fn new(keys: &'static [Key]) -> Self {
-        Self {
-            keys,
-            values: BTreeMap::new(),
-            warnings: Vec::new(),
-        }
+    /// Reads the file, the variables and the flags, each of which wins over those before it. `file` is the file that the
+    /// user named. Without it [`DEFAULT_FILE`] is read, where there is one. An empty variable counts as not set.
+    ///
+    /// # Errors
+    /// The file cannot be read, or a flag sets a key that is not known.
+    pub fn read(
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+        flags: impl IntoIterator<Item = Flag>,
+    ) -> Result<Self, ConfigError> {
+        let mut settings = Self::default();
+        settings.add_file(file)?;
+        settings.add_variables(variables);
+        settings.add_flags(flags)?;
+        Ok(settings)
     }
 
-    /// Adds the values of a YAML file. Its keys may be nested, or written with dots, and upper case and lower case are the
+    /// One sentence for each key that is not known, and for each one that is set twice by the same layer.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Every key with the value that is in force, secrets masked, and what set it. The value is `None` where the key has
+    /// no default and nothing sets it.
+    pub fn in_force(&self) -> impl Iterator<Item = (&'static str, Option<String>, Origin)> {
+        KEYS.iter().map(|key| match self.values.get(key.name) {
+            Some(Setting { value, origin }) => {
+                (key.name, Some(secret::masked(value)), origin.clone())
+            }
+            None => (key.name, key.default.map(str::to_owned), Origin::Default),
+        })
+    }
+
+    /// Adds the values of the file. Its keys may be nested, or written with dots, and upper case and lower case are the
     /// same.
-    pub(super) fn add_file(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
-        let tree: Value = serde_yaml::from_str(text).map_err(|e| ConfigError::file(path, e))?;
-        if !matches!(tree, Value::Null | Value::Mapping(_)) {
-            return Err(ConfigError::file(
-                path,
-                "it is not a list of keys and values",
-            ));
-        }
-        let origin = path.display().to_string();
-        for (name, value) in flatten(tree).map_err(|reason| ConfigError::file(path, reason))? {
-            let known = |key: &&Key| key.name.eq_ignore_ascii_case(&name);
-            let Some(key) = self.keys.iter().find(known) else {
-                let warning = format!("{origin} sets {name}, which is not a known key");
-                self.warnings.push(warning);
-                continue;
-            };
-            let origin = origin.clone();
-            if self
-                .values
-                .insert(key.name, Setting { value, origin })
-                .is_some()
-            {
-                let reason = format!("it sets {} twice", key.name);
-                return Err(ConfigError::file(path, reason));
+    fn add_file(&mut self, named: Option<&Path>) -> Result<(), ConfigError> {
+        let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == ErrorKind::NotFound && named.is_none() => return Ok(()),
+            Err(e) => return Err(ConfigError::file(path, e)),
+        };
+        let text = String::from_utf8(bytes)
+            .map_err(|_| ConfigError::file(path, "it is not text in UTF-8: save it as UTF-8"))?;
+        let entries = yaml::entries(&text).map_err(|reason| ConfigError::file(path, reason))?;
+        let shown = path.display();
+        let mut seen = Vec::new();
+        for (name, value) in entries {
+            match known(&name) {
+                None => self
+                    .warnings
+                    .push(format!("{shown} sets {name}, which is not a known key")),
+                Some(key) => {
+                    if seen.contains(&key.name) {
+                        self.warn_twice(&shown, key.name);
+                    }
+                    seen.push(key.name);
+                    self.set(key, value, Origin::File(path.to_owned()));
+                }
             }
         }
         Ok(())
     }
 
     /// Adds the variables that begin with `CLI_` and are not empty.
-    pub(super) fn add_variables(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
+    fn add_variables(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
         for (name, value) in variables {
             if !name.starts_with(PREFIX) || value.is_empty() {
                 continue;
             }
-            let origin = format!("the variable {name}");
-            match self.keys.iter().find(|key| variable(key.name) == name) {
-                Some(key) => {
-                    self.values.insert(key.name, Setting { value, origin });
-                }
+            match KEYS.iter().find(|key| variable(key.name) == name) {
+                Some(key) => self.set(key, value, Origin::Variable(name)),
                 None => self.warnings.push(format!(
-                    "{origin} is set, but is not the variable of a known key"
+                    "the variable {name} is set, but is not the variable of a known key"
                 )),
             }
         }
+    }
+
+    fn add_flags(&mut self, flags: impl IntoIterator<Item = Flag>) -> Result<(), ConfigError> {
+        let mut seen = Vec::new();
+        for Flag { flag, key, value } in flags {
+            let Some(key) = known(&key) else {
+                return Err(ConfigError::UnknownKey { flag, key });
+            };
+            if seen.contains(&key.name) {
+                self.warn_twice(&"the command line", key.name);
+            }
+            seen.push(key.name);
+            self.set(key, value, Origin::Flag(flag));
+        }
+        Ok(())
+    }
+
+    fn warn_twice(&mut self, place: &dyn fmt::Display, key: &str) {
+        let warning = format!("{place} sets {key} twice; the last value counts");
+        self.warnings.push(warning);
+    }
+
+    fn set(&mut self, key: &Key, value: String, origin: Origin) {
+        self.values.insert(key.name, Setting { value, origin });
     }
 
     /// The value of a key, or else its default, as `parse` reads it.
@@ -87,46 +173,33 @@ impl Settings {
         name: &'static str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<T, ConfigError> {
-        let key = self.keys.iter().find(|key| key.name == name);
-        let (default, allowed) = key.map_or((None, ""), |key| (key.default, key.allowed));
+        let default = KEYS.iter().find(|key| key.name == name);
+        self.get_or(name, default.and_then(|key| key.default), parse)
+    }
+
+    /// The value of a key, or else this default, as `parse` reads it.
+    pub(super) fn get_or<T>(
+        &self,
+        name: &'static str,
+        default: Option<&str>,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, ConfigError> {
+        let key = KEYS.iter().find(|key| key.name == name);
+        let allowed = key.map_or("", |key| key.allowed);
         let (value, origin) = match (self.values.get(name), default) {
-            (Some(setting), _) => (setting.value.as_str(), setting.origin.as_str()),
-            (None, Some(default)) => (default, "the defaults"),
+            (Some(setting), _) => (setting.value.as_str(), setting.origin.clone()),
+            (None, Some(default)) => (default, Origin::Default),
             (None, None) => return Err(ConfigError::Missing { key: name, allowed }),
         };
         parse(value).ok_or_else(|| ConfigError::Invalid {
             key: name,
-            value: value.to_owned(),
-            origin: origin.to_owned(),
+            value: secret::masked(value),
+            origin: origin.to_string(),
             allowed,
         })
     }
 }
 
-/// The values in a tree of mappings, each with its path as a name with dots; keys without a value are left out.
-fn flatten(tree: Value) -> Result<Vec<(String, String)>, String> {
-    let mut leaves = Vec::new();
-    let mut waiting = vec![(String::new(), tree)];
-    while let Some((name, value)) = waiting.pop() {
-        match value {
-            Value::Null => {}
-            Value::Bool(value) => leaves.push((name, value.to_string())),
-            Value::Number(value) => leaves.push((name, value.to_string())),
-            Value::String(value) => leaves.push((name, value)),
-            Value::Mapping(entries) => {
-                for (key, value) in entries {
-                    let Value::String(key) = key else {
-                        return Err(format!("a key below \"{name}\" is not a text"));
-                    };
-                    let dot = if name.is_empty() { "" } else { "." };
-                    waiting.push((format!("{name}{dot}{key}"), value));
-                }
-            }
-            Value::Sequence(_) | Value::Tagged(_) => {
-                return Err(format!("{name} is not a single value"));
-            }
-        }
-    }
-    leaves.sort();
-    Ok(leaves)
+fn known(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name.eq_ignore_ascii_case(name))
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use frame::Agency;
 use frame::log::Level;
 
 use crate::duration::GoDuration;
@@ -14,6 +15,11 @@ pub enum Protocol {
     Resume,
     /// Types 1 to 6, one request per connection.
     Plain,
+}
+
+/// Reads the number of an agency.
+pub(super) fn agency(text: &str) -> Option<Agency> {
+    Agency::parse(text.as_bytes()).ok()
 }
 
 /// Reads a whole number within these bounds.
@@ -32,6 +38,10 @@ pub(super) fn duration(text: &str, min: Duration, max: Duration) -> Option<GoDur
 /// Reads the path of a file, which is not empty.
 pub(super) fn path(text: &str) -> Option<PathBuf> {
     (!text.is_empty()).then(|| text.into())
+}
+
+pub(super) fn boolean(text: &str) -> Option<bool> {
+    text.to_ascii_lowercase().parse().ok()
 }
 
 pub(super) fn protocol(text: &str) -> Option<Protocol> {

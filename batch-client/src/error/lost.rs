@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use frame::TlsError;
 
+use super::remedy;
+
 /// How a connection failed.
 #[derive(Debug)]
 pub enum Lost {
@@ -32,7 +34,11 @@ impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable { tried, error } => {
-                write!(f, "the server cannot be reached at {tried}: {error}")
+                let remedy = remedy::unreachable(error);
+                write!(
+                    f,
+                    "the server cannot be reached at {tried}: {error}; {remedy}"
+                )
             }
             Self::Closed => f.write_str("the server closed the connection"),
             Self::Silent(time) => write!(f, "the server did not answer within {time:?}"),

@@ -64,6 +64,13 @@ impl EventLoop {
     /// [`Lost::Unreachable`]: the name is not known, or no address answers. [`Error::Untrusted`] and
     /// [`Error::NoTls`]: there is no TLS session, and another attempt would not make one.
     pub fn connect(&mut self) -> Result<Connection, AttemptError> {
+        self.progress.connecting(self.address().as_str());
+        let connection = self.connect_to_any()?;
+        self.progress.connected();
+        Ok(connection)
+    }
+
+    fn connect_to_any(&mut self) -> Result<Connection, AttemptError> {
         let addresses = match self.resolve()? {
             Ok(addresses) => addresses,
             Err(error) => return Err(self.unreachable(&[], error)),

@@ -1,0 +1,38 @@
+//! What a person can do about an error of the system, in a few words.
+
+use std::io::{Error, ErrorKind};
+
+/// What to do where a server cannot be reached.
+pub(super) fn unreachable(error: &Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => {
+            "nothing listens there: start the server, or correct server.address"
+        }
+        ErrorKind::TimedOut => {
+            "nothing answers there: see whether that machine runs, and whether a firewall lets the connection through"
+        }
+        ErrorKind::AddrNotAvailable => {
+            "this machine has no address or no free port for such a connection: use an IPv4 address where IPv6 is off, or end other connections"
+        }
+        ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => {
+            "no way leads there: connect this machine to that network, or correct server.address"
+        }
+        ErrorKind::PermissionDenied => {
+            "a rule of this machine forbids it: ask who runs its firewall"
+        }
+        // A failed lookup has no number of the system.
+        _ if error.raw_os_error().is_none() => {
+            "its name cannot be looked up: correct server.address, or connect this machine to its name server"
+        }
+        _ => "see to the network of this machine, or correct server.address",
+    }
+}
+
+/// What to do where the agency file cannot be read.
+pub(super) fn unreadable(error: &Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::NotFound => "name the agency's file after the word batch, or in batch.file",
+        ErrorKind::PermissionDenied => "give the user who runs this the right to read it",
+        _ => "see to the disk, or give another copy of the file",
+    }
+}

@@ -1,0 +1,86 @@
+//! The text of standard output: the results, for people or as JSON lines.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use batch_client::agency::Outcome;
+use batch_client::check::Found;
+use batch_client::config::{Origin, Settings};
+use frame::Agency;
+use frame::log::Escaped;
+use serde_json::json;
+
+/// Prints the winners of mode batch: a document a line, or one object.
+///
+/// # Errors
+/// They cannot be written.
+pub fn print_outcome(agency: Agency, outcome: Outcome, json: bool) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let Outcome { bets, winners } = outcome;
+    if json {
+        let object = json!({ "agency": agency.get(), "bets": bets, "winners": winners });
+        writeln!(out, "{object}")?;
+    } else {
+        for document in winners {
+            writeln!(out, "{document}")?;
+        }
+    }
+    out.flush()
+}
+
+/// Prints one thing that mode check found in a file.
+///
+/// # Errors
+/// It cannot be written.
+pub fn print_found(
+    out: &mut impl Write,
+    path: &Path,
+    found: Found<'_>,
+    json: bool,
+) -> io::Result<()> {
+    let file = path.display().to_string();
+    if json {
+        let object = match found {
+            Found::Bets(bets) => json!({ "file": file, "bets": bets }),
+            Found::Advice(advice) => json!({ "file": file, "advice": advice }),
+            Found::Row(row) => json!({
+                "file": file,
+                "line": row.line,
+                "column": row.column,
+                "error": row.fault.to_string(),
+            }),
+            Found::BadRows(count) => json!({ "file": file, "bad_rows": count }),
+        };
+        return writeln!(out, "{object}");
+    }
+    let file = Escaped(&file);
+    match found {
+        Found::Bets(1) => writeln!(out, "{file}: 1 bet"),
+        Found::Bets(bets) => writeln!(out, "{file}: {bets} bets"),
+        Found::Advice(advice) => writeln!(out, "{file}: {advice}"),
+        Found::Row(row) => writeln!(out, "{file}:{}:{}: {}", row.line, row.column, row.fault),
+        // The error that ends the program says how many.
+        Found::BadRows(_) => Ok(()),
+    }
+}
+
+/// Prints every key with its value and what set it.
+///
+/// # Errors
+/// It cannot be written.
+pub fn print_config(settings: &Settings) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    for (key, value, origin) in settings.in_force() {
+        let origin = match origin {
+            Origin::Default => "default".to_owned(),
+            other => other.to_string(),
+        };
+        let origin = Escaped(&origin);
+        match value.as_deref() {
+            Some("") => writeln!(out, "{key} =  # {origin}")?,
+            Some(value) => writeln!(out, "{key} = {}  # {origin}", Escaped(value))?,
+            None => writeln!(out, "{key} =  # not set")?,
+        }
+    }
+    out.flush()
+}
