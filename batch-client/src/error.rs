@@ -15,7 +15,7 @@ use std::time::Duration;
 use frame::{NO_SPACE, TlsError};
 
 use crate::config::ConfigError;
-use crate::count::Count;
+use frame::Count;
 pub use lost::Lost;
 pub use step::Step;
 

@@ -22,7 +22,6 @@ pub mod batch;
 pub mod bet;
 pub mod check;
 pub mod config;
-mod count;
 pub mod duration;
 pub mod echo;
 pub mod error;

@@ -11,10 +11,10 @@ use frame::{Agency, Bet, MessageId};
 use tracing::{Level, enabled, error, info, warn};
 
 use crate::config::{Address, Config};
-use crate::count::Count;
 use crate::error::{Error, Lost, Step};
 use crate::rows::BadRow;
 use crate::scan::Summary;
+use frame::Count;
 
 /// The configuration was read.
 pub fn config(config: &Config) {

@@ -20,14 +20,14 @@
 //! Open, Held, Draining ----> Committing ----> the same  its replies wait for a commit
 //! ```
 //!
-//! The last two are entered with a store that is elsewhere alone: nothing is decoded or sent in them, they count
+//! The last two are entered with a remote store alone: nothing is decoded or sent in them, they count
 //! neither as idle nor as slow, and a lost peer ends them.
 //!
 //! The first byte decides. Where there is a [`TlsAcceptor`], 0x16 begins a TLS handshake, and frames are served after one
 //! alone; text is echoed in the clear on any port.
 //!
-//! Every transition is here or in one of three files beside: `opening`, until frames are served, `waiting` for a store
-//! that is elsewhere, and `ending`.
+//! Every transition is here or in one of three files beside: `opening`, until frames are served, `waiting` for a remote
+//! store, and `ending`.
 //!
 //! Bytes come in through [`Connection::mark`] (readiness only) and [`Connection::serve`], replies go out
 //! through [`Connection::send`]: between the two the hub commits the turn. Judges no request itself.
@@ -330,7 +330,7 @@ impl<S: Stream> Connection<S> {
             State::Sniffing => Some(Waiting::FirstByte),
             State::Echoing | State::Handshaking | State::InClear => Some(Waiting::Rest),
             State::Draining => Some(Waiting::RepliesTaken),
-            State::Drained { .. } => Some(Waiting::Goodbye),
+            State::Drained { .. } => Some(Waiting::Close),
             State::Open if !channel.all_sent() => Some(Waiting::RepliesTaken),
             State::Open if channel.unread() > 0 && !channel.inbox.has_frame() => {
                 Some(Waiting::Rest)
@@ -351,7 +351,7 @@ impl<S: Stream> Connection<S> {
         self.release();
         match self.idle_timer.exhausted(limits.idle_timeout, now) {
             None => {}
-            Some(Waiting::Goodbye) => self.close(),
+            Some(Waiting::Close) => self.close(),
             Some(waiting) => {
                 self.announce(self.quiet());
                 report::timed_out(self.ip, waiting.what());
@@ -366,7 +366,7 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Since when bytes lie here that do not move: a frame begun, replies that the peer does not take, requests behind
-    /// a held query or behind one that waits for a store that is elsewhere.
+    /// a held query or behind one that waits for a remote store.
     pub fn keeps_waiting(&self) -> Option<Instant> {
         let waits = match self.state {
             State::Held { .. } | State::Reading(_) | State::Committing { .. } => {

@@ -52,9 +52,9 @@ pub struct Hub<S, D: Store> {
     limits: Limits,
     /// Bytes that the buffers of all connections hold.
     buffered: usize,
-    /// How many connections there were.
+    /// How many connections were accepted so far.
     serial: u64,
-    /// How many queries were held.
+    /// How many queries were held so far.
     holds: u64,
     next_sweep: Option<Instant>,
     stopping: bool,
@@ -68,12 +68,12 @@ struct Entry<S> {
     buffered: usize,
     /// The order of the last query that it held.
     hold: u64,
-    /// The agency whose being read it waits for.
+    /// It waits until this agency has been read.
     reading: Option<Agency>,
 }
 
 impl<S: Stream, D: Store> Hub<S, D> {
-    /// A hub without connections. With a acceptor, frames are exchanged over TLS alone.
+    /// A hub without connections. With an acceptor, frames are exchanged over TLS alone.
     pub fn new(service: Service<D>, acceptor: Option<TlsAcceptor>, limits: Limits) -> Self {
         Self {
             connections: Slab::new(),
@@ -129,7 +129,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
     }
 
     /// Sets the bits that an event brings; `dead` for an error or a full hang-up. An event for a slot
-    /// without a connection is stale, and says nothing.
+    /// without a connection is stale, and is ignored.
     pub fn mark(&mut self, slot: usize, readable: bool, writable: bool, dead: bool) {
         if let Some(entry) = self.connections.get_mut(slot) {
             entry.connection.mark(readable, writable, dead);
@@ -288,7 +288,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
         connection.report_closed();
     }
 
-    /// Now and then: closes what took too long, frees what is not used, tries again what had no room, tells
+    /// Now and then: closes what took too long, frees what is not used, tries again what had no room, logs
     /// what was only counted.
     fn sweep(&mut self, now: Instant) -> Result<(), D::Error> {
         if self.next_sweep.is_none_or(|due| now < due) {
@@ -305,7 +305,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
                 self.enqueue(slot);
             }
         }
-        // What a crowd took is given back once it has gone.
+        // After many connections have closed, the memory of their slots is given back.
         if self.connections.len() < self.connections.capacity() / 4 {
             self.connections.shrink_to_fit();
         }

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(e) => {
-            // Help and version are no errors; a closed standard output is nobody's.
+            // Help and version are no errors. Where standard output is closed, nobody reads them.
             let _ = e.print();
             return if e.use_stderr() {
                 USAGE.into()

@@ -62,7 +62,7 @@ pub fn store_opened(recovery: &dyn Display) {
     info!("action: open_store | result: success | recovered: {recovery}");
 }
 
-/// The store that is elsewhere can be reached.
+/// the remote store can be reached.
 pub fn store_up(parts: &[(&'static str, String)]) {
     let mut line = String::new();
     for (key, value) in parts {
@@ -71,7 +71,7 @@ pub fn store_up(parts: &[(&'static str, String)]) {
     info!("action: open_store | result: success{line}");
 }
 
-/// The store that is elsewhere cannot be reached, or not be used; it is tried again.
+/// the remote store cannot be reached, or not be used; it is tried again.
 pub fn store_down(why: &str) {
     failure("open_store", || {
         error!(

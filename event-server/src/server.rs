@@ -112,7 +112,7 @@ impl Termination {
     }
 }
 
-/// The poll, before anything is watched but the signals: what a store needs that is elsewhere.
+/// The poll, before anything is watched but the signals: a remote store needs it before the server is bound.
 pub struct Watch {
     poll: Poll,
     signals: Signals,
@@ -217,7 +217,7 @@ pub struct Server<D: Store> {
 }
 
 impl<D: Store> Server<D> {
-    /// Binds the listener. With a acceptor, frames are exchanged over TLS alone.
+    /// Binds the listener. With an acceptor, frames are exchanged over TLS alone.
     ///
     /// # Errors
     /// The address is taken or not ours, or the system has no resources.

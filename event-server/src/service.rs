@@ -94,7 +94,8 @@ impl<D: Store> Service<D> {
         let agency = agency_of(*session, &request).filter(|agency| {
             session.check(*agency).is_ok() && self.lottery.check_agency(*agency).is_ok()
         });
-        // An agency may come from another server; from then on, on this connection, it is here.
+        // Another server may have served the agency until now. Once this connection speaks for it, what is known here
+        // is enough: where another server goes on with it, the next commit here fails.
         let comes = session.agency().is_none() || matches!(request, Request::Resume { .. });
         let freshness = match comes && !after_read {
             true => Freshness::Latest,
@@ -219,7 +220,7 @@ impl<D: Store> Service<D> {
         self.store.mark(readable, writable, dead);
     }
 
-    /// Lets a store that is elsewhere move what can move.
+    /// Lets a remote store move what can move.
     ///
     /// # Errors
     /// The store failed: stop.
@@ -227,7 +228,7 @@ impl<D: Store> Service<D> {
         self.store.advance(now)
     }
 
-    /// The next thing that happened in a store that is elsewhere. The lottery knows of it already; the connections that
+    /// The next thing that happened in a remote store. The lottery knows of it already; the connections that
     /// it concerns do not.
     pub fn poll_store(&mut self) -> Option<Event> {
         let event = self.store.poll()?;

@@ -1,6 +1,6 @@
 //! What a store promises to the lottery: nothing of files, nothing of SQL.
 //!
-//! Bets and facts are staged; a commit makes all that was staged durable, at once or later; a store that is elsewhere
+//! Bets and facts are staged; a commit makes all that was staged durable, at once or later; a remote store
 //! says through [`Store::poll`] when that was. Until then nobody may be told that anything of it is stored.
 //!
 //! | | [`local`] | [`postgres`] |
@@ -46,7 +46,7 @@ pub enum Freshness {
     Latest,
 }
 
-/// What happened in a store that is elsewhere.
+/// What happened in a remote store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// An agency was read. What was known of it before is out of date.
@@ -126,7 +126,7 @@ pub trait Draft {
 
 /// Where bets are kept.
 ///
-/// The methods that have a default are for stores that are elsewhere; a store whose commits are done when the call
+/// The methods that have a default are for remote stores; a store whose commits are done when the call
 /// returns does not need them.
 pub trait Store {
     /// A request's bets while they are written.

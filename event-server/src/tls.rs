@@ -2,7 +2,7 @@
 //!
 //! In come the paths of three files, read once, at the start; out comes a [`TlsAcceptor`] that begins sessions, and of each
 //! client's certificate the agency in it. The sessions themselves are [`frame`]'s, and who may say what in the name
-//! of which agency is the service's business. Beside `frame`, this is the only file that names rustls.
+//! of which agency is for the service to decide. Beside `frame`, this is the only file that names rustls.
 
 use std::fmt;
 use std::fs;

@@ -423,7 +423,7 @@ fn an_upload_resumes_where_it_was_and_fences_the_connection_that_carried_it() {
     assert!(
         newer
             .ask(&total(Some(2)))
-            .contains("3 bets of the upload are stored, not 2")
+            .contains("the upload has 3 bets stored, not 2")
     );
     assert!(newer.ask(&total(None)).contains("has to say how many"));
     assert_eq!(newer.ask(&total(Some(3))), SUCCESS);

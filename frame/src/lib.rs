@@ -30,6 +30,7 @@ pub mod log;
 mod bet;
 mod channel;
 mod codec;
+mod count;
 pub mod digest;
 mod error;
 mod fields;
@@ -45,6 +46,7 @@ mod tls;
 pub use bet::Bet;
 pub use channel::{Channel, Received};
 pub use codec::Frame;
+pub use count::Count;
 pub use error::{
     BatchError, BetError, Field, Flaw, FramingError, PayloadError, ReplyError, RequestError,
 };

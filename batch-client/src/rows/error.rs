@@ -5,8 +5,8 @@ use std::io;
 
 use frame::{Field, Flaw};
 
-use crate::count::Count;
 use crate::lines::MAX_ROW;
+use frame::Count;
 
 /// Why there is no next row.
 #[derive(Debug)]

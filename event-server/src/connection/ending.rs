@@ -9,7 +9,7 @@ use super::state::{After, State, Step};
 use crate::report;
 use crate::stream::Stream;
 
-/// How much is read away after the last reply, so that no reset eats it.
+/// How much is read away after the last reply, so that no reset discards it.
 const DRAIN_BYTES: usize = 1024 * 1024;
 
 impl<S: Stream> Connection<S> {
@@ -99,7 +99,7 @@ impl<S: Stream> Connection<S> {
         }
         self.drain();
         let input = self.receive();
-        // With input unread, closing at once would be a reset, which could eat a reply under way.
+        // With input unread, closing at once would be a reset, which could discard a reply under way.
         if matches!(input, Received::NotYet | Received::End)
             && self.channel.all_sent()
             && !self.is_closed()

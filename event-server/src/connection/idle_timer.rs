@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// For the peer's goodbye after the last reply.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// For the peer to close its side after the last reply.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a connection is waiting for, where it may not wait forever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub(super) enum Waiting {
     /// Of a frame or a line that was begun.
     Rest,
     RepliesTaken,
-    Goodbye,
+    Close,
 }
 
 impl Waiting {
@@ -22,7 +22,7 @@ impl Waiting {
             Self::FirstByte => "a first byte",
             Self::Rest => "the rest of what it began to send",
             Self::RepliesTaken => "the peer to take its replies",
-            Self::Goodbye => "the peer to close",
+            Self::Close => "the peer to close",
         }
     }
 }
@@ -72,8 +72,8 @@ impl IdleTimer {
     /// What was waited for too long.
     pub(super) fn exhausted(&self, idle_timeout: Duration, now: Instant) -> Option<Waiting> {
         let waiting = self.waiting?;
-        let limit = if waiting == Waiting::Goodbye {
-            GOODBYE
+        let limit = if waiting == Waiting::Close {
+            CLOSE_TIMEOUT
         } else {
             idle_timeout
         };

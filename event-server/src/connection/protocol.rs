@@ -15,7 +15,7 @@ pub(super) const ONLY_TLS: &str = "frames in the clear are refused, this port sp
 
 const NO_TLS: &str = "byte 0x16 begins a TLS handshake, and this port speaks none: set SERVER_TLS_CERT, SERVER_TLS_KEY and SERVER_TLS_CLIENT_CA, or have the client leave out server.tls";
 
-/// What a peer begins with, where TLS, if it is spoken, is a `G`'s business.
+/// What a peer begins with. `G` begins TLS sessions, where TLS is spoken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Protocol<G> {
     /// A line of text, which is echoed on any port.
@@ -31,7 +31,7 @@ pub(super) enum Protocol<G> {
 }
 
 impl<G> Protocol<G> {
-    /// What this byte begins. With a `acceptor`, frames are exchanged over TLS alone.
+    /// What this byte begins. With an `acceptor`, frames are exchanged over TLS alone.
     pub(super) fn detect(byte: u8, acceptor: Option<G>) -> Self {
         match (byte, acceptor) {
             (FRAME, None) => Self::Frame,

@@ -8,7 +8,7 @@ use crate::store::Ticket;
 /// Where a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// Not a byte yet: it may become either.
+    /// No byte has come: text, a frame or TLS may begin.
     Sniffing,
     /// A line of text is coming.
     Echoing,

@@ -1,4 +1,4 @@
-//! Waiting: for a store that is elsewhere to commit or to read an agency, and for the draw.
+//! Waiting: for a remote store to commit or to read an agency, and for the draw.
 
 use frame::{Agency, Reply, Winners};
 

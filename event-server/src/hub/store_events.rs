@@ -1,4 +1,4 @@
-//! What a store that is elsewhere says, handed on to the connections that wait for it.
+//! What a remote store says, handed on to the connections that wait for it.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use crate::store::{Event, Store, Ticket};
 use crate::stream::Stream;
 
 impl<S: Stream, D: Store> Hub<S, D> {
-    /// Lets a store that is elsewhere move, and its connections go on with what it says.
+    /// Lets a remote store move, and its connections go on with what it says.
     pub(super) fn hear_store(&mut self, now: Instant) -> Result<(), D::Error> {
         self.service.watch_draw(!self.held.is_empty());
         self.service.advance_store(now)?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use frame::{Agency, UploadId};
+use frame::{Agency, Count, UploadId};
 
 /// The most agencies that one lottery knows: the bound of its memory where anyone may take part.
 pub const MAX_AGENCIES: u32 = 65_536;
@@ -72,7 +72,7 @@ impl fmt::Display for Refusal {
                 f.write_str("the agency has sent plain batches, an upload cannot join them")
             }
             Self::WrongTotal { stored, said: Some(said) } => {
-                write!(f, "{stored} bets of the upload are stored, not {said}")
+                write!(f, "the upload has {} stored, not {said}", Count(*stored, "bet"))
             }
             Self::WrongTotal { said: None, .. } => {
                 f.write_str("after a resume, finished has to say how many bets the upload has (apuestas)")

@@ -83,7 +83,7 @@ impl Session {
         }
     }
 
-    /// Binds it, where it is not bound yet.
+    /// Binds it to an agency, unless it is bound already.
     pub(super) fn bind(&mut self, agency: Agency) {
         if self.agency().is_none() {
             *self = Self::Plain(agency);

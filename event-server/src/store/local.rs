@@ -59,7 +59,7 @@
 //! | `Short` | bets.csv lacks bytes that were synced |
 //! | `Different` | bytes of bets.csv that were synced have changed |
 //! | `Long` | bets.csv holds more than was ever stored |
-//! | `Row` | a bets.csv without a log has a row that is none |
+//! | `Row` | a bets.csv without a log has a row that is no bet |
 //! | `Version`, `Nonsense` | the log was not written by this program |
 //! | `Io` | a call on a file failed |
 //!

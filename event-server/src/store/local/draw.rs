@@ -77,7 +77,7 @@ impl Counting {
             winner: self.winner,
         };
         if let Err(no_space) = wal.record(fact) {
-            // A disk that failed is no lack of room: it ends the server.
+            // A failed disk is not a lack of room: it ends the server.
             return wal.check().map(|()| Err(no_space));
         }
         wal.commit()?;

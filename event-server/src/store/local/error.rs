@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use frame::Count;
 use rustix::io::Errno;
 
 use super::durability::Durability;
@@ -98,7 +99,7 @@ pub enum StoreError {
         /// The bytes that checkpoint and log account for.
         stored: u64,
     },
-    /// A row of bets.csv is none.
+    /// A row of bets.csv is no bet.
     Row {
         /// bets.csv.
         path: PathBuf,
@@ -227,14 +228,16 @@ impl fmt::Display for StoreError {
                 };
                 write!(
                     f,
-                    "{} has {length} bytes, at least {stored} were stored{why}: {RESTORE}",
-                    path.display()
+                    "{} has {}, at least {stored} were stored{why}: {RESTORE}",
+                    path.display(),
+                    Count(*length, "byte")
                 )
             }
             Self::Different { path, checkpoint } => write!(
                 f,
-                "{} was changed within its first {checkpoint} bytes: undo that, or {RESTORE}",
-                path.display()
+                "{} was changed within its first {}: undo that, or {RESTORE}",
+                path.display(),
+                Count(*checkpoint, "byte")
             ),
             Self::Long {
                 path,
@@ -242,9 +245,10 @@ impl fmt::Display for StoreError {
                 stored,
             } => write!(
                 f,
-                "{} has {length} bytes, but only {stored} were ever stored: if someone appended to it cut it \
-                 to them, else {RESTORE}",
-                path.display()
+                "{} has {}, but only {stored} were ever stored: if someone appended to it, cut it to that length, \
+                 else {RESTORE}",
+                path.display(),
+                Count(*length, "byte")
             ),
             Self::Row { path, at, flaw } => {
                 write!(

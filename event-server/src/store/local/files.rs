@@ -1,4 +1,4 @@
-//! What the store asks of the world outside: four files in a folder, and a salt.
+//! What the store asks of the system: five files in a folder, and a salt.
 //!
 //! The store is generic over [`Files`], so that a test can cut the power at any operation. The real ones
 //! are a [`Folder`](super::Folder)'s. [`Open`] adds to a file what the store needs at every call: whole reads

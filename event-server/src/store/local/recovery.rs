@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crc32fast::Hasher;
+use frame::Count;
 
 use super::durability::Durability;
 use super::error::StoreError;
@@ -39,13 +40,15 @@ impl fmt::Display for Recovery {
         let Self {
             bytes, turns, cut, ..
         } = self;
-        write!(f, "{bytes} bytes of bets.csv")?;
+        write!(f, "{} of bets.csv", Count(*bytes, "byte"))?;
         if let Some(rows) = self.taken_over {
-            write!(f, ", {rows} rows taken over")?;
+            write!(f, ", {} taken over", Count(rows, "row"))?;
         }
         write!(
             f,
-            ", {turns} turns from the log, {cut} bytes of an unfinished one cut"
+            ", {} from the log, {} of an unfinished one cut",
+            Count(*turns, "turn"),
+            Count(*cut, "byte")
         )
     }
 }
@@ -73,13 +76,13 @@ impl fmt::Display for Warning {
         match self {
             Self::TurnsLost { last, bytes } => write!(
                 f,
-                "{bytes} bytes of the log behind turn {last} cannot be read and are cut, acknowledged bets \
-                 may be lost"
+                "the log cannot be read behind turn {last} and is cut there ({}), acknowledged bets may be lost",
+                Count(*bytes, "byte")
             ),
             Self::RowsLost { bytes } => write!(
                 f,
-                "{bytes} bytes at the end of bets.csv are not in the log and are cut, acknowledged bets \
-                 may be lost"
+                "the end of bets.csv is not in the log and is cut ({}), acknowledged bets may be lost",
+                Count(*bytes, "byte")
             ),
         }
     }

@@ -24,7 +24,7 @@ impl<F: Files> WalStore<F> {
     /// To be called with nothing staged.
     ///
     /// # Errors
-    /// A call on a file failed, there is no room, or a row of bets.csv is none: where the store is opened again, either
+    /// A call on a file failed, there is no room, or a row of bets.csv is no bet: where the store is opened again, either
     /// nothing has changed or all rows are gone.
     pub fn remove_agency(
         &mut self,

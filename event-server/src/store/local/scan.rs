@@ -85,7 +85,7 @@ impl Scanner {
     /// number to `won`, in the order of the rows.
     ///
     /// # Errors
-    /// A row that may have won is none: bets.csv was damaged while the server ran.
+    /// A row that may have won is no bet: bets.csv was damaged while the server ran.
     pub fn scan(
         &mut self,
         slice: &[u8],

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// So many of what the noun says. The noun is given in the singular, and its plural ends in `s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Count(pub(crate) u64, pub(crate) &'static str);
+pub struct Count(pub u64, pub &'static str);
 
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
