@@ -29,7 +29,8 @@ fn failed(bets: usize, operations: u64) -> Option<String> {
     let (mut store, _) = LocalStore::open(disk.boot(), Durability::Always, |_| {}).unwrap();
     let no_facts = std::iter::empty::<Fact>;
     for document in 0..bets {
-        let mut draft = store.draft(200).unwrap();
+        // Just what the row takes, so that the draw needs more room in the log now and then.
+        let mut draft = store.draft(30).unwrap();
         draft.row(&bet(document));
         let agency = Agency::new(1).unwrap();
         draft.seal(Fact::Bet { agency });
