@@ -34,10 +34,10 @@ pub struct Central {
 }
 
 impl Central {
-    pub fn new(fair: bool, mut rng: fastrand::Rng) -> Self {
+    pub fn new(fair: bool, idle_timeout: Duration, mut rng: fastrand::Rng) -> Self {
         Self {
             disk: Disk::new(rng.u64(..)),
-            limits: limits(&mut rng),
+            limits: limits(idle_timeout, &mut rng),
             rng,
             running: None,
             planned: false,

@@ -9,12 +9,16 @@
 //! often: on the way from nothing to something, or after a `WouldBlock`. A hub that loses such an edge is never
 //! told again, and the client behind it starves.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read};
+use std::rc::Rc;
 use std::time::Duration;
 
-/// Bytes that the kernel at the server buffers for a reader, and for a writer.
-const BUFFER: usize = 16 * 1024;
+use crate::patience::Patience;
+
+/// Bytes that the kernel buffers at each end: for the server's reader and its writer, and for the client's reader.
+const BUFFER: usize = 4 * 1024;
 
 /// How many hops pass until keepalive gives a vanished client up.
 const KEEPALIVE: u32 = 40;
@@ -46,8 +50,9 @@ pub struct Duplex {
     server_gone: bool,
     /// Where the hub keeps it.
     pub slot: Option<usize>,
-    /// The time when it was opened.
-    pub opened: Duration,
+    clock: Rc<Cell<Duration>>,
+    /// How long the server has waited for the client, since it has accepted it.
+    patience: Option<Patience>,
     /// The client cannot blame the server for losing it.
     pub excused: bool,
 }
@@ -97,7 +102,8 @@ pub struct Edges {
 }
 
 impl Duplex {
-    pub fn new(piece: usize, opened: Duration, seed: u64) -> Self {
+    /// `clock`: the time since the world began.
+    pub fn new(piece: usize, clock: Rc<Cell<Duration>>, seed: u64) -> Self {
         Self {
             rng: fastrand::Rng::with_seed(seed),
             piece,
@@ -116,16 +122,30 @@ impl Duplex {
             client_gone: false,
             server_gone: false,
             slot: None,
-            opened,
+            clock,
+            patience: None,
             excused: false,
         }
     }
 
     /// The server has accepted and registered its end: what is there already is told.
-    pub fn register(&mut self, slot: usize) {
+    pub fn register(&mut self, slot: usize, idle_timeout: Duration) {
         self.slot = Some(slot);
+        self.patience = Some(Patience::new(idle_timeout, self.clock.get()));
         self.edges.readable |= self.up.has_something();
         self.edges.writable = true;
+    }
+
+    /// How much longer than it has to the server waits by now for the client to send or, `replies`, to take replies, where
+    /// it does.
+    pub fn overdue(&self, replies: bool) -> Option<Duration> {
+        let patience = self.patience.as_ref().filter(|_| self.is_connected())?;
+        patience.overdue(replies, self.clock.get())
+    }
+
+    /// The server's timeout, once it has accepted the connection.
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        self.patience.as_ref().map(Patience::idle_timeout)
     }
 
     /// Fetches the event that waits, where the server can still get one.
@@ -184,7 +204,7 @@ impl Duplex {
             self.edges.readable = true;
             self.edges.dead = true;
         }
-        down.hop(usize::MAX, calm, rng);
+        down.hop(BUFFER, calm, rng);
         if self.write_blocked && down.flying.len() < BUFFER {
             self.write_blocked = false;
             self.edges.writable = true;
@@ -273,7 +293,11 @@ impl Duplex {
             return Err(ErrorKind::WouldBlock.into());
         };
         self.moved = true;
-        self.up.arrived.read(&mut buffer[..count])
+        let count = self.up.arrived.read(&mut buffer[..count])?;
+        let now = self.clock.get();
+        let patience = self.patience.iter_mut();
+        patience.for_each(|patience| patience.read(&buffer[..count], now));
+        Ok(count)
     }
 
     /// The hub writes.
@@ -284,10 +308,15 @@ impl Duplex {
         let room = BUFFER.saturating_sub(self.down.flying.len());
         let most = room.min(bytes.len()).min(self.piece);
         let portion = if most == 0 { None } else { self.portion(most) };
+        let (now, mut patience) = (self.clock.get(), self.patience.as_mut());
         let Some(count) = portion else {
             self.write_blocked = true;
+            patience
+                .iter_mut()
+                .for_each(|patience| patience.blocked(now));
             return Err(ErrorKind::WouldBlock.into());
         };
+        patience.iter_mut().for_each(|patience| patience.wrote());
         self.moved = true;
         self.down.flying.extend(&bytes[..count]);
         Ok(count)
@@ -299,6 +328,9 @@ impl Duplex {
             return Err(ErrorKind::NotConnected.into());
         }
         self.down.ended = true;
+        let now = self.clock.get();
+        let patience = self.patience.iter_mut();
+        patience.for_each(|patience| patience.ended(now));
         Ok(())
     }
 
@@ -309,6 +341,8 @@ impl Duplex {
 
     /// Closing with input unread is a reset; else what was sent arrives, and then the end.
     pub fn server_closes(&mut self) {
+        let now = self.clock.get();
+        self.excused |= (self.patience.as_ref()).is_some_and(|patience| patience.is_exhausted(now));
         self.server_gone = true;
         self.down.ended = true;
         if !self.up.arrived.is_empty() {

@@ -279,25 +279,30 @@ impl Ledger {
         self.resumes.push((life, file, stored as u64));
     }
 
-    /// Asserts that a request could rightly be refused.
-    pub fn refused(&self, life: usize, agency: u32, what: What) {
+    /// Asserts that a request could rightly be refused. Where only the agency's having finished explains it, that counts
+    /// as acknowledged.
+    pub fn refused(&mut self, life: usize, agency: u32, what: What) {
         let account = self.accounts.get(&agency);
         let account = |question: fn(&Account) -> bool| account.is_some_and(question);
         let rivals = account(|account| account.sources > 1);
-        let closed = account(|account| account.finished_sent) || self.may_be_drawn(life);
-        let allowed = self.takes_part(life, agency) != Some(true)
+        let drawn = self.may_be_drawn(life);
+        let closed = account(|account| account.finished_sent) || drawn;
+        let beside = self.takes_part(life, agency) != Some(true)
             || self.lives[life].tight && what != What::Query && what != What::Resume
             || match what {
-                What::Bet => closed,
-                What::Batch => closed || rivals,
-                What::Resume => rivals,
+                What::Bet => false,
+                What::Batch | What::Resume => rivals,
                 What::Finished { upload } => upload && rivals,
                 What::Query => self.lives[life].agencies == 0,
             };
+        let stores = matches!(what, What::Bet | What::Batch);
         assert!(
-            allowed,
+            beside || stores && closed,
             "{what:?} of agency {agency} was refused without a reason"
         );
+        if !beside && !drawn {
+            self.finished(agency);
+        }
     }
 
     /// Asserts that a request could rightly be taken.

@@ -5,7 +5,8 @@
 //! duplex    a connection: its bytes and its edges on their way
 //! wire      its two ends
 //! net       all connections
-//! uploader  plain  intruder    the clients; population: all of them
+//! patience  how long a server has waited for its peer
+//! uploader  plain  intruder  idler    the clients; population: all of them
 //! ledger    what they sent and were told, and what must hold of it
 //! running   the turns of a server
 //! central   the servers, one after another on one disk
@@ -28,9 +29,11 @@ mod store_disk;
 mod central;
 mod cluster;
 mod duplex;
+mod idler;
 mod intruder;
 mod ledger;
 mod net;
+mod patience;
 mod plain;
 mod population;
 mod running;

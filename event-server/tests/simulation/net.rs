@@ -2,19 +2,17 @@
 //!
 //! A server is named by its place: in it several run one after another, each with a life of its own in the ledger.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Read};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use event_server::limits::Limits;
 use frame::{Inbox, MAX_REPLY, MessageId, Reply, Request};
 
 use crate::duplex::{Duplex, Edges};
 use crate::wire::{self, ClientEnd, ServerEnd};
-
-/// How long after its beginning a connection may be closed for what the peer did not do in time.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// All connections.
 pub struct Net {
@@ -23,7 +21,8 @@ pub struct Net {
     /// Where somebody listens: the server's place, and its life.
     listening: BTreeMap<usize, Listener>,
     begin: Instant,
-    now: Duration,
+    /// The time since then.
+    clock: Rc<Cell<Duration>>,
     /// The most bytes that one call on a stream moves.
     piece: usize,
     /// A server may close any connection, whatever its client does.
@@ -75,7 +74,7 @@ impl Net {
             connections: Vec::new(),
             listening: BTreeMap::new(),
             begin: Instant::now(),
-            now: Duration::ZERO,
+            clock: Rc::default(),
             piece,
             fickle,
             opened: 0,
@@ -84,17 +83,23 @@ impl Net {
     }
 
     pub fn now(&self) -> Instant {
-        self.begin + self.now
+        self.begin + self.clock.get()
+    }
+
+    /// The time since the world began.
+    pub fn now_since_begin(&self) -> Duration {
+        self.clock.get()
     }
 
     /// Time passes.
     pub fn pass(&mut self, time: Duration) {
-        self.now += time;
+        self.clock.set(self.clock.get() + time);
     }
 
     /// Time passes until then.
     pub fn pass_until(&mut self, then: Instant) {
-        self.now = self.now.max(then.duration_since(self.begin));
+        let then = then.duration_since(self.begin);
+        self.clock.set(self.clock.get().max(then));
     }
 
     /// A server listens.
@@ -108,7 +113,7 @@ impl Net {
         let which = self.rng.usize(..self.listening.len().max(1));
         let (&server, listener) = self.listening.iter_mut().nth(which)?;
         self.opened += 1;
-        let mut duplex = Duplex::new(self.piece, self.now, self.rng.u64(..));
+        let mut duplex = Duplex::new(self.piece, Rc::clone(&self.clock), self.rng.u64(..));
         duplex.excused = self.fickle;
         let (client, end) = wire::connect(duplex);
         let duplex = client.duplex();
@@ -130,11 +135,13 @@ impl Net {
         listener.is_some_and(|listener| !listener.backlog.is_empty())
     }
 
-    /// Accepts the next connection, to be kept in this slot; `excused` where the server may close it at any time.
-    pub fn accept(&mut self, server: usize, slot: usize, excused: bool) -> Option<ServerEnd> {
+    /// Accepts the next connection, to be kept in this slot by a server with these limits.
+    pub fn accept(&mut self, server: usize, slot: usize, limits: &Limits) -> Option<ServerEnd> {
         let (end, duplex) = self.listening.get_mut(&server)?.backlog.pop_front()?;
-        duplex.borrow_mut().register(slot);
-        duplex.borrow_mut().excused |= excused;
+        let mut duplex = duplex.borrow_mut();
+        duplex.register(slot, limits.idle_timeout);
+        // Where all buffer too much together, anybody may have to go.
+        duplex.excused |= limits.max_buffered < usize::MAX;
         Some(end)
     }
 
@@ -175,11 +182,9 @@ impl Net {
 
     /// Bytes travel.
     pub fn hop(&mut self, calm: bool) {
-        let old = self.now.saturating_sub(PATIENCE);
         self.connections.retain(|Connection { duplex, .. }| {
             let mut duplex = duplex.borrow_mut();
             duplex.hop(calm);
-            duplex.excused |= !calm && duplex.opened < old;
             if !calm && self.rng.u8(..100) == 0 {
                 duplex.false_alarm();
             }

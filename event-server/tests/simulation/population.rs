@@ -1,16 +1,23 @@
-//! The clients of a world: for each agency those that send its bets and those that get in its way, a stranger now and
-//! then, and intruders.
+//! The clients of a world: for each agency those that send its bets and those that get in its way; now and then a
+//! stranger, intruders, and idlers.
 
+use std::time::Duration;
+
+use crate::idler::Idler;
 use crate::intruder::Intruder;
 use crate::ledger::Ledger;
 use crate::net::{Link, Net};
 use crate::plain::{Plain, Task};
 use crate::uploader::Uploader;
 
+/// The longest timeout with which there are idlers.
+const SHORT: Duration = Duration::from_secs(1);
+
 enum Client {
     Uploader(Box<Uploader>),
     Plain(Box<Plain>),
     Intruder(Box<Intruder>),
+    Idler(Box<Idler>),
 }
 
 impl Client {
@@ -19,6 +26,7 @@ impl Client {
             Self::Uploader(client) => client.is_done(),
             Self::Plain(client) => client.is_done(),
             Self::Intruder(client) => client.is_done(),
+            Self::Idler(client) => client.is_done(),
         }
     }
 
@@ -27,6 +35,7 @@ impl Client {
             Self::Uploader(client) => client.link(),
             Self::Plain(client) => client.link(),
             Self::Intruder(client) => client.link(),
+            Self::Idler(client) => client.link(),
         }
     }
 
@@ -36,6 +45,7 @@ impl Client {
             Self::Uploader(client) => client.lose(ledger, rng),
             Self::Plain(client) => client.lose(ledger),
             Self::Intruder(client) => client.lose(ledger),
+            Self::Idler(client) => client.lose(ledger),
         }
     }
 
@@ -44,6 +54,7 @@ impl Client {
             Self::Uploader(_) => "an uploader",
             Self::Plain(_) => "a plain client",
             Self::Intruder(_) => "an intruder",
+            Self::Idler(_) => "an idler",
         }
     }
 }
@@ -55,8 +66,13 @@ pub struct Population {
 }
 
 impl Population {
-    /// The clients of agencies 1 to `agencies`.
-    pub fn new(agencies: u32, ledger: &mut Ledger, rng: fastrand::Rng) -> Self {
+    /// The clients of agencies 1 to `agencies`, at servers with this timeout.
+    pub fn new(
+        agencies: u32,
+        idle_timeout: Duration,
+        ledger: &mut Ledger,
+        rng: fastrand::Rng,
+    ) -> Self {
         let clients = Vec::new();
         let mut population = Self { clients, rng };
         (1..=agencies).for_each(|agency| population.populate(agency, ledger));
@@ -70,6 +86,13 @@ impl Population {
             population
                 .clients
                 .push(Client::Intruder(Box::new(intruder)));
+        }
+        // With a long timeout the world would take too long.
+        if idle_timeout <= SHORT {
+            for _ in 0..population.rng.usize(..4) {
+                let idler = Idler::new(&mut population.rng);
+                population.clients.push(Client::Idler(Box::new(idler)));
+            }
         }
         population
     }
@@ -169,6 +192,7 @@ impl Population {
                 Client::Uploader(uploader) => uploader.act(net, ledger, rng),
                 Client::Plain(plain) => plain.act(net, ledger, rng),
                 Client::Intruder(intruder) => intruder.act(net, ledger),
+                Client::Idler(idler) => idler.act(net, ledger, rng),
             }
         }
     }
@@ -203,6 +227,7 @@ impl Population {
                 Client::Uploader(client) => client.begin_anew(ledger, rng),
                 Client::Plain(client) => client.begin_anew(ledger),
                 Client::Intruder(client) => client.lose(ledger),
+                Client::Idler(client) => client.lose(ledger),
             }
         }
     }

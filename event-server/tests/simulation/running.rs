@@ -2,7 +2,7 @@
 //! own wakes it.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use event_server::hub::Hub;
 use event_server::limits::Limits;
@@ -97,9 +97,7 @@ impl<D: Store> Running<D> {
         for (slot, edges) in events {
             hub.mark(slot, edges.readable, edges.writable, edges.dead);
         }
-        // Where all buffer too much together, anybody may have to go.
-        let cramped = self.limits.max_buffered < usize::MAX;
-        while acceptable && let Some(end) = net.accept(*server, hub.next_slot(), cramped) {
+        while acceptable && let Some(end) = net.accept(*server, hub.next_slot(), &self.limits) {
             let host = [127, 172][rng.usize(..2)];
             hub.insert(end, IpAddr::V4(Ipv4Addr::new(host, 0, 0, 1)), now);
             acceptable = hub.has_room() && (calm || rng.bool());
@@ -145,7 +143,7 @@ impl<D: Store> Running<D> {
 }
 
 /// Small bounds, so that they are met.
-pub fn limits(rng: &mut fastrand::Rng) -> Limits {
+pub fn limits(idle_timeout: Duration, rng: &mut fastrand::Rng) -> Limits {
     Limits {
         max_connections: rng.usize(2..14),
         max_frame: 4_096,
@@ -158,6 +156,16 @@ pub fn limits(rng: &mut fastrand::Rng) -> Limits {
         } else {
             usize::MAX
         },
-        ..Limits::default()
+        idle_timeout,
+    }
+}
+
+/// Often that of a real server; else so short that clients meet it.
+pub fn idle_timeout(rng: &mut fastrand::Rng) -> Duration {
+    match rng.u8(..6) {
+        0 => Duration::from_millis(30),
+        1 => Duration::from_millis(200),
+        2 => Duration::from_secs(1),
+        _ => Duration::from_secs(60),
     }
 }

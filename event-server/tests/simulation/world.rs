@@ -9,6 +9,7 @@ use crate::central::Central;
 use crate::ledger::Ledger;
 use crate::net::Net;
 use crate::population::Population;
+use crate::running::idle_timeout;
 
 /// Turns of calm within which everybody has to come to an end.
 const CALM: u32 = 4_000;
@@ -40,12 +41,13 @@ impl World {
         let mut ledger = Ledger::default();
         ledger.trace.printed = printed;
         let agencies = rng.u32(1..4);
+        let idle_timeout = idle_timeout(&mut rng);
         Self {
             weather,
             agencies,
-            central: Central::new(weather == Weather::Streams, rng.fork()),
+            central: Central::new(weather == Weather::Streams, idle_timeout, rng.fork()),
             net: Net::new(piece, false, rng.fork()),
-            population: Population::new(agencies, &mut ledger, rng.fork()),
+            population: Population::new(agencies, idle_timeout, &mut ledger, rng.fork()),
             ledger,
             rng,
         }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use event_server::limits::Limits;
 use event_server::lottery::Lottery;
@@ -29,10 +30,10 @@ struct Alive {
 }
 
 impl Central {
-    pub fn new(place: usize, mut rng: fastrand::Rng) -> Self {
+    pub fn new(place: usize, idle_timeout: Duration, mut rng: fastrand::Rng) -> Self {
         Self {
             place,
-            limits: limits(&mut rng),
+            limits: limits(idle_timeout, &mut rng),
             rng,
             running: None,
         }

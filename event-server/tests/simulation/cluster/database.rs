@@ -87,6 +87,8 @@ pub struct Database {
     stalled: u32,
     pub full: bool,
     calm: bool,
+    /// The lives of the centrals that were told that all agencies have finished, or that the draw is done.
+    ready_to_draw: BTreeSet<usize>,
     /// Which versions were the claim for an answered resume of a file.
     claims: BTreeMap<usize, BTreeSet<i64>>,
 }
@@ -108,6 +110,7 @@ impl Database {
             stalled: 0,
             full: false,
             calm: false,
+            ready_to_draw: BTreeSet::new(),
             claims: BTreeMap::new(),
             rng,
         }
@@ -289,9 +292,13 @@ impl Database {
                 return (agencies.iter().filter_map(account).collect(), Ok(None));
             }
             Statement::Look => {
+                let (all_finished, drawn) = (tables.all_finished(agencies), tables.is_drawn());
+                if all_finished || drawn {
+                    self.ready_to_draw.insert(life);
+                }
                 let progress = Answer::Progress {
-                    all_finished: tables.all_finished(agencies),
-                    drawn: tables.is_drawn(),
+                    all_finished,
+                    drawn,
                 };
                 return (vec![progress], Ok(None));
             }
@@ -303,6 +310,9 @@ impl Database {
                 return (Vec::new(), Err(Failure::Conflict));
             }
             Statement::Append(parts) => Change::Append(parts.clone(), life),
+            Statement::Draw(_) if !self.ready_to_draw.contains(&life) => {
+                panic!("a central draws that knows of agencies which have not finished");
+            }
             Statement::Draw(winner) if !tables.is_drawn() && tables.all_finished(agencies) => {
                 Change::Draw(*winner, life)
             }

@@ -11,6 +11,7 @@ use super::database::{Database, Replication};
 use crate::ledger::Ledger;
 use crate::net::Net;
 use crate::population::Population;
+use crate::running::idle_timeout;
 
 /// Turns of calm within which everybody has to come to an end.
 const CALM: u32 = 6_000;
@@ -35,16 +36,16 @@ impl ClusterWorld {
         ledger.trace.printed = printed;
         ledger.lossy = replication == Replication::Off;
         let agencies = rng.u32(1..4);
-        let centrals = 0..rng.usize(2..4);
+        let (centrals, idle_timeout) = (0..rng.usize(2..4), idle_timeout(&mut rng));
         Self {
             replication,
             agencies,
             centrals: centrals
-                .map(|place| Central::new(place, rng.fork()))
+                .map(|place| Central::new(place, idle_timeout, rng.fork()))
                 .collect(),
             database: Database::new(replication, agencies, rng.fork()),
             net: Net::new(piece, true, rng.fork()),
-            population: Population::new(agencies, &mut ledger, rng.fork()),
+            population: Population::new(agencies, idle_timeout, &mut ledger, rng.fork()),
             ledger,
             rng,
         }

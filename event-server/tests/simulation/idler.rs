@@ -1,0 +1,165 @@
+//! A client that lets the server wait: it sends nothing, half a frame or half a line, or takes no replies, and has to be
+//! closed for it in time. Or it does its part, is silent in between for longer than that, and may not be closed.
+
+use std::time::Duration;
+
+use frame::{MessageId, Reply, Winners};
+
+use crate::ledger::Ledger;
+use crate::net::{Filled, Link, Net};
+
+/// Requests whose replies are more than all buffers on their way take.
+const MANY: usize = 600;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Silent,
+    HalfFrame,
+    HalfLine,
+    TakesNothing,
+    /// Does its part: a request, silence, and another one.
+    Patient,
+}
+
+pub struct Idler {
+    kind: Kind,
+    link: Option<Link>,
+    /// Replies that a patient one still waits for.
+    owed: usize,
+    /// It is silent until then.
+    silent_until: Option<Duration>,
+    done: bool,
+}
+
+impl Idler {
+    pub fn new(rng: &mut fastrand::Rng) -> Self {
+        const KINDS: [Kind; 5] = [
+            Kind::Silent,
+            Kind::HalfFrame,
+            Kind::HalfLine,
+            Kind::TakesNothing,
+            Kind::Patient,
+        ];
+        Self {
+            kind: KINDS[rng.usize(..KINDS.len())],
+            link: None,
+            owed: 2,
+            silent_until: None,
+            done: false,
+        }
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    pub fn link(&mut self) -> &mut Option<Link> {
+        &mut self.link
+    }
+
+    /// Sends what it sends, once; then looks at what the server does.
+    pub fn act(&mut self, net: &mut Net, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
+        if self.done {
+            return;
+        }
+        if self.link.is_none() {
+            self.link = net.connect();
+            let Some(link) = &mut self.link else { return };
+            ledger.note(format_args!("{} {:?}", link.number, self.kind));
+            let mut bytes = Vec::new();
+            match self.kind {
+                Kind::Silent => {}
+                Kind::HalfFrame => {
+                    (0..rng.usize(..3)).for_each(|_| bytes.extend(refused_query()));
+                    let frame = refused_query();
+                    bytes.extend(&frame[..rng.usize(1..frame.len())]);
+                }
+                Kind::HalfLine => bytes.extend(b"no end"),
+                Kind::TakesNothing => bytes = refused_query().repeat(MANY),
+                Kind::Patient => bytes.extend(refused_query()),
+            }
+            link.end.send(&bytes);
+        }
+        if self.kind == Kind::Patient {
+            self.go_on(net.now_since_begin(), ledger);
+        } else {
+            self.wait(net.now_since_begin(), ledger);
+        }
+    }
+
+    /// One that does its part.
+    fn go_on(&mut self, now: Duration, ledger: &mut Ledger) {
+        let Some(link) = &mut self.link else { return };
+        if let Some(until) = self.silent_until {
+            if now < until {
+                return;
+            }
+            self.silent_until = None;
+            link.end.send(&refused_query());
+        }
+        let answered = link.reply(|_, reply| {
+            assert!(matches!(reply, Reply::Winners(Winners::Refused)));
+        });
+        match answered {
+            Ok(()) => self.owed -= 1,
+            Err(Filled::NotYet) => return,
+            Err(_) => return self.lose(ledger),
+        }
+        let timeout = link.end.duplex().borrow().idle_timeout();
+        self.silent_until = timeout.map(|timeout| now + 3 * timeout);
+        if self.owed == 0 {
+            self.link = None;
+            self.done = true;
+        }
+    }
+
+    /// One that lets the server wait.
+    fn wait(&mut self, now: Duration, ledger: &mut Ledger) {
+        let Some(link) = &mut self.link else { return };
+        let takes_nothing = self.kind == Kind::TakesNothing;
+        let duplex = link.end.duplex();
+        let duplex = duplex.borrow();
+        // It looks at its connections four times in its timeout, or once a second; a turn takes some milliseconds, and what
+        // it has read is served within a few.
+        let slack = duplex.idle_timeout().unwrap_or_default() / 4 + Duration::from_millis(40);
+        let overdue = duplex.overdue(takes_nothing).unwrap_or_default();
+        assert!(
+            overdue <= slack,
+            "{:?} is not closed in time: {overdue:?} at {now:?}",
+            self.kind
+        );
+        if takes_nothing && duplex.is_served() {
+            return;
+        }
+        drop(duplex);
+        loop {
+            match link.fill() {
+                Filled::Bytes => link.inbox.clear(),
+                Filled::NotYet => return,
+                Filled::Ended | Filled::Broken => return self.lose(ledger),
+            }
+        }
+    }
+
+    /// The connection is lost, by the server's doing or that of the world.
+    pub fn lose(&mut self, ledger: &mut Ledger) {
+        let Some(link) = self.link.take() else { return };
+        ledger.note(format_args!("{} lost", link.number));
+        self.done = true;
+        assert!(
+            link.end.is_excused(),
+            "the server closed a connection without a reason"
+        );
+    }
+}
+
+/// A winners query of no agency.
+fn refused_query() -> Vec<u8> {
+    let payload = b"{agency:0}";
+    let length = (frame::MIN_LENGTH + payload.len()) as u32;
+    let mut bytes = length.to_be_bytes().to_vec();
+    bytes.extend(frame::kind::WINNERS_QUERY.to_be_bytes());
+    bytes.extend(MessageId::of(payload).0);
+    bytes.extend(payload);
+    bytes
+}
