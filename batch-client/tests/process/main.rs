@@ -6,6 +6,8 @@ mod client;
 mod echo_and_bet;
 mod fake;
 mod input;
+mod modes;
 mod plain;
 mod resume;
 mod signals;
+mod terminal;
