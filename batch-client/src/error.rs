@@ -6,8 +6,8 @@
 mod lost;
 mod remedy;
 mod step;
+mod text;
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +15,6 @@ use std::time::Duration;
 use frame::{NO_SPACE, TlsError};
 
 use crate::config::ConfigError;
-use frame::Count;
 pub use lost::Lost;
 pub use step::Step;
 
@@ -193,113 +192,9 @@ impl Error {
     }
 }
 
+/// Whether the server may take the same request later.
 fn for_now(reason: Option<&str>) -> bool {
     reason.is_some_and(|reason| reason.starts_with(NO_SPACE))
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stopped => f.write_str("a signal asked to stop"),
-            Self::Config(e) => e.fmt(f),
-            Self::NoBet(missing) => write!(
-                f,
-                "not set in the environment: {}; a bet needs NOMBRE, APELLIDO, DOCUMENTO, NACIMIENTO and NUMERO",
-                missing.join(", ")
-            ),
-            Self::BadBet { variable, reason } => {
-                write!(
-                    f,
-                    "the value of the variable {variable} is not allowed: {reason}"
-                )
-            }
-            Self::File { path, error } => {
-                let remedy = remedy::unreadable(error);
-                write!(f, "{} cannot be read: {error}; {remedy}", path.display())
-            }
-            Self::NotRegular { path, kind } => write!(
-                f,
-                "{} is not a regular file but {kind}, and a regular file is needed, since it is read twice: once to check it, once to send it; save the bets in a file and name that one",
-                path.display()
-            ),
-            Self::NoBets(path) => write!(
-                f,
-                "{} has no bets, and nothing was sent, since an agency that has finished cannot send bets later: see whether it is the right file, or add --allow-empty if the agency has none",
-                path.display()
-            ),
-            Self::BadRows { path, count } => write!(
-                f,
-                "{} has {}: correct the file and run again; nothing was sent",
-                path.display(),
-                Count(*count, "bad row")
-            ),
-            Self::FileChanged(path) => write!(
-                f,
-                "{} changed while it was being sent, so \"finished\" was not sent: restore the file as it was, and run again",
-                path.display()
-            ),
-            Self::GaveUp {
-                address,
-                after,
-                last,
-            } => {
-                let after = after.as_secs_f64();
-                let what_to_do = match last {
-                    Lost::Unreachable { .. } => "",
-                    _ => "; see to the server",
-                };
-                write!(
-                    f,
-                    "gave up on {address} after {after:.1}s without progress: {last}{what_to_do}, and run again"
-                )
-            }
-            Self::NoEcho(lost) => write!(f, "{lost} before it sent the message back"),
-            Self::InDoubt { subject, lost, .. } => write!(
-                f,
-                "{lost}, and nobody knows whether the server stored what it was sent: {subject} in doubt; look at what the server stored before you send again"
-            ),
-            Self::Refused { step, reason } => match reason.as_deref() {
-                Some(reason) if for_now(Some(reason)) => {
-                    write!(
-                        f,
-                        "the server refused {step} for now: {reason}; free some space there and run again"
-                    )
-                }
-                Some(reason) => write!(f, "the server refused {step}: {reason}"),
-                None => write!(f, "the server refused {step}; its log may say why"),
-            },
-            Self::Protocol { step, reason } => write!(
-                f,
-                "the server's answer to {step} breaks the protocol: {reason}; check server.address and server.protocol"
-            ),
-            Self::Ahead { stored, rows } => write!(
-                f,
-                "the server has {} of a file of {}: what it stored is not this file",
-                Count(*stored, "bet"),
-                Count(*rows, "row")
-            ),
-            Self::NoResume(lost) => write!(
-                f,
-                "the server does not seem to know resume ({lost}, three times): nothing was sent; set server.protocol to plain if it knows only types 1 to 6"
-            ),
-            Self::Untrusted { address, error } => {
-                let keys = match error {
-                    TlsError::Distrusted(_) => "server.tls.cert and server.tls.key",
-                    _ => "server.address and server.tls.ca",
-                };
-                write!(f, "no trust with {address}: {error}; check {keys}")
-            }
-            Self::NoTls(lost) => write!(
-                f,
-                "the server does not seem to speak TLS ({lost}, three times): nothing was sent; remove the keys server.tls.* if it does not use TLS"
-            ),
-            Self::Output(e) => write!(f, "the result cannot be written to standard output: {e}"),
-            Self::Write { path, error } => {
-                write!(f, "{} cannot be written: {error}", path.display())
-            }
-            Self::System(e) => write!(f, "a system call failed: {e}"),
-        }
-    }
 }
 
 impl std::error::Error for Error {}

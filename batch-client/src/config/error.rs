@@ -37,8 +37,6 @@ pub enum ConfigError {
     UnknownKey {
         /// The argument that does.
         flag: String,
-        /// What it names.
-        key: String,
     },
     /// A file of mutual TLS cannot be read, or does not hold what it should.
     Tls {
@@ -67,9 +65,9 @@ impl fmt::Display for ConfigError {
                 origin,
                 allowed,
             } => write!(f, "{key} is \"{value}\" in {origin}: allowed is {allowed}"),
-            Self::UnknownKey { flag, key } => write!(
+            Self::UnknownKey { flag } => write!(
                 f,
-                "the argument {flag} sets {key}, which is not a known key: batch-client config lists all keys"
+                "the argument {flag} names no known key: batch-client config lists all keys"
             ),
             Self::Tls { key, path, reason } => {
                 write!(f, "{key}: {} cannot be used: {reason}", path.display())

@@ -27,7 +27,7 @@ pub(super) const KEYS: [Key; 15] = [
     Key {
         name: "server.address",
         default: Some("server:12345"),
-        allowed: "host:port, or several of them with commas between; the host is a name or an IP address and nothing else, IPv6 in brackets, and the port is from 1 to 65535",
+        allowed: "host:port, or several of them with commas between; nothing stands before the host, IPv6 stands in brackets, and the port is from 1 to 65535",
     },
     Key {
         name: "server.protocol",

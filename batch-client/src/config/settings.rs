@@ -147,7 +147,7 @@ impl Settings {
         let mut seen = Vec::new();
         for Flag { flag, key, value } in flags {
             let Some(key) = known(&key) else {
-                return Err(ConfigError::UnknownKey { flag, key });
+                return Err(ConfigError::UnknownKey { flag });
             };
             if seen.contains(&key.name) {
                 self.warn_twice(&"the command line", key.name);

@@ -31,7 +31,9 @@ pub(super) fn unreachable(error: &Error) -> &'static str {
 /// What to do where the agency file cannot be read.
 pub(super) fn unreadable(error: &Error) -> &'static str {
     match error.kind() {
-        ErrorKind::NotFound => "name the agency's file after the word batch, or in batch.file",
+        ErrorKind::NotFound => {
+            "give the path of the agency's file on the command line, or in batch.file"
+        }
         ErrorKind::PermissionDenied => "give the user who runs this the right to read it",
         _ => "see to the disk, or give another copy of the file",
     }

@@ -92,6 +92,11 @@ impl Client {
         self.folder.path()
     }
 
+    /// The command, and the folder that it runs in.
+    pub fn command(self) -> (Command, TempDir) {
+        (self.command, self.folder)
+    }
+
     pub fn start(mut self) -> Running {
         let mut child = self.command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());

@@ -2,10 +2,13 @@
 //! phase.
 
 mod centrals;
+mod check;
 mod client;
 mod echo_and_bet;
 mod fake;
 mod input;
+mod modes;
 mod plain;
 mod resume;
 mod signals;
+mod terminal;

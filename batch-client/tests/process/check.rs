@@ -1,0 +1,158 @@
+//! Mode check, and the files that mode batch refuses like it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+use crate::client::{Client, rows};
+
+const NOWHERE: &str = "127.0.0.1:1";
+
+fn check(file: impl AsRef<[u8]>) -> Client {
+    Client::new("check", NOWHERE)
+        .env("CLI_ID", "")
+        .file("bets.csv", file)
+}
+
+#[test]
+fn check_prints_the_number_of_bets_and_needs_no_number_of_an_agency() {
+    let ended = check(rows(3)).run();
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (Some(0), "bets.csv: 3 bets\n")
+    );
+    assert!(ended.log.is_empty(), "{:?}", ended.log);
+    let ended = check(rows(1)).arg("--json").run();
+    assert_eq!(ended.stdout, "{\"bets\":1,\"file\":\"bets.csv\"}\n");
+    let ended = check("").file("other.csv", rows(2)).arg("other.csv").run();
+    assert_eq!(ended.stdout, "other.csv: 2 bets\n");
+}
+
+#[test]
+fn check_prints_every_bad_row_and_logs_one_error() {
+    let file = rows(1) + &"x\n".repeat(150) + "Ana,Lorca,1,2000-01-01,x\n";
+    let ended = check(&file).run();
+    ended.assert_failed(65, "bets.csv has 151 bad rows: ");
+    assert_eq!(ended.log.len(), 1);
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    assert_eq!(lines.len(), 151);
+    assert!(
+        lines[149].starts_with("bets.csv:151:2: the row has 1 column"),
+        "{}",
+        lines[149]
+    );
+    assert!(
+        lines[150].starts_with("bets.csv:152:5: numero is not"),
+        "{}",
+        lines[150]
+    );
+
+    let ended = check(&file).arg("--json").run();
+    let lines: Vec<serde_json::Value> = ended
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 152);
+    assert_eq!(
+        (&lines[150]["line"], &lines[150]["column"]),
+        (&152.into(), &5.into())
+    );
+    assert_eq!(lines[151]["bad_rows"], 151);
+}
+
+#[test]
+fn what_the_file_is_comes_once_before_the_rows() {
+    let file = "nombre;apellido;dni;nacimiento;numero\nAna;Lorca;1;17/03/1999;7\n";
+    let advice = "its columns are divided by semicolons, its first line is a header and the birthdate is not in the form YYYY-MM-DD but such as DD/MM/YYYY: save it with commas between the columns, delete the first line and write the year first: YYYY-MM-DD";
+    let ended = check(file).run();
+    assert!(
+        ended
+            .stdout
+            .starts_with(&format!("bets.csv: {advice}\nbets.csv:1:2: ")),
+        "{}",
+        ended.stdout
+    );
+    let ended = check(file).arg("--json").run();
+    assert!(
+        ended.stdout.starts_with("{\"advice\":\"its columns are"),
+        "{}",
+        ended.stdout
+    );
+    let ended = Client::new("batch", NOWHERE).file("bets.csv", file).run();
+    ended.assert_failed(65, "bets.csv has 2 bad rows: ");
+    let lines = ended.lines("read_file");
+    assert_eq!(
+        lines[0],
+        format!("action: read_file | result: fail | error: bets.csv: {advice}")
+    );
+    assert!(
+        lines.len() == 4 && lines[1].contains("bets.csv:1:2: "),
+        "{lines:#?}"
+    );
+}
+
+#[test]
+fn a_file_without_bets_is_refused_unless_it_is_allowed() {
+    for file in ["", "\u{feff}", "\r\n \n"] {
+        for mode in ["check", "batch"] {
+            let ended = Client::new(mode, NOWHERE).file("bets.csv", file).run();
+            ended.assert_failed(65, "bets.csv has no bets, and nothing was sent");
+        }
+        let ended = check(file).arg("--allow-empty").run();
+        assert_eq!(
+            (ended.code, ended.stdout.as_str()),
+            (Some(0), "bets.csv: 0 bets\n")
+        );
+        let ended = check(file)
+            .file("config.yaml", "batch.allowEmpty: TRUE")
+            .run();
+        assert_eq!(ended.code, Some(0));
+    }
+}
+
+#[test]
+fn what_is_not_a_regular_file_is_refused_with_the_reason() {
+    let because = "and a regular file is needed, since it is read twice";
+    for (file, kind) in [
+        ("-", "standard input"),
+        ("/dev/null", "a terminal or another device"),
+        ("folder", "a folder"),
+        ("pipe", "a pipe"),
+    ] {
+        for mode in ["check", "batch"] {
+            let client = Client::new(mode, NOWHERE).arg(file);
+            fs::create_dir(client.folder().join("folder")).unwrap();
+            let pipe = client.folder().join("pipe");
+            assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
+            let ended = client.run();
+            ended.assert_failed(
+                65,
+                &format!("{file} is not a regular file but {kind}, {because}"),
+            );
+        }
+    }
+    let (mut command, folder) = check(rows(2)).arg("/dev/stdin").command();
+    let output = command.stdin(Stdio::piped()).output().unwrap();
+    assert_eq!(output.status.code(), Some(65));
+    // Where a shell gives a regular file, it is one.
+    let file = fs::File::open(folder.path().join("bets.csv")).unwrap();
+    let output = command.stdin(file).output().unwrap();
+    assert_eq!(output.stdout, b"/dev/stdin: 2 bets\n");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_says_what_to_do() {
+    check("").arg("none.csv").run().assert_failed(
+        74,
+        "none.csv cannot be read: No such file or directory (os error 2); give the path",
+    );
+    let client = check(rows(1));
+    let path = client.folder().join("bets.csv");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+    if fs::File::open(path).is_err() {
+        client
+            .run()
+            .assert_failed(74, "give the user who runs this the right to read it");
+    }
+}

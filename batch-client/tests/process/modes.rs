@@ -1,0 +1,152 @@
+//! The flags of all modes, mode config, completions and manual pages.
+
+use std::fs;
+
+use crate::client::{Client, rows};
+use crate::fake::{Peer, SUCCESS, serve, winners};
+use frame::{Reply, Request};
+
+const NOWHERE: &str = "127.0.0.1:1";
+
+#[test]
+fn config_prints_every_key_and_what_set_it() {
+    let ended = Client::new("config", "a:1,[::1]:2")
+        .file(
+            "config.yaml",
+            "\u{feff}loop:\n  amount: 3\nid: 4\nnobody: x\nid: 5\n",
+        )
+        .arg("--set")
+        .arg("log.level=debug")
+        .arg("--id=6")
+        .run();
+    assert_eq!(ended.code, Some(0), "{:?}", ended.log);
+    for line in [
+        "id = 6  # the argument --id",
+        "server.address = a:1,[::1]:2  # the variable CLI_SERVER_ADDRESS",
+        "loop.amount = 3  # config.yaml",
+        "log.level = debug  # the argument --set log.level",
+        "batch.window = 64  # default",
+        "server.tls.ca =  # default",
+    ] {
+        assert!(
+            ended.stdout.lines().any(|found| found == line),
+            "{line}: {}",
+            ended.stdout
+        );
+    }
+    assert_eq!(ended.stdout.lines().count(), 15);
+    assert_eq!(
+        ended.lines("config"),
+        [
+            "action: config | result: in_progress | warning: config.yaml sets nobody, which is not a known key",
+            "action: config | result: in_progress | warning: config.yaml sets id twice; the last value counts",
+        ]
+    );
+}
+
+#[test]
+fn config_ends_with_78_where_the_client_would_not_start_and_prints_what_is_in_force_all_the_same() {
+    let ended = Client::new("config", "tcp://ana:s3cret@host:1").run();
+    ended.assert_failed(
+        78,
+        "server.address is \"tcp://ana:***@host:1\" in the variable CLI_SERVER_ADDRESS: ",
+    );
+    assert!(
+        ended
+            .stdout
+            .contains("server.address = tcp://ana:***@host:1  # the variable"),
+        "{}",
+        ended.stdout
+    );
+    let ended = Client::new("config", NOWHERE).env("CLI_ID", "").run();
+    ended.assert_failed(78, "id is not set");
+    assert!(ended.stdout.starts_with("id =  # not set\n"));
+    let tls = ["CA", "CERT", "KEY"];
+    let client = tls
+        .iter()
+        .fold(Client::new("config", NOWHERE), |client, name| {
+            client.env(&format!("CLI_SERVER_TLS_{name}"), "none.pem")
+        });
+    client
+        .run()
+        .assert_failed(78, "server.tls.ca: none.pem cannot be used: ");
+}
+
+#[test]
+fn flags_win_and_one_that_sets_no_known_key_is_a_usage_error() {
+    let (server, sent) = serve(|listener| {
+        let mut peer = Peer::accept(&listener);
+        let mut sent = Vec::new();
+        while let Some(request) = peer.request() {
+            let reply = match request {
+                Request::Resume { .. } => Reply::Resumed(0),
+                Request::Winners { .. } => winners(""),
+                _ => SUCCESS,
+            };
+            sent.push(format!("{request:?}").contains("Batch"));
+            peer.reply(&reply);
+        }
+        sent
+    });
+    let args = [
+        "two.csv",
+        "--id",
+        "9",
+        "--server",
+        &server,
+        "--set",
+        "batch.maxAmount=1",
+    ];
+    let client = Client::new("batch", "nowhere:1")
+        .env("CLI_ID", "8")
+        .file("two.csv", rows(2));
+    let ended = args
+        .iter()
+        .fold(client, |client, arg| client.arg(arg))
+        .run();
+    assert_eq!(ended.code, Some(0), "{:?}", ended.log);
+    assert!(ended.log[0].contains(&format!("| client_id: 9 | server_address: {server} |")));
+    assert_eq!(sent.join().unwrap(), [false, true, true, false, false]);
+
+    let set = |text: &str| Client::new("batch", NOWHERE).arg("--set").arg(text).run();
+    set("batch.maxamounts=1")
+        .assert_failed(64, "the argument --set batch.maxamounts names no known key");
+    set("id=0").assert_failed(78, "id is \"0\" in the argument --set id: ");
+    assert_eq!(set("id").code, Some(64));
+}
+
+#[test]
+fn completions_pages_and_the_version_are_written() {
+    for shell in ["bash", "zsh", "fish"] {
+        let ended = Client::new("completions", NOWHERE).arg(shell).run();
+        assert_eq!(ended.code, Some(0));
+        assert!(ended.stdout.contains("allow-empty"), "{shell}");
+    }
+    assert_eq!(
+        Client::new("completions", NOWHERE).arg("other").run().code,
+        Some(64)
+    );
+    let client = Client::new("man", NOWHERE).arg(".");
+    let (mut command, folder) = client.command();
+    assert!(command.status().unwrap().success());
+    let page = fs::read_to_string(folder.path().join("batch-client-check.1")).unwrap();
+    assert!(page.contains(".SH NAME"));
+    Client::new("man", NOWHERE)
+        .arg("none")
+        .run()
+        .assert_failed(74, "none cannot be written: ");
+    let version = Client::new("--version", NOWHERE).run();
+    assert_eq!(
+        version.stdout,
+        format!("batch-client {}\n", env!("CARGO_PKG_VERSION"))
+    );
+    for mode in ["--help", "batch", "check"] {
+        let client = Client::new(mode, NOWHERE);
+        let help = if mode == "--help" {
+            client
+        } else {
+            client.arg("--help")
+        };
+        assert!(help.run().stdout.contains("Examples:"), "{mode}");
+    }
+}

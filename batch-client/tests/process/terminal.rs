@@ -1,0 +1,181 @@
+//! What a person at a terminal sees beside the log, and that nobody else sees any of it.
+
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::net::TcpListener;
+use std::process::Child;
+
+use frame::{Reply, Request};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use tempfile::TempDir;
+
+use crate::client::{Client, rows};
+use crate::fake::{ClosedPort, Peer, SUCCESS, winners};
+
+/// A client whose standard error is a terminal.
+struct OnTerminal {
+    child: Child,
+    terminal: File,
+    seen: String,
+    _folder: TempDir,
+}
+
+impl OnTerminal {
+    fn start(client: Client, columns: u16) -> Self {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let size = Winsize {
+            ws_row: 24,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&terminal, size).unwrap();
+        let name = ptsname(&terminal, Vec::new())
+            .unwrap()
+            .into_string()
+            .unwrap();
+        let other_end = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(name)
+            .unwrap();
+        let (mut command, folder) = client.command();
+        let child = command.stderr(other_end).spawn().unwrap();
+        // The command holds the other end as well: with it, the terminal would never end.
+        drop(command);
+        Self {
+            child,
+            terminal: terminal.into(),
+            seen: String::new(),
+            _folder: folder,
+        }
+    }
+
+    /// Reads on; `false` where the client has ended.
+    fn read(&mut self) -> bool {
+        let mut ready = [PollFd::new(&self.terminal, PollFlags::IN)];
+        let patience = Timespec {
+            tv_sec: 30,
+            tv_nsec: 0,
+        };
+        let count = poll(&mut ready, Some(&patience)).unwrap();
+        assert!(count > 0, "nothing comes any more: {:?}", self.seen);
+        let mut bytes = [0; 4_096];
+        // The end of a terminal is an error.
+        let count = self.terminal.read(&mut bytes).unwrap_or(0);
+        self.seen += &String::from_utf8_lossy(&bytes[..count]);
+        count > 0
+    }
+
+    fn wait_for(&mut self, text: &str) {
+        while !self.seen.contains(text) {
+            assert!(self.read(), "{text} never comes: {:?}", self.seen);
+        }
+    }
+
+    /// All that was shown, and the exit code.
+    fn end(mut self) -> (String, Option<i32>) {
+        while self.read() {}
+        (
+            std::mem::take(&mut self.seen),
+            self.child.wait().unwrap().code(),
+        )
+    }
+}
+
+impl Drop for OnTerminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Serves one connection; the draw takes place when `draw` returns.
+fn serve_once(listener: &TcpListener, draw: impl Fn()) {
+    let mut peer = Peer::accept(listener);
+    while let Some(request) = peer.request() {
+        let reply = match request {
+            Request::Resume { .. } => Reply::Resumed(0),
+            Request::Winners { .. } => {
+                draw();
+                winners("7")
+            }
+            _ => SUCCESS,
+        };
+        peer.reply(&reply);
+    }
+}
+
+#[test]
+fn connecting_and_waiting_for_the_draw_are_shown_on_a_terminal_with_the_time() {
+    let port = ClosedPort::new();
+    let address = port.address();
+    let client = Client::new("batch", &address)
+        .env("CLI_SERVER_RETRY", "1h")
+        .env("TERM", "xterm")
+        .file("bets.csv", rows(3));
+    let mut client = OnTerminal::start(client, 80);
+    client.wait_for(&format!("s  connecting to {address}"));
+    client.wait_for(&format!("1s  connecting to {address}"));
+    let listener = port.listen();
+    let (drawn, draw) = std::sync::mpsc::channel();
+    let server = std::thread::spawn(move || {
+        serve_once(&listener, || draw.recv().unwrap());
+    });
+    client.wait_for("0s  waiting for the draw: all agencies have to finish first");
+    client.wait_for("1s  waiting for the draw");
+    drawn.send(()).unwrap();
+    let (seen, code) = client.end();
+    assert_eq!(code, Some(0), "{seen:?}");
+    server.join().unwrap();
+    // What was shown is removed before the last lines.
+    let (_, last) = seen.rsplit_once("\u{1b}[2K").unwrap();
+    assert!(
+        last.contains("action: exit | result: success") && !last.contains("waiting"),
+        "{last:?}"
+    );
+}
+
+#[test]
+fn what_is_shown_fits_into_a_narrow_terminal() {
+    let address = ClosedPort::new().address();
+    let client = Client::new("echo", &address)
+        .env("CLI_SERVER_RETRY", "1h")
+        .env("TERM", "xterm");
+    let mut client = OnTerminal::start(client, 24);
+    client.wait_for("s  connecting to 127.0.");
+    let shown = client.seen.rsplit_once("connecting to ").unwrap().1;
+    assert!(!shown.contains(&address["127.0.0.".len()..]), "{shown:?}");
+}
+
+#[test]
+fn not_a_character_is_shown_on_a_dumb_terminal_with_json_or_elsewhere() {
+    let failing = |term: &str| {
+        Client::new("batch", &ClosedPort::new().address())
+            .env("CLI_SERVER_RETRY", "1500ms")
+            .env("TERM", term)
+            .file("bets.csv", rows(3))
+    };
+    let plain = |seen: &str| {
+        let clean = !seen.contains('\u{1b}') && !seen.contains("  connecting to");
+        clean && seen.lines().all(|line| line.contains(" action: "))
+    };
+    let (seen, code) = OnTerminal::start(failing("dumb"), 80).end();
+    assert!(code == Some(69) && plain(&seen), "{seen:?}");
+    let (seen, code) = OnTerminal::start(failing("xterm").arg("--json"), 80).end();
+    assert!(code == Some(69) && plain(&seen), "{seen:?}");
+    let ended = failing("xterm").run();
+    assert_eq!(ended.code, Some(69));
+    assert!(
+        ended
+            .log
+            .iter()
+            .all(|line| !line.contains('\u{1b}') && line.contains(" action: ")),
+        "{:#?}",
+        ended.log
+    );
+}
