@@ -40,6 +40,7 @@ const EXAMPLES: &str = "\
 Examples:
   event-server --agencies 3 --data-dir /var/lib/lottery
   event-server --store 'postgresql://lottery@db1,db2/lottery?sslrootcert=ca.pem'
+  event-server --http 127.0.0.1:8080
   event-server config --set LOGGING_LEVEL=DEBUG
   event-server export > bets.csv
   event-server reopen --agency 4
@@ -73,6 +74,10 @@ pub struct Options {
     #[arg(long, global = true, value_name = "URL")]
     store: Option<String>,
 
+    /// Where the central can be watched, or off: SERVER_HTTP
+    #[arg(long, global = true, value_name = "IP:PORT")]
+    http: Option<String>,
+
     /// Any key of the configuration; may be repeated
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = pair)]
     set: Vec<(String, String)>,
@@ -96,6 +101,7 @@ impl Options {
             ("--agencies", "SERVER_AGENCIES", &self.agencies),
             ("--data-dir", "SERVER_DATA_DIR", &self.data_dir),
             ("--store", "SERVER_STORE", &self.store),
+            ("--http", "SERVER_HTTP", &self.http),
         ] {
             flags.extend(value.as_ref().map(|value| flag(name, key, value)));
         }

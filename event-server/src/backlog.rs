@@ -23,6 +23,8 @@ pub struct Backlog {
     failing: bool,
     /// The log is owed the line that says that the server waits again.
     owes_line: bool,
+    /// There is no such line.
+    quiet: bool,
 }
 
 /// What one attempt brought.
@@ -37,6 +39,14 @@ pub enum Accepted<S> {
 }
 
 impl Backlog {
+    /// A backlog whose connections are not announced in the log.
+    pub fn quiet() -> Self {
+        Self {
+            quiet: true,
+            ..Self::default()
+        }
+    }
+
     /// An event says that connections wait.
     pub fn mark(&mut self) {
         self.acceptable = true;
@@ -64,7 +74,7 @@ impl Backlog {
                 self.failing = false;
                 let ip = peer.ip().to_canonical();
                 // Of a loopback peer it is not known yet whether it is a health check: its connection says so itself.
-                self.owes_line |= !ip.is_loopback();
+                self.owes_line |= !self.quiet && !ip.is_loopback();
                 Accepted::Connection(stream, ip)
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {

@@ -7,15 +7,17 @@ mod error;
 mod keys;
 mod layers;
 mod limits;
+mod name;
 mod store;
 mod tls;
+mod watching;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
 use frame::Number;
-use frame::log::Level;
+use frame::log::{Format, Level};
 
 pub use self::error::ConfigError;
 use self::keys::Keys;
@@ -39,8 +41,14 @@ pub struct Config {
     pub address: SocketAddr,
     /// `SERVER_LISTEN_BACKLOG`: passed to listen(2).
     pub listen_backlog: u32,
+    /// `SERVER_NAME`: this central, where there are several.
+    pub name: String,
+    /// `SERVER_HTTP`: where the central can be watched.
+    pub http: Option<SocketAddr>,
     /// `LOGGING_LEVEL`.
     pub logging_level: Level,
+    /// `LOGGING_FORMAT`.
+    pub logging_format: Format,
     /// `SERVER_AGENCIES`: 1 to this number take part; 0: anyone, no draw.
     pub agencies: u32,
     /// `SERVER_STORE`, and the keys that go with it.
@@ -104,16 +112,15 @@ impl Config {
         let port = keys.number("SERVER_PORT", 12_345_u16, 0..=65_535)?;
         keys.get("SERVER_IP", "anything", "server", |_| Some(()))?;
         let agencies = keys.number("SERVER_AGENCIES", 5, 0..=MAX_AGENCIES)?;
-        let store = StoreConfig::read(&mut keys, agencies)?;
+        let name = name::central(&mut keys)?;
+        let store = StoreConfig::read(&mut keys, agencies, name.clone())?;
         let config = Self {
             address: SocketAddr::new(bind, port),
             listen_backlog: keys.number("SERVER_LISTEN_BACKLOG", 1_024, 1..=65_535)?,
-            logging_level: keys.get(
-                "LOGGING_LEVEL",
-                "DEBUG, INFO, WARNING, ERROR or CRITICAL",
-                "INFO",
-                level,
-            )?,
+            name,
+            http: watching::http(&mut keys)?,
+            logging_level: watching::logging_level(&mut keys)?,
+            logging_format: watching::logging_format(&mut keys)?,
             agencies,
             limits: limits(&mut keys, store.is_unsynced())?,
             store,
@@ -137,11 +144,6 @@ impl Config {
             warnings,
         })
     }
-}
-
-fn level(text: &str) -> Option<Level> {
-    let known = |level: &Level| *level != Level::Notice && level.name().eq_ignore_ascii_case(text);
-    Level::ALL.into_iter().find(known)
 }
 
 #[cfg(test)]

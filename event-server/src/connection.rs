@@ -34,6 +34,7 @@
 
 mod ending;
 mod idle_timer;
+mod observed;
 mod opening;
 mod protocol;
 mod state;

@@ -13,6 +13,7 @@
 //! time comes in), and knows no poll.
 
 mod memory;
+mod observed;
 mod store_events;
 
 use std::collections::{BTreeSet, VecDeque};

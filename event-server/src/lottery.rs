@@ -24,6 +24,8 @@ struct Stored {
 struct Account {
     /// Decided by the first batch that is stored.
     stored: Option<Stored>,
+    /// Single bets since the start: what they add up to is for those who watch, and no rule asks for it.
+    singles: u64,
     finished: bool,
 }
 
@@ -77,7 +79,7 @@ impl Lottery {
     /// changed configuration cannot undo it.
     pub fn apply(&mut self, fact: &Fact) {
         match *fact {
-            Fact::Bet { agency } => _ = self.accounts.entry(agency).or_default(),
+            Fact::Bet { agency } => self.accounts.entry(agency).or_default().singles += 1,
             Fact::Batch {
                 agency,
                 source,
@@ -125,6 +127,20 @@ impl Lottery {
             .stored
             .get_or_insert(Stored { source, bets: 0 })
             .bets += bets;
+    }
+
+    /// How many agencies take part; 0: anyone, and there is no draw.
+    pub fn agencies(&self) -> u32 {
+        self.agencies
+    }
+
+    /// Each agency that has sent something, in the order of their numbers: how many bets it has, and whether it has
+    /// finished. Single bets count from the start of the server on.
+    pub fn standings(&self) -> impl Iterator<Item = (Agency, u64, bool)> {
+        self.accounts.iter().map(|(&agency, account)| {
+            let batched = account.stored.map_or(0, |stored| stored.bets);
+            (agency, batched + account.singles, account.finished)
+        })
     }
 
     /// The state as facts: applied to a new lottery, they give this one.

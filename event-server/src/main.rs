@@ -46,7 +46,8 @@ fn main() -> ExitCode {
     };
     let serves = command.is_none() && !check;
     let done = if serves {
-        let logger = Logger::gathering(loaded.config.logging_level, io::stderr());
+        let logger = Logger::gathering(loaded.config.logging_level, io::stderr())
+            .with_format(loaded.config.logging_format);
         logger.install();
         let done = commands::serve::run(&loaded, &logger);
         if done.is_ok() {

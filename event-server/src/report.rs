@@ -57,6 +57,30 @@ pub fn listening(address: SocketAddr) {
     );
 }
 
+/// The HTTP port is bound.
+pub fn http_listening(address: SocketAddr) {
+    info!(
+        "action: listen_http | result: success | ip: {} | port: {}",
+        address.ip(),
+        address.port()
+    );
+}
+
+/// A connection of the HTTP port was accepted.
+pub fn http_accepted(ip: IpAddr) {
+    debug!("action: accept_http | result: success | ip: {ip}");
+}
+
+/// A connection of the HTTP port is closed, and why.
+pub fn http_closed(ip: IpAddr, why: &dyn Display) {
+    debug!("action: close_http_connection | result: success | ip: {ip} | reason: {why}");
+}
+
+/// The HTTP port is closed.
+pub fn http_closed_listener() {
+    info!("action: close_http | result: success");
+}
+
 /// The store is open.
 pub fn store_opened(recovery: &dyn Display) {
     info!("action: open_store | result: success | recovered: {recovery}");

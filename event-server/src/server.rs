@@ -1,24 +1,32 @@
-//! The outside of the loop: one `Poll`, the listener, the signals, the timers. The one file that names mio.
+//! The outside of the loop: one `Poll`, the listeners, the signals, the timers. This file and the folder beside it are the
+//! only ones that name mio.
 //!
 //! Readiness comes in and is noted; [`Hub::tick`] does the work. The listener has a sticky bit like every
 //! connection: an edge tells once, and only `WouldBlock` clears it. A signal is an event like any other.
 
+mod dialer;
+mod http;
+mod signals;
+mod socket;
+mod tokens;
+mod watch;
+
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::{self, Receiver, TryRecvError};
-use std::thread;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use frame::log::Logger;
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Registry, Token, Waker};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use mio::{Events, Poll, Token};
+use signal_hook::consts::SIGINT;
 use signal_hook_mio::v1_0::Signals;
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
+pub use self::dialer::Dialer;
+use self::http::HttpPort;
+pub use self::signals::Termination;
+use self::tokens::{LISTENER, Source};
+pub use self::watch::Watch;
 use crate::backlog::{Accepted, Backlog};
 use crate::config::Config;
 use crate::descriptors::room_for_connections;
@@ -26,26 +34,14 @@ use crate::hub::Hub;
 use crate::report;
 use crate::service::Service;
 use crate::store::Store;
-use crate::store::postgres::Dial;
-use crate::stream::Stream;
 use crate::tls::TlsAcceptor;
-
-const LISTENER: Token = Token(usize::MAX);
-const SIGNALS: Token = Token(usize::MAX - 1);
-const DATABASE: Token = Token(usize::MAX - 2);
-const RESOLVED: Token = Token(usize::MAX - 3);
+use crate::web;
 
 /// Events that one poll may bring.
 const EVENTS: usize = 1_024;
 
 /// Connections that one turn accepts, so that a storm of them does not stop the others.
 const ACCEPTS_A_TURN: usize = 64;
-
-/// Finds the peers that vanished while they were held.
-const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
-    .with_time(Duration::from_secs(30))
-    .with_interval(Duration::from_secs(10))
-    .with_retries(3);
 
 /// Why the server could not begin or go on; `E` is the store's error.
 #[derive(Debug)]
@@ -79,128 +75,6 @@ fn system<E>(what: impl Into<String>) -> impl FnOnce(io::Error) -> ServerError<E
     }
 }
 
-impl Stream for TcpStream {
-    fn shutdown_write(&self) -> io::Result<()> {
-        self.shutdown(std::net::Shutdown::Write)
-    }
-
-    fn take_error(&self) -> io::Result<Option<io::Error>> {
-        TcpStream::take_error(self)
-    }
-}
-
-/// SIGTERM and SIGINT, caught: the first one is an event, whenever the poll asks for it; a second one ends the
-/// program at once, with 128 and its number, whatever it is doing.
-pub struct Termination(Signals);
-
-impl Termination {
-    /// Catches the signals; to be called before anything is opened, since that may take its time.
-    ///
-    /// # Errors
-    /// The system would not.
-    pub fn catch() -> io::Result<Self> {
-        let catch = || {
-            let stopping = Arc::new(AtomicBool::new(false));
-            for signal in [SIGTERM, SIGINT] {
-                let (code, flag) = (128 + signal, Arc::clone(&stopping));
-                signal_hook::flag::register_conditional_shutdown(signal, code, flag)?;
-                signal_hook::flag::register(signal, Arc::clone(&stopping))?;
-            }
-            Signals::new([SIGTERM, SIGINT])
-        };
-        catch().map(Self)
-    }
-}
-
-/// The poll, before anything is watched but the signals: a remote store needs it before the server is bound.
-pub struct Watch {
-    poll: Poll,
-    signals: Signals,
-}
-
-impl Watch {
-    /// Begins to watch the signals.
-    ///
-    /// # Errors
-    /// The system has no resources.
-    pub fn new(Termination(mut signals): Termination) -> io::Result<Self> {
-        let poll = Poll::new()?;
-        poll.registry()
-            .register(&mut signals, SIGNALS, Interest::READABLE)?;
-        Ok(Self { poll, signals })
-    }
-
-    /// What opens streams to a database.
-    ///
-    /// # Errors
-    /// The system has no resources.
-    pub fn dialer(&self) -> io::Result<Dialer> {
-        Ok(Dialer {
-            registry: self.poll.registry().try_clone()?,
-            waker: Arc::new(Waker::new(self.poll.registry(), RESOLVED)?),
-            lookup: None,
-        })
-    }
-}
-
-/// Opens streams to a database. The system's resolver blocks, so it has a thread of its own while a name is looked up.
-pub struct Dialer {
-    registry: Registry,
-    waker: Arc<Waker>,
-    lookup: Option<Receiver<io::Result<Vec<SocketAddr>>>>,
-}
-
-impl Dial for Dialer {
-    type Stream = TcpStream;
-
-    fn resolve(&mut self, name: &str, port: u16) {
-        let (answer, lookup) = mpsc::channel();
-        let (name, waker) = (name.to_owned(), Arc::clone(&self.waker));
-        self.lookup = Some(lookup);
-        let resolver = move || {
-            let addresses = (name.as_str(), port).to_socket_addrs();
-            // Nobody listens any more where another name is looked up.
-            let _ = answer.send(addresses.map(Vec::from_iter));
-            let _ = waker.wake();
-        };
-        if let Err(e) = thread::Builder::new().spawn(resolver) {
-            let (answer, lookup) = mpsc::channel();
-            let _ = answer.send(Err(e));
-            self.lookup = Some(lookup);
-        }
-    }
-
-    fn resolved(&mut self) -> Option<io::Result<Vec<SocketAddr>>> {
-        match self.lookup.as_ref()?.try_recv() {
-            Ok(addresses) => Some(addresses),
-            Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => Some(Err(io::ErrorKind::Other.into())),
-        }
-    }
-
-    fn connect(&mut self, address: SocketAddr) -> io::Result<TcpStream> {
-        let mut stream = TcpStream::connect(address)?;
-        let both = Interest::READABLE | Interest::WRITABLE;
-        self.registry.register(&mut stream, DATABASE, both)?;
-        Ok(stream)
-    }
-
-    fn is_connected(&self, stream: &TcpStream) -> io::Result<bool> {
-        if let Some(e) = stream.take_error()? {
-            return Err(e);
-        }
-        match stream.peer_addr() {
-            Ok(_) => {
-                stream.set_nodelay(true)?;
-                SockRef::from(stream).set_tcp_keepalive(&KEEPALIVE)?;
-                Ok(true)
-            }
-            Err(e) if e.kind() == io::ErrorKind::NotConnected => Ok(false),
-            Err(e) => Err(e),
-        }
-    }
-}
-
 /// A server that listens.
 pub struct Server<D: Store> {
     poll: Poll,
@@ -210,6 +84,8 @@ pub struct Server<D: Store> {
     address: SocketAddr,
     backlog: Backlog,
     hub: Hub<TcpStream, D>,
+    /// Where it is watched.
+    http: Option<HttpPort>,
     logger: Logger,
     shutdown_grace: Duration,
     /// When a server that stops drops what is left.
@@ -229,18 +105,27 @@ impl<D: Store> Server<D> {
         Watch { poll, signals }: Watch,
     ) -> Result<Self, ServerError<D::Error>> {
         let mut limits = config.limits;
+        let watchers = config.http.map_or(0, |_| web::MAX_CONNECTIONS + 1);
         let room = room_for_connections().map_err(system("raising the limit of descriptors"))?;
+        let room = room.saturating_sub(watchers).max(1);
         if room < limits.max_connections {
             report::few_descriptors(limits.max_connections, room);
             limits.max_connections = room;
         }
         let registry = poll.registry();
-        let what = || format!("listening on {}", config.address);
-        let mut listener = listen(config).map_err(system(what()))?;
-        let address = listener.local_addr().map_err(system(what()))?;
-        registry
-            .register(&mut listener, LISTENER, Interest::READABLE)
-            .map_err(system("watching the listener"))?;
+        let what = |address| system(format!("listening on {address}"));
+        let listener = socket::listen(config.address, config.listen_backlog, registry, LISTENER);
+        let listener = listener.map_err(what(config.address))?;
+        let address = listener.local_addr().map_err(what(config.address))?;
+        let mut hub = Hub::new(service, acceptor, limits);
+        let http = match config.http {
+            Some(address) => {
+                let port = HttpPort::bind(address, &config.name, registry, Instant::now());
+                hub.measure();
+                Some(port.map_err(what(address))?)
+            }
+            None => None,
+        };
         report::listening(address);
         report::accepting(false);
 
@@ -250,7 +135,8 @@ impl<D: Store> Server<D> {
             listener: Some(listener),
             address,
             backlog: Backlog::default(),
-            hub: Hub::new(service, acceptor, limits),
+            hub,
+            http,
             logger,
             shutdown_grace: config.shutdown_grace,
             stop_until: None,
@@ -278,14 +164,21 @@ impl<D: Store> Server<D> {
                 }
                 _ => {}
             }
-            let now = Instant::now();
-            self.mark(&events, now);
-            self.accept(now);
-            if let Err(e) = self.hub.tick(now) {
+            let woken = Instant::now();
+            self.mark(&events, woken);
+            self.accept(woken);
+            if let Err(e) = self.hub.tick(woken) {
                 // What this turn's lines say did not come true.
                 self.logger.discard();
                 return Err(ServerError::Store(e));
             }
+            if let Some(http) = &mut self.http {
+                http.tick(woken, &mut self.hub);
+                self.hub.turn_took(woken.elapsed());
+            }
+        }
+        if let Some(http) = self.http {
+            http.close();
         }
         self.hub.close().map_err(ServerError::Store)?;
         report::store_closed();
@@ -293,13 +186,22 @@ impl<D: Store> Server<D> {
     }
 
     fn timeout(&self, now: Instant) -> Option<Duration> {
-        if self.hub.has_work() || self.can_accept(now) {
+        let watched = self.http.as_ref();
+        if self.hub.has_work()
+            || self.can_accept(now)
+            || watched.is_some_and(|http| http.has_work(now))
+        {
             return Some(Duration::ZERO);
         }
         // Without room for a connection there is nothing to come back for.
         let accepts = self.listener.is_some() && self.hub.has_room();
         let accept_at = self.backlog.deadline().filter(|_| accepts);
-        let deadlines = [self.hub.deadline(), accept_at, self.stop_until];
+        let deadlines = [
+            self.hub.deadline(),
+            accept_at,
+            self.stop_until,
+            watched.and_then(HttpPort::deadline),
+        ];
         deadlines
             .into_iter()
             .flatten()
@@ -310,20 +212,24 @@ impl<D: Store> Server<D> {
     /// Notes what the events say; serves nothing.
     fn mark(&mut self, events: &Events, now: Instant) {
         for event in events {
-            match event.token() {
-                LISTENER => self.backlog.mark(),
-                SIGNALS => self.stop(now),
+            let (readable, writable) = (event.is_readable(), event.is_writable());
+            let dead = event.is_error() || event.is_write_closed();
+            match Source::of(event.token()) {
+                Source::Listener => self.backlog.mark(),
+                Source::Signals => self.stop(now),
                 // The next turn asks for what was found.
-                RESOLVED => {}
-                DATABASE => {
-                    let dead = event.is_error() || event.is_write_closed();
-                    self.hub
-                        .mark_store(event.is_readable(), event.is_writable(), dead);
+                Source::Resolved => {}
+                Source::Database => self.hub.mark_store(readable, writable, dead),
+                Source::Connection(slot) => self.hub.mark(slot, readable, writable, dead),
+                Source::HttpListener => {
+                    if let Some(http) = &mut self.http {
+                        http.mark_listener();
+                    }
                 }
-                Token(slot) => {
-                    let dead = event.is_error() || event.is_write_closed();
-                    self.hub
-                        .mark(slot, event.is_readable(), event.is_writable(), dead);
+                Source::Http(slot) => {
+                    if let Some(http) = &mut self.http {
+                        http.mark(slot, readable, writable, dead);
+                    }
                 }
             }
         }
@@ -352,14 +258,7 @@ impl<D: Store> Server<D> {
 
     fn admit(&mut self, mut stream: TcpStream, ip: IpAddr, now: Instant) {
         let slot = Token(self.hub.next_slot());
-        let ready = stream
-            .set_nodelay(true)
-            .and_then(|()| SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE))
-            .and_then(|()| {
-                let both = Interest::READABLE | Interest::WRITABLE;
-                self.poll.registry().register(&mut stream, slot, both)
-            });
-        match ready {
+        match socket::watch(&mut stream, self.poll.registry(), slot) {
             Ok(()) => self.hub.insert(stream, ip, now),
             Err(e) => report::connection_lost(ip, &e),
         }
@@ -380,21 +279,13 @@ impl<D: Store> Server<D> {
         self.listener = None;
         report::listener_closed();
         self.hub.stop();
+        if let Some(http) = &mut self.http {
+            http.stop();
+        }
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
-}
-
-/// mio's own bind fixes the backlog; and without SO_REUSEADDR a restart could not bind for a minute.
-fn listen(config: &Config) -> io::Result<TcpListener> {
-    let domain = Domain::for_address(config.address);
-    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&config.address.into())?;
-    socket.listen(config.listen_backlog.try_into().unwrap_or(i32::MAX))?;
-    Ok(TcpListener::from_std(socket.into()))
 }

@@ -8,6 +8,7 @@
 //! depends on it may leave the server. Knows connections only by their [`ConnectionId`]; never touches a stream.
 
 mod answer;
+mod observed;
 mod refusal;
 mod requests;
 mod session;
@@ -24,6 +25,7 @@ pub use self::session::{ConnectionId, Session};
 pub use self::verdict::{Judged, Verdict};
 use crate::fact::Fact;
 use crate::lottery::{Draw, Lottery};
+use crate::observe::{Counters, RequestKind};
 use crate::report;
 use crate::store::{DrawStep, Event, Freshness, Knowledge, Store};
 use crate::tally::Tally;
@@ -36,6 +38,11 @@ pub struct Service<D: Store> {
     /// Which connection carries an upload: at most as many entries as there are connections.
     carriers: HashMap<(Agency, UploadId), ConnectionId>,
     results: Results,
+    counters: Counters,
+    /// Somebody may look at the counters: commits are timed.
+    measured: bool,
+    /// The store was reached once.
+    was_up: bool,
 }
 
 /// The winners, as far as they are known.
@@ -63,6 +70,9 @@ impl<D: Store> Service<D> {
             winner,
             carriers,
             results,
+            counters: Counters::new(),
+            measured: false,
+            was_up: false,
         };
         service.commit()?;
         Ok(service)
@@ -79,10 +89,12 @@ impl<D: Store> Service<D> {
         md5: MessageId,
         after_read: bool,
     ) -> Judged {
+        let kind = RequestKind::of(frame.kind);
         let request = match Request::decode_hashed(frame, md5) {
             Ok(request) => request,
             Err(error) => {
                 session.begin();
+                self.counters.request(kind, false);
                 let verdict = malformed(session, ip, frame, error);
                 return Judged {
                     verdict,
@@ -117,6 +129,7 @@ impl<D: Store> Service<D> {
             Request::Winners { agency } => self.query(session, agency),
             Request::Resume { agency, upload } => self.resume(id, session, first, agency, upload),
         };
+        self.counters.request(kind, verdict.is_accepted());
         let waits = agency.and_then(|agency| Some((agency, self.store.pending(agency)?)));
         Judged { verdict, waits }
     }
@@ -163,7 +176,10 @@ impl<D: Store> Service<D> {
     /// The store failed: stop.
     pub fn commit(&mut self) -> Result<(), D::Error> {
         let lottery = &self.lottery;
-        self.store.commit(|| lottery.facts())
+        let began = self.measured.then(Instant::now);
+        self.store.commit(|| lottery.facts())?;
+        self.count_commits(began);
+        Ok(())
     }
 
     /// Whether [`advance_draw`](Self::advance_draw) has something to do at once.
@@ -225,7 +241,9 @@ impl<D: Store> Service<D> {
     /// # Errors
     /// The store failed: stop.
     pub fn advance_store(&mut self, now: Instant) -> Result<(), D::Error> {
-        self.store.advance(now)
+        self.store.advance(now)?;
+        self.count_commits(None);
+        Ok(())
     }
 
     /// The next thing that happened in a remote store. The lottery knows of it already; the connections that
@@ -239,7 +257,8 @@ impl<D: Store> Service<D> {
                 finished,
             } => self.lottery.replace(*agency, *stored, *finished),
             Event::Forgotten(agency) => self.lottery.forget(*agency),
-            Event::Committed(_) | Event::Up(_) | Event::Down(_) | Event::Warning(_) => {}
+            Event::Up(_) => self.note_up(),
+            Event::Committed(_) | Event::Down(_) | Event::Warning(_) => {}
         }
         Some(event)
     }

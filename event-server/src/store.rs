@@ -11,8 +11,9 @@
 //!
 //! Knows no rule of the lottery, no connection and no clock.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use frame::{Agency, Bet, Number};
 
@@ -69,6 +70,40 @@ pub enum Event {
     Down(String),
     /// Something that an operator should know.
     Warning(String),
+}
+
+/// A commit that is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// How many bets it has.
+    pub bets: u64,
+    /// How long it took; `None`: as long as the call of [`Store::commit`].
+    pub took: Option<Duration>,
+}
+
+/// What all servers together have stored of an agency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// How many bets.
+    pub bets: u64,
+    /// Whether it has finished.
+    pub finished: bool,
+}
+
+/// How the agencies stand, where others store, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others<'s> {
+    /// There are no others: all that is stored was told as facts.
+    None,
+    /// Nobody has looked yet.
+    Unknown,
+    /// All agencies that have stored anything, with anyone, as it was when they were last looked at.
+    Known {
+        /// How they stand.
+        agencies: &'s BTreeMap<Agency, Standing>,
+        /// They are looked at now and then, and were a moment ago.
+        current: bool,
+    },
 }
 
 /// The draw, done and durable.
@@ -202,6 +237,19 @@ pub trait Store {
 
     /// Tells that somebody waits for the winners, or nobody any more.
     fn watch_draw(&mut self, _awaited: bool) {}
+
+    /// Tells that somebody watches how agencies 1 to this number stand, or nobody any more.
+    fn watch_agencies(&mut self, _agencies: Option<u32>) {}
+
+    /// What others have stored.
+    fn agencies(&self) -> Others<'_> {
+        Others::None
+    }
+
+    /// A commit that was done since the last call, each once.
+    fn take_commit(&mut self) -> Option<Commit> {
+        None
+    }
 
     /// Sets the bits that an event of its stream brings; `dead` for an error or a full hang-up.
     fn mark(&mut self, _readable: bool, _writable: bool, _dead: bool) {}

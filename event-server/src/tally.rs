@@ -7,7 +7,14 @@ use frame::{Agency, Documents, MAX_REPLY, payload};
 
 /// The documents that won, agency by agency, in the order their bets were stored.
 #[derive(Debug, Default)]
-pub struct Tally(BTreeMap<Agency, Won>);
+pub struct Tally(BTreeMap<Agency, Winners>);
+
+/// The winners of an agency.
+#[derive(Debug)]
+struct Winners {
+    count: u64,
+    documents: Won,
+}
 
 /// The bytes of a list with which its reply is just not too large.
 const MAX_LIST: usize = MAX_REPLY - frame::MIN_LENGTH - "{ganadores:}".len();
@@ -32,18 +39,26 @@ enum Won {
 impl Tally {
     /// Counts one winner.
     pub fn add(&mut self, agency: Agency, document: &[u8]) {
-        let won = self
-            .0
-            .entry(agency)
-            .or_insert_with(|| Won::List(Vec::new()));
-        let Won::List(list) = won else { return };
+        let winners = self.0.entry(agency).or_insert_with(|| Winners {
+            count: 0,
+            documents: Won::List(Vec::new()),
+        });
+        winners.count += 1;
+        let Won::List(list) = &mut winners.documents else {
+            return;
+        };
         if !list.is_empty() {
             list.push(b'|');
         }
         payload::write_value(list, document);
         if list.len() > MAX_LIST {
-            *won = Won::TooMany;
+            winners.documents = Won::TooMany;
         }
+    }
+
+    /// How many winners the agency has, whether they fit into a reply or not.
+    pub fn count(&self, agency: Agency) -> u64 {
+        self.0.get(&agency).map_or(0, |winners| winners.count)
     }
 
     /// The agency's winners.
@@ -51,7 +66,7 @@ impl Tally {
     /// # Errors
     /// They do not fit into a reply.
     pub fn winners(&self, agency: Agency) -> Result<Documents<'_>, TooManyWinners> {
-        match self.0.get(&agency) {
+        match self.0.get(&agency).map(|winners| &winners.documents) {
             None => Ok(Documents::default()),
             Some(Won::List(list)) => Ok(Documents::new(list)),
             Some(Won::TooMany) => Err(TooManyWinners),
@@ -84,5 +99,7 @@ mod tests {
         assert!(tally.winners(agency(4)).is_ok());
         tally.add(agency(4), &document);
         assert_eq!(tally.winners(agency(4)), Err(TooManyWinners));
+        assert_eq!(tally.count(agency(4)), (MAX_LIST / 32 + 1) as u64);
+        assert_eq!((tally.count(agency(1)), tally.count(agency(3))), (2, 0));
     }
 }

@@ -182,7 +182,10 @@ impl Inbox {
     }
 
     /// Takes out `count` bytes, which are not frames.
-    pub(crate) fn skip(&mut self, count: usize) {
+    ///
+    /// # Panics
+    /// Fewer bytes are unread.
+    pub fn skip(&mut self, count: usize) {
         self.digests.clear();
         self.start += count;
         assert!(self.start <= self.end, "more is skipped than is unread");

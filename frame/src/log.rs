@@ -4,9 +4,12 @@
 //! 2024-08-21 22:11:15 INFO     action: NAME | result: success | key: value
 //! ```
 //!
-//! The time in the local time zone, the level left-aligned in 8 columns, the message. A [`Logger`] is a layer for
+//! The time in the local time zone, the level left-aligned in 8 columns, the message. As JSON the same parts are one
+//! object a line. A [`Logger`] is a layer for
 //! `tracing`. It writes each line at once, or gathers the lines of a turn of an event loop into one write. The texts of
 //! the lines come from the programs.
+
+mod json;
 
 use std::fmt::{self, Write as _};
 use std::io::Write;
@@ -74,6 +77,17 @@ impl Level {
     }
 }
 
+/// The form of the lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Time, level and message.
+    #[default]
+    Text,
+    /// One JSON object a line, with the same parts: `time`, `level`, and each `key: value` of the message, all of them
+    /// strings. A message that does not consist of such parts is the value of `message`.
+    Json,
+}
+
 /// A text from outside as a value of a log line. Line breaks, control characters and `|` are escaped, so that a value
 /// cannot look like another line or another part of the line.
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +126,9 @@ struct Lines {
     /// The Unix time in seconds whose text is `time`.
     second: i64,
     time: String,
+    format: Format,
+    /// The message of a line, where the line is made from it.
+    message: String,
     sink: Box<dyn Write + Send>,
 }
 
@@ -122,6 +139,8 @@ impl Logger {
             text: String::new(),
             second: i64::MIN,
             time: String::new(),
+            format: Format::Text,
+            message: String::new(),
             sink: Box::new(sink),
         };
         Self {
@@ -137,6 +156,13 @@ impl Logger {
             gather: true,
             ..Self::immediate(level, sink)
         }
+    }
+
+    /// The same logger, which writes lines of this form from now on.
+    #[must_use]
+    pub fn with_format(self, format: Format) -> Self {
+        self.lines().format = format;
+        self
     }
 
     /// Makes this the logger of the whole program. Does nothing where the program already has one.
@@ -170,9 +196,18 @@ impl Lines {
                 .strftime("%Y-%m-%d %H:%M:%S")
                 .to_string();
         }
-        // Writing to a String does not fail.
-        let _ = write!(self.text, "{} {:<8} ", self.time, level.name());
-        event.record(&mut Message(&mut self.text));
+        match self.format {
+            Format::Text => {
+                // Writing to a String does not fail.
+                let _ = write!(self.text, "{} {:<8} ", self.time, level.name());
+                event.record(&mut Message(&mut self.text));
+            }
+            Format::Json => {
+                self.message.clear();
+                event.record(&mut Message(&mut self.message));
+                json::line(&mut self.text, &self.time, level.name(), &self.message);
+            }
+        }
         self.text.push('\n');
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::error::ConfigError;
 use super::keys::Keys;
+use super::name::{ALLOWED, parse as parse_name};
 use crate::store::local::Durability;
 use crate::store::postgres::{CommitMode, DatabaseUrl, LinkOptions, Secret, masked};
 
@@ -31,15 +32,16 @@ enum Wanted {
     Replicated,
 }
 
-/// The characters that SERVER_NAME and SERVER_LOTTERY may hold.
-const NAME: &str = "1 to 63 letters, digits, '-', '_' and '.'";
-
 impl StoreConfig {
     /// Reads the keys; all of them in any case, so that none passes for unknown.
     ///
     /// # Errors
     /// A value is not allowed, or the password's file cannot be read.
-    pub(super) fn read(keys: &mut Keys, agencies: u32) -> Result<Self, ConfigError> {
+    pub(super) fn read(
+        keys: &mut Keys,
+        agencies: u32,
+        central: String,
+    ) -> Result<Self, ConfigError> {
         let data_dir = keys.get("SERVER_DATA_DIR", "a folder's path", "data", |text| {
             (!text.is_empty()).then(|| PathBuf::from(text))
         })?;
@@ -68,8 +70,7 @@ impl StoreConfig {
             Duration::from_secs(10),
             100..=600_000,
         )?;
-        let lottery = keys.get("SERVER_LOTTERY", NAME, "lottery", name)?;
-        let central = keys.get("SERVER_NAME", NAME, &host_name(), name)?;
+        let lottery = keys.get("SERVER_LOTTERY", ALLOWED, "lottery", parse_name)?;
         let Some(mut url) = url else {
             let durability = match wanted {
                 Wanted::Always => Durability::Always,
@@ -124,15 +125,4 @@ impl StoreConfig {
             }
         )
     }
-}
-
-fn name(text: &str) -> Option<String> {
-    let wanted = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    ((1..=63).contains(&text.len()) && text.chars().all(wanted)).then(|| text.to_owned())
-}
-
-fn host_name() -> String {
-    let host = rustix::system::uname();
-    let host = host.nodename().to_str().ok().and_then(name);
-    host.unwrap_or_else(|| "central".to_owned())
 }

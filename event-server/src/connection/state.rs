@@ -38,6 +38,36 @@ pub(super) enum State {
     Lost,
 }
 
+impl State {
+    /// The names that states have in metrics.
+    pub(super) const NAMES: [&str; 8] = [
+        "new",
+        "echoing",
+        "handshaking",
+        "open",
+        "reading",
+        "committing",
+        "held",
+        "closing",
+    ];
+
+    /// The state's name in metrics.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Sniffing => "new",
+            Self::Echoing => "echoing",
+            Self::Handshaking => "handshaking",
+            Self::Open => "open",
+            Self::Reading(_) => "reading",
+            Self::Committing { .. } => "committing",
+            Self::Held { .. } => "held",
+            Self::InClear | Self::Draining | Self::Drained { .. } | Self::Closed | Self::Lost => {
+                "closing"
+            }
+        }
+    }
+}
+
 /// Where a connection goes once its commit is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum After {

@@ -1,6 +1,6 @@
 //! What becomes of a request, and when its reply may leave.
 
-use frame::{Agency, Reply};
+use frame::{Ack, Agency, Reply};
 
 use super::session::ConnectionId;
 use crate::store::Ticket;
@@ -18,6 +18,17 @@ pub enum Verdict {
     Hold(Agency),
     /// Nothing was judged: the agency is being read. Hand in the same frame again once it was.
     Wait(Agency),
+}
+
+impl Verdict {
+    /// Whether the request is granted, or waits for the draw in order.
+    pub(super) fn is_accepted(&self) -> bool {
+        match self {
+            Self::Reply(reply) => matches!(reply, Reply::Ack(Ack::Success) | Reply::Resumed(_)),
+            Self::Fence(..) | Self::Hold(_) => true,
+            Self::Last(_) | Self::Wait(_) => false,
+        }
+    }
 }
 
 /// A verdict, and what its reply has to wait for.

@@ -100,16 +100,23 @@ pub use self::scan::Scanner;
 pub use self::turn::Rows;
 pub use self::wal_store::WalStore;
 pub use super::rows::{MAX_ROW, RowFlaw};
-use super::{Draft, DrawStep, NoSpace, Store};
+use super::{Commit, Draft, DrawStep, NoSpace, Store};
 use crate::fact::Fact;
 
 /// Bytes staged for a turn beyond which the rest of the ready connections waits for the next.
 const MAX_STAGED: usize = 4 * 1024 * 1024;
 
+/// Bytes of rows for which there has to be room before bets are taken again.
+const PROBE: usize = 64 * 1024;
+
 /// bets.csv with its log, and the draw over it.
 pub struct LocalStore<F: Files> {
     wal: WalStore<F>,
     draw: Draw,
+    /// The last commit, until it is taken.
+    committed: Option<Commit>,
+    /// There was no room for a request, and none was found since.
+    no_space: Option<NoSpace>,
 }
 
 /// How far the draw is.
@@ -142,7 +149,13 @@ impl<F: Files> LocalStore<F> {
             replay(fact);
         })?;
         let draw = Draw::Waiting(drawn);
-        Ok((Self { wal, draw }, recovery))
+        let store = Self {
+            wal,
+            draw,
+            committed: None,
+            no_space: None,
+        };
+        Ok((store, recovery))
     }
 
     /// Takes out every row of an agency, as [`WalStore::remove_agency`] says. To be called before the draw.
@@ -176,11 +189,15 @@ impl<F: Files> Store for LocalStore<F> {
     type Error = StoreError;
 
     fn draft(&mut self, bytes: usize) -> Result<Rows<'_>, NoSpace> {
-        self.wal.draft(bytes)
+        let draft = self.wal.draft(bytes);
+        self.no_space = draft.as_ref().err().cloned();
+        draft
     }
 
     fn record(&mut self, fact: Fact) -> Result<(), NoSpace> {
-        self.wal.record(fact)
+        let recorded = self.wal.record(fact);
+        self.no_space = recorded.as_ref().err().cloned();
+        recorded
     }
 
     fn is_full(&self) -> bool {
@@ -191,7 +208,9 @@ impl<F: Files> Store for LocalStore<F> {
     where
         I: Iterator<Item = Fact>,
     {
+        let (staged, bets) = (self.wal.staged() > 0, self.wal.staged_bets());
         self.wal.commit()?;
+        self.committed = staged.then_some(Commit { bets, took: None });
         if self.wal.wants_checkpoint() {
             self.wal.checkpoint(facts())?;
         }
@@ -233,11 +252,28 @@ impl<F: Files> Store for LocalStore<F> {
             Draw::Stalled(counting) => Draw::Counting(counting),
             other => other,
         };
-        self.wal.catch_up()
+        self.wal.catch_up()?;
+        if self.no_space.is_some() {
+            // A draft that is dropped leaves no trace.
+            self.no_space = self.wal.draft(PROBE).err();
+        }
+        Ok(())
     }
 
     fn retries(&self) -> bool {
-        matches!(self.draw, Draw::Stalled(_)) || self.wal.lagging()
+        matches!(self.draw, Draw::Stalled(_)) || self.wal.lagging() || self.no_space.is_some()
+    }
+
+    fn take_commit(&mut self) -> Option<Commit> {
+        self.committed.take()
+    }
+
+    fn unavailable(&self) -> Option<String> {
+        let lags = self.wal.lagging();
+        let lags = lags.then(|| "bets.csv has no room for rows that are in the log".to_owned());
+        let no_space = self.no_space.as_ref().map(ToString::to_string);
+        let why = lags.or(no_space)?;
+        Some(format!("{}: {why}", frame::NO_SPACE))
     }
 
     fn close(self, facts: impl Iterator<Item = Fact>) -> Result<(), StoreError> {

@@ -38,6 +38,7 @@ mod schema;
 mod session;
 mod setup;
 mod statements;
+mod survey;
 mod tls;
 mod url;
 mod work;
@@ -60,10 +61,11 @@ pub use self::operator::{Operator, OperatorError};
 pub use self::options::{CommitMode, LinkOptions};
 use self::progress::Progress;
 pub use self::session::{Login, Parameters, Row, Session, SessionEvent};
+use self::survey::Survey;
 pub use self::tls::DatabaseTls;
 pub use self::url::{DatabaseUrl, Host, Secret, SslMode, masked};
 use self::work::{Retry, Work, under_way};
-use super::{Draft, DrawStep, Event, Freshness, Knowledge, NoSpace, Store, Ticket};
+use super::{Commit, Draft, DrawStep, Event, Freshness, Knowledge, NoSpace, Others, Store, Ticket};
 use crate::fact::Fact;
 
 /// Bytes of rows beyond which a group takes no more: the next one begins when it is on its way.
@@ -94,6 +96,12 @@ pub struct PostgresStore<B> {
     awaited: bool,
     look_at: Option<Instant>,
     look_due: bool,
+    survey: Survey,
+    /// When the last turn began, and the one in which the query under way was sent.
+    now: Option<Instant>,
+    began: Option<Instant>,
+    /// Those that are done and were not taken yet.
+    commits: VecDeque<Commit>,
 }
 
 impl<B: Database> PostgresStore<B> {
@@ -114,6 +122,10 @@ impl<B: Database> PostgresStore<B> {
             awaited: false,
             look_at: None,
             look_due: false,
+            survey: Survey::default(),
+            now: None,
+            began: None,
+            commits: VecDeque::new(),
         }
     }
 
@@ -123,10 +135,12 @@ impl<B: Database> PostgresStore<B> {
             .known
             .get(agency)
             .expect("an agency is known before anything is staged for it");
+        let before = account.bets;
         if let Some(fact) = fact {
             account.apply(fact);
         }
-        self.gathering.add(agency, account, &self.rows);
+        let bets = account.bets - before;
+        self.gathering.add(agency, account, bets, &self.rows);
         self.rows.clear();
     }
 }
@@ -259,11 +273,24 @@ impl<B: Database> Store for PostgresStore<B> {
         self.awaited = awaited;
     }
 
+    fn watch_agencies(&mut self, agencies: Option<u32>) {
+        self.survey.watch(agencies, self.now);
+    }
+
+    fn agencies(&self) -> Others<'_> {
+        self.survey.others()
+    }
+
+    fn take_commit(&mut self) -> Option<Commit> {
+        self.commits.pop_front()
+    }
+
     fn mark(&mut self, readable: bool, writable: bool, dead: bool) {
         self.database.mark(readable, writable, dead);
     }
 
     fn advance(&mut self, now: Instant) -> Result<(), Unusable> {
+        self.now = Some(now);
         self.database.advance(now)?;
         while let Some(answer) = self.database.poll() {
             self.hear(answer);
@@ -278,6 +305,7 @@ impl<B: Database> Store for PostgresStore<B> {
             None if waits => self.look_at = Some(now + LOOK),
             _ => {}
         }
+        self.survey.advance(now);
         self.dispatch();
         Ok(())
     }
@@ -287,7 +315,11 @@ impl<B: Database> Store for PostgresStore<B> {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let deadlines = [self.database.deadline(), self.look_at];
+        let deadlines = [
+            self.database.deadline(),
+            self.look_at,
+            self.survey.deadline(),
+        ];
         deadlines.into_iter().flatten().min()
     }
 

@@ -21,6 +21,8 @@ pub(super) struct Turn {
     /// Begins with the header's place.
     record: Vec<u8>,
     facts: Vec<u8>,
+    /// How many bets the facts stand for.
+    bets: u64,
 }
 
 impl Turn {
@@ -28,12 +30,18 @@ impl Turn {
         Self {
             record: vec![0; HEADER],
             facts: Vec::new(),
+            bets: 0,
         }
     }
 
     /// Bytes of rows and facts.
     pub(super) fn staged(&self) -> usize {
         self.record.len() - HEADER + self.facts.len()
+    }
+
+    /// How many bets are staged.
+    pub(super) fn bets(&self) -> u64 {
+        self.bets
     }
 
     /// Bytes of the record that has these rows, and one fact more than now.
@@ -54,6 +62,11 @@ impl Turn {
 
     pub(super) fn push(&mut self, fact: &Fact) {
         self.facts.extend_from_slice(&entry::encode(fact));
+        self.bets += match *fact {
+            Fact::Bet { .. } => 1,
+            Fact::Batch { bets, .. } => bets.into(),
+            Fact::Finished { .. } | Fact::Drawn { .. } | Fact::Stored { .. } => 0,
+        };
     }
 
     /// The whole record and the rows in it. Nothing more can be staged until [`Turn::clear`].
@@ -77,6 +90,7 @@ impl Turn {
     pub(super) fn clear(&mut self) {
         self.record.truncate(HEADER);
         self.facts.clear();
+        self.bets = 0;
     }
 }
 

@@ -65,6 +65,11 @@ impl<F: Files> WalStore<F> {
         self.turn.staged()
     }
 
+    /// How many bets are staged in this turn.
+    pub fn staged_bets(&self) -> u64 {
+        self.turn.bets()
+    }
+
     /// Makes all that is staged durable, as one turn. Does nothing where nothing is staged.
     ///
     /// # Errors

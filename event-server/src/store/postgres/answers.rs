@@ -8,7 +8,7 @@ use super::database::{Answer, Database, Failure};
 use super::known::Read;
 use super::progress::Progress;
 use super::work::{Retry, Work};
-use crate::store::{Drawn, Event, NoSpace};
+use crate::store::{Commit, Drawn, Event, NoSpace};
 
 impl<B: Database> PostgresStore<B> {
     pub(super) fn hear(&mut self, answer: Answer) {
@@ -25,6 +25,8 @@ impl<B: Database> PostgresStore<B> {
                 if let Some(Work::Read(agencies)) = &mut self.work {
                     agencies.remove(&agency);
                     self.read(agency, account);
+                } else if let Some(Work::Survey(_)) = &self.work {
+                    self.survey.found(agency, account.bets, account.finished);
                 }
             }
             Answer::Progress {
@@ -72,12 +74,15 @@ impl<B: Database> PostgresStore<B> {
                     self.read(agency, Account::default());
                 }
             }
+            Some(Work::Survey(last)) => self.survey.done(last, self.now),
             Some(Work::Commit { group, confirms }) => {
+                self.count_commit(group.bets());
                 self.known.confirm(&confirms);
                 self.look_due |= group.parts().any(|part| part.account.finished);
                 self.events.push_back(Event::Committed(group.ticket));
             }
             Some(Work::CommitAlone { part, confirms }) => {
+                self.count_commit(part.bets);
                 self.known.confirm(&confirms);
                 self.look_due |= part.account.finished;
             }
@@ -95,6 +100,12 @@ impl<B: Database> PostgresStore<B> {
             Some(Work::Draw { winner: None, .. }) => self.progress = Progress::Open,
             Some(Work::Look) | None => {}
         }
+    }
+
+    fn count_commit(&mut self, bets: u64) {
+        let took = self.now.zip(self.began);
+        let took = took.map(|(now, began)| now.saturating_duration_since(began));
+        self.commits.push_back(Commit { bets, took });
     }
 
     /// Nothing of the query under way is stored.
@@ -149,6 +160,7 @@ impl<B: Database> PostgresStore<B> {
             }
             Some(Work::Commit { group, .. }) => lost.extend(group.agencies()),
             Some(Work::CommitAlone { part, .. }) => _ = lost.insert(part.agency),
+            Some(Work::Survey(_)) => self.survey.failed(self.now),
             Some(Work::Look | Work::Draw { .. }) | None => {}
         }
         if let Some(Retry { rest, depends, .. }) = self.retry.take() {

@@ -17,6 +17,8 @@ use super::group::Part;
 pub enum Query<'a> {
     /// The rows of highest version of these agencies: an [`Answer::Account`] for each that has one.
     Read(&'a BTreeSet<Agency>),
+    /// The same of all agencies from the first to the last of these, whatever is known of them.
+    Survey(Agency, Agency),
     /// Appends these parts, all of them or none. With no part, only commits: what was read before counts then.
     Append(&'a [&'a Part]),
     /// How many agencies have finished, and whether somebody has drawn: one [`Answer::Progress`].

@@ -1,7 +1,7 @@
 //! Which query comes next.
 //!
-//! One is under way at a time. Parts of a group that failed come first, then agencies that somebody waits for, then what
-//! has gathered, then a look at how the lottery stands.
+//! One is under way at a time. Parts of a group that failed come first, then agencies that somebody waits for, then a look
+//! at some agencies where one is due for those who watch, then what has gathered, then a look at how the lottery stands.
 
 use super::PostgresStore;
 use super::database::{Database, Query};
@@ -23,13 +23,19 @@ impl<B: Database> PostgresStore<B> {
         let work = self
             .next_part()
             .or_else(|| self.next_read())
+            .or_else(|| self.next_survey())
             .or_else(|| self.next_group())
             .or_else(|| self.next_look());
         let Some(work) = work else {
             return;
         };
+        self.began = self.now;
         match &work {
             Work::Read(agencies) => self.database.submit(&Query::Read(agencies)),
+            Work::Survey(last) => {
+                let first = self.survey.first();
+                self.database.submit(&Query::Survey(first, *last));
+            }
             Work::Commit { group, .. } => {
                 let parts: Vec<&Part> = group.parts().collect();
                 self.database.submit(&Query::Append(&parts));
@@ -66,6 +72,10 @@ impl<B: Database> PostgresStore<B> {
             .known
             .take_wanted(MAX_READ, |agency| !gathering.concerns(agency));
         (!agencies.is_empty()).then_some(Work::Read(agencies))
+    }
+
+    fn next_survey(&mut self) -> Option<Work> {
+        self.survey.take_due().map(Work::Survey)
     }
 
     fn next_group(&mut self) -> Option<Work> {

@@ -25,6 +25,8 @@ pub struct Part {
     pub account: Account,
     /// Its new bets, as binary COPY tuples.
     pub rows: Vec<u8>,
+    /// How many they are.
+    pub bets: u64,
 }
 
 /// A group under way or being gathered.
@@ -69,17 +71,19 @@ impl Group {
         self.depends.insert(agency);
     }
 
-    /// Adds to an agency's part: its state now, and new rows.
-    pub(super) fn add(&mut self, agency: Agency, account: &mut Account, rows: &[u8]) {
+    /// Adds to an agency's part: its state now, and so many new bets as rows.
+    pub(super) fn add(&mut self, agency: Agency, account: &mut Account, bets: u64, rows: &[u8]) {
         let part = self.parts.entry(agency).or_insert_with(|| {
             account.version += 1;
             Part {
                 agency,
                 account: Account::default(),
                 rows: Vec::new(),
+                bets: 0,
             }
         });
         part.account = account.clone();
+        part.bets += bets;
         part.rows.extend_from_slice(rows);
         self.bytes += rows.len();
     }
@@ -87,6 +91,11 @@ impl Group {
     /// The parts, in the order of their agencies.
     pub(super) fn parts(&self) -> impl Iterator<Item = &Part> + Clone {
         self.parts.values()
+    }
+
+    /// How many bets it has.
+    pub(super) fn bets(&self) -> u64 {
+        self.parts.values().map(|part| part.bets).sum()
     }
 
     /// The agencies about which something is to be told that was only read.
@@ -143,16 +152,17 @@ mod tests {
         let mut group = Group::new(Ticket(1));
         for rows in [&b"ab"[..], b"c"] {
             account.apply(&batch(1, 2));
-            group.add(agency(1), &mut account, rows);
+            group.add(agency(1), &mut account, 2, rows);
         }
         account.apply(&Fact::Finished { agency: agency(1) });
-        group.add(agency(1), &mut account, b"");
+        group.add(agency(1), &mut account, 0, b"");
         let part = group.parts().next().unwrap();
         assert_eq!((part.account.version, part.account.bets), (5, 14));
+        assert_eq!((part.bets, group.bets()), (4, 4));
         assert_eq!((&part.rows[..], part.account.finished), (&b"abc"[..], true));
 
         let mut next = Group::new(Ticket(2));
-        next.add(agency(1), &mut account, b"");
+        next.add(agency(1), &mut account, 0, b"");
         let part = next.parts().next().unwrap();
         assert_eq!(part.account.version, 6);
     }
@@ -161,14 +171,14 @@ mod tests {
     fn what_is_taken_out_of_a_group_leaves_nothing_behind() {
         let (mut one, mut two) = (Account::default(), Account::default());
         let mut group = Group::new(Ticket(1));
-        group.add(agency(1), &mut one, b"abc");
-        group.add(agency(2), &mut two, b"de");
+        group.add(agency(1), &mut one, 3, b"abc");
+        group.add(agency(2), &mut two, 2, b"de");
         group.depend(agency(1));
         group.depend(agency(3));
         assert_eq!(group.agencies().len(), 3);
         group.remove(agency(1));
         assert!(!group.concerns(agency(1)));
-        assert_eq!(group.bytes(), 2);
+        assert_eq!((group.bytes(), group.bets()), (2, 2));
         group.remove(agency(2));
         group.remove(agency(3));
         assert!(group.is_empty());

@@ -162,6 +162,10 @@ impl<D: Dial> Database for Link<D> {
                 session.query(&statements.read(agencies));
                 Asked::Accounts
             }
+            Query::Survey(first, last) => {
+                session.query(&statements.survey(*first, *last));
+                Asked::Accounts
+            }
             Query::Append([]) => {
                 session.query(&statements.barrier());
                 Asked::Nothing

@@ -61,6 +61,17 @@ impl Statements {
         sql
     }
 
+    /// The same rows of all agencies from `first` to `last` that have one.
+    pub(super) fn survey(&self, first: Agency, last: Agency) -> String {
+        let schema = &self.schema;
+        format!(
+            "select c.agency, c.version, c.upload, c.batched, c.bets, c.finished \
+             from generate_series({first}, {last}) as numbers (number) cross join lateral \
+             (select * from {schema}.commits where agency = numbers.number \
+             order by version desc limit 1) c"
+        )
+    }
+
     /// Appends these parts; where any has rows, a binary COPY of `bets` is the last statement.
     pub(super) fn append<'p>(&self, parts: impl Iterator<Item = &'p Part> + Clone) -> String {
         let Self {
@@ -225,6 +236,7 @@ mod tests {
                 finished,
             },
             rows: rows.to_vec(),
+            bets: 1,
         }
     }
 

@@ -12,6 +12,8 @@ use crate::tally::Tally;
 pub(super) enum Work {
     /// These agencies are read.
     Read(BTreeSet<Agency>),
+    /// The agencies up to this one are looked at, for those who watch.
+    Survey(Agency),
     /// A group is committed; it confirms what was read of these agencies.
     Commit { group: Group, confirms: Vec<Agency> },
     /// A part of a group that failed is committed alone.

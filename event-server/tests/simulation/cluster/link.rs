@@ -135,6 +135,10 @@ impl Database for SimLink {
         assert!(self.is_idle(), "asked out of turn");
         let statement = match query {
             Query::Read(agencies) => Statement::Read((*agencies).clone()),
+            Query::Survey(first, last) => {
+                let numbers = first.get()..=last.get();
+                Statement::Read(numbers.filter_map(Agency::new).collect())
+            }
             Query::Append(parts) => {
                 Statement::Append(parts.iter().map(|part| (*part).clone()).collect())
             }

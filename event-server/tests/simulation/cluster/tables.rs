@@ -110,11 +110,13 @@ impl Tables {
             agency,
             account,
             rows,
+            bets,
         } = part;
         let before = self.account(*agency).unwrap_or_default();
         let version = before.version + 1;
         assert_eq!(account.version, version, "agency {agency}: versions");
         let rows = decode(rows);
+        assert_eq!(rows.len() as u64, *bets, "agency {agency}: bets of a part");
         for (i, (owner, seq, row)) in rows.into_iter().enumerate() {
             assert_eq!(owner, *agency, "a bet of another agency");
             assert_eq!(seq, before.bets + i as u64, "agency {agency}: seq");

@@ -1,0 +1,50 @@
+//! The keys of what people and programs see of a running central: `SERVER_HTTP` and `LOGGING_…`.
+
+use std::net::SocketAddr;
+
+use frame::log::{Format, Level};
+
+use super::error::ConfigError;
+use super::keys::Keys;
+
+/// Where the HTTP port is; `None`: nowhere.
+pub(super) fn http(keys: &mut Keys) -> Result<Option<SocketAddr>, ConfigError> {
+    keys.get(
+        "SERVER_HTTP",
+        "off, or an IP address and a port such as 127.0.0.1:8080 or [::1]:8080",
+        "off",
+        |text| match text {
+            "off" => Some(None),
+            address => address.parse().ok().map(Some),
+        },
+    )
+}
+
+/// The lowest level that is logged.
+pub(super) fn logging_level(keys: &mut Keys) -> Result<Level, ConfigError> {
+    keys.get(
+        "LOGGING_LEVEL",
+        "DEBUG, INFO, WARNING, ERROR or CRITICAL",
+        "INFO",
+        level,
+    )
+}
+
+/// The form of log lines.
+pub(super) fn logging_format(keys: &mut Keys) -> Result<Format, ConfigError> {
+    keys.get(
+        "LOGGING_FORMAT",
+        "text or json",
+        "text",
+        |text| match text {
+            "text" => Some(Format::Text),
+            "json" => Some(Format::Json),
+            _ => None,
+        },
+    )
+}
+
+fn level(text: &str) -> Option<Level> {
+    let known = |level: &Level| *level != Level::Notice && level.name().eq_ignore_ascii_case(text);
+    Level::ALL.into_iter().find(known)
+}

@@ -1,0 +1,167 @@
+//! What a central counts since its start. Counting takes no lock and no memory.
+
+use std::time::Duration;
+
+use frame::kind;
+
+use super::histogram::Histogram;
+
+const MICROSECOND: u64 = 1_000;
+const MILLISECOND: u64 = 1_000 * MICROSECOND;
+const SECOND: u64 = 1_000 * MILLISECOND;
+
+/// Bounds of times, in nanoseconds.
+const TIMES: [u64; 18] = [
+    10 * MICROSECOND,
+    25 * MICROSECOND,
+    50 * MICROSECOND,
+    100 * MICROSECOND,
+    250 * MICROSECOND,
+    500 * MICROSECOND,
+    MILLISECOND,
+    2_500 * MICROSECOND,
+    5 * MILLISECOND,
+    10 * MILLISECOND,
+    25 * MILLISECOND,
+    50 * MILLISECOND,
+    100 * MILLISECOND,
+    250 * MILLISECOND,
+    500 * MILLISECOND,
+    SECOND,
+    2_500 * MILLISECOND,
+    10 * SECOND,
+];
+
+/// Bounds of how many bets a commit has.
+const BETS: [u64; 14] = [
+    0, 1, 10, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000,
+];
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestKind {
+    /// To store one bet.
+    Bet,
+    /// To store a batch.
+    Batch,
+    /// To note that an agency has finished.
+    Finished,
+    /// To tell an agency's winners.
+    Winners,
+    /// To go on with an upload.
+    Resume,
+    /// Nothing that is known.
+    Unknown,
+}
+
+impl RequestKind {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Bet,
+        Self::Batch,
+        Self::Finished,
+        Self::Winners,
+        Self::Resume,
+        Self::Unknown,
+    ];
+
+    /// What a frame of this type asks for.
+    pub fn of(frame_kind: u16) -> Self {
+        match frame_kind {
+            kind::BET => Self::Bet,
+            kind::BATCH => Self::Batch,
+            kind::FINISHED => Self::Finished,
+            kind::WINNERS_QUERY => Self::Winners,
+            kind::RESUME => Self::Resume,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bet => "bet",
+            Self::Batch => "batch",
+            Self::Finished => "finished",
+            Self::Winners => "winners",
+            Self::Resume => "resume",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// How often requests of one kind were accepted and refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Judged {
+    accepted: u64,
+    refused: u64,
+}
+
+/// What was counted since the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counters {
+    requests: [Judged; RequestKind::ALL.len()],
+    /// Bets that are durable.
+    pub bets_stored: u64,
+    /// How long commits took, in nanoseconds.
+    pub commit_duration: Histogram,
+    /// How many bets each commit had.
+    pub commit_bets: Histogram,
+    /// How long turns of the loop took, in nanoseconds.
+    pub turn_duration: Histogram,
+    /// How often a remote store could be reached again after it was lost.
+    pub store_reconnects: u64,
+}
+
+impl Counters {
+    /// Nothing counted yet.
+    pub fn new() -> Self {
+        Self {
+            requests: Default::default(),
+            bets_stored: 0,
+            commit_duration: Histogram::new(&TIMES),
+            commit_bets: Histogram::new(&BETS),
+            turn_duration: Histogram::new(&TIMES),
+            store_reconnects: 0,
+        }
+    }
+
+    /// Counts a request that was judged.
+    pub fn request(&mut self, kind: RequestKind, accepted: bool) {
+        let judged = &mut self.requests[kind as usize];
+        match accepted {
+            true => judged.accepted += 1,
+            false => judged.refused += 1,
+        }
+    }
+
+    /// How often requests of each kind were accepted, and refused.
+    pub fn requests(&self) -> impl Iterator<Item = (RequestKind, u64, u64)> {
+        let judged = RequestKind::ALL.iter().zip(&self.requests);
+        judged.map(|(kind, judged)| (*kind, judged.accepted, judged.refused))
+    }
+
+    /// Counts a commit that is done; `None` where nobody knows how long it took.
+    pub fn commit(&mut self, bets: u64, took: Option<Duration>) {
+        self.bets_stored += bets;
+        self.commit_bets.record(bets);
+        if let Some(took) = took {
+            self.commit_duration.record(nanoseconds(took));
+        }
+    }
+
+    /// Counts a turn of the loop.
+    pub fn turn(&mut self, took: Duration) {
+        self.turn_duration.record(nanoseconds(took));
+    }
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,301 @@
+//! A connection of the HTTP port and its state.
+//!
+//! ```text
+//!            whole head            all sent, keep-alive
+//! Reading -------------> Answering --------------------> Reading
+//!    |                       |
+//!    |  bad or long head     |  all sent, last answer
+//!    '-----> Answering ------+----> Drained ----> Closed
+//!
+//! end of the stream, a failed stream, too slow: Closed
+//! ```
+//!
+//! One request is answered at a time; those behind it wait in the inbox, so that answers come in their order. After the
+//! last answer what still comes in is read away for a while, so that no reset eats the answer.
+
+use std::io;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use frame::{Channel, Inbox, Outbox, Received};
+
+use super::head::{Head, MAX_HEAD, Method, Request, parse};
+use super::response::Response;
+use crate::stream::Stream;
+
+/// Bytes of an answer that wait in the outbox at once.
+const OUTBOX: usize = 64 * 1024;
+
+/// For the next request, on a connection that has carried some or none.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// For the whole of a head, from its first byte on.
+const HEAD: Duration = Duration::from_secs(10);
+
+/// For taking a whole answer.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// For the peer's goodbye after the last answer.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Bytes that are read away after the last answer.
+const DRAIN_BYTES: usize = 64 * 1024;
+
+/// What is left of what all connections may do in a turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// Requests to be answered.
+    pub requests: usize,
+    /// Bytes of answers to be sent.
+    pub bytes: usize,
+}
+
+impl Share {
+    /// Whether nothing more can be done.
+    pub fn is_used_up(&self) -> bool {
+        self.requests == 0 || self.bytes == 0
+    }
+}
+
+/// Where a connection is.
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    /// A head is coming, or none has begun.
+    Reading,
+    /// An answer goes out: what of its body is not in the outbox yet, and what comes after it.
+    Answering { rest: Bytes, last: bool },
+    /// The last answer is out and the stream shut down; so much was read away since.
+    Drained { discarded: usize },
+    /// To be dropped; why.
+    Closed(&'static str),
+}
+
+/// One peer.
+pub struct Connection<S> {
+    channel: Channel<S>,
+    ip: IpAddr,
+    state: State,
+    /// An event told of an error or a full hang-up.
+    dead: bool,
+    /// What it waits for now is waited for since then.
+    since: Instant,
+}
+
+impl<S: Stream> Connection<S> {
+    /// A connection that was just accepted.
+    pub fn new(stream: S, ip: IpAddr, now: Instant) -> Self {
+        let inbox = Inbox::new(0, MAX_HEAD);
+        Self {
+            channel: Channel::new(stream, inbox, Outbox::new(OUTBOX)),
+            ip,
+            state: State::Reading,
+            dead: false,
+            since: now,
+        }
+    }
+
+    /// Its peer.
+    pub fn ip(&self) -> IpAddr {
+        self.ip
+    }
+
+    /// Sets the bits that an event brings; `dead` for an error or a full hang-up.
+    pub fn mark(&mut self, readable: bool, writable: bool, dead: bool) {
+        self.channel.mark(readable, writable);
+        self.dead |= dead;
+    }
+
+    /// Since when it waits for a request of which not a byte has come.
+    pub fn idle_since(&self) -> Option<Instant> {
+        let idle = self.state == State::Reading && self.channel.inbox.is_empty();
+        // Bytes may wait that were not read yet.
+        (idle && !self.channel.can_receive()).then_some(self.since)
+    }
+
+    /// Why it is to be dropped, where it is.
+    pub fn ended(&self) -> Option<&'static str> {
+        match self.state {
+            State::Closed(why) => Some(why),
+            _ => None,
+        }
+    }
+
+    /// Whether it can go on without an event.
+    pub fn can_move(&self) -> bool {
+        let input = self.channel.can_receive();
+        self.dead
+            || match &self.state {
+                State::Reading => input || parse(self.channel.inbox.unread()) != Head::Partial,
+                State::Answering { rest, .. } => {
+                    self.channel.can_send() || !rest.is_empty() && self.channel.outbox.has_room()
+                }
+                State::Drained { .. } => input,
+                State::Closed(_) => false,
+            }
+    }
+
+    /// Moves as far as it can within the share of this turn. `last`: every answer is the last one.
+    pub fn advance(
+        &mut self,
+        now: Instant,
+        share: &mut Share,
+        last: bool,
+        answer: &mut impl FnMut(&Request<'_>) -> Response,
+    ) {
+        if self.dead {
+            self.state = State::Closed("the peer is gone");
+        }
+        loop {
+            let moved = match &self.state {
+                State::Reading => self.read(now, share, last, answer),
+                State::Answering { .. } => self.send(now, share),
+                State::Drained { .. } => self.discard(),
+                State::Closed(_) => return,
+            };
+            match moved {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(_) => self.state = State::Closed("the stream failed"),
+            }
+        }
+        self.channel.inbox.release();
+    }
+
+    /// Reads a head and begins to answer it; whether anything moved.
+    fn read(
+        &mut self,
+        now: Instant,
+        share: &mut Share,
+        last: bool,
+        answer: &mut impl FnMut(&Request<'_>) -> Response,
+    ) -> io::Result<bool> {
+        let bad = |status, why| Response::text(status, why);
+        let (response, size, method, keep_alive, http_1_0) =
+            match parse(self.channel.inbox.unread()) {
+                Head::Partial => return self.receive(now),
+                Head::Whole(..) if share.requests == 0 => return Ok(false),
+                Head::Whole(request, size) => {
+                    let Request {
+                        method,
+                        keep_alive,
+                        http_1_0,
+                        ..
+                    } = request;
+                    (answer(&request), size, method, keep_alive, http_1_0)
+                }
+                Head::Bad(why) => (bad(400, why), 0, Method::Get, false, false),
+                Head::TooLong => {
+                    let why = "the head of a request may have 8192 bytes and 64 fields";
+                    (bad(431, why), 0, Method::Get, false, false)
+                }
+            };
+        share.requests = share.requests.saturating_sub(1);
+        self.channel.inbox.skip(size);
+        let last = last || !keep_alive;
+        let connection = match (last, http_1_0) {
+            (true, _) => Some("close"),
+            (false, true) => Some("keep-alive"),
+            (false, false) => None,
+        };
+        let mut head = Vec::with_capacity(512);
+        response.head(connection, &mut head);
+        self.channel.outbox.text(&head);
+        let rest = match method {
+            Method::Head => Bytes::new(),
+            Method::Get | Method::Other => response.body,
+        };
+        self.state = State::Answering { rest, last };
+        self.since = now;
+        Ok(true)
+    }
+
+    fn receive(&mut self, now: Instant) -> io::Result<bool> {
+        let began = !self.channel.inbox.is_empty();
+        match self.channel.receive()? {
+            Received::Bytes(_) => {
+                if !began {
+                    self.since = now;
+                }
+                Ok(true)
+            }
+            Received::NotYet => Ok(false),
+            Received::End | Received::Full => {
+                self.state = State::Closed(match began {
+                    true => "the peer closed it in the middle of a request",
+                    false => "the peer closed it",
+                });
+                Ok(true)
+            }
+        }
+    }
+
+    /// Sends what the stream takes; whether all of the answer is out.
+    fn send(&mut self, now: Instant, share: &mut Share) -> io::Result<bool> {
+        loop {
+            let State::Answering { rest, last } = &mut self.state else {
+                return Ok(true);
+            };
+            while !rest.is_empty() && self.channel.outbox.has_room() && share.bytes > 0 {
+                let piece = rest.split_to(rest.len().min(OUTBOX).min(share.bytes));
+                share.bytes -= piece.len();
+                self.channel.outbox.text(&piece);
+            }
+            if !self.channel.send()? {
+                return Ok(false);
+            }
+            if !rest.is_empty() {
+                if share.bytes == 0 {
+                    return Ok(false);
+                }
+                continue;
+            }
+            self.channel.outbox.release();
+            self.since = now;
+            self.state = if *last {
+                match self.channel.stream().shutdown_write() {
+                    Ok(()) if !self.channel.ended() => State::Drained { discarded: 0 },
+                    _ => State::Closed("the last answer is sent"),
+                }
+            } else {
+                State::Reading
+            };
+            return Ok(true);
+        }
+    }
+
+    /// Throws away what still comes in.
+    fn discard(&mut self) -> io::Result<bool> {
+        let State::Drained { discarded } = &mut self.state else {
+            return Ok(true);
+        };
+        *discarded += self.channel.inbox.unread().len();
+        self.channel.inbox.clear();
+        if *discarded > DRAIN_BYTES {
+            self.state = State::Closed("the peer goes on after the last answer");
+            return Ok(true);
+        }
+        match self.channel.receive()? {
+            Received::Bytes(_) => Ok(true),
+            Received::NotYet => Ok(false),
+            Received::End | Received::Full => {
+                self.state = State::Closed("the last answer is sent");
+                Ok(true)
+            }
+        }
+    }
+
+    /// To be called now and then: why it is to be dropped, where its peer took too long.
+    pub fn sweep(&self, now: Instant) -> Option<&'static str> {
+        let (most, why) = match &self.state {
+            State::Reading if self.channel.inbox.is_empty() => (IDLE, "no request came"),
+            State::Reading => (HEAD, "timed out waiting for the rest of a request"),
+            State::Answering { .. } => {
+                (ANSWER, "timed out waiting for the peer to take its answer")
+            }
+            State::Drained { .. } => (GOODBYE, "the last answer is sent"),
+            State::Closed(why) => (Duration::ZERO, *why),
+        };
+        (now.saturating_duration_since(self.since) >= most).then_some(why)
+    }
+}

@@ -1,0 +1,295 @@
+//! The head of a request: the bytes up to the empty line, as values.
+//!
+//! HTTP/1.0 and 1.1 (RFC 9112). A request may have a body, which nobody reads: the connection closes after its answer.
+
+use httparse::{EMPTY_HEADER, Error, Status};
+
+/// The most bytes of a head.
+pub const MAX_HEAD: usize = 8 * 1024;
+
+/// The most header fields.
+const MAX_FIELDS: usize = 64;
+
+/// The media type of the OpenMetrics text format.
+const OPENMETRICS: &str = "application/openmetrics-text";
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Something.
+    Get,
+    /// The head of the answer alone.
+    Head,
+    /// Anything else: it is not allowed.
+    Other,
+}
+
+/// A request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request<'b> {
+    /// What is asked for.
+    pub method: Method,
+    /// Of what: begins with `/`, without a query.
+    pub path: &'b str,
+    /// Whether the OpenMetrics format is preferred to the older one of Prometheus.
+    pub openmetrics: bool,
+    /// Whether the connection may carry another request after this one.
+    pub keep_alive: bool,
+    /// The client speaks HTTP/1.0, where a connection ends unless both sides say that it does not.
+    pub http_1_0: bool,
+}
+
+/// What bytes begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head<'b> {
+    /// A part of a head; more bytes have to come.
+    Partial,
+    /// A request, and the bytes of its head.
+    Whole(Request<'b>, usize),
+    /// A head that is too long, or has too many fields.
+    TooLong,
+    /// No request; why not.
+    Bad(&'static str),
+}
+
+/// Reads the head that bytes begin with.
+pub fn parse(bytes: &[u8]) -> Head<'_> {
+    let mut fields = [EMPTY_HEADER; MAX_FIELDS];
+    let mut request = httparse::Request::new(&mut fields);
+    let visible = &bytes[..bytes.len().min(MAX_HEAD)];
+    match request.parse(visible) {
+        Ok(Status::Complete(size)) => match read(&request) {
+            Ok(request) => Head::Whole(request, size),
+            Err(why) => Head::Bad(why),
+        },
+        Ok(Status::Partial) if visible.len() == MAX_HEAD => Head::TooLong,
+        Ok(Status::Partial) => Head::Partial,
+        Err(Error::TooManyHeaders) => Head::TooLong,
+        Err(Error::Version) => Head::Bad("the version is neither HTTP/1.0 nor HTTP/1.1"),
+        Err(Error::Token) => Head::Bad("the method or the target holds a byte that it may not"),
+        Err(Error::HeaderName) => Head::Bad("the name of a field holds a byte that it may not"),
+        Err(Error::HeaderValue) => Head::Bad("the value of a field holds a byte that it may not"),
+        Err(Error::NewLine | Error::Status) => Head::Bad("a line does not end as it has to"),
+    }
+}
+
+fn read<'b>(request: &httparse::Request<'_, 'b>) -> Result<Request<'b>, &'static str> {
+    let http_1_0 = request.version == Some(0);
+    let (mut hosts, mut body, mut openmetrics) = (0, false, Preference::default());
+    let (mut close, mut stay) = (false, false);
+    for field in request.headers.iter() {
+        let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+        if is("host") {
+            hosts += 1;
+        } else if is("transfer-encoding") {
+            body = true;
+        } else if is("content-length") {
+            body |= field.value != b"0";
+        } else if is("connection") {
+            close |= has(field.value, "close");
+            stay |= has(field.value, "keep-alive");
+        } else if is("accept") {
+            openmetrics.read(field.value);
+        }
+    }
+    if hosts > 1 || hosts == 0 && !http_1_0 {
+        return Err("there has to be one field Host");
+    }
+    let method = match request.method {
+        Some("GET") => Method::Get,
+        Some("HEAD") => Method::Head,
+        _ => Method::Other,
+    };
+    let target = request.path.unwrap_or_default();
+    let path = match (path(target), method) {
+        (Some(path), _) => path,
+        // An asterisk, or a host to connect to.
+        (None, Method::Other) => target,
+        (None, _) => return Err("the target is neither a path nor an http URL"),
+    };
+    Ok(Request {
+        method,
+        path,
+        openmetrics: openmetrics.is_openmetrics(),
+        keep_alive: !body && !close && (stay || !http_1_0),
+        http_1_0,
+    })
+}
+
+/// The path of a target in origin form or in absolute form.
+fn path(target: &str) -> Option<&str> {
+    let scheme = target.get(..7);
+    let path = match scheme.filter(|scheme| scheme.eq_ignore_ascii_case("http://")) {
+        Some(_) => target[7..]
+            .find(['/', '?'])
+            .map_or("/", |at| &target[7 + at..]),
+        None => target,
+    };
+    match path.split('?').next() {
+        Some("") => Some("/").filter(|_| path != target),
+        path => path.filter(|path| path.starts_with('/')),
+    }
+}
+
+/// Whether a list of words with commas between has this one.
+fn has(list: &[u8], word: &str) -> bool {
+    let mut words = list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    words.any(|other| other.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// How much two formats of metrics are wanted, in thousandths.
+#[derive(Default)]
+struct Preference {
+    openmetrics: Option<u32>,
+    text: Option<u32>,
+}
+
+impl Preference {
+    /// Reads a field Accept (RFC 9110, section 12.5.1).
+    fn read(&mut self, value: &[u8]) {
+        for range in value.split(|byte| *byte == b',') {
+            let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+            let media = parts.next().unwrap_or_default();
+            let weight = parts.find_map(weight).unwrap_or(1_000);
+            let kept = if media.eq_ignore_ascii_case(OPENMETRICS.as_bytes()) {
+                &mut self.openmetrics
+            } else if media.eq_ignore_ascii_case(b"text/plain") {
+                &mut self.text
+            } else {
+                continue;
+            };
+            *kept = Some(kept.unwrap_or(0).max(weight));
+        }
+    }
+
+    fn is_openmetrics(&self) -> bool {
+        self.openmetrics > Some(0) && self.openmetrics >= self.text
+    }
+}
+
+/// The weight in a part `q=0.5` of a range.
+fn weight(part: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(part).ok()?;
+    let (name, value) = text.split_once('=')?;
+    if !name.trim().eq_ignore_ascii_case("q") {
+        return None;
+    }
+    let weight: f32 = value.trim().parse().ok()?;
+    Some((weight.clamp(0.0, 1.0) * 1_000.0) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(text: &str) -> Request<'_> {
+        match parse(text.as_bytes()) {
+            Head::Whole(request, size) => {
+                assert_eq!(size, text.len());
+                request
+            }
+            other => panic!("{text:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_head_is_whole_at_its_last_byte_and_what_follows_is_not_a_part_of_it() {
+        let text = "GET /metrics?x=1 HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n";
+        for cut in 0..text.len() {
+            assert_eq!(parse(&text.as_bytes()[..cut]), Head::Partial, "{cut}");
+        }
+        let twice = text.repeat(2);
+        let Head::Whole(request, size) = parse(twice.as_bytes()) else {
+            panic!("not whole");
+        };
+        assert_eq!((request.path, size), ("/metrics", text.len()));
+        assert!(request.keep_alive && !request.openmetrics && !request.http_1_0);
+    }
+
+    #[test]
+    fn a_target_may_be_a_path_or_a_url() {
+        for (target, path) in [
+            ("/", "/"),
+            ("/?a", "/"),
+            ("http://h:8080", "/"),
+            ("HTTP://h?q", "/"),
+            ("http://h/healthz?x", "/healthz"),
+            ("//double", "//double"),
+        ] {
+            let text = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+            assert_eq!(request(&text).path, path, "{target}");
+        }
+        for target in ["*", "host:80", "?", "https://h/", "ftp://h/"] {
+            let text = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+            assert!(matches!(parse(text.as_bytes()), Head::Bad(_)), "{target}");
+        }
+        let text = "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n";
+        assert_eq!(request(text).method, Method::Other);
+    }
+
+    #[test]
+    fn a_connection_stays_as_both_versions_have_it_and_never_after_a_body() {
+        for (version, fields, stays) in [
+            ("1.1", "Host: h\r\n", true),
+            ("1.1", "Host: h\r\nConnection: foo, Close\r\n", false),
+            ("1.1", "Host: h\r\nContent-Length: 0\r\n", true),
+            ("1.1", "Host: h\r\nContent-Length: 5\r\n", false),
+            ("1.1", "Host: h\r\nTransfer-Encoding: chunked\r\n", false),
+            ("1.0", "", false),
+            ("1.0", "Connection: Keep-Alive\r\n", true),
+        ] {
+            let text = format!("GET / HTTP/{version}\r\n{fields}\r\n");
+            let request = request(&text);
+            assert_eq!(request.keep_alive, stays, "{text}");
+            assert_eq!(request.http_1_0, version == "1.0");
+        }
+    }
+
+    #[test]
+    fn the_format_of_metrics_is_the_one_that_is_wanted_more() {
+        let prometheus = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
+                          text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+        for (accept, openmetrics) in [
+            (prometheus, true),
+            ("application/openmetrics-text; version=1.0.0", true),
+            ("text/plain, application/openmetrics-text;q=0.5", false),
+            ("application/openmetrics-text;q=0", false),
+            ("*/*", false),
+            ("text/html,;;,q=,=", false),
+        ] {
+            let text = format!("GET / HTTP/1.1\r\nHost: h\r\nAccept: {accept}\r\n\r\n");
+            assert_eq!(request(&text).openmetrics, openmetrics, "{accept}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_told_from_what_is_too_long() {
+        for bad in [
+            "GET / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+            "GET / HTTP/2.0\r\n",
+            "G\u{1}T / HTTP/1.1\r\n",
+            "GET / HTTP/1.1\r\nHo st: a\r\n\r\n",
+            "\u{16}\u{3}\u{1}",
+        ] {
+            assert!(matches!(parse(bad.as_bytes()), Head::Bad(_)), "{bad:?}");
+        }
+        let head = |fill: usize| {
+            format!(
+                "GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n",
+                "x".repeat(fill)
+            )
+        };
+        let around = head(0).len();
+        assert!(matches!(
+            parse(head(MAX_HEAD - around).as_bytes()),
+            Head::Whole(..)
+        ));
+        assert_eq!(parse(head(MAX_HEAD - around + 1).as_bytes()), Head::TooLong);
+        let many = format!(
+            "GET / HTTP/1.1\r\nHost: a\r\n{}\r\n",
+            "X: y\r\n".repeat(MAX_FIELDS)
+        );
+        assert_eq!(parse(many.as_bytes()), Head::TooLong);
+    }
+}

@@ -1,0 +1,290 @@
+//! The metrics, in the text formats of Prometheus.
+//!
+//! They are values of one moment; nothing is shared with the loop that counts. No label has values that peers can
+//! multiply.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet, prometheus_text, text,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+
+use super::process::Process;
+use crate::observe::{Figures, Histogram, LotteryView, Stage};
+
+/// The media type of the older format.
+pub(super) const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The media type of the newer format.
+pub(super) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Nanoseconds in a second.
+const NANOSECONDS: f64 = 1e9;
+
+/// What the metrics are made of.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    pub(super) figures: Figures,
+    pub(super) lottery: LotteryView,
+    pub(super) name: String,
+    pub(super) version: &'static str,
+    pub(super) http_requests: u64,
+}
+
+impl Metrics {
+    /// In the older format.
+    pub(super) fn text(self) -> String {
+        let mut out = String::new();
+        // Writing to a String does not fail.
+        let _ = prometheus_text::encode(&mut out, &self.into_registry());
+        out
+    }
+
+    /// In the OpenMetrics format.
+    pub(super) fn openmetrics(self) -> String {
+        let mut out = String::new();
+        let _ = text::encode(&mut out, &self.into_registry());
+        out
+    }
+
+    fn into_registry(self) -> Registry {
+        let mut registry = Registry::default();
+        let own = registry.sub_registry_with_prefix("event_server");
+        own.register_collector(Box::new(self));
+        if let Some(process) = Process::read() {
+            registry.register_collector(Box::new(process));
+        }
+        registry
+    }
+}
+
+impl Collector for Metrics {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut out = Encoder(encoder);
+        let Self {
+            figures, lottery, ..
+        } = self;
+        let counters = &figures.counters;
+        let build = [("version", self.version), ("central", &self.name)];
+        out.describe(
+            "build",
+            "The program's version, and this central's name",
+            MetricType::Info,
+        )?
+        .encode_info(&build)?;
+
+        let connections = figures.connections.iter().copied();
+        out.gauges(
+            "connections",
+            "Connections of agencies, by what they do",
+            "state",
+            connections,
+        )?;
+        let mut requests = out.describe(
+            "requests",
+            "Requests that were judged, by what they ask for and whether it was granted",
+            MetricType::Counter,
+        )?;
+        for (kind, accepted, refused) in counters.requests() {
+            for (result, count) in [("accepted", accepted), ("refused", refused)] {
+                count_of(
+                    &mut requests,
+                    &[("type", kind.name()), ("result", result)],
+                    count,
+                )?;
+            }
+        }
+        out.counter(
+            "bets_stored",
+            "Bets that this central has stored durably",
+            counters.bets_stored,
+        )?;
+        out.gauge(
+            "held_queries",
+            "Winners queries that wait for the draw",
+            figures.held,
+        )?;
+        out.gauge(
+            "buffered_bytes",
+            "Memory of the buffers of all connections of agencies",
+            figures.buffered,
+        )?;
+
+        out.gauges(
+            "agencies",
+            "Agencies that take part, by how far they are",
+            "state",
+            agencies(lottery),
+        )?;
+        let drawn = u64::from(lottery.stage == Stage::Drawn);
+        out.gauge("draw_done", "Whether the winners are known: 1 or 0", drawn)?;
+
+        let up = u64::from(figures.store_up);
+        out.gauge("store_up", "Whether a bet could be stored now: 1 or 0", up)?;
+        out.counter(
+            "store_reconnects",
+            "How often the store could be reached again after it was lost",
+            counters.store_reconnects,
+        )?;
+        out.histogram(
+            "commit_duration_seconds",
+            "How long it took to make a turn's requests durable",
+            &counters.commit_duration,
+            NANOSECONDS,
+        )?;
+        out.histogram(
+            "commit_bets",
+            "Bets in a commit",
+            &counters.commit_bets,
+            1.0,
+        )?;
+        out.histogram(
+            "turn_duration_seconds",
+            "How long a turn of the loop took",
+            &counters.turn_duration,
+            NANOSECONDS,
+        )?;
+        out.counter(
+            "http_requests",
+            "Requests to this HTTP port that were answered",
+            self.http_requests,
+        )
+    }
+}
+
+/// How many agencies are how far.
+fn agencies(lottery: &LotteryView) -> [(&'static str, u64); 3] {
+    let (mut silent, mut sending, mut finished) = (0, 0, 0);
+    for view in &lottery.agencies {
+        *match (view.finished, view.bets) {
+            (true, _) => &mut finished,
+            (false, 0) => &mut silent,
+            (false, _) => &mut sending,
+        } += 1;
+    }
+    [
+        ("silent", silent),
+        ("sending", sending),
+        ("finished", finished),
+    ]
+}
+
+impl Collector for Process {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut out = Encoder(encoder);
+        out.seconds(
+            "process_cpu_seconds",
+            "Time on a processor",
+            MetricType::Counter,
+            self.cpu,
+        )?;
+        out.seconds(
+            "process_start_time_seconds",
+            "When the process began, in seconds since 1970",
+            MetricType::Gauge,
+            self.started,
+        )?;
+        out.gauge(
+            "process_resident_memory_bytes",
+            "Memory in use",
+            self.resident,
+        )?;
+        out.gauge(
+            "process_virtual_memory_bytes",
+            "Memory that is mapped",
+            self.virtual_memory,
+        )?;
+        out.gauge("process_open_fds", "File descriptors in use", self.open_fds)?;
+        out.gauge(
+            "process_max_fds",
+            "File descriptors that may be in use",
+            self.max_fds,
+        )
+    }
+}
+
+/// Writes whole metrics.
+struct Encoder<'e>(DescriptorEncoder<'e>);
+
+impl Encoder<'_> {
+    fn describe<'s>(
+        &'s mut self,
+        name: &'s str,
+        help: &str,
+        metric_type: MetricType,
+    ) -> Result<MetricEncoder<'s>, fmt::Error> {
+        self.0.encode_descriptor(name, help, None, metric_type)
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let mut encoder = self.describe(name, help, MetricType::Counter)?;
+        encoder.encode_counter::<NoLabelSet, _, u64>(&value, None)
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        self.describe(name, help, MetricType::Gauge)?
+            .encode_gauge(&value)
+    }
+
+    fn seconds(
+        &mut self,
+        name: &str,
+        help: &str,
+        metric_type: MetricType,
+        value: f64,
+    ) -> fmt::Result {
+        let mut encoder = self.describe(name, help, metric_type)?;
+        match metric_type {
+            MetricType::Counter => encoder.encode_counter::<NoLabelSet, _, u64>(&value, None),
+            _ => encoder.encode_gauge(&value),
+        }
+    }
+
+    /// A gauge for each value of a label.
+    fn gauges(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (&'static str, u64)>,
+    ) -> fmt::Result {
+        let mut encoder = self.describe(name, help, MetricType::Gauge)?;
+        for (value, count) in values {
+            encoder
+                .encode_family(&[(label, value)])?
+                .encode_gauge(&count)?;
+        }
+        Ok(())
+    }
+
+    /// A histogram whose values are so many to one of the metric's unit.
+    fn histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        histogram: &Histogram,
+        unit: f64,
+    ) -> fmt::Result {
+        let upper = |bound: Option<u64>| bound.map_or(f64::INFINITY, |bound| bound as f64 / unit);
+        let buckets = histogram
+            .buckets()
+            .map(|(bound, count)| (upper(bound), count));
+        let buckets: Vec<(f64, u64)> = buckets.collect();
+        let (sum, count) = (histogram.sum() as f64 / unit, histogram.count());
+        let mut encoder = self.describe(name, help, MetricType::Histogram)?;
+        encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
+    }
+}
+
+fn count_of(
+    encoder: &mut MetricEncoder<'_>,
+    labels: &impl EncodeLabelSet,
+    count: u64,
+) -> fmt::Result {
+    encoder
+        .encode_family(labels)?
+        .encode_counter::<NoLabelSet, _, u64>(&count, None)
+}
