@@ -86,7 +86,7 @@ pub fn store_opened(recovery: &dyn Display) {
     info!("action: open_store | result: success | recovered: {recovery}");
 }
 
-/// the remote store can be reached.
+/// The remote store can be reached.
 pub fn store_up(parts: &[(&'static str, String)]) {
     let mut line = String::new();
     for (key, value) in parts {
@@ -95,7 +95,7 @@ pub fn store_up(parts: &[(&'static str, String)]) {
     info!("action: open_store | result: success{line}");
 }
 
-/// the remote store cannot be reached, or not be used; it is tried again.
+/// The remote store cannot be reached, or not be used; it is tried again.
 pub fn store_down(why: &str) {
     failure("open_store", || {
         error!(

@@ -168,7 +168,7 @@ impl<D: Store> Server<D> {
             self.mark(&events, woken);
             self.accept(woken);
             if let Err(e) = self.hub.tick(woken) {
-                // What this turn's lines say did not come true.
+                // The lines of this turn tell of bets that were not stored.
                 self.logger.discard();
                 return Err(ServerError::Store(e));
             }
@@ -193,7 +193,7 @@ impl<D: Store> Server<D> {
         {
             return Some(Duration::ZERO);
         }
-        // Without room for a connection there is nothing to come back for.
+        // Without room for a connection no timer is needed: when one closes, the loop turns.
         let accepts = self.listener.is_some() && self.hub.has_room();
         let accept_at = self.backlog.deadline().filter(|_| accepts);
         let deadlines = [

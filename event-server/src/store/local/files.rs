@@ -227,9 +227,9 @@ impl<H: RandomAccess> Open<H> {
         Ok(true)
     }
 
-    /// Writes the bytes of a range once more where they are. What another program wrote may be known to the
-    /// kernel alone: it was killed before its sync, or told that the sync had failed. Pages of which that is
-    /// true count as written, and only writing them again makes the next sync write them.
+    /// Writes the bytes of a range again, in place. After a failed fsync, Linux takes the pages for written although they
+    /// are not on the disk, so another fsync alone would leave them out. Written again they are dirty, and the next sync
+    /// writes them.
     pub(super) fn write_again(
         &self,
         from: u64,

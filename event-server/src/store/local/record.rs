@@ -18,7 +18,7 @@ use super::bytes::{Fields, put};
 use super::durability::Durability;
 use super::entry::FACT;
 
-/// What a log begins with.
+/// The first bytes of a log.
 const MAGIC: [u8; 8] = *b"BETS.WAL";
 
 /// The only version there is.
@@ -33,7 +33,8 @@ pub(super) const HEADER: usize = 40;
 /// Bytes of a checksum: the last of a head and of a header.
 const CRC: usize = 4;
 
-/// Farther no server counts and no file reaches: what a log adds to its head's numbers does not overflow.
+/// The largest number that a head may hold: far more than any server counts or any file reaches, so that what a log
+/// adds to it cannot overflow.
 const FAR: u64 = u64::MAX / 2;
 
 /// How a log begins: a checkpoint. The facts that the state adds up to stand right behind it.

@@ -1,4 +1,4 @@
-//! Opening the store: what a stopped, killed or powerless server left becomes the state again.
+//! Opening the store: rebuilds the state from the files, after an orderly stop, a crash or a power cut.
 //!
 //! First all is read and judged, and only then anything is written; what is refused stays as it was found.
 //! Works in the memory of two buffers, however large the files are.
@@ -98,7 +98,7 @@ impl<F: Files> WalStore<F> {
     ///
     /// # Errors
     /// Another server works there, a call on a file failed, or the files are not what a server has left. The
-    /// files are then as they were, and what was replayed is of no worth.
+    /// files are then as they were, and what was replayed must not be used.
     pub fn open(
         mut files: F,
         durability: Durability,

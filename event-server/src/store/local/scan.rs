@@ -42,7 +42,7 @@ impl Lines {
             self.at = next;
             slice = rest;
         }
-        // One byte more than a row may have: a CR that is still to lose its LF.
+        // One byte more than a row may have: the line may end with CR LF, and the LF is taken off.
         if self.partial.len() + slice.len() > MAX_ROW + 1 {
             return Err((self.at, RowFlaw::TooLong));
         }

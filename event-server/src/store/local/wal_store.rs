@@ -31,7 +31,7 @@ pub struct WalStore<F: Files> {
     pub(super) synced: u64,
     /// How long the log is when the next checkpoint is due.
     pub(super) checkpoint_at: u64,
-    /// What ended the store's life.
+    /// The failure after which the store takes nothing more.
     pub(super) failed: Option<StoreError>,
 }
 
@@ -74,7 +74,7 @@ impl<F: Files> WalStore<F> {
     ///
     /// # Errors
     /// The disk failed, now or before. Nothing of the turn may be acknowledged, and nothing after it: the
-    /// next start will tell what became of it.
+    /// next start finds out what is stored.
     pub fn commit(&mut self) -> Result<(), StoreError> {
         self.check()?;
         if self.turn.staged() == 0 {
@@ -117,7 +117,7 @@ impl<F: Files> WalStore<F> {
             sequence: self.log.sequence,
         };
         match last.write(&self.lock) {
-            // It is evidence, and nothing depends on it.
+            // A failure is passed over: the note only helps a later start to tell damage from a torn turn.
             Err(e) if e.is_full() => Ok(()),
             written => written,
         }
