@@ -1,9 +1,10 @@
 //! MD5 (RFC 1321) of one message or of several at once.
 //!
-//! Each step of MD5 needs the result of the step before it, so a processor spends most of the time of one MD5 waiting.
-//! Up to [`LANES`] messages are hashed side by side, one in each lane, so that it works on the others meanwhile: four
-//! take about a third of the time that they take one after another. They need not be of the same length. As soon as only
-//! one has blocks left, the `md-5` crate does the rest of it; a single message is left to that crate altogether.
+//! Each step of MD5 needs the result of the step before it, so a processor that computes one MD5 waits most of the time.
+//! Here up to [`LANES`] messages are hashed in step, one in each lane, and the processor works on the other lanes instead
+//! of waiting: four messages take about a third of the time that they take one after another. Their lengths may differ:
+//! the messages that have blocks left go on in step. The last of them, and a message alone, are hashed by the `md-5`
+//! crate.
 //!
 //! In come byte slices, out come digests of 16 bytes. Allocates nothing. Knows nothing of frames.
 
@@ -28,7 +29,7 @@ pub fn md5(message: &[u8]) -> [u8; 16] {
 
 /// The MD5 of each message, in their order; [`LANES`] of them are hashed at once.
 ///
-/// Of messages of the same length, any number takes the least time where it is a multiple of [`LANES`].
+/// This is fastest where the number of messages is a multiple of [`LANES`] and their lengths are similar.
 ///
 /// ```
 /// use frame::digest::{md5, md5_many};

@@ -1,8 +1,8 @@
 //! The compression function of MD5 (RFC 1321, section 3.4) over a block of each of `N` messages, in step.
 //!
-//! Each operation is done on all lanes before the next one, so that a processor can work on them at the same time. The
-//! compiler keeps the lanes in registers of their own, or side by side in vector registers, whichever it takes for
-//! faster; nothing here needs more than the baseline instruction set.
+//! Each operation is done on all lanes before the next one, so that a processor can work on the lanes at the same time.
+//! This is plain Rust for any processor: the compiler decides whether the lanes are in registers of their own or side by
+//! side in vector registers.
 
 use std::array;
 use std::ops::Range;
