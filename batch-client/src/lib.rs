@@ -8,12 +8,16 @@
 //!            |           |             +- backoff: when to try again
 //!            |           +-> upload      what to send next, what a reply means
 //!            +-> batch -> rows -> lines  the agency file -> batches
+//!            |             ^
+//!      -> check -> scan ---+             whether all of its rows are bets
+//!                   +-> advice           what it is instead, and how to save it right
 //! ```
 //!
-//! The modules that decide, [`batch`], [`rows`], [`upload`] and [`backoff`], use no socket, no file and no clock. Only
-//! [`event_loop`] waits. [`tls`] decides which server is trusted, and [`report`] holds the text of the log. Each mode is
-//! a function of a [`Config`](config::Config): [`echo::run`], [`bet::run`], [`agency::run`]. The program adds
-//! arguments, environment and exit code.
+//! The modules that decide, [`batch`], [`scan`], [`rows`], [`advice`], [`upload`] and [`backoff`], use no socket, no file
+//! and no clock. Only [`event_loop`] waits, and [`progress`] shows for what. [`tls`] decides which server is trusted, and
+//! [`report`] holds the text of the log. Each mode is a function of a [`Config`](config::Config): [`echo::run`],
+//! [`bet::run`], [`agency::run`], [`check::run`]. The program adds the command line, the environment, the text of
+//! standard output, and the exit code.
 
 pub mod advice;
 pub mod agency;

@@ -39,6 +39,8 @@ impl Progress {
     /// Shown on standard error.
     pub fn shown() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        // So that nothing is drawn before there is something to show.
+        bar.finish_and_clear();
         Self::new(bar, true)
     }
 
@@ -65,6 +67,7 @@ impl Progress {
     pub(crate) fn begin(&self, bets: u64) {
         self.bar.set_style(bar_style());
         self.bar.set_length(bets);
+        self.bar.reset();
     }
 
     /// Sets the number of bets that were stored before. The rate and the time that is left do not count them.
@@ -122,7 +125,7 @@ impl Progress {
                 draw: Some(since), ..
             } => {
                 let waited = Waited(now.saturating_duration_since(*since));
-                format!("{waited}  waiting for the draw: all agencies have to finish first")
+                format!("{waited}  waiting for the draw (all agencies have to finish)")
             }
             _ => return None,
         };

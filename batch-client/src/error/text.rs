@@ -35,7 +35,7 @@ impl fmt::Display for Error {
             ),
             Self::NoBets(path) => write!(
                 f,
-                "{} has no bets, and nothing was sent, since an agency that has finished cannot send bets later: see whether it is the right file, or add --allow-empty if the agency has none",
+                "{} has no bets, and nothing was sent, since an agency that has finished cannot send bets later: see whether it is the right file, or add --allow-empty (batch.allowEmpty) if the agency has none",
                 path.display()
             ),
             Self::BadRows { path, count } => write!(

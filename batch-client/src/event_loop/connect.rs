@@ -65,24 +65,23 @@ impl EventLoop {
     /// [`Error::NoTls`]: there is no TLS session, and another attempt would not make one.
     pub fn connect(&mut self) -> Result<Connection, AttemptError> {
         self.progress.connecting(self.address().as_str());
-        let connection = self.connect_to_any()?;
+        let connection = match self.resolve()? {
+            Ok(addresses) => self.connect_to_any(&addresses)?,
+            Err(error) => return Err(self.unreachable(&[], error)),
+        };
         self.progress.connected();
         Ok(connection)
     }
 
-    fn connect_to_any(&mut self) -> Result<Connection, AttemptError> {
-        let addresses = match self.resolve()? {
-            Ok(addresses) => addresses,
-            Err(error) => return Err(self.unreachable(&[], error)),
-        };
+    fn connect_to_any(&mut self, addresses: &[SocketAddr]) -> Result<Connection, AttemptError> {
         let mut last = io::Error::other("the name has no address");
-        for address in &addresses {
+        for address in addresses {
             match self.connect_to(*address)? {
                 Ok(stream) => return self.secure(Connection::new(stream)),
                 Err(e) => last = e,
             }
         }
-        Err(self.unreachable(&addresses, last))
+        Err(self.unreachable(addresses, last))
     }
 
     /// The error of a server of which no IP address answers.
@@ -174,5 +173,41 @@ impl EventLoop {
         }
         self.failed_handshakes = 0;
         Ok(connection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use frame::log::{Level, Logger};
+
+    use super::*;
+    use crate::config::Config;
+    use crate::progress::Progress;
+
+    fn event_loop(server: &str) -> EventLoop {
+        let variables = [("CLI_ID", "1"), ("CLI_SERVER_ADDRESS", server)];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config::load(None, variables).unwrap().config;
+        let logger = Logger::immediate(Level::Critical, io::sink());
+        EventLoop::new(&config, logger, None, Progress::hidden()).unwrap()
+    }
+
+    #[test]
+    fn every_ip_address_of_a_name_is_tried_and_where_none_answers_all_are_named() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let open = listener.local_addr().unwrap();
+        // Nobody may listen at the first ports without being asked to.
+        let closed = [1, 2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let mut event_loop = event_loop("central:12345");
+        let addresses = [closed[0], closed[1], open];
+        assert!(event_loop.connect_to_any(&addresses).is_ok());
+        assert!(listener.accept().is_ok());
+        let Err(AttemptError::Lost(lost)) = event_loop.connect_to_any(&closed) else {
+            panic!("someone listens at {closed:?}")
+        };
+        let start = "the server cannot be reached at central:12345 (127.0.0.1:1, 127.0.0.1:2): Connection refused";
+        assert!(lost.to_string().starts_with(start), "{lost}");
     }
 }

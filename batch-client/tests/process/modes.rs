@@ -116,6 +116,21 @@ fn flags_win_and_one_that_sets_no_known_key_is_a_usage_error() {
 }
 
 #[test]
+fn a_failure_is_one_line_whatever_the_level_of_the_log() {
+    for (level, shown) in [("error", "ERROR   "), ("critical", "CRITICAL")] {
+        let client = Client::new("batch", NOWHERE).env("CLI_LOG_LEVEL", level);
+        let ended = client.run();
+        assert_eq!(ended.code, Some(74));
+        let [line] = &ended.log[..] else {
+            panic!("{:#?}", ended.log)
+        };
+        let start =
+            format!("{shown} action: read_file | result: fail | error: bets.csv cannot be read: ");
+        assert!(line.starts_with(&start), "{line}");
+    }
+}
+
+#[test]
 fn completions_pages_and_the_version_are_written() {
     for shell in ["bash", "zsh", "fish"] {
         let ended = Client::new("completions", NOWHERE).arg(shell).run();

@@ -126,12 +126,15 @@ fn connecting_and_waiting_for_the_draw_are_shown_on_a_terminal_with_the_time() {
     let server = std::thread::spawn(move || {
         serve_once(&listener, || draw.recv().unwrap());
     });
-    client.wait_for("0s  waiting for the draw: all agencies have to finish first");
+    client.wait_for("0s  waiting for the draw (all agencies have to finish)");
     client.wait_for("1s  waiting for the draw");
     drawn.send(()).unwrap();
     let (seen, code) = client.end();
     assert_eq!(code, Some(0), "{seen:?}");
     server.join().unwrap();
+    // No bar is shown before the bets are counted.
+    let (before, _) = seen.split_once("/3 bets").unwrap();
+    assert!(!before.contains("0/0"), "{before:?}");
     // What was shown is removed before the last lines.
     let (_, last) = seen.rsplit_once("\u{1b}[2K").unwrap();
     assert!(
