@@ -14,5 +14,5 @@ mod link;
 mod tables;
 mod world;
 
-pub use database::Replication;
+pub use database::Faults;
 pub use world::ClusterWorld;

@@ -21,13 +21,15 @@ use super::link::{SessionId, SimLink, Statement, Wire};
 use super::tables::{Change, Tables};
 use crate::ledger::Ledger;
 
-/// When a commit is acknowledged.
+/// What may go wrong in a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replication {
-    /// When it is replicated: no failover loses it.
-    Awaited,
-    /// At once: a failover may lose it.
-    Off,
+pub enum Faults {
+    /// The database is slow, is not there at the start, and stalls. There is one central alone.
+    Slowness,
+    /// Everything; a commit is acknowledged when it is replicated: no failover loses it.
+    All,
+    /// Everything; a commit is acknowledged at once: a failover may lose it.
+    AllWithoutReplication,
 }
 
 #[derive(Default)]
@@ -68,7 +70,7 @@ enum Stage {
 
 pub struct Database {
     rng: fastrand::Rng,
-    replication: Replication,
+    faults: Faults,
     agencies: u32,
     nodes: Vec<Node>,
     /// The node of each session that ever was.
@@ -95,16 +97,19 @@ pub struct Database {
 
 impl Database {
     /// A database without rows, for the lottery of agencies 1 to `agencies`.
-    pub fn new(replication: Replication, agencies: u32, mut rng: fastrand::Rng) -> Self {
+    pub fn new(faults: Faults, agencies: u32, mut rng: fastrand::Rng) -> Self {
         Self {
-            replication,
+            faults,
             agencies,
             nodes: vec![Node::default()],
             sessions: Vec::new(),
             wires: Vec::new(),
             exchanges: Vec::new(),
             pace: [0, 3, 12][rng.usize(..3)],
-            fragile: [40, 200, 2_000][rng.usize(..3)],
+            fragile: match faults {
+                Faults::Slowness => u32::MAX,
+                _ => [40, 200, 2_000][rng.usize(..3)],
+            },
             notifies: rng.u8(..4) > 0,
             away: if rng.u8(..4) == 0 { rng.u32(..100) } else { 0 },
             stalled: 0,
@@ -240,7 +245,7 @@ impl Database {
             }
             Stage::Committing(_) if wire.is_none() => None,
             Stage::Committing(position) => {
-                let done = self.replication == Replication::Off
+                let done = self.faults == Faults::AllWithoutReplication
                     || self.nodes[exchange.node].replicated >= *position;
                 if done {
                     self.tell(exchange.session, vec![Answer::Done]);
@@ -274,7 +279,7 @@ impl Database {
         life: usize,
         statement: &Statement,
     ) -> (Vec<Answer>, Result<Option<usize>, Failure>) {
-        if !self.calm && self.rng.u8(..100) == 0 {
+        if !self.calm && self.faults != Faults::Slowness && self.rng.u8(..100) == 0 {
             let failure = match self.rng.bool() {
                 true => Failure::Conflict,
                 false => Failure::Other("it does not like that".to_owned()),
