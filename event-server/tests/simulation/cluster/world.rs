@@ -124,11 +124,8 @@ impl ClusterWorld {
             let next = servers().filter_map(|server| server.bored_until()).min();
             next.into_iter().for_each(|then| net.pass_until(then));
         }
-        for (life, file, stored) in std::mem::take(&mut ledger.resumes) {
-            if !ledger.lossy {
-                let agency = ledger.files[file].agency;
-                self.database.assert_claimed(life, agency, file, stored);
-            }
+        for promise in std::mem::take(&mut ledger.promises) {
+            self.database.assert_kept(&promise, ledger);
         }
     }
 
