@@ -4,12 +4,15 @@
 //! be given fails the test at once. `ledger/audit.rs` holds what is stored against the ledger.
 
 mod audit;
+mod promises;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Write as _};
 use std::hash::Hasher as _;
 
 use frame::{Agency, Birthdate, Document, Name, Number, UploadId};
+
+pub use self::promises::Promise;
 
 /// A bet as it travels, and as it is stored.
 #[derive(Clone)]
@@ -95,8 +98,8 @@ pub struct Ledger {
     documents: u32,
     /// What was acknowledged may be lost: nobody waits for replication.
     pub lossy: bool,
-    /// The resumes that were answered: the life of the server, the file, and how many bets of it are stored.
-    pub resumes: Vec<(usize, usize, u64)>,
+    /// What clients were told, for those who look whether it is so.
+    pub promises: Vec<Promise>,
     pub trace: Trace,
 }
 
@@ -187,13 +190,14 @@ impl Ledger {
     }
 
     /// So many bets of an upload are stored: the server said so.
-    pub fn rows_stored(&mut self, file: usize, stored: usize) {
-        let file = &mut self.files[file];
+    pub fn rows_stored(&mut self, number: usize, stored: usize) {
+        let file = &mut self.files[number];
         assert!(
             stored == 0 || file.ends.contains(&stored),
             "{stored} bets are stored, no batch that was sent ends there"
         );
         file.stored = file.stored.max(stored);
+        self.promise_rows(number, stored);
     }
 
     /// A parcel leaves. Says whether it must not be taken: the server stops, or what forbids it was acknowledged.
@@ -212,6 +216,11 @@ impl Ledger {
     /// The reply to a parcel came.
     pub fn parcel_answered(&mut self, parcel: usize, stored: bool) {
         let fate = if stored { Fate::In } else { Fate::Out };
+        let Parcel { bets, .. } = &self.parcels[parcel];
+        let row = bets[0].row.clone();
+        if stored {
+            self.promise(Promise::Stored(row));
+        }
         let known = std::mem::replace(&mut self.parcels[parcel].fate, fate);
         // The reply may come when the next server has been audited already.
         assert!(known == Fate::Doubt || known == fate, "not what is stored");
@@ -227,6 +236,7 @@ impl Ledger {
     /// Finished was acknowledged.
     pub fn finished(&mut self, agency: u32) {
         self.account(agency).finished = true;
+        self.promise(Promise::Finished(agency));
     }
 
     /// An agency was told its winners.
@@ -235,6 +245,7 @@ impl Ledger {
         if self.lossy {
             return;
         }
+        self.promise(Promise::Drawn);
         let known = self.account(agency).winners.get_or_insert(winners.clone());
         assert_eq!(*known, winners, "the winners of agency {agency} changed");
     }
@@ -276,7 +287,8 @@ impl Ledger {
     pub fn resumed(&mut self, life: usize, file: usize, stored: usize) {
         self.taken(life, self.files[file].agency);
         self.rows_stored(file, stored);
-        self.resumes.push((life, file, stored as u64));
+        let stored = stored as u64;
+        self.promise(Promise::Resumed { life, file, stored });
     }
 
     /// Asserts that a request could rightly be refused. Where only the agency's having finished explains it, that counts
@@ -312,21 +324,6 @@ impl Ledger {
             Some(false),
             "agency {agency} takes no part"
         );
-    }
-
-    /// What was acknowledged so far may be lost; from now on nothing is. What is stored is still to be audited.
-    pub fn forgive(&mut self) {
-        self.lossy = false;
-        self.drawn = None;
-        self.files.iter_mut().for_each(|file| file.stored = 0);
-        for parcel in &mut self.parcels {
-            if parcel.fate == Fate::In {
-                parcel.fate = Fate::Doubt;
-            }
-        }
-        for account in self.accounts.values_mut() {
-            (account.finished, account.winners) = (false, None);
-        }
     }
 
     /// Notes what happens, for two runs of a seed to be compared, and to be read.

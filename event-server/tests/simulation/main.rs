@@ -45,7 +45,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use cluster::{ClusterWorld, Replication};
+use cluster::{ClusterWorld, Faults};
 use world::{Weather, World};
 
 fn number(name: &str) -> Option<u64> {
@@ -108,21 +108,28 @@ fn a_seed_is_one_run() {
 #[test]
 fn whatever_happens_to_a_cluster_nothing_acknowledged_is_lost_or_doubled_and_nobody_starves() {
     each_seed(20_000, |seed, printed| {
-        ClusterWorld::new(seed, Replication::Awaited, printed).run();
+        ClusterWorld::new(seed, Faults::All, printed).run();
     });
 }
 
 #[test]
 fn a_cluster_without_replication_stores_nothing_twice_or_out_of_order() {
     each_seed(5_000, |seed, printed| {
-        ClusterWorld::new(seed, Replication::Off, printed).run();
+        ClusterWorld::new(seed, Faults::AllWithoutReplication, printed).run();
+    });
+}
+
+#[test]
+fn a_slow_database_costs_nobody_the_connection() {
+    each_seed(5_000, |seed, printed| {
+        ClusterWorld::new(seed, Faults::Slowness, printed).run();
     });
 }
 
 #[test]
 fn a_clusters_seed_is_one_run() {
     for seed in 0..50 {
-        let run = || ClusterWorld::new(seed, Replication::Awaited, false).run();
+        let run = || ClusterWorld::new(seed, Faults::All, false).run();
         assert_eq!(run(), run(), "seed {seed}");
     }
 }

@@ -18,35 +18,18 @@ use event_server::store::postgres::{Answer, Failure};
 use frame::Agency;
 
 use super::link::{SessionId, SimLink, Statement, Wire};
-use super::tables::{Change, Tables};
-use crate::ledger::Ledger;
+use super::node::{End, Node, Outcome};
+use crate::ledger::{Ledger, Promise};
 
-/// When a commit is acknowledged.
+/// What may go wrong in a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replication {
-    /// When it is replicated: no failover loses it.
-    Awaited,
-    /// At once: a failover may lose it.
-    Off,
-}
-
-#[derive(Default)]
-struct Node {
-    tables: Tables,
-    log: Vec<Change>,
-    /// So many transactions are on another node, too.
-    replicated: usize,
-    /// It was the primary.
-    cut_off: bool,
-}
-
-impl Node {
-    fn commit(&mut self, change: Change) -> usize {
-        let position = self.log.len() + 1;
-        self.tables.apply(&change, position);
-        self.log.push(change);
-        position
-    }
+pub enum Faults {
+    /// The database is slow, is not there at the start, and stalls. There is one central alone.
+    Slowness,
+    /// Everything; a commit is acknowledged when it is replicated: no failover loses it.
+    All,
+    /// Everything; a commit is acknowledged at once: a failover may lose it.
+    AllWithoutReplication,
 }
 
 /// A query under way.
@@ -68,7 +51,7 @@ enum Stage {
 
 pub struct Database {
     rng: fastrand::Rng,
-    replication: Replication,
+    faults: Faults,
     agencies: u32,
     nodes: Vec<Node>,
     /// The node of each session that ever was.
@@ -95,16 +78,19 @@ pub struct Database {
 
 impl Database {
     /// A database without rows, for the lottery of agencies 1 to `agencies`.
-    pub fn new(replication: Replication, agencies: u32, mut rng: fastrand::Rng) -> Self {
+    pub fn new(faults: Faults, agencies: u32, mut rng: fastrand::Rng) -> Self {
         Self {
-            replication,
+            faults,
             agencies,
             nodes: vec![Node::default()],
             sessions: Vec::new(),
             wires: Vec::new(),
             exchanges: Vec::new(),
             pace: [0, 3, 12][rng.usize(..3)],
-            fragile: [40, 200, 2_000][rng.usize(..3)],
+            fragile: match faults {
+                Faults::Slowness => u32::MAX,
+                _ => [40, 200, 2_000][rng.usize(..3)],
+            },
             notifies: rng.u8(..4) > 0,
             away: if rng.u8(..4) == 0 { rng.u32(..100) } else { 0 },
             stalled: 0,
@@ -221,17 +207,17 @@ impl Database {
             }
             Stage::Travelling(_, statement) => {
                 let statement = std::mem::replace(statement, Statement::Look);
-                let (session, life, node) = (exchange.session, exchange.life, exchange.node);
-                let (answers, result) = self.carry_out(node, life, &statement);
+                let (session, node) = (exchange.session, exchange.node);
+                let outcome = self.carry_out(&exchange, &statement);
                 ledger.note(format_args!(
-                    "session {session}, node {node}: {statement}: {answers:?} {result:?}"
+                    "session {session}, node {node}: {statement}: {outcome:?}"
                 ));
                 // What is read is told before the commit is done.
-                self.tell(session, answers);
-                match result {
-                    Err(failure) => self.tell(session, vec![Answer::Failed(failure)]),
-                    Ok(None) => self.tell(session, vec![Answer::Done]),
-                    Ok(Some(position)) => {
+                self.tell(session, outcome.answers);
+                match outcome.end {
+                    End::Failed(failure) => self.tell(session, vec![Answer::Failed(failure)]),
+                    End::Done => self.tell(session, vec![Answer::Done]),
+                    End::Committed(position) => {
                         exchange.stage = Stage::Committing(position);
                         return Some(exchange);
                     }
@@ -240,7 +226,7 @@ impl Database {
             }
             Stage::Committing(_) if wire.is_none() => None,
             Stage::Committing(position) => {
-                let done = self.replication == Replication::Off
+                let done = self.faults == Faults::AllWithoutReplication
                     || self.nodes[exchange.node].replicated >= *position;
                 if done {
                     self.tell(exchange.session, vec![Answer::Done]);
@@ -266,72 +252,33 @@ impl Database {
         }
     }
 
-    /// Carries out a query: what it reads, and how it ends: failed, done, or done once so many transactions are
-    /// replicated.
-    fn carry_out(
-        &mut self,
-        node: usize,
-        life: usize,
-        statement: &Statement,
-    ) -> (Vec<Answer>, Result<Option<usize>, Failure>) {
-        if !self.calm && self.rng.u8(..100) == 0 {
-            let failure = match self.rng.bool() {
+    /// Carries out a query on the exchange's node, or fails for no reason of its own.
+    fn carry_out(&mut self, exchange: &Exchange, statement: &Statement) -> Outcome {
+        if !self.calm && self.faults != Faults::Slowness && self.rng.u8(..100) == 0 {
+            return Outcome::failed(match self.rng.bool() {
                 true => Failure::Conflict,
                 false => Failure::Other("it does not like that".to_owned()),
-            };
-            return (Vec::new(), Err(failure));
+            });
         }
-        let (full, agencies) = (self.full, self.agencies);
-        let Node { tables, .. } = &self.nodes[node];
-        let change = match statement {
-            Statement::Read(agencies) => {
-                let account = |agency: &Agency| {
-                    let account = tables.account(*agency)?;
-                    Some(Answer::Account(*agency, account))
-                };
-                return (agencies.iter().filter_map(account).collect(), Ok(None));
-            }
-            Statement::Look => {
-                let (all_finished, drawn) = (tables.all_finished(agencies), tables.is_drawn());
-                if all_finished || drawn {
-                    self.ready_to_draw.insert(life);
-                }
-                let progress = Answer::Progress {
-                    all_finished,
-                    drawn,
-                };
-                return (vec![progress], Ok(None));
-            }
-            Statement::Append(parts) if parts.is_empty() => Change::Seen,
-            Statement::Append(_) if full => {
-                return (Vec::new(), Err(Failure::NoSpace("it is full".to_owned())));
-            }
-            Statement::Append(parts) if tables.conflicts(parts) => {
-                return (Vec::new(), Err(Failure::Conflict));
-            }
-            Statement::Append(parts) => Change::Append(parts.clone(), life),
-            Statement::Draw(_) if !self.ready_to_draw.contains(&life) => {
-                panic!("a central draws that knows of agencies which have not finished");
-            }
-            Statement::Draw(winner) if !tables.is_drawn() && tables.all_finished(agencies) => {
-                Change::Draw(*winner, life)
-            }
-            Statement::Draw(_) => Change::Seen,
-        };
-        let notifies = match &change {
-            Change::Append(parts, _) => parts.iter().any(|part| part.account.finished),
-            Change::Draw(..) => true,
-            Change::Seen => false,
-        };
-        let position = self.nodes[node].commit(change);
-        if notifies {
+        let Exchange { node, life, .. } = *exchange;
+        let drawable = self.ready_to_draw.contains(&life);
+        assert!(
+            drawable || !matches!(statement, Statement::Draw(_)),
+            "a central draws that knows of agencies which have not finished"
+        );
+        let no_space =
+            self.full && matches!(statement, Statement::Append(parts) if !parts.is_empty());
+        if no_space {
+            return Outcome::failed(Failure::NoSpace("it is full".to_owned()));
+        }
+        let outcome = self.nodes[node].carry_out(statement, life, self.agencies);
+        if outcome.shows_all_finished() {
+            self.ready_to_draw.insert(life);
+        }
+        if outcome.notifies {
             self.notify(node);
         }
-        let answers = match statement {
-            Statement::Draw(_) => self.nodes[node].tables.winners(),
-            _ => Vec::new(),
-        };
-        (answers, Ok(Some(position)))
+        outcome
     }
 
     /// Tells the sessions with a node to look again; some do not hear it.
@@ -353,20 +300,12 @@ impl Database {
             true => usize::MAX,
             false => self.rng.usize(..4),
         };
-        let node = self.primary();
-        node.replicated = node.log.len().min(node.replicated.saturating_add(some));
+        self.primary().replicate(some);
     }
 
     /// Another node becomes the primary, with what is replicated.
     pub fn fail_over(&mut self, ledger: &mut Ledger) {
-        let mut next = Node::default();
-        let primary = self.primary();
-        primary.cut_off = true;
-        let lost = primary.log.len() - primary.replicated;
-        for change in &primary.log[..primary.replicated] {
-            next.commit(change.clone());
-        }
-        next.replicated = next.log.len();
+        let (next, lost) = self.primary().fail_over();
         ledger.note(format_args!("failover, {lost} transactions are lost"));
         self.nodes.push(next);
         for wire in self.wires.clone() {
@@ -401,17 +340,30 @@ impl Database {
         self.exchanges.is_empty()
     }
 
-    /// A client was told that it may go on after so many bets of a file: the central has to have claimed the agency.
-    pub fn assert_claimed(&mut self, life: usize, agency: u32, file: usize, stored: u64) {
-        let agency = Agency::new(agency).expect("a small number");
+    /// A client was told something: that has to be replicated.
+    pub fn assert_kept(&mut self, promise: &Promise, ledger: &Ledger) {
         let Node {
             tables, replicated, ..
         } = self.nodes.last().expect("a primary");
-        let claims = tables.claims(life, agency, stored, *replicated);
-        let told = self.claims.entry(file).or_default();
-        let claim = claims.iter().find(|version| !told.contains(version));
-        let claim = claim.expect("a resume is answered that fences nobody");
-        told.insert(*claim);
+        let agency = |agency| Agency::new(agency).expect("a small number");
+        let kept = match promise {
+            Promise::Stored(row) => tables.stored_at(row),
+            Promise::Finished(number) => tables.finished_at(agency(*number)),
+            Promise::Drawn => tables.drawn_at(),
+            // A claim answers one resume of a file.
+            Promise::Resumed { life, file, stored } => {
+                let agency = agency(ledger.files[*file].agency);
+                let told = self.claims.entry(*file).or_default();
+                let claims = tables.claims(*life, agency, *stored).into_iter();
+                let claim = claims.filter(|(version, _)| !told.contains(version)).min();
+                told.extend(claim.map(|(version, _)| version));
+                claim.map(|(_, position)| position)
+            }
+        };
+        assert!(
+            kept.is_some_and(|position| position <= *replicated),
+            "{promise:?} was told, and is not replicated"
+        );
     }
 
     /// Holds what is stored against the ledger.

@@ -1,7 +1,7 @@
 //! What one node of the simulated database holds: `commits`, `bets` and `draw`, with the keys that the real tables have
 //! and no other rule. What the centrals have promised of them is asserted at every transaction.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use event_server::fact::Fact;
 use event_server::store::postgres::{Account, Answer, Part};
@@ -37,11 +37,20 @@ struct BetRow {
     line: String,
 }
 
+struct Draw {
+    winner: Number,
+    /// The life of the central that drew.
+    by: usize,
+    position: usize,
+}
+
 #[derive(Default)]
 pub struct Tables {
     commits: BTreeMap<(Agency, i64), Commit>,
     bets: BTreeMap<(Agency, u64), BetRow>,
-    draw: Option<(Number, usize)>,
+    draw: Option<Draw>,
+    /// Where in the log each bet was stored.
+    stored: HashMap<String, usize>,
 }
 
 impl Tables {
@@ -81,7 +90,7 @@ impl Tables {
 
     /// The number that was drawn and the bets that won, as a central is told.
     pub fn winners(&self) -> Vec<Answer> {
-        let Some((winner, _)) = self.draw else {
+        let Some(Draw { winner, .. }) = self.draw else {
             return Vec::new();
         };
         let won = self
@@ -100,7 +109,14 @@ impl Tables {
                     self.append(part, *by, position);
                 }
             }
-            Change::Draw(winner, by) => self.draw = Some((*winner, *by)),
+            Change::Draw(winner, by) => {
+                let (winner, by) = (*winner, *by);
+                self.draw = Some(Draw {
+                    winner,
+                    by,
+                    position,
+                });
+            }
             Change::Seen => {}
         }
     }
@@ -122,6 +138,8 @@ impl Tables {
             assert_eq!(seq, before.bets + i as u64, "agency {agency}: seq");
             assert!(!before.finished, "agency {agency} goes on after finished");
             assert!(self.draw.is_none(), "a bet after the draw");
+            let before = self.stored.insert(row.line.clone(), position);
+            assert_eq!(before, None, "stored twice: {}", row.line);
             self.bets.insert((owner, seq), row);
         }
         let bets = self.bets.range((*agency, 0)..=(*agency, u64::MAX)).count();
@@ -141,29 +159,36 @@ impl Tables {
     }
 
     /// The versions of an agency that may have claimed it where so many bets of its batches are stored, what another
-    /// connection sent in the same turn before or after: those by the central of this life, within the first
-    /// `replicated` transactions.
-    pub fn claims(
-        &self,
-        by: usize,
-        agency: Agency,
-        stored: u64,
-        replicated: usize,
-    ) -> BTreeSet<i64> {
+    /// connection sent in the same turn before or after: those by the central of this life, with their positions.
+    pub fn claims(&self, by: usize, agency: Agency, stored: u64) -> Vec<(i64, usize)> {
         let rows = self.commits.range((agency, 0)..=(agency, i64::MAX));
         let mut before = 0;
-        let mut claims = BTreeSet::new();
+        let mut claims = Vec::new();
         for ((_, version), commit) in rows {
             let batched = commit.account.batched;
-            if commit.by == by
-                && commit.position <= replicated
-                && (before == stored || batched == stored)
-            {
-                claims.insert(*version);
+            if commit.by == by && (before == stored || batched == stored) {
+                claims.push((*version, commit.position));
             }
             before = batched;
         }
         claims
+    }
+
+    /// Where the bet of this row was stored.
+    pub fn stored_at(&self, line: &str) -> Option<usize> {
+        self.stored.get(line).copied()
+    }
+
+    /// Where an agency finished.
+    pub fn finished_at(&self, agency: Agency) -> Option<usize> {
+        let mut rows = self.commits.range((agency, 0)..=(agency, i64::MAX));
+        let finished = rows.find(|(_, commit)| commit.account.finished);
+        finished.map(|(_, commit)| commit.position)
+    }
+
+    /// Where the draw was done.
+    pub fn drawn_at(&self) -> Option<usize> {
+        self.draw.as_ref().map(|draw| draw.position)
     }
 
     /// All bets, as bets.csv would have them.
@@ -186,11 +211,12 @@ impl Tables {
             facts.extend(account.finished.then_some(Fact::Finished { agency }));
         }
         let position = self.text().len() as u64;
-        facts.extend(
-            self.draw
-                .map(|(winner, _)| Fact::Drawn { position, winner }),
-        );
-        (facts, self.draw.map(|(_, by)| by))
+        let draw = self.draw.as_ref();
+        facts.extend(draw.map(|draw| Fact::Drawn {
+            position,
+            winner: draw.winner,
+        }));
+        (facts, draw.map(|draw| draw.by))
     }
 }
 

@@ -7,7 +7,7 @@ use std::hash::Hasher as _;
 use std::time::Duration;
 
 use super::central::Central;
-use super::database::{Database, Replication};
+use super::database::{Database, Faults};
 use crate::ledger::Ledger;
 use crate::net::Net;
 use crate::population::Population;
@@ -18,7 +18,7 @@ const CALM: u32 = 6_000;
 
 pub struct ClusterWorld {
     rng: fastrand::Rng,
-    replication: Replication,
+    faults: Faults,
     agencies: u32,
     centrals: Vec<Central>,
     database: Database,
@@ -29,22 +29,27 @@ pub struct ClusterWorld {
 
 impl ClusterWorld {
     /// A world of this seed; what happens in it is printed where somebody looks.
-    pub fn new(seed: u64, replication: Replication, printed: bool) -> Self {
+    pub fn new(seed: u64, faults: Faults, printed: bool) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let piece = [1, 7, 50, 400, 100_000][rng.usize(..5)];
         let mut ledger = Ledger::default();
         ledger.trace.printed = printed;
-        ledger.lossy = replication == Replication::Off;
+        ledger.lossy = faults == Faults::AllWithoutReplication;
         let agencies = rng.u32(1..4);
-        let (centrals, idle_timeout) = (0..rng.usize(2..4), idle_timeout(&mut rng));
+        let idle_timeout = idle_timeout(&mut rng);
+        // Where several serve an agency, each may close the other's connections.
+        let (centrals, fickle) = match faults {
+            Faults::Slowness => (0..1, false),
+            _ => (0..rng.usize(2..4), true),
+        };
         Self {
-            replication,
+            faults,
             agencies,
             centrals: centrals
                 .map(|place| Central::new(place, idle_timeout, rng.fork()))
                 .collect(),
-            database: Database::new(replication, agencies, rng.fork()),
-            net: Net::new(piece, true, rng.fork()),
+            database: Database::new(faults, agencies, rng.fork()),
+            net: Net::new(piece, fickle, rng.fork()),
             population: Population::new(agencies, idle_timeout, &mut ledger, rng.fork()),
             ledger,
             rng,
@@ -61,7 +66,7 @@ impl ClusterWorld {
         }
         self.ledger.note(format_args!("calm"));
         self.database.calm_down();
-        if self.replication == Replication::Off {
+        if self.faults == Faults::AllWithoutReplication {
             self.settle();
         }
         self.until("everybody comes to an end", |world| {
@@ -119,11 +124,8 @@ impl ClusterWorld {
             let next = servers().filter_map(|server| server.bored_until()).min();
             next.into_iter().for_each(|then| net.pass_until(then));
         }
-        for (life, file, stored) in std::mem::take(&mut ledger.resumes) {
-            if !ledger.lossy {
-                let agency = ledger.files[file].agency;
-                self.database.assert_claimed(life, agency, file, stored);
-            }
+        for promise in std::mem::take(&mut ledger.promises) {
+            self.database.assert_kept(&promise, ledger);
         }
     }
 
@@ -142,6 +144,13 @@ impl ClusterWorld {
 
     /// Something happens to a central, or to the database.
     fn fate(&mut self) {
+        if self.faults == Faults::Slowness {
+            self.boot(0);
+            if self.rng.u8(..100) == 0 {
+                self.database.stall();
+            }
+            return;
+        }
         let place = self.rng.usize(..self.centrals.len());
         let Self {
             rng,

@@ -1,0 +1,135 @@
+//! A node of the simulated database: its log of transactions, its tables, and how a query is carried out on them.
+
+use event_server::store::postgres::{Answer, Failure};
+
+use super::link::Statement;
+use super::tables::{Change, Tables};
+
+#[derive(Default)]
+pub struct Node {
+    pub tables: Tables,
+    log: Vec<Change>,
+    /// So many transactions are on another node, too.
+    pub replicated: usize,
+    /// It was the primary.
+    pub cut_off: bool,
+}
+
+/// How a query ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What it has read.
+    pub answers: Vec<Answer>,
+    pub end: End,
+    /// Those who listen are to be told.
+    pub notifies: bool,
+}
+
+#[derive(Debug)]
+pub enum End {
+    /// Nothing of it is stored.
+    Failed(Failure),
+    /// There was nothing to commit.
+    Done,
+    /// It is done once so many transactions are replicated.
+    Committed(usize),
+}
+
+impl Outcome {
+    pub fn failed(failure: Failure) -> Self {
+        Self {
+            answers: Vec::new(),
+            end: End::Failed(failure),
+            notifies: false,
+        }
+    }
+
+    fn read(answers: Vec<Answer>) -> Self {
+        Self {
+            answers,
+            end: End::Done,
+            notifies: false,
+        }
+    }
+
+    /// Whether it tells that all agencies have finished, or that the draw is done.
+    pub fn shows_all_finished(&self) -> bool {
+        let shows = |answer: &Answer| match answer {
+            Answer::Progress {
+                all_finished,
+                drawn,
+            } => *all_finished || *drawn,
+            _ => false,
+        };
+        self.answers.iter().any(shows)
+    }
+}
+
+impl Node {
+    /// Carries out a query of the central of this life, in a lottery of so many agencies.
+    pub fn carry_out(&mut self, statement: &Statement, life: usize, agencies: u32) -> Outcome {
+        let tables = &self.tables;
+        let change = match statement {
+            Statement::Read(agencies) => {
+                let accounts = agencies.iter().filter_map(|agency| {
+                    let account = tables.account(*agency)?;
+                    Some(Answer::Account(*agency, account))
+                });
+                return Outcome::read(accounts.collect());
+            }
+            Statement::Look => {
+                return Outcome::read(vec![Answer::Progress {
+                    all_finished: tables.all_finished(agencies),
+                    drawn: tables.is_drawn(),
+                }]);
+            }
+            Statement::Append(parts) if tables.conflicts(parts) => {
+                return Outcome::failed(Failure::Conflict);
+            }
+            Statement::Append(parts) if !parts.is_empty() => Change::Append(parts.clone(), life),
+            Statement::Draw(winner) if !tables.is_drawn() && tables.all_finished(agencies) => {
+                Change::Draw(*winner, life)
+            }
+            // A commit all the same: what was read before counts then.
+            Statement::Append(_) | Statement::Draw(_) => Change::Seen,
+        };
+        let notifies = match &change {
+            Change::Append(parts, _) => parts.iter().any(|part| part.account.finished),
+            Change::Draw(..) => true,
+            Change::Seen => false,
+        };
+        let end = End::Committed(self.commit(change));
+        let answers = match statement {
+            Statement::Draw(_) => self.tables.winners(),
+            _ => Vec::new(),
+        };
+        Outcome {
+            answers,
+            end,
+            notifies,
+        }
+    }
+
+    fn commit(&mut self, change: Change) -> usize {
+        let position = self.log.len() + 1;
+        self.tables.apply(&change, position);
+        self.log.push(change);
+        position
+    }
+
+    /// At most so many more transactions reach another node.
+    pub fn replicate(&mut self, most: usize) {
+        self.replicated = self.log.len().min(self.replicated.saturating_add(most));
+    }
+
+    /// It is cut off. The node that takes its place, with what is replicated; and how many transactions it lacks.
+    pub fn fail_over(&mut self) -> (Self, usize) {
+        self.cut_off = true;
+        let mut next = Self::default();
+        for change in &self.log[..self.replicated] {
+            next.commit(change.clone());
+        }
+        next.replicated = next.log.len();
+        (next, self.log.len() - self.replicated)
+    }
+}
