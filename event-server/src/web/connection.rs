@@ -34,7 +34,7 @@ const IDLE: Duration = Duration::from_secs(60);
 const HEAD: Duration = Duration::from_secs(10);
 
 /// For taking a whole answer.
-const ANSWER: Duration = Duration::from_secs(30);
+const ANSWER: Duration = Duration::from_secs(20);
 
 /// For the peer's goodbye after the last answer.
 const GOODBYE: Duration = Duration::from_secs(2);

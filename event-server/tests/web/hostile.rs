@@ -1,0 +1,123 @@
+//! Who is slow, sends garbage, or comes in numbers.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use fixtures::{FIXTURES, programs};
+use socket2::{Domain, Socket, Type};
+
+use crate::central::{Central, Client};
+use crate::common::{reset, status_of};
+
+const GET: &str = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+
+/// A connection whose client takes little before it has read any of it.
+fn with_little_room(address: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4 * 1024).unwrap();
+    socket.connect(&address.into()).unwrap();
+    socket.into()
+}
+
+#[test]
+fn whoever_waits_for_a_request_gives_way_where_all_places_are_taken() {
+    let central = Central::start(&[]);
+    let mut first = central.connect();
+    first.send(GET);
+    assert_eq!(first.answer().text(), "ok");
+    let mut crowd: Vec<Client> = (0..200).map(|_| central.connect()).collect();
+    for (i, client) in crowd.iter_mut().enumerate().skip(150) {
+        client.send(GET);
+        assert_eq!(client.answer().text(), "ok", "client {i}");
+    }
+    // The oldest had to go.
+    assert!(first.is_closed());
+}
+
+#[test]
+fn slow_readers_in_every_place_are_closed_in_time_and_agencies_notice_nothing() {
+    let central = Central::start(&[("SERVER_AGENCIES", "65536")]);
+    // Megabytes each, which nobody takes.
+    let slow: Vec<TcpStream> = (0..64)
+        .map(|_| {
+            let mut stream = with_little_room(central.http);
+            stream
+                .write_all(b"GET /api/lottery HTTP/1.1\r\nHost: h\r\n\r\n")
+                .unwrap();
+            stream
+        })
+        .collect();
+    let fixture = &FIXTURES[0];
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
+    let file = root.join(format!("agency-{}.csv", fixture.agency));
+    let mut agency =
+        programs::agency(fixture.agency, &file, central.lottery, central.folder()).unwrap();
+    let agency = programs::Running::start(agency.stdout(std::process::Stdio::null())).unwrap();
+    agency
+        .wait_for("action: notify_finished | result: success")
+        .unwrap();
+    let peak = status_of(central.running.pid(), "VmHWM");
+    assert!(peak < 96 * 1024, "the central took {peak} kB");
+
+    // They are closed, and a newcomer is served.
+    let began = Instant::now();
+    let mut client = central.connect();
+    client.send(GET);
+    assert_eq!(client.answer().text(), "ok");
+    assert!(began.elapsed() < Duration::from_secs(40));
+    drop(slow);
+}
+
+#[test]
+fn a_head_that_does_not_end_is_closed_in_time() {
+    let central = Central::start(&[("LOGGING_LEVEL", "DEBUG")]);
+    let mut slow = central.connect();
+    slow.send("GET / HTTP/1.1\r\nHost: ");
+    let began = Instant::now();
+    assert!(slow.is_closed());
+    let took = began.elapsed();
+    assert!((9..20).contains(&took.as_secs()), "{took:?}");
+    let why = "reason: timed out waiting for the rest of a request";
+    central.running.wait_for(why).unwrap();
+}
+
+#[test]
+fn garbage_and_resets_leave_a_central_that_answers() {
+    let central = Central::start(&[]);
+    let mut rng = fastrand::Rng::with_seed(7);
+    let openings = [
+        GET,
+        "GET / HTTP/1.1\r\n",
+        "HEAD ",
+        "\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: h\r\n",
+    ];
+    for round in 0..2_000 {
+        let mut stream = TcpStream::connect(central.http).unwrap();
+        let mut bytes = openings[round % openings.len()].as_bytes().to_vec();
+        for _ in 0..rng.usize(..40) {
+            let at = rng.usize(..=bytes.len());
+            bytes.insert(at, rng.u8(..));
+        }
+        // It may be closed already.
+        let _ = stream.write_all(&bytes.repeat(rng.usize(1..20)));
+        match round % 3 {
+            0 => reset(stream),
+            1 => drop(stream),
+            _ => {
+                let _ = stream.shutdown(std::net::Shutdown::Write);
+                let mut answers = Vec::new();
+                match stream.read_to_end(&mut answers) {
+                    Ok(_) => {}
+                    Err(e) => assert_eq!(e.kind(), ErrorKind::ConnectionReset),
+                }
+                let text = String::from_utf8_lossy(&answers);
+                assert!(text.is_empty() || text.starts_with("HTTP/1.1 "), "{text}");
+            }
+        }
+    }
+    assert_eq!(central.get("/healthz").text(), "ok");
+    let (status, log) = central.running.stop().unwrap();
+    assert!(status.success(), "{log}");
+}

@@ -1,0 +1,25 @@
+//! The central's HTTP port, from outside: what is answered, to whom, and what it costs the lottery.
+//!
+//! ```text
+//! central     a central with its port, and a client that speaks HTTP by hand
+//! answers     paths, methods, heads, connections
+//! hostile     who is slow, sends garbage, or comes in numbers
+//! standing    what is told of a lottery, of a central that is not ready, of one that stops
+//! metrics     promtool and a Prometheus read the metrics
+//! page        a browser shows the live page
+//! browser     the browser
+//! postgres    several centrals of one lottery
+//! ```
+#![cfg(target_os = "linux")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod answers;
+mod browser;
+mod central;
+mod hostile;
+mod metrics;
+mod page;
+mod postgres;
+mod standing;
