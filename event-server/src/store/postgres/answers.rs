@@ -82,6 +82,9 @@ impl<B: Database> PostgresStore<B> {
             Some(Work::CommitAlone { part, confirms }) => {
                 self.known.confirm(&confirms);
                 self.look_due |= part.account.finished;
+                if let Some(retry) = &mut self.retry {
+                    retry.done.insert(part.agency);
+                }
             }
             Some(Work::Draw {
                 winner: Some(winner),
@@ -109,6 +112,7 @@ impl<B: Database> PostgresStore<B> {
                 self.retry = Some(Retry {
                     ticket,
                     rest,
+                    done: BTreeSet::new(),
                     depends,
                 });
             }
@@ -159,9 +163,10 @@ impl<B: Database> PostgresStore<B> {
             Some(Work::CommitAlone { part, .. }) => _ = lost.insert(part.agency),
             Some(Work::Look | Work::Draw { .. }) | None => {}
         }
-        if let Some(Retry { rest, depends, .. }) = self.retry.take() {
-            lost.extend(rest.into_iter().map(|part| part.agency));
-            lost.extend(depends);
+        if let Some(retry) = self.retry.take() {
+            lost.extend(retry.rest.into_iter().map(|part| part.agency));
+            lost.extend(retry.done);
+            lost.extend(retry.depends);
         }
         self.known.session_lost();
         lost.into_iter().for_each(|agency| self.forget(agency));
