@@ -61,7 +61,7 @@ pub struct Database {
     /// The longest that a message takes, in hops.
     pace: u32,
     /// One session in so many is lost at a hop.
-    fragile: u32,
+    loss_rate: u32,
     /// It tells who listens that an agency has finished, or that the draw is done.
     notifies: bool,
     /// Hops for which nobody can connect.
@@ -87,7 +87,7 @@ impl Database {
             wires: Vec::new(),
             exchanges: Vec::new(),
             pace: [0, 3, 12][rng.usize(..3)],
-            fragile: match faults {
+            loss_rate: match faults {
                 Faults::Slowness => u32::MAX,
                 _ => [40, 200, 2_000][rng.usize(..3)],
             },
@@ -149,7 +149,7 @@ impl Database {
             Some(session) => {
                 let node = &self.nodes[self.sessions[session]];
                 // Where no commit is acknowledged any more, the central gives the session up in the end.
-                let one_in = if node.cut_off { 20 } else { self.fragile };
+                let one_in = if node.cut_off { 20 } else { self.loss_rate };
                 let lost = !self.calm && self.rng.u32(..one_in) == 0;
                 if lost || self.calm && node.cut_off {
                     self.lose(wire, ledger);
