@@ -4,6 +4,7 @@
 //! central     a central with its port, and a client that speaks HTTP by hand
 //! answers     paths, methods, heads, connections
 //! hostile     who is slow, sends garbage, or comes in numbers
+//! log         each line as JSON
 //! standing    what is told of a lottery, of a central that is not ready, of one that stops
 //! metrics     promtool and a Prometheus read the metrics
 //! page        a browser shows the live page
@@ -19,6 +20,7 @@ mod answers;
 mod browser;
 mod central;
 mod hostile;
+mod log;
 mod metrics;
 mod page;
 mod postgres;
