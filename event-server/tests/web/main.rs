@@ -7,6 +7,7 @@
 //! log         each line as JSON
 //! standing    what is told of a lottery, of a central that is not ready, of one that stops
 //! metrics     promtool and a Prometheus read the metrics
+//! dashboard   promtool reads the alert rules; they and the dashboard ask for metrics that there are
 //! page        a browser shows the live page
 //! browser     the browser
 //! postgres    several centrals of one lottery
@@ -19,6 +20,7 @@ mod common;
 mod answers;
 mod browser;
 mod central;
+mod dashboard;
 mod hostile;
 mod log;
 mod metrics;
