@@ -10,6 +10,7 @@
 //! dashboard   promtool reads the alert rules; they and the dashboard ask for metrics that there are
 //! page        a browser shows the live page
 //! browser     the browser
+//! pieces      requests and answers in any pieces, without a socket (`machine`)
 //! postgres    several centrals of one lottery
 //! ```
 #![cfg(target_os = "linux")]
@@ -23,7 +24,9 @@ mod central;
 mod dashboard;
 mod hostile;
 mod log;
+mod machine;
 mod metrics;
 mod page;
+mod pieces;
 mod postgres;
 mod standing;
