@@ -4,10 +4,13 @@
 //! central     a central with its port, and a client that speaks HTTP by hand
 //! answers     paths, methods, heads, connections
 //! hostile     who is slow, sends garbage, or comes in numbers
+//! log         each line as JSON
 //! standing    what is told of a lottery, of a central that is not ready, of one that stops
 //! metrics     promtool and a Prometheus read the metrics
+//! dashboard   promtool reads the alert rules; they and the dashboard ask for metrics that there are
 //! page        a browser shows the live page
 //! browser     the browser
+//! pieces      requests and answers in any pieces, without a socket (`machine`)
 //! postgres    several centrals of one lottery
 //! ```
 #![cfg(target_os = "linux")]
@@ -18,8 +21,12 @@ mod common;
 mod answers;
 mod browser;
 mod central;
+mod dashboard;
 mod hostile;
+mod log;
+mod machine;
 mod metrics;
 mod page;
+mod pieces;
 mod postgres;
 mod standing;
