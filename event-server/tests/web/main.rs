@@ -5,6 +5,7 @@
 //! answers     paths, methods, heads, connections
 //! hostile     who is slow, sends garbage, or comes in numbers
 //! log         each line as JSON
+//! space       a full disk
 //! standing    what is told of a lottery, of a central that is not ready, of one that stops
 //! metrics     promtool and a Prometheus read the metrics
 //! dashboard   promtool reads the alert rules; they and the dashboard ask for metrics that there are
@@ -17,6 +18,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../store_disk/mod.rs"]
+mod store_disk;
 
 mod answers;
 mod browser;
@@ -29,4 +32,5 @@ mod metrics;
 mod page;
 mod pieces;
 mod postgres;
+mod space;
 mod standing;
