@@ -130,8 +130,11 @@ impl Population {
             self.plain(agency, 2, 1, true, false, ledger);
         }
         if self.rng.u8(..3) == 0 {
-            let bets = self.rng.usize(..4);
-            self.plain(agency, 0, bets, false, false, ledger);
+            // Where another client's batches are stored, its own are refused between bets that are taken; where its own are,
+            // nobody else can finish.
+            let batches = if self.rng.u8(..3) == 0 { 3 } else { 0 };
+            let bets = self.rng.usize(..6);
+            self.plain(agency, batches, bets, batches > 0, false, ledger);
         }
     }
 
