@@ -69,7 +69,19 @@ fn however_requests_are_cut_and_answers_taken_the_answers_are_the_same() {
 }
 
 #[test]
-fn a_turn_answers_few_requests_and_sends_few_bytes() {
+fn a_turn_answers_few_requests() {
+    let mut machine = Machine::new(1);
+    let request = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+    machine.change(|wire| wire.input = request.repeat(100).into_bytes());
+    for turn in 1..=25 {
+        machine.tick();
+        let answers = machine.answers().matches("HTTP/1.1 200").count();
+        assert_eq!(answers, 4 * turn);
+    }
+}
+
+#[test]
+fn a_turn_sends_few_bytes() {
     let mut machine = Machine::new(20_000);
     let request = "GET /api/lottery HTTP/1.1\r\nHost: h\r\n\r\n";
     machine.change(|wire| wire.input = request.repeat(3).into_bytes());
