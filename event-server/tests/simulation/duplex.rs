@@ -316,7 +316,7 @@ impl Duplex {
                 .for_each(|patience| patience.blocked(now));
             return Err(ErrorKind::WouldBlock.into());
         };
-        patience.iter_mut().for_each(|patience| patience.wrote());
+        patience.iter_mut().for_each(|patience| patience.wrote(now));
         self.moved = true;
         self.down.flying.extend(&bytes[..count]);
         Ok(count)

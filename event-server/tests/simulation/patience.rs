@@ -4,7 +4,7 @@
 //! | it waits for | since |
 //! |---|---|
 //! | a first byte | the connection was accepted |
-//! | the rest of a frame, or of a line of text | it read the first byte of it |
+//! | the rest of a frame, or of a line of text | it read the first byte of it, and the stream took the replies before |
 //! | replies to be taken | the stream took no byte any more, and it read no whole frame |
 //! | the peer to close | it said itself that no more will come |
 //!
@@ -83,9 +83,10 @@ impl Patience {
         Input::Length(0, 0)
     }
 
-    /// The stream took bytes.
-    pub fn wrote(&mut self) {
+    /// The stream took bytes. While replies are on their way, the server waits for nothing else.
+    pub fn wrote(&mut self, now: Duration) {
         self.blocked = None;
+        self.begun = self.begun.map(|_| now);
     }
 
     /// The stream took none.
