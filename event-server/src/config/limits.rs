@@ -9,7 +9,22 @@ use crate::limits::Limits;
 /// Without a sync for its batches to share, a turn gains nothing by being long, and everybody else waits for its end.
 const UNSYNCED_TURN_BYTES: usize = 16 * 1024;
 
-pub(super) fn limits(keys: &mut Keys, unsynced: bool) -> Result<Limits, ConfigError> {
+/// While a commit is under way to a database, nothing of its connections is decoded: what arrives meanwhile is their next
+/// turn, and a transaction costs the same for few bets and for many.
+const REMOTE_TURN_BYTES: usize = 512 * 1024;
+
+/// How a commit goes, as far as it matters to how much a turn takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CommitKind {
+    /// It is synced when the call returns.
+    Synced,
+    /// It is left to the kernel.
+    Unsynced,
+    /// It is a transaction of a database.
+    Remote,
+}
+
+pub(super) fn limits(keys: &mut Keys, commit: CommitKind) -> Result<Limits, ConfigError> {
     const GIB: u32 = 1024 * 1024 * 1024;
     let Limits {
         max_connections,
@@ -21,10 +36,10 @@ pub(super) fn limits(keys: &mut Keys, unsynced: bool) -> Result<Limits, ConfigEr
         turn_requests,
         idle_timeout,
     } = Limits::default();
-    let turn_bytes = if unsynced {
-        UNSYNCED_TURN_BYTES
-    } else {
-        turn_bytes
+    let (turn_bytes, max_inbox) = match commit {
+        CommitKind::Synced => (turn_bytes, max_inbox),
+        CommitKind::Unsynced => (UNSYNCED_TURN_BYTES, max_inbox),
+        CommitKind::Remote => (REMOTE_TURN_BYTES, REMOTE_TURN_BYTES),
     };
     Ok(Limits {
         max_connections: keys.number("SERVER_MAX_CONNECTIONS", max_connections, 1..=1_000_000)?,
