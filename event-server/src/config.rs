@@ -122,7 +122,7 @@ impl Config {
             logging_level: watching::logging_level(&mut keys)?,
             logging_format: watching::logging_format(&mut keys)?,
             agencies,
-            limits: limits(&mut keys, store.is_unsynced())?,
+            limits: limits(&mut keys, store.commit_kind())?,
             store,
             shutdown_grace: keys.duration(
                 "SERVER_SHUTDOWN_GRACE",

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::error::ConfigError;
 use super::keys::Keys;
+use super::limits::CommitKind;
 use super::name::{ALLOWED, parse as parse_name};
 use crate::store::local::Durability;
 use crate::store::postgres::{CommitMode, DatabaseUrl, LinkOptions, Secret, masked};
@@ -115,14 +116,18 @@ impl StoreConfig {
         }))
     }
 
-    /// Whether nothing is synced in a turn.
-    pub(super) fn is_unsynced(&self) -> bool {
-        matches!(
-            self,
+    /// How a commit goes.
+    pub(super) fn commit_kind(&self) -> CommitKind {
+        match self {
+            Self::Files {
+                durability: Durability::Always,
+                ..
+            } => CommitKind::Synced,
             Self::Files {
                 durability: Durability::Never,
                 ..
-            }
-        )
+            } => CommitKind::Unsynced,
+            Self::Postgres(_) => CommitKind::Remote,
+        }
     }
 }

@@ -70,6 +70,8 @@ fn turns_without_a_sync_are_short_unless_somebody_says_otherwise() {
     assert_eq!(turn_bytes("[DEFAULT]\nSERVER_DURABILITY=never"), 16_384);
     let said = "[DEFAULT]\nSERVER_DURABILITY=never\nSERVER_TURN_BYTES=65536";
     assert_eq!(turn_bytes(said), 65_536);
+    let remote = "[DEFAULT]\nSERVER_STORE=postgresql://a@h/db?sslmode=disable";
+    assert_eq!(turn_bytes(remote), 524_288);
 }
 
 #[test]
