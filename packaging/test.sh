@@ -49,11 +49,7 @@ main() {
     check "the unit gives away as little as before" unit_is_hardened
     check "another folder, user setting and time give the same bytes" same_bytes_elsewhere
     if docker info > /dev/null 2>&1; then
-        check "a fresh Debian system is made" make_system
-        ((failed == 0)) || summary
-        container=$(docker create "$IMAGE" bash /test/test-installed.sh)
-        check "the package installs there, works, and leaves the bets" works_in_a_container
-        docker logs "$container" 2> /dev/null | sed -n 's/^  ok/        &/p'
+        in_a_container
     else
         echo "  --    no container engine answers: the package is not installed"
     fi
@@ -186,10 +182,14 @@ configuration_is_complete() {
     same "what the file alters" "SERVER_DATA_DIR = /var/lib/event-server" \
         "$(grep -vxFf "$scratch/default" "$scratch/packaged")"
     sed 's/^;\([A-Z_]* =\)/\1/' "$file" > "$scratch/all.ini"
-    same "keys of the file" "$(sed 's/ =.*//' "$scratch/default" | sort)" \
-        "$(sed -n 's/^\([A-Z_]*\) =.*/\1/p' "$scratch/all.ini" | sort)"
+    diff <(keys "$scratch/default") <(keys "$scratch/all.ini")
     sed -i '/^SERVER_NAME =/d' "$scratch/all.ini"
     in_force --config "$scratch/all.ini" | diff "$scratch/packaged" -
+}
+
+# keys FILE: those that it sets, sorted.
+keys() {
+    sed -n 's/^\([A-Z_]*\) =.*/\1/p' "$1" | sort
 }
 
 # in_force [FLAG…]: KEY = value, a line each.
@@ -210,7 +210,16 @@ unit_is_valid() {
 
 unit_is_hardened() {
     systemd-analyze security --offline=true --threshold="$MOST_EXPOSED" --no-pager \
-        "$scratch/package/usr/lib/systemd/system/event-server.service"
+        "$scratch/package/usr/lib/systemd/system/event-server.service" | grep -v '✓'
+}
+
+in_a_container() {
+    local before=$failed
+    check "a fresh Debian system is made" make_system
+    ((failed == before)) || return 0
+    container=$(docker create "$IMAGE" bash /test/test-installed.sh)
+    check "the package installs there, works, and leaves the bets" installs_and_works
+    ((failed > before)) || docker logs "$container" 2> /dev/null | sed 's/^/        /'
 }
 
 make_system() {
@@ -220,7 +229,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends systemd-stan
 IMAGE
 }
 
-works_in_a_container() {
+installs_and_works() {
     mkdir "$scratch/test"
     cp "$dist"/event-server_*.deb "$scratch/test/event-server.deb"
     cp "$here/test-installed.sh" "$root/compose/tests/check.sh" "$root/fixtures/agency-1.csv" "$scratch/test"
