@@ -31,9 +31,14 @@ fn stdout(output: &Output) -> &str {
 
 #[test]
 fn the_completions_of_each_shell_name_every_command_and_flag() {
-    for shell in ["bash", "zsh", "fish"] {
+    for (shell, begin) in [
+        ("bash", "_event__server() {"),
+        ("zsh", "#compdef event-server\n"),
+        ("fish", "# Print an optspec for argparse"),
+    ] {
         let output = run(&["completions", shell]);
         let script = stdout(&output);
+        assert!(script.starts_with(begin), "{shell}: {script:.60}");
         for name in COMMANDS {
             assert!(script.contains(name), "{shell} does not complete {name}");
         }
