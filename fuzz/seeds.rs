@@ -121,7 +121,18 @@ fn main() -> std::io::Result<()> {
     {
         seeds.push(input::join(&[&[0], *way].concat(), talk));
     }
-    corpus("connection", seeds)
+    corpus("connection", seeds)?;
+
+    let requests: [&[u8]; 5] = [
+        b"GET / HTTP/1.1\r\nHost: h\r\n\r\nHEAD /metrics HTTP/1.1\r\nHost: h\r\n\r\nGET /x HTTP/1.0\r\n\r\n",
+        b"GET /api/lottery?a HTTP/1.1\r\nHost: h\r\nAccept: application/openmetrics-text;q=0.5\r\n\r\n",
+        b"POST /readyz HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+        b"GET http://h/healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\n",
+        b"GET /x\xff\xff HTTP/1.1\r\n\r\n",
+    ];
+    let ways = CONTROLS.iter();
+    let seeds = ways.flat_map(|way| requests.map(|text| input::join(way, text)));
+    corpus("http", seeds.collect())
 }
 
 /// The golden vectors.

@@ -6,7 +6,6 @@
 use std::io::{self, Read};
 
 use frame::{Agency, UploadId};
-use md5::{Digest, Md5};
 
 use crate::advice::{Evidence, HEAD, SAMPLES, Sample};
 use crate::rows::{BadRow, Fault, Row, RowError, Rows};
@@ -19,10 +18,10 @@ pub const MAX_REPORTED: usize = 100;
 pub struct Summary {
     /// How many bets the file has.
     pub bets: u64,
-    /// The MD5 of its bytes: the name of its upload.
+    /// The first 16 bytes of the BLAKE3 of its bytes: the name of its upload.
     pub upload: UploadId,
-    /// The CRC-32 of its bytes. A later pass compares it to find out whether the file has changed. It takes a twentieth of
-    /// the time of an MD5, and nobody gains from forging it.
+    /// The CRC-32 of its bytes. A later pass compares it to find out whether the file has changed. Nobody gains from
+    /// forging it.
     pub checksum: u32,
 }
 
@@ -68,7 +67,7 @@ impl<R: Read> Scan<R> {
         Self {
             rows: Rows::new(Hashed {
                 inner: reader,
-                md5: Md5::new(),
+                hash: blake3::Hasher::new(),
                 head: Vec::new(),
             }),
             agency,
@@ -168,7 +167,7 @@ impl<R: Read> Scan<R> {
         if self.bad_count == 0 {
             Verdict::Good(Summary {
                 bets: self.bets,
-                upload: UploadId(self.rows.source().md5.clone().finalize().into()),
+                upload: self.rows.source().upload(),
                 checksum: self.rows.checksum(),
             })
         } else {
@@ -186,18 +185,27 @@ fn judge(row: &Row<'_>, agency: Agency, plain: bool) -> Result<(), RowError> {
     if plain { row.check_plain() } else { Ok(()) }
 }
 
-/// A reader that computes the MD5 of what is read through it, and keeps the first bytes.
+/// A reader that hashes what is read through it, and keeps the first bytes.
 struct Hashed<R> {
     inner: R,
-    md5: Md5,
+    hash: blake3::Hasher,
     /// At most [`HEAD`] bytes.
     head: Vec<u8>,
+}
+
+impl<R> Hashed<R> {
+    /// The name of an upload of all that was read.
+    fn upload(&self) -> UploadId {
+        let mut name = [0; 16];
+        self.hash.finalize_xof().fill(&mut name);
+        UploadId(name)
+    }
 }
 
 impl<R: Read> Read for Hashed<R> {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(space)?;
-        self.md5.update(&space[..count]);
+        self.hash.update(&space[..count]);
         let wanted = count.min(HEAD - self.head.len());
         self.head.extend_from_slice(&space[..wanted]);
         Ok(count)

@@ -12,8 +12,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::FileExt;
 
 use frame::{
-    Ack, Batch, Channel, HEADER, Inbox, MAX_CLIENT_FRAME, MAX_REPLY, MessageId, Outbox, Received,
-    Reply, Request,
+    Ack, Batch, Channel, Frame, FramingError, HEADER, Inbox, MAX_CLIENT_FRAME, MAX_REPLY,
+    MessageId, Outbox, Received, Reply, Request,
 };
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
@@ -36,11 +36,37 @@ const ROOM: usize = 1024 * 1024;
 
 type Peer = Channel<mio::net::TcpStream>;
 
+/// How the MD5s of the frames are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hashing {
+    /// One frame at a time.
+    Single,
+    /// Several frames at once, as the real programs do.
+    Together,
+}
+
+impl Hashing {
+    /// As it is written on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Together => "together",
+        }
+    }
+
+    /// The hashing of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Single, Self::Together]
+            .into_iter()
+            .find(|hashing| hashing.name() == name)
+    }
+}
+
 /// Serves for good.
 ///
 /// # Errors
 /// Anything failed but a connection.
-pub fn serve(address: SocketAddr, file: File, durable: bool) -> io::Result<()> {
+pub fn serve(address: SocketAddr, file: File, durable: bool, hashing: Hashing) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut listener = TcpListener::bind(address)?;
     let listening = Token(usize::MAX);
@@ -57,7 +83,7 @@ pub fn serve(address: SocketAddr, file: File, durable: bool) -> io::Result<()> {
                 accept(&listener, &poll, &mut peers)?;
             } else if let Some(peer) = peers.get_mut(event.token().0) {
                 peer.mark(event.is_readable(), event.is_writable());
-                let alive = receive(peer, &mut log.turn).is_ok();
+                let alive = receive(peer, hashing, &mut log.turn).is_ok();
                 served.push((event.token().0, alive));
             }
         }
@@ -88,15 +114,28 @@ fn accept(listener: &TcpListener, poll: &Poll, peers: &mut Slab<Peer>) -> io::Re
 }
 
 /// Takes in all that has come: a window at most, since nothing is acknowledged before it is written.
-fn receive(peer: &mut Peer, turn: &mut Vec<u8>) -> io::Result<()> {
+fn receive(peer: &mut Peer, hashing: Hashing, turn: &mut Vec<u8>) -> io::Result<()> {
     while let Received::Bytes(_) = peer.receive()? {
-        while let Some((frame, md5)) = peer.inbox.hashed_frame().map_err(io::Error::other)? {
+        while let Some((frame, md5)) = next(&mut peer.inbox, hashing).map_err(io::Error::other)? {
             assert_eq!(md5, frame.id);
             turn.extend_from_slice(frame.payload);
             peer.outbox.reply(frame.id, &Reply::Ack(Ack::Success));
         }
     }
     Ok(())
+}
+
+fn next(
+    inbox: &mut Inbox,
+    hashing: Hashing,
+) -> Result<Option<(Frame<'_>, MessageId)>, FramingError> {
+    match hashing {
+        Hashing::Single => {
+            let frame = inbox.frame()?;
+            Ok(frame.map(|frame| (frame, MessageId::of(frame.payload))))
+        }
+        Hashing::Together => inbox.hashed_frame(),
+    }
 }
 
 /// The file that everything is written to.
@@ -143,7 +182,12 @@ impl Log {
 ///
 /// # Errors
 /// The file or the connection failed.
-pub fn send_pipelined(address: SocketAddr, file: File, agency: u32) -> io::Result<()> {
+pub fn send_pipelined(
+    address: SocketAddr,
+    file: File,
+    agency: u32,
+    hashing: Hashing,
+) -> io::Result<()> {
     let mut batches = Batches::new(file, agency);
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(8);
@@ -159,7 +203,10 @@ pub fn send_pipelined(address: SocketAddr, file: File, agency: u32) -> io::Resul
     loop {
         while !done && in_flight < WINDOW && server.outbox.has_room() {
             let mut requests = server.outbox.requests();
-            while !done && in_flight < WINDOW && requests.has_room() {
+            let mut more = true;
+            while more && !done && in_flight < WINDOW && requests.has_room() {
+                // A lone request is hashed alone.
+                more = hashing == Hashing::Together;
                 match batches.next()? {
                     Some(batch) => {
                         requests.push(&Request::Batch(Batch::new(batch)));

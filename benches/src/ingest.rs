@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use fixtures::programs::{Signal, agency, program};
 use fixtures::{Spec, TooManyWinners};
 
+use crate::floor::Hashing;
 use crate::process::{
     Process, central, durability, free_address, total_time, wait_until, wait_until_idle,
 };
@@ -185,7 +186,7 @@ impl Upload {
     ///
     /// # Errors
     /// A program could not be started, or did not end well.
-    pub fn run_floor(&self, durable: bool) -> io::Result<Duration> {
+    pub fn run_floor(&self, durable: bool, hashing: Hashing) -> io::Result<Duration> {
         let folder = tempfile::tempdir()?;
         let (file, log) = (folder.path().join("floor"), folder.path().join("floor.log"));
         let address = free_address()?;
@@ -200,14 +201,16 @@ impl Upload {
                 .args(rest);
             Process::start(&mut command, &log)
         };
-        let _server = floor(&["serve", durability(durable)], &file)?;
+        let _server = floor(&["serve", durability(durable), hashing.name()], &file)?;
         wait_until(|| TcpStream::connect(address).is_ok())?;
         let connection = match self.connection {
             Connection::Pipelined => "pipelined",
             Connection::PerRequest => "plain",
         };
-        let clients =
-            self.each_file(|number, path| floor(&["send", connection, &number.to_string()], path))?;
+        let clients = self.each_file(|number, path| {
+            let number = number.to_string();
+            floor(&["send", connection, &number, hashing.name()], path)
+        })?;
         let first = wait_until(|| fs::metadata(&file).is_ok_and(|file| file.len() > 0))?;
         for client in clients {
             client.end()?;

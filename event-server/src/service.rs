@@ -5,7 +5,8 @@
 //! ```
 //!
 //! What is staged becomes durable with [`Service::commit`], once a turn, or begins to: until it is, no reply that
-//! depends on it may leave the server. Knows connections only by their [`ConnectionId`]; never touches a stream.
+//! depends on it may leave the server. Knows connections only by their [`ConnectionId`]; never touches a stream. Looks at
+//! a clock only to time commits, where that is asked for.
 
 mod answer;
 mod observed;

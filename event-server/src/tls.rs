@@ -88,7 +88,7 @@ impl TlsAcceptor {
             reason: match e {
                 Error::InconsistentKeys(_) => {
                     let certificate = files.cert.display();
-                    format!("the certificate in {certificate} is of another key")
+                    format!("it does not belong to the certificate in {certificate}")
                 }
                 other => other.to_string(),
             },

@@ -32,11 +32,9 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-pub use self::connection::Connection;
-use self::connection::Share;
+use self::connection::{Connection, Share};
 pub use self::head::{Head, MAX_HEAD, Method, Request, parse};
 use self::pages::Pages;
-pub use self::response::Response;
 use crate::observe::Observe;
 use crate::report;
 use crate::stream::Stream;

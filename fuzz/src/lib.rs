@@ -5,6 +5,7 @@
 //! script     lines of text that stand for frames, their lengths and ids put right
 //! reference  payloads and bets, rows of bets.csv: read slowly, by the letter of the protocol
 //! store_disk the disk of the store's tests
+//! web_machine the HTTP port of its tests, without sockets
 //! ```
 //!
 //! A target never asks only whether something panics: each compares with a reference, or with the same bytes
@@ -17,3 +18,5 @@ pub mod reference;
 pub mod script;
 #[path = "../../event-server/tests/store_disk/mod.rs"]
 pub mod store_disk;
+#[path = "../../event-server/tests/web/machine.rs"]
+pub mod web_machine;

@@ -15,7 +15,7 @@ pub(super) struct Layout<'a> {
     /// The line ends are carriage returns alone.
     old_ends: bool,
     header: bool,
-    /// The columns are neither five nor of different numbers.
+    /// How many columns every bad row has, where that is not five.
     columns: Option<usize>,
     /// Whether other rows of the file are bets.
     has_bets: bool,

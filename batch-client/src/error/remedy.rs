@@ -38,3 +38,28 @@ pub(super) fn unreadable(error: &Error) -> &'static str {
         _ => "see to the disk, or give another copy of the file",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_common_error_of_a_connect_has_a_remedy_of_its_own() {
+        // The numbers of Linux, as the system gives them.
+        let (denied, no_address, no_network) = (13, 99, 101);
+        let (timed_out, refused, no_host) = (110, 111, 113);
+        for (number, remedy) in [
+            (denied, "a rule of this machine forbids it"),
+            (no_address, "use an IPv4 address where IPv6 is off"),
+            (no_network, "connect this machine to that network"),
+            (timed_out, "whether a firewall lets the connection through"),
+            (refused, "start the server, or correct server.address"),
+            (no_host, "connect this machine to that network"),
+        ] {
+            let error = Error::from_raw_os_error(number);
+            assert!(unreachable(&error).contains(remedy), "{error}");
+        }
+        let lookup = Error::other("failed to lookup address information");
+        assert!(unreachable(&lookup).starts_with("its name cannot be looked up"));
+    }
+}

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 
-use frame::{MessageId, Reply, Request};
+use frame::{MessageId, Reply, Request, UploadId};
 
 use crate::client::{Client, rows};
 use crate::fake::{ClosedPort, FAILURE, Peer, SUCCESS, numbers, refused, serve, winners};
@@ -40,8 +40,8 @@ fn a_whole_run_is_logged_as_specified_and_its_winners_are_printed() {
         .env("CLI_LOG_LEVEL", "debug")
         .file("bets.csv", rows(3))
         .run();
-    // The name of an upload is an MD5, as is the id of a message.
-    let upload = MessageId::of(rows(3).as_bytes());
+    let hash = blake3::hash(rows(3).as_bytes());
+    let upload = UploadId(hash.as_bytes()[..16].try_into().unwrap());
     let payloads = payloads.join().unwrap();
     assert_eq!(
         payloads,

@@ -14,7 +14,7 @@ pub fn run(loaded: &Loaded) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     for setting in &loaded.settings {
         let (key, value, source) = (setting.key, &setting.value, &setting.source);
-        let written = writeln!(out, "{key} = {value} ({source})");
+        let written = writeln!(out, "{key} = {value}  # {source}");
         written.map_err(|e| Failure::new(IO_ERROR, format_args!("standard output: {e}")))?;
     }
     loaded

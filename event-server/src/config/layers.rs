@@ -28,10 +28,10 @@ pub enum Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Flag(flag) => f.write_str(flag),
+            Self::Flag(flag) => write!(f, "the argument {flag}"),
             Self::Environment => f.write_str("the environment"),
             Self::File(path) => f.write_str(path),
-            Self::Default => f.write_str("the default"),
+            Self::Default => f.write_str("default"),
         }
     }
 }
@@ -131,7 +131,7 @@ impl Layers {
         if let Some(flag) = self.flags.first() {
             let Flag { name, key, .. } = flag;
             return Err(ConfigError(format!(
-                "{name}: there is no key {key}; event-server config lists all"
+                "the argument {name}: there is no key {key}; event-server config lists all"
             )));
         }
         self.file.sort();

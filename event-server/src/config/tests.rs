@@ -272,21 +272,23 @@ fn a_flag_wins_over_everything_and_each_value_knows_where_it_came_from() {
             .map(|setting| (setting.value.as_str(), setting.source.to_string()))
             .unwrap()
     };
-    assert_eq!(of("SERVER_PORT"), ("7", "--port".to_owned()));
+    assert_eq!(of("SERVER_PORT"), ("7", "the argument --port".to_owned()));
     assert_eq!(of("SERVER_AGENCIES"), ("3", "the environment".to_owned()));
     assert_eq!(of("SERVER_BIND"), ("::1", "config.ini".to_owned()));
-    assert_eq!(of("SERVER_DATA_DIR"), ("data", "the default".to_owned()));
+    assert_eq!(of("SERVER_DATA_DIR"), ("data", "default".to_owned()));
 
     let error = load(&[flag("--port", "SERVER_PORT", "x")]).unwrap_err();
     assert!(
-        error.to_string().starts_with("--port: SERVER_PORT is 'x'"),
+        error
+            .to_string()
+            .starts_with("the argument --port: SERVER_PORT is 'x'"),
         "{error}"
     );
     let error = load(&[flag("--set", "SERVER_PROT", "1")]).unwrap_err();
     assert!(
         error
             .to_string()
-            .starts_with("--set: there is no key SERVER_PROT"),
+            .starts_with("the argument --set: there is no key SERVER_PROT"),
         "{error}"
     );
 }

@@ -165,3 +165,28 @@ impl Default for Counters {
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counting_takes_no_memory() {
+        let mut counters = Counters::new();
+        let count = allocation_counter::measure(|| {
+            for i in 0..1_000 {
+                counters.turn(Duration::from_micros(i));
+                counters.commit(i, Some(Duration::from_millis(i)));
+                counters.request(RequestKind::Batch, i % 3 == 0);
+            }
+        });
+        assert_eq!(count.count_total, 0);
+        let batches = counters
+            .requests()
+            .find(|(kind, ..)| *kind == RequestKind::Batch);
+        assert_eq!(batches, Some((RequestKind::Batch, 334, 666)));
+        assert_eq!(counters.bets_stored, 499_500);
+        assert_eq!(counters.commit_duration.count(), 1_000);
+        assert_eq!(counters.turn_duration.sum(), 499_500 * MICROSECOND);
+    }
+}

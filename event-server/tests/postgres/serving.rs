@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use fixtures::programs;
 use frame::Request;
 
-use crate::common::{Peer, agency, batch, bet, finished, one, resume, status_of, winners};
+use crate::common::{
+    Peer, agency, batch, bet, eventually, finished, one, resume, status_of, winners,
+};
 use crate::stage::{Agency, Stage, run};
 
 const SUCCESS: &str = "{result:success}";
@@ -189,13 +191,29 @@ fn an_agency_is_reopened_under_a_running_central_and_sends_another_file() {
             .unwrap(),
         "0"
     );
-    // Whoever still speaks for the old file is told nothing.
-    peer.send(&winners(1));
-    let clients = agencies.iter().map(|agency| {
+    // The other agency finishes meanwhile: it is no longer the last one.
+    let start = |agency: &Agency| {
         let mut client = stage.client(agency, address);
         programs::Running::start(client.stdout(std::process::Stdio::null())).unwrap()
+    };
+    peer.send(&winners(1));
+    let other = start(&agencies[1]);
+    other.wait_for("notify_finished | result: success").unwrap();
+    let mut late = Peer::connect(address);
+    late.send(&winners(2));
+    eventually("somebody has looked whether all have finished", || {
+        let seen =
+            "select count(*) from pg_stat_activity where query like '%from \"lottery\".draw)'";
+        stage.database.sql(seen).unwrap() == "1"
     });
-    for client in clients.collect::<Vec<_>>() {
+    assert_eq!(
+        stage
+            .database
+            .sql("select count(*) from lottery.draw")
+            .unwrap(),
+        "0"
+    );
+    for client in [start(&agencies[0]), other] {
         let (status, log) = client.wait().unwrap();
         assert!(status.success(), "{log}");
     }

@@ -120,9 +120,9 @@ impl Central {
             return;
         };
         let turn = running.turn(false, self.calm, net, ledger, &mut self.rng);
-        let bored_until = running.bored_until();
+        let next_deadline = running.next_deadline();
         match turn {
-            Turn::Asleep => bored_until
+            Turn::Asleep => next_deadline
                 .into_iter()
                 .for_each(|then| net.pass_until(then)),
             Turn::Failed(e) => self.gave_up(&e, net, ledger),

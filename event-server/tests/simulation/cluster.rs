@@ -4,7 +4,7 @@
 //! link      what the store of a central asks, and what it is told, on its way
 //! tables    what one node of the database holds, and what must hold of it after every transaction
 //! node      its log, and how a query is carried out
-//! database  the nodes, the sessions, the queries under way, and all that befalls them
+//! database  the nodes, the sessions, the queries under way, and what goes wrong with them
 //! central   one central of the cluster after another, at its place
 //! world     all of these, a storm, and the calm after it
 //! ```

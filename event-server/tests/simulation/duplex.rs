@@ -53,7 +53,7 @@ pub struct Duplex {
     clock: Rc<Cell<Duration>>,
     /// How long the server has waited for the client, since it has accepted it.
     patience: Option<Patience>,
-    /// The client cannot blame the server for losing it.
+    /// It may be lost, and the server is not at fault.
     pub excused: bool,
 }
 

@@ -34,7 +34,7 @@ pub struct File {
     stored: usize,
 }
 
-/// What became of a request that is sent once.
+/// Whether a request that is sent once is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// Not sent, refused, or known not to be stored.
@@ -231,6 +231,12 @@ impl Ledger {
         let account = self.account(agency);
         account.finished_sent = true;
         account.took_part = true;
+    }
+
+    /// Whether an agency has said that it finished.
+    pub fn is_closing(&self, agency: u32) -> bool {
+        let account = self.accounts.get(&agency);
+        account.is_some_and(|account| account.finished_sent)
     }
 
     /// Finished was acknowledged.

@@ -6,7 +6,7 @@
 //! wire      its two ends
 //! net       all connections
 //! patience  how long a server has waited for its peer
-//! uploader  plain  intruder  idler    the clients; population: all of them
+//! uploader  plain  latecomer  intruder  idler    the clients; population: all of them
 //! ledger    what they sent and were told, and what must hold of it
 //! running   the turns of a server
 //! central   the servers, one after another on one disk
@@ -31,6 +31,7 @@ mod cluster;
 mod duplex;
 mod idler;
 mod intruder;
+mod latecomer;
 mod ledger;
 mod net;
 mod patience;
@@ -61,6 +62,9 @@ fn each_seed(count: u64, test: impl Fn(u64, bool) + Sync) {
     let count = number("SIMULATION_SEEDS").unwrap_or(count);
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicU64::new(0);
+    // A test's thread has the name of the test.
+    let current = thread::current();
+    let name = current.name().unwrap_or_default();
     thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
@@ -73,7 +77,7 @@ fn each_seed(count: u64, test: impl Fn(u64, bool) + Sync) {
                     if let Err(panic) = catch_unwind(run) {
                         next.store(count, Ordering::Relaxed);
                         eprintln!(
-                            "again: SIMULATION_SEED={seed} cargo test -p event-server --test simulation -- --nocapture"
+                            "again: SIMULATION_SEED={seed} cargo test -p event-server --test simulation {name} -- --nocapture"
                         );
                         resume_unwind(panic);
                     }

@@ -26,7 +26,7 @@ pub struct Net {
     /// The most bytes that one call on a stream moves.
     piece: usize,
     /// A server may close any connection, whatever its client does.
-    fickle: bool,
+    closes_any: bool,
     opened: u64,
     rng: fastrand::Rng,
 }
@@ -55,7 +55,7 @@ pub struct Link {
     pub bound: bool,
 }
 
-/// What became of reading.
+/// How reading ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filled {
     Bytes,
@@ -67,16 +67,16 @@ pub enum Filled {
 }
 
 impl Net {
-    /// No connection yet. One call on a stream moves at most `piece` bytes; `fickle` where a server may close any
+    /// No connection yet. One call on a stream moves at most `piece` bytes; `closes_any` where a server may close any
     /// connection, whatever its client does.
-    pub fn new(piece: usize, fickle: bool, rng: fastrand::Rng) -> Self {
+    pub fn new(piece: usize, closes_any: bool, rng: fastrand::Rng) -> Self {
         Self {
             connections: Vec::new(),
             listening: BTreeMap::new(),
             begin: Instant::now(),
             clock: Rc::default(),
             piece,
-            fickle,
+            closes_any,
             opened: 0,
             rng,
         }
@@ -114,7 +114,7 @@ impl Net {
         let (&server, listener) = self.listening.iter_mut().nth(which)?;
         self.opened += 1;
         let mut duplex = Duplex::new(self.piece, Rc::clone(&self.clock), self.rng.u64(..));
-        duplex.excused = self.fickle;
+        duplex.excused = self.closes_any;
         let (client, end) = wire::connect(duplex);
         let duplex = client.duplex();
         listener.backlog.push_back((end, Rc::clone(&duplex)));
@@ -200,7 +200,7 @@ impl Net {
             .retain(|connection| connection.server != server);
     }
 
-    /// Nobody accepts there any more. The server is gone, or begins to go: nobody can blame it for a connection lost.
+    /// Nobody accepts there any more. The server is gone, or begins to go: a connection lost is not its fault.
     pub fn stop_listening(&mut self, server: usize) {
         self.listening.remove(&server);
         self.duplexes_of(server)

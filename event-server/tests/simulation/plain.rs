@@ -17,7 +17,7 @@ pub enum Task {
     Finished,
     Query,
     /// Says that another agency has finished, on a connection that speaks for this one.
-    Astray,
+    OtherAgency,
 }
 
 struct Sent {
@@ -96,7 +96,7 @@ impl Plain {
                 break;
             }
             let task = if link.bound && task != Task::Query && rng.u8(..8) == 0 {
-                Task::Astray
+                Task::OtherAgency
             } else {
                 self.tasks.pop_front();
                 task
@@ -120,7 +120,7 @@ impl Plain {
                     ledger.send_finished(self.agency);
                     link.request(&Request::Finished { agency, bets: None })
                 }
-                Task::Astray => {
+                Task::OtherAgency => {
                     let agency = Agency::new(self.agency + 1).unwrap();
                     link.request(&Request::Finished { agency, bets: None })
                 }
@@ -231,7 +231,7 @@ fn take(ledger: &mut Ledger, life: usize, agency: u32, sent: &Sent, reply: Reply
             ledger.turned_away(life);
             true
         }
-        (Task::Astray, Reply::Ack(Ack::Failure { reason: None })) => false,
+        (Task::OtherAgency, Reply::Ack(Ack::Failure { reason: None })) => false,
         (task, Reply::Ack(Ack::Failure { reason: None })) => {
             let what = match task {
                 Task::Parcel(parcel) if ledger.parcels[parcel].batch => What::Batch,

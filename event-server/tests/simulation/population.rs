@@ -1,10 +1,11 @@
 //! The clients of a world: for each agency those that send its bets and those that get in its way; now and then a
-//! stranger, intruders, and idlers.
+//! stranger, intruders, a latecomer, and idlers.
 
 use std::time::Duration;
 
 use crate::idler::Idler;
 use crate::intruder::Intruder;
+use crate::latecomer::Latecomer;
 use crate::ledger::Ledger;
 use crate::net::{Link, Net};
 use crate::plain::{Plain, Task};
@@ -18,6 +19,7 @@ enum Client {
     Plain(Box<Plain>),
     Intruder(Box<Intruder>),
     Idler(Box<Idler>),
+    Latecomer(Box<Latecomer>),
 }
 
 impl Client {
@@ -27,6 +29,7 @@ impl Client {
             Self::Plain(client) => client.is_done(),
             Self::Intruder(client) => client.is_done(),
             Self::Idler(client) => client.is_done(),
+            Self::Latecomer(client) => client.is_done(),
         }
     }
 
@@ -36,6 +39,7 @@ impl Client {
             Self::Plain(client) => client.link(),
             Self::Intruder(client) => client.link(),
             Self::Idler(client) => client.link(),
+            Self::Latecomer(client) => client.link(),
         }
     }
 
@@ -46,6 +50,7 @@ impl Client {
             Self::Plain(client) => client.lose(ledger),
             Self::Intruder(client) => client.lose(ledger),
             Self::Idler(client) => client.lose(ledger),
+            Self::Latecomer(client) => client.lose(ledger),
         }
     }
 
@@ -55,6 +60,7 @@ impl Client {
             Self::Plain(_) => "a plain client",
             Self::Intruder(_) => "an intruder",
             Self::Idler(_) => "an idler",
+            Self::Latecomer(_) => "a latecomer",
         }
     }
 }
@@ -87,6 +93,12 @@ impl Population {
                 .clients
                 .push(Client::Intruder(Box::new(intruder)));
         }
+        if population.rng.u8(..4) == 0 {
+            let latecomer = Latecomer::new(agencies, &mut population.rng);
+            population
+                .clients
+                .push(Client::Latecomer(Box::new(latecomer)));
+        }
         // With a long timeout the world would take too long.
         if idle_timeout <= SHORT {
             for _ in 0..population.rng.usize(..4) {
@@ -118,8 +130,11 @@ impl Population {
             self.plain(agency, 2, 1, true, false, ledger);
         }
         if self.rng.u8(..3) == 0 {
-            let bets = self.rng.usize(..4);
-            self.plain(agency, 0, bets, false, false, ledger);
+            // Where another client's batches are stored, its own are refused between bets that are taken; where its own are,
+            // nobody else can finish.
+            let batches = if self.rng.u8(..3) == 0 { 3 } else { 0 };
+            let bets = self.rng.usize(..6);
+            self.plain(agency, batches, bets, batches > 0, false, ledger);
         }
     }
 
@@ -168,12 +183,12 @@ impl Population {
         self.clients.push(Client::Plain(Box::new(plain)));
     }
 
-    /// Whether all have come to their end.
+    /// Whether all are done.
     pub fn is_done(&self) -> bool {
         self.clients.iter().all(Client::is_done)
     }
 
-    /// Those that have not come to their end, in words.
+    /// Those that are not done, in words.
     pub fn waiting(&self) -> Vec<&str> {
         let waiting = self.clients.iter().filter(|client| !client.is_done());
         waiting.map(Client::name).collect()
@@ -193,6 +208,7 @@ impl Population {
                 Client::Plain(plain) => plain.act(net, ledger, rng),
                 Client::Intruder(intruder) => intruder.act(net, ledger),
                 Client::Idler(idler) => idler.act(net, ledger, rng),
+                Client::Latecomer(latecomer) => latecomer.act(net, ledger, rng),
             }
         }
     }
@@ -228,6 +244,7 @@ impl Population {
                 Client::Plain(client) => client.begin_anew(ledger),
                 Client::Intruder(client) => client.lose(ledger),
                 Client::Idler(client) => client.lose(ledger),
+                Client::Latecomer(client) => client.lose(ledger),
             }
         }
     }

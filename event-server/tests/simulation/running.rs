@@ -14,10 +14,10 @@ use crate::net::Net;
 use crate::wire::ServerEnd;
 
 /// Turns without anything to do after which the time of the next deadline comes.
-const BOREDOM: u32 = 6;
+const IDLE_TURNS: u32 = 6;
 
-/// Turns in a row that a server may want of itself, and then not read or write a byte.
-const RESTLESS: u32 = 8;
+/// Turns in a row that a server may take without an event, and not read or write a byte in them.
+const MAX_VAIN_TURNS: u32 = 8;
 
 /// Turns that a server which stops may still take.
 const GRACE: u32 = 60;
@@ -31,11 +31,11 @@ pub struct Running<D: Store> {
     limits: Limits,
     /// Turns left of one that stops.
     stopping: Option<u32>,
-    bored: u32,
-    restless: u32,
+    idle_turns: u32,
+    vain_turns: u32,
 }
 
-/// What became of a turn.
+/// How a turn ended.
 pub enum Turn<E> {
     /// Nothing woke the server.
     Asleep,
@@ -63,8 +63,8 @@ impl<D: Store> Running<D> {
             life,
             limits,
             stopping: None,
-            bored: 0,
-            restless: 0,
+            idle_turns: 0,
+            vain_turns: 0,
         }
     }
 
@@ -84,16 +84,19 @@ impl<D: Store> Running<D> {
         let due = hub.deadline().is_some_and(|deadline| deadline <= now);
         let woken = woken || !events.is_empty() || acceptable || due || self.stopping.is_some();
         if !woken && !hub.has_work() {
-            self.bored += 1;
+            self.idle_turns += 1;
             return Turn::Asleep;
         }
-        self.bored = 0;
-        self.restless = if net.has_moved(*server) || woken {
+        self.idle_turns = 0;
+        self.vain_turns = if net.has_moved(*server) || woken {
             0
         } else {
-            self.restless + 1
+            self.vain_turns + 1
         };
-        assert!(self.restless < RESTLESS, "the server does not come to rest");
+        assert!(
+            self.vain_turns < MAX_VAIN_TURNS,
+            "the server does not come to rest"
+        );
         for (slot, edges) in events {
             hub.mark(slot, edges.readable, edges.writable, edges.dead);
         }
@@ -118,13 +121,13 @@ impl<D: Store> Running<D> {
     }
 
     /// The time that comes next for a server which has had nothing to do for long.
-    pub fn bored_until(&self) -> Option<Instant> {
-        self.hub.deadline().filter(|_| self.is_bored())
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.hub.deadline().filter(|_| self.is_idle())
     }
 
     /// Whether it has had nothing to do for long.
-    pub fn is_bored(&self) -> bool {
-        self.bored >= BOREDOM
+    pub fn is_idle(&self) -> bool {
+        self.idle_turns >= IDLE_TURNS
     }
 
     /// Whether it has no connection, nothing to do and nothing to wait for.

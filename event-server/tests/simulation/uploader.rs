@@ -37,7 +37,7 @@ pub struct Uploader {
     pause: u32,
     longest: u32,
     /// How often it is run once more when it is done.
-    encores: u32,
+    reruns: u32,
     done: bool,
 }
 
@@ -57,7 +57,7 @@ impl Uploader {
             flight: VecDeque::new(),
             pause: 0,
             longest: 1,
-            encores: u32::from(rng.u8(..8) == 0),
+            reruns: u32::from(rng.u8(..8) == 0),
             done: false,
         }
     }
@@ -195,8 +195,8 @@ impl Uploader {
 
     fn end(&mut self, ledger: &Ledger, rng: &mut fastrand::Rng) {
         self.link = None;
-        if self.encores > 0 {
-            self.encores -= 1;
+        if self.reruns > 0 {
+            self.reruns -= 1;
             self.done = false;
             self.upload = start(ledger, self.file, self.window);
             self.wait(rng);

@@ -1,4 +1,4 @@
-//! A world: the central and its clients, and all that befalls them.
+//! A world: the central and its clients, and what goes wrong.
 //!
 //! First a storm, then calm. In the storm anything may happen; when it is over every client has to come to its end
 //! within a bounded number of turns, and the server to rest.
@@ -53,7 +53,7 @@ impl World {
         }
     }
 
-    /// Lives through all of it; gives the hash of what happened.
+    /// Runs it; returns the hash of what happened.
     pub fn run(mut self) -> u64 {
         let storm = [50, 300, 1_500][self.rng.usize(..3)];
         for _ in 0..self.rng.u32(..storm) {

@@ -268,7 +268,7 @@ fn a_tls_client_on_a_plain_port_is_one_clear_line_on_both_sides() {
             "one",
         );
         let ended = run(&mut client);
-        let why = "the server does not seem to speak TLS (the peer closed the connection during the TLS handshake, three times): nothing was sent; leave out server.tls if it speaks in the clear";
+        let why = "the server does not seem to speak TLS (the peer closed the connection during the TLS handshake, three times): nothing was sent; remove the keys server.tls.* if it does not use TLS";
         assert_failed(&ended, 76, "tls_handshake", why);
         assert_eq!(
             ended
@@ -298,7 +298,10 @@ fn files_that_cannot_be_used_end_either_program_with_one_sentence() {
     let none = trust.folder().join("none.pem");
     let empty = trust.folder().join("empty.pem");
     std::fs::write(&empty, "no PEM").unwrap();
-    let of_another_key = format!("the certificate in {} is of another key", cert.display());
+    let of_another_key = format!(
+        "it does not belong to the certificate in {}",
+        cert.display()
+    );
     let no_key = "it holds no private key in PEM, or an encrypted one";
     for (cert, key, ca, at, what) in [
         (&none, &key, &ca, 0, "No such file or directory"),

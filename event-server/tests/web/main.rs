@@ -4,22 +4,33 @@
 //! central     a central with its port, and a client that speaks HTTP by hand
 //! answers     paths, methods, heads, connections
 //! hostile     who is slow, sends garbage, or comes in numbers
+//! log         each line as JSON
+//! space       a full disk
 //! standing    what is told of a lottery, of a central that is not ready, of one that stops
 //! metrics     promtool and a Prometheus read the metrics
+//! dashboard   promtool reads the alert rules; they and the dashboard ask for metrics that there are
 //! page        a browser shows the live page
 //! browser     the browser
+//! pieces      requests and answers in any pieces, without a socket (`machine`)
 //! postgres    several centrals of one lottery
 //! ```
 #![cfg(target_os = "linux")]
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../store_disk/mod.rs"]
+mod store_disk;
 
 mod answers;
 mod browser;
 mod central;
+mod dashboard;
 mod hostile;
+mod log;
+mod machine;
 mod metrics;
 mod page;
+mod pieces;
 mod postgres;
+mod space;
 mod standing;

@@ -1,5 +1,7 @@
 //! What the database tells, and what follows from it.
 
+use std::collections::BTreeSet;
+
 use frame::Agency;
 
 use super::PostgresStore;
@@ -85,6 +87,9 @@ impl<B: Database> PostgresStore<B> {
                 self.count_commit(part.bets);
                 self.known.confirm(&confirms);
                 self.look_due |= part.account.finished;
+                if let Some(retry) = &mut self.retry {
+                    retry.done.insert(part.agency);
+                }
             }
             Some(Work::Draw {
                 winner: Some(winner),
@@ -126,6 +131,7 @@ impl<B: Database> PostgresStore<B> {
                     ticket: group.ticket,
                     depends: group.depends().clone(),
                     rest: group.into_parts().collect(),
+                    done: BTreeSet::new(),
                 });
             }
             // Another central has gone on with it.
@@ -163,9 +169,10 @@ impl<B: Database> PostgresStore<B> {
             Some(Work::Survey(_)) => self.survey.failed(self.now),
             Some(Work::Look | Work::Draw { .. }) | None => {}
         }
-        if let Some(Retry { rest, depends, .. }) = self.retry.take() {
-            lost.extend(rest.into_iter().map(|part| part.agency));
-            lost.extend(depends);
+        if let Some(retry) = self.retry.take() {
+            lost.extend(retry.rest.into_iter().map(|part| part.agency));
+            lost.extend(retry.done);
+            lost.extend(retry.depends);
         }
         self.known.session_lost();
         lost.into_iter().for_each(|agency| self.forget(agency));

@@ -54,7 +54,10 @@ impl<B: Database> PostgresStore<B> {
             return Some(Work::CommitAlone { part, confirms });
         }
         let Retry {
-            ticket, depends, ..
+            ticket,
+            done,
+            depends,
+            ..
         } = self.retry.take()?;
         if depends.is_empty() {
             self.events.push_back(Event::Committed(ticket));
@@ -62,7 +65,8 @@ impl<B: Database> PostgresStore<B> {
         }
         // What was only read is confirmed by a commit without any part.
         let mut group = Group::new(ticket);
-        depends.into_iter().for_each(|agency| group.depend(agency));
+        let agencies = depends.into_iter().chain(done);
+        agencies.for_each(|agency| group.depend(agency));
         Some(Work::Commit { group, confirms })
     }
 

@@ -122,13 +122,23 @@ impl Statements {
 
     /// How many agencies have finished, and the number that was drawn: `finished, winner`.
     pub(super) fn look(&self) -> String {
+        format!(
+            "select ({}), (select winner from {}.draw)",
+            self.count_finished(),
+            self.schema
+        )
+    }
+
+    /// How many agencies have finished. One that was reopened since has a later version that has not.
+    fn count_finished(&self) -> String {
         let Self {
             schema, agencies, ..
         } = self;
         format!(
-            "select (select count(*) from (select agency from {schema}.commits \
-             where finished and agency between 1 and {agencies} group by agency) f), \
-             (select winner from {schema}.draw)"
+            "select count(*) from (select agency from {schema}.commits c \
+             where finished and agency between 1 and {agencies} and not exists \
+             (select 1 from {schema}.commits d where d.agency = c.agency and d.version > c.version and not d.finished) \
+             group by agency) f"
         )
     }
 
@@ -144,15 +154,14 @@ impl Statements {
         } = self;
         format!(
             "{lock}; insert into {schema}.draw (id, winner, at, central) \
-             select 1, {winner}, now(), {central} where {agencies} > 0 and {agencies} = \
-             (select count(*) from (select agency from {schema}.commits \
-             where finished and agency between 1 and {agencies} group by agency) f) \
+             select 1, {winner}, now(), {central} where {agencies} > 0 and {agencies} = ({finished}) \
              on conflict do nothing; \
              select winner from {schema}.draw; \
              select agency, document from {schema}.bets \
              where number = (select winner from {schema}.draw) order by agency, seq; \
              {barrier}; notify {channel}",
             lock = self.lock_draw(),
+            finished = self.count_finished(),
             barrier = self.barrier()
         )
     }

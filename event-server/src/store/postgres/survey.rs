@@ -57,16 +57,15 @@ impl Survey {
     /// Somebody watches so many agencies, or nobody does.
     pub(super) fn watch(&mut self, agencies: Option<u32>, now: Option<Instant>) {
         let agencies = agencies.unwrap_or(0);
-        if self.agencies == agencies {
-            return;
+        if self.agencies != agencies {
+            self.agencies = agencies;
+            self.is_current = false;
         }
-        self.agencies = agencies;
-        self.is_current = false;
         match (self.next, now) {
             // What comes after it is decided when it is done.
             (Next::Asked, _) => {}
-            (Next::None, Some(now)) => self.begin(now),
             _ if agencies == 0 => self.next = Next::None,
+            (Next::None, Some(now)) => self.begin(now),
             _ => {}
         }
     }

@@ -31,6 +31,8 @@ pub(super) enum Work {
 pub(super) struct Retry {
     pub(super) ticket: Ticket,
     pub(super) rest: VecDeque<Part>,
+    /// Whose parts were committed. Their replies wait for the ticket: if it never comes, they are forgotten like the rest.
+    pub(super) done: BTreeSet<Agency>,
     /// Those of the group that have no part: a commit confirms what was read of them.
     pub(super) depends: BTreeSet<Agency>,
 }

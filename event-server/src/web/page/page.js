@@ -255,6 +255,7 @@ function showAgencies(lottery) {
   shown = lottery.agencies.filter((agency) => fits(agency) && String(agency.id).startsWith(find));
   if (order !== "id") shown.sort((a, b) => (b[order] ?? 0) - (a[order] ?? 0) || a.id - b.id);
   at("none").hidden = shown.length > 0;
+  text("none", lottery.agencies.length > 0 ? "No agency fits." : "No agency has sent anything yet.");
   at("list").setAttribute("aria-rowcount", shown.length);
   showRows();
 }

@@ -60,8 +60,10 @@ pub struct Database {
     exchanges: Vec<Exchange>,
     /// The longest that a message takes, in hops.
     pace: u32,
-    /// One session in so many is lost at a hop.
-    fragile: u32,
+    /// One session in so many is lost at a hop; and when a query of it was carried out, one in a quarter of that.
+    loss_rate: u32,
+    /// One query in so many fails without a reason.
+    failure_rate: u32,
     /// It tells who listens that an agency has finished, or that the draw is done.
     notifies: bool,
     /// Hops for which nobody can connect.
@@ -87,9 +89,13 @@ impl Database {
             wires: Vec::new(),
             exchanges: Vec::new(),
             pace: [0, 3, 12][rng.usize(..3)],
-            fragile: match faults {
+            loss_rate: match faults {
                 Faults::Slowness => u32::MAX,
                 _ => [40, 200, 2_000][rng.usize(..3)],
+            },
+            failure_rate: match faults {
+                Faults::Slowness => u32::MAX,
+                _ => [5, 30, 200][rng.usize(..3)],
             },
             notifies: rng.u8(..4) > 0,
             away: if rng.u8(..4) == 0 { rng.u32(..100) } else { 0 },
@@ -149,7 +155,7 @@ impl Database {
             Some(session) => {
                 let node = &self.nodes[self.sessions[session]];
                 // Where no commit is acknowledged any more, the central gives the session up in the end.
-                let one_in = if node.cut_off { 20 } else { self.fragile };
+                let one_in = if node.cut_off { 20 } else { self.loss_rate };
                 let lost = !self.calm && self.rng.u32(..one_in) == 0;
                 if lost || self.calm && node.cut_off {
                     self.lose(wire, ledger);
@@ -214,6 +220,12 @@ impl Database {
                 ));
                 // What is read is told before the commit is done.
                 self.tell(session, outcome.answers);
+                if let Some(wire) = wire
+                    && !self.calm
+                    && self.rng.u32(..self.loss_rate / 4) == 0
+                {
+                    self.lose(&mut wire.borrow_mut(), ledger);
+                }
                 match outcome.end {
                     End::Failed(failure) => self.tell(session, vec![Answer::Failed(failure)]),
                     End::Done => self.tell(session, vec![Answer::Done]),
@@ -252,12 +264,12 @@ impl Database {
         }
     }
 
-    /// Carries out a query on the exchange's node, or fails for no reason of its own.
+    /// Carries out a query on the exchange's node, or fails without a reason.
     fn carry_out(&mut self, exchange: &Exchange, statement: &Statement) -> Outcome {
-        if !self.calm && self.faults != Faults::Slowness && self.rng.u8(..100) == 0 {
-            return Outcome::failed(match self.rng.bool() {
-                true => Failure::Conflict,
-                false => Failure::Other("it does not like that".to_owned()),
+        if !self.calm && self.rng.u32(..self.failure_rate) == 0 {
+            return Outcome::failed(match self.rng.u8(..4) {
+                0 => Failure::Other("it does not like that".to_owned()),
+                _ => Failure::Conflict,
             });
         }
         let Exchange { node, life, .. } = *exchange;

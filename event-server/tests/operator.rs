@@ -1,0 +1,157 @@
+//! What an operator does with a central's files: look at its configuration, export its bets, reopen an agency.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use common::{Peer, batch, bet, finished, row, winners};
+use fixtures::programs::{central, program};
+
+const SUCCESS: &str = "{result:success}";
+
+/// Runs a command of the central on the files of this folder, which holds no configuration.
+fn operate(data: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(program("event-server").unwrap())
+        .current_dir(data)
+        .env("SERVER_DATA_DIR", data)
+        .env("SERVER_AGENCIES", "2")
+        .args(arguments)
+        .output();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = output.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+/// Asserts that a command ended with this code and this one sentence.
+fn assert_refused(ended: &(Option<i32>, String, String), code: i32, sentence: &str) {
+    assert_eq!(ended.0, Some(code), "{}", ended.2);
+    assert_eq!(ended.2.lines().count(), 1, "{}", ended.2);
+    assert!(ended.2.contains(sentence), "{sentence}: {}", ended.2);
+}
+
+#[test]
+fn an_agency_is_reopened_while_the_central_is_stopped_and_before_the_draw() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let environment = [("SERVER_AGENCIES", "2")];
+    let reopen = |agency: &str| operate(data, &["reopen", "--agency", agency]);
+    let (server, address) = central(data, &environment).unwrap();
+    let mut peer = Peer::connect(address);
+    let wrong = [bet(1, "1", true), bet(1, "2", false)].join("|");
+    assert_eq!(peer.ask(&batch(&wrong)), SUCCESS);
+    assert_eq!(peer.ask(&finished(1)), SUCCESS);
+    assert_eq!(
+        Peer::connect(address).ask(&batch(&bet(2, "3", true))),
+        SUCCESS
+    );
+    assert_refused(&reopen("1"), 74, "another server has locked");
+    server.stop().unwrap();
+
+    let (code, told, log) = reopen("1");
+    assert_eq!((code, told.as_str()), (Some(0), ""), "{log}");
+    let line = "INFO     action: reopen | result: success | agency: 1 | cantidad: 2";
+    assert!(log.contains(line), "{log}");
+    let stored = fs::read_to_string(data.join("bets.csv")).unwrap();
+    assert_eq!(stored, row(2, "3", true) + "\r\n");
+
+    let (server, address) = central(data, &environment).unwrap();
+    let mut peer = Peer::connect(address);
+    assert_eq!(peer.ask(&batch(&bet(1, "4", true))), SUCCESS);
+    assert_eq!(peer.ask(&finished(1)), SUCCESS);
+    assert_eq!(Peer::connect(address).ask(&finished(2)), SUCCESS);
+    assert_eq!(peer.ask(&winners(1)), "{ganadores:4}");
+    server.stop().unwrap();
+    assert_refused(&reopen("1"), 78, "the draw is done");
+}
+
+#[test]
+fn nothing_is_made_where_there_is_nothing_to_reopen_or_export() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let missing = data.join("missing");
+    let missing = missing.to_str().unwrap();
+    for command in [&["export"][..], &["reopen", "--agency", "1"]] {
+        let ended = operate(data, &[command, &["--data-dir", missing]].concat());
+        assert_refused(&ended, 74, "missing: No such file or directory");
+    }
+    assert!(!Path::new(missing).exists());
+    assert_refused(
+        &operate(data, &["reopen", "--agency", "0"]),
+        64,
+        "--agency is 0",
+    );
+}
+
+#[test]
+fn every_committed_bet_is_exported_beside_a_running_central() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let (server, address) = central(data, &[("SERVER_AGENCIES", "2")]).unwrap();
+    let mut peer = Peer::connect(address);
+    let mut expected = String::new();
+    for document in 0..20 {
+        let document = document.to_string();
+        assert_eq!(peer.ask(&batch(&bet(1, &document, false))), SUCCESS);
+        expected += &(row(1, &document, false) + "\r\n");
+        let (code, exported, log) = operate(data, &["export"]);
+        assert_eq!(code, Some(0), "{log}");
+        assert_eq!(exported, expected);
+    }
+    server.stop().unwrap();
+    assert_eq!(operate(data, &["export"]).1, expected);
+}
+
+#[test]
+fn the_configuration_is_shown_with_the_source_of_each_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    fs::write(
+        data.join("config.ini"),
+        "[DEFAULT]\nSERVER_PORT = 7\nSERVER_PROT = 8\n",
+    )
+    .unwrap();
+    let store = "postgresql://a:hidden@h/db?sslmode=disable";
+    let shown = operate(
+        data,
+        &["config", "--store", store, "--set", "LOGGING_LEVEL=DEBUG"],
+    );
+    assert_eq!(shown.0, Some(0), "{}", shown.2);
+    for line in [
+        "SERVER_PORT = 7  # config.ini",
+        "SERVER_AGENCIES = 2  # the environment",
+        "SERVER_BIND = 127.0.0.1  # default",
+        "SERVER_STORE = postgresql://a:***@h/db?sslmode=disable  # the argument --store",
+        "LOGGING_LEVEL = DEBUG  # the argument --set",
+    ] {
+        assert!(
+            shown.1.lines().any(|shown| shown == line),
+            "{line}: {}",
+            shown.1
+        );
+    }
+    assert!(
+        shown.2.contains("key SERVER_PROT is unknown"),
+        "{}",
+        shown.2
+    );
+    let bad = operate(data, &["config", "--port", "70000"]);
+    assert_refused(
+        &bad,
+        78,
+        "the argument --port: SERVER_PORT is '70000', allowed is a whole number",
+    );
+    let missing = "postgresql://a@h/db?sslrootcert=/none.pem";
+    let bad = operate(data, &["config", "--store", missing]);
+    assert_eq!(bad.0, Some(78));
+    assert!(
+        bad.2.contains("sslrootcert /none.pem cannot be used"),
+        "{}",
+        bad.2
+    );
+}

@@ -1,0 +1,72 @@
+//! Why no bet could be stored: a full disk under the local store.
+
+use event_server::fact::{Fact, Source};
+use event_server::store::local::{Durability, LocalStore};
+use event_server::store::{Commit, Store as _};
+use frame::MessageId;
+
+use crate::common::{agency, bet, one};
+use crate::store_disk::{Disk, DiskFiles};
+
+/// Stages a batch of so many bets.
+fn stage(store: &mut LocalStore<DiskFiles>, bets: u32) -> bool {
+    let text = bet(1, "1", false);
+    let frame::Request::Bet(bet) = one(&text) else {
+        panic!("no bet");
+    };
+    let Ok(mut draft) = store.draft(200 * bets as usize) else {
+        return false;
+    };
+    (0..bets).for_each(|_| draft.row(&bet));
+    draft.seal(Fact::Batch {
+        agency: agency(1),
+        source: Source::Plain,
+        id: MessageId([0; 16]),
+        bets,
+    });
+    true
+}
+
+#[test]
+fn a_full_disk_is_told_until_there_is_room_and_each_commit_is_told_once() {
+    let disk = Disk::new(1);
+    let (mut store, _) = LocalStore::open(disk.boot(), Durability::Always, |_| {}).unwrap();
+    let no_facts = || [].into_iter();
+    store.commit(no_facts).unwrap();
+    assert_eq!(store.take_commit(), None, "nothing was staged");
+    assert!(stage(&mut store, 3) && stage(&mut store, 4));
+    store.commit(no_facts).unwrap();
+    assert_eq!(
+        store.take_commit(),
+        Some(Commit {
+            bets: 7,
+            took: None
+        })
+    );
+    assert_eq!((store.take_commit(), store.unavailable()), (None, None));
+
+    disk.set_capacity(disk.used());
+    let mut staged = 0;
+    while stage(&mut store, 1_000) {
+        store.commit(no_facts).unwrap();
+        staged += 1_000;
+        assert!(staged < 10_000_000, "the disk is not full");
+    }
+    let why = store.unavailable().unwrap();
+    assert!(why.starts_with("no space: "), "{why}");
+    assert!(store.retries(), "nobody would look again");
+    store.retry().unwrap();
+    assert!(store.unavailable().is_some(), "the disk is still full");
+    disk.set_capacity(u64::MAX);
+    store.retry().unwrap();
+    assert_eq!((store.unavailable(), store.retries()), (None, false));
+    assert!(stage(&mut store, 1));
+    store.commit(no_facts).unwrap();
+    assert_eq!(
+        store.take_commit(),
+        Some(Commit {
+            bets: 1,
+            took: None
+        })
+    );
+}
