@@ -192,9 +192,9 @@ keys() {
     sed -n 's/^\([A-Z_]*\) =.*/\1/p' "$1" | sort
 }
 
-# in_force [FLAG…]: KEY = value, a line each.
+# in_force [FLAG…]: KEY = value, a line each, without where it came from.
 in_force() {
-    (cd "$scratch/archive" && env -i bin/event-server config "$@" | sed 's/ ([^()]*)$//; s/[[:space:]]*$//')
+    (cd "$scratch/archive" && env -i bin/event-server config "$@" | sed 's/ *# .*//')
 }
 
 lintian_is_content() {
