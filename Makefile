@@ -1,6 +1,6 @@
 # What can be done with the project; `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz bench soak build entrega docker-image docker-compose-up docker-compose-down docker-compose-logs test-containers
+.PHONY: help run test fuzz bench soak build man dist entrega docker-image docker-compose-up docker-compose-down docker-compose-logs test-containers test-packages
 
 # The definition that generar-compose.sh was asked for, else the committed one.
 COMPOSE = docker compose -f $(or $(wildcard docker-compose-dev.yaml),compose/dev.yaml)
@@ -30,6 +30,14 @@ soak: build ## beside every abuse: what it costs, and that all promises are kept
 build: ## both programs, optimised
 	cargo build --release --locked -p event-server -p batch-client
 
+man: ## the manual pages of both programs, in target/man
+	@rm -rf target/man && mkdir -p target/man
+	cargo run --locked -q -p event-server -- man target/man
+	cargo run --locked -q -p batch-client -- man target/man
+
+dist: ## an archive and a Debian package of both programs, in target/dist; wants dpkg-deb
+	@packaging/build
+
 docker-image: ## the images server:latest and client:latest
 	docker build -f event-server/Dockerfile -t server:latest .
 	docker build -f batch-client/Dockerfile -t client:latest .
@@ -49,3 +57,6 @@ entrega: ## the branches ej1 to ej8 of the course, from the current commit
 
 test-containers: ## every exercise on its branch, in containers
 	@compose/test-containers.sh
+
+test-packages: ## what make dist makes: the same bytes twice, right files, installed in a container
+	@packaging/test.sh

@@ -2,13 +2,17 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+pub use clap_complete::Shell;
 use event_server::config::Flag;
+
+/// The program's name, as shells and manual pages have it.
+pub const NAME: &str = env!("CARGO_BIN_NAME");
 
 /// The central of a lottery: stores the agencies' bets, draws when all have finished, and tells each agency its
 /// winners.
 #[derive(Debug, Parser)]
-#[command(name = "event-server", version, after_help = EXAMPLES)]
+#[command(name = NAME, version, after_help = EXAMPLES)]
 pub struct Arguments {
     #[command(flatten)]
     pub options: Options,
@@ -19,6 +23,13 @@ pub struct Arguments {
 
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+impl Arguments {
+    /// What completions and manual pages are made from.
+    pub fn definition() -> clap::Command {
+        Self::command()
+    }
 }
 
 /// What to do instead of serving.
@@ -34,7 +45,23 @@ pub enum Command {
         #[arg(long, value_name = "N")]
         agency: u32,
     },
+    /// Print the completions for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLE)]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Write the manual pages into a folder
+    #[command(hide = true)]
+    Man {
+        /// Which folder; it has to exist
+        folder: PathBuf,
+    },
 }
+
+const COMPLETIONS_EXAMPLE: &str = "\
+Example:
+  event-server completions bash > ~/.local/share/bash-completion/completions/event-server";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,7 +1,9 @@
 //! What the program does, one file a command.
 
 pub mod check;
+pub mod completions;
 pub mod export;
+pub mod man;
 pub mod reopen;
 pub mod serve;
 pub mod settings;

@@ -9,11 +9,11 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
-use event_server::config::Config;
+use event_server::config::{Config, Loaded};
 use event_server::report;
 use frame::log::{Level, Logger};
 
-use self::arguments::{Arguments, Command};
+use self::arguments::{Arguments, Command, Options};
 use self::failure::{CONFIGURATION, Failure, USAGE};
 
 fn main() -> ExitCode {
@@ -29,45 +29,59 @@ fn main() -> ExitCode {
             };
         }
     };
-    let Arguments {
-        options,
-        check,
-        command,
-    } = &arguments;
+    let options = &arguments.options;
+    match arguments.command {
+        None if arguments.check => tool(|| commands::check::run(&load(options)?.config)),
+        None => serve(options),
+        Some(Command::Config) => tool(|| commands::settings::run(&load(options)?)),
+        Some(Command::Export) => tool(|| commands::export::run(&load(options)?.config)),
+        Some(Command::Reopen { agency }) => {
+            tool(|| commands::reopen::run(&load(options)?.config, agency))
+        }
+        Some(Command::Completions { shell }) => tool(|| commands::completions::run(shell)),
+        Some(Command::Man { folder }) => tool(|| commands::man::run(&folder)),
+    }
+}
+
+/// Reads every layer of the configuration.
+fn load(options: &Options) -> Result<Loaded, Failure> {
     let text = |text: OsString| text.to_string_lossy().into_owned();
     let environment = std::env::vars_os().map(|(key, value)| (text(key), text(value)));
-    let loaded = match Config::load(options.config.as_deref(), environment, &options.flags()) {
+    Config::load(options.config.as_deref(), environment, &options.flags())
+        .map_err(|e| Failure::new(CONFIGURATION, e))
+}
+
+/// Runs a command that does not serve. Its log is written at once.
+fn tool(run: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
+    Logger::immediate(Level::Info, io::stderr()).install();
+    let done = run();
+    report_failure(&done);
+    exit_code(&done)
+}
+
+/// Runs the server, whose log is gathered and written between its turns.
+fn serve(options: &Options) -> ExitCode {
+    let loaded = match load(options) {
         Ok(loaded) => loaded,
-        Err(e) => {
-            Logger::immediate(Level::Info, io::stderr()).install();
-            report::exit_failed(&e);
-            return CONFIGURATION.into();
-        }
+        Err(failure) => return tool(|| Err(failure)),
     };
-    let serves = command.is_none() && !check;
-    let done = if serves {
-        let logger = Logger::gathering(loaded.config.logging_level, io::stderr())
-            .with_format(loaded.config.logging_format);
-        logger.install();
-        let done = commands::serve::run(&loaded, &logger);
-        if done.is_ok() {
-            report::exit();
-        }
-        report_failure(&done);
-        logger.flush();
-        done
-    } else {
-        Logger::immediate(Level::Info, io::stderr()).install();
-        let done = match command {
-            None => commands::check::run(&loaded.config),
-            Some(Command::Config) => commands::settings::run(&loaded),
-            Some(Command::Export) => commands::export::run(&loaded.config),
-            Some(Command::Reopen { agency }) => commands::reopen::run(&loaded.config, *agency),
-        };
-        report_failure(&done);
-        done
-    };
-    done.map_or_else(|failure| failure.code.into(), |()| ExitCode::SUCCESS)
+    let logger = Logger::gathering(loaded.config.logging_level, io::stderr())
+        .with_format(loaded.config.logging_format);
+    logger.install();
+    let done = commands::serve::run(&loaded, &logger);
+    if done.is_ok() {
+        report::exit();
+    }
+    report_failure(&done);
+    logger.flush();
+    exit_code(&done)
+}
+
+fn exit_code(done: &Result<(), Failure>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.code.into(),
+    }
 }
 
 fn report_failure(done: &Result<(), Failure>) {

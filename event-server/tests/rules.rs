@@ -93,6 +93,11 @@ fn each_library_is_named_in_its_room_alone() {
     only(&["tls.rs"], &["webpki"]);
     only(&["tls.rs", "store/postgres/tls.rs"], &["rustls"]);
     only(&["arguments.rs", "main.rs"], &["clap"]);
+    only(
+        &["arguments.rs", "commands/completions.rs"],
+        &["clap_complete"],
+    );
+    only(&["commands/man.rs"], &["clap_mangen"]);
     only_in("frame", &["tls.rs", "tls"], &["rustls"]);
     only_in("batch-client", &["tls.rs"], &["rustls"]);
 }

@@ -1,0 +1,19 @@
+//! `man`: a manual page for the program, and one for each of its commands.
+
+use std::path::Path;
+
+use crate::arguments::Arguments;
+use crate::failure::{Failure, IO_ERROR};
+
+pub fn run(folder: &Path) -> Result<(), Failure> {
+    let written = clap_mangen::generate_to(Arguments::definition(), folder);
+    written.map(drop).map_err(|e| {
+        Failure::new(
+            IO_ERROR,
+            format_args!(
+                "the manual pages cannot be written to {}: {e}",
+                folder.display()
+            ),
+        )
+    })
+}
