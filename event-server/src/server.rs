@@ -60,9 +60,27 @@ pub enum ServerError<E> {
 impl<E: fmt::Display> fmt::Display for ServerError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::System { what, error } => write!(f, "{what}: {error}"),
+            Self::System { what, error } => {
+                write!(f, "{what}: {error}{}", advice(error.kind()))
+            }
             Self::Store(e) => e.fmt(f),
         }
+    }
+}
+
+/// What to do about an address that cannot be listened on.
+fn advice(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::AddrInUse => {
+            "; another program listens there: stop it, or choose another port"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "; this machine has no such address: choose one of its own, or 0.0.0.0 for all of them"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 are for privileged programs: choose a higher one"
+        }
+        _ => "",
     }
 }
 
