@@ -107,7 +107,7 @@ impl Config {
             "SERVER_BIND",
             "an IP address such as 127.0.0.1 or 0.0.0.0",
             "127.0.0.1",
-            |text| text.parse::<IpAddr>().ok(),
+            ip_address,
         )?;
         let port = keys.number("SERVER_PORT", 12_345_u16, 0..=65_535)?;
         keys.get("SERVER_IP", "anything", "server", |_| Some(()))?;
@@ -143,6 +143,17 @@ impl Config {
             settings,
             warnings,
         })
+    }
+}
+
+/// An IP address; one of IPv6 may stand in brackets, as beside a port.
+fn ip_address(text: &str) -> Option<IpAddr> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    match bare {
+        Some(text) => text.parse().ok().map(IpAddr::V6),
+        None => text.parse().ok(),
     }
 }
 

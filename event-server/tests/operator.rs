@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -105,6 +106,32 @@ fn every_committed_bet_is_exported_beside_a_running_central() {
     }
     server.stop().unwrap();
     assert_eq!(operate(data, &["export"]).1, expected);
+}
+
+#[test]
+fn an_address_that_cannot_be_listened_on_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for (arguments, advice) in [
+        (
+            &["--port", &port][..],
+            "another program listens there: stop it, or choose another port",
+        ),
+        (
+            &["--bind", "192.0.2.1", "--port", "0"],
+            "this machine has no such address: choose one of its own, or 0.0.0.0 for all of them",
+        ),
+    ] {
+        let (code, _, log) = operate(data, arguments);
+        assert_eq!(code, Some(69), "{log}");
+        let last = log.lines().last().unwrap_or_default();
+        assert!(
+            last.contains("error: listening on") && last.ends_with(advice),
+            "{log}"
+        );
+    }
 }
 
 #[test]

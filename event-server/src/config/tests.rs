@@ -81,6 +81,9 @@ fn environment_wins_over_the_file_and_the_file_over_the_default() {
         .unwrap()
         .config;
     assert_eq!(config.address, "[::]:2".parse().unwrap());
+    let brackets = parse("", &[("SERVER_BIND", "[::1]")]).unwrap().config;
+    assert_eq!(brackets.address, "[::1]:12345".parse().unwrap());
+    assert!(parse("", &[("SERVER_BIND", "[127.0.0.1]")]).is_err());
     assert_eq!(config.logging_level, Level::Debug);
     let StoreConfig::Files { data_dir, .. } = config.store else {
         panic!("not in files")
