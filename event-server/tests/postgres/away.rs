@@ -89,6 +89,30 @@ fn requests_wait_for_a_database_that_is_away_and_go_on_when_it_is_back() {
 }
 
 #[test]
+fn a_host_that_nobody_knows_is_named_and_tried_again_and_a_stop_is_in_order() {
+    let Some(stage) = Stage::set() else { return };
+    let port = stage.database.port();
+    // The second host of the URL is there.
+    let url = format!(
+        "postgresql://postgres@no-such-host.invalid,127.0.0.1:{port}/postgres?sslmode=disable"
+    );
+    let timeout = ("SERVER_STORE_TIMEOUT", "2s");
+    let (central, address) = stage.central_at(&url, &[timeout]);
+    central
+        .wait_for("the database at no-such-host.invalid:5432 cannot be reached: its name ")
+        .unwrap();
+    assert_eq!(
+        Peer::connect(address).ask(&one(&bet(1, "1", false))),
+        SUCCESS
+    );
+    let nowhere = "postgresql://postgres@no-such-host.invalid/postgres?sslmode=disable";
+    let (central, _) = stage.central_at(nowhere, &[timeout]);
+    central.wait_for("open_store | result: fail").unwrap();
+    let (status, log) = central.stop().unwrap();
+    assert!(status.success(), "{log}");
+}
+
+#[test]
 fn a_session_that_is_ended_in_a_commit_leaves_no_reply_and_nothing_half_stored() {
     let Some(stage) = Stage::set() else { return };
     let (central, address) = stage.central(&[("SERVER_AGENCIES", "2")]);
