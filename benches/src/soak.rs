@@ -30,7 +30,7 @@ use self::abuse::{Abuse, Abuser, Deeds, Scene};
 pub use self::echo::Latencies;
 use self::peer::Peer;
 use crate::ingest::{Connection, Upload};
-use crate::process::{Process, central, durability, echo, wait_until};
+use crate::process::{Process, central, durability, echo, free_address, wait_until};
 
 /// Agencies that upload.
 const AGENCIES: u32 = 5;
@@ -115,7 +115,14 @@ impl Lottery {
     /// It could not be played to its end.
     pub fn play(&self, beside: Beside<'_>) -> io::Result<Seen> {
         let folder = tempfile::tempdir()?;
+        let http = free_address()?;
+        // An undisturbed central has no port to be watched on.
+        let watched = match beside.abuses {
+            [] => "off".to_owned(),
+            _ => http.to_string(),
+        };
         let environment = [
+            ("SERVER_HTTP", watched),
             ("SERVER_AGENCIES", ABUSERS.to_string()),
             ("SERVER_MAX_CONNECTIONS", MAX_CONNECTIONS.to_string()),
             ("SERVER_DURABILITY", durability(beside.durable).to_owned()),
@@ -127,7 +134,7 @@ impl Lottery {
         let before = server.own_memory()?;
         let began = Instant::now();
 
-        let scene = Scene::new(address, beside.crowd, &self.winners);
+        let scene = Scene::new(address, http, beside.crowd, &self.winners);
         let played = thread::scope(|scope| {
             // Whatever happens here, the abusers are told to stop.
             let _end = scene.end_on_drop();

@@ -6,6 +6,7 @@
 mod connections;
 pub mod list;
 mod requests;
+mod watching;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -40,6 +41,8 @@ const ENDED: u8 = 2;
 pub struct Scene<'a> {
     /// The central's.
     pub(super) address: SocketAddr,
+    /// Where the central is watched.
+    http: SocketAddr,
     crowd: usize,
     /// What each agency is to be told.
     winners: &'a [Vec<String>],
@@ -57,9 +60,15 @@ impl Drop for EndOnDrop<'_> {
 }
 
 impl<'a> Scene<'a> {
-    pub(super) fn new(address: SocketAddr, crowd: usize, winners: &'a [Vec<String>]) -> Self {
+    pub(super) fn new(
+        address: SocketAddr,
+        http: SocketAddr,
+        crowd: usize,
+        winners: &'a [Vec<String>],
+    ) -> Self {
         Self {
             address,
+            http,
             crowd,
             winners,
             phase: AtomicU8::new(SETTLING),

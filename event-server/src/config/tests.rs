@@ -28,7 +28,38 @@ fn without_a_file_every_key_has_its_default() {
     };
     assert_eq!(config.store, store);
     assert_eq!(config.logging_level, Level::Info);
-    assert_eq!(config.tls, None);
+    assert_eq!(config.logging_format, Format::Text);
+    assert_eq!((config.http, config.tls), (None, None));
+}
+
+#[test]
+fn the_http_port_is_off_or_an_address_and_the_log_has_two_forms() {
+    let http = |text: &str| parse("", &[("SERVER_HTTP", text)]).map(|loaded| loaded.config.http);
+    for (text, address) in [
+        ("off", None),
+        ("127.0.0.1:8080", Some("127.0.0.1:8080")),
+        ("[::1]:0", Some("[::1]:0")),
+    ] {
+        let address = address.map(|text| text.parse().unwrap());
+        assert_eq!(http(text), Ok(address), "{text}");
+    }
+    for text in [
+        "on",
+        "8080",
+        ":8080",
+        "localhost:8080",
+        "::1:8080x",
+        "1.2.3.4",
+    ] {
+        let error = http(text).unwrap_err().to_string();
+        let says = format!(
+            "the environment: SERVER_HTTP is '{text}', allowed is off, or an IP address and a port"
+        );
+        assert!(error.starts_with(&says), "{error}");
+    }
+    let json = parse("[DEFAULT]\nLOGGING_FORMAT = json\n", &[]).unwrap();
+    assert_eq!(json.config.logging_format, Format::Json);
+    assert!(parse("[DEFAULT]\nLOGGING_FORMAT = xml\n", &[]).is_err());
 }
 
 #[test]

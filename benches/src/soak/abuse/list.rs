@@ -1,11 +1,17 @@
 //! All kinds of abuse.
 
-use super::{Abuse, connections, requests};
+use super::{Abuse, connections, requests, watching};
 
 /// Says nothing, all the time.
 pub const SILENT: Abuse = Abuse {
     name: "10,000 idle connections",
     act: connections::silent,
+};
+
+/// Looks at the HTTP port.
+pub const WATCHING: Abuse = Abuse {
+    name: "a scrape, slow watchers",
+    act: watching::watching,
 };
 
 /// All others.
