@@ -58,6 +58,18 @@ fn a_user_a_database_or_a_right_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_role_that_may_make_no_schema_uses_one_that_was_made_for_it() {
+    let Some(stage) = Stage::set() else { return };
+    let sql = |sql: &str| stage.database.sql(sql).unwrap();
+    sql("create role agent login password 'right'");
+    sql("create schema lottery authorization agent");
+    let url = stage.database.url("agent:right", "postgres");
+    let (_central, address) = stage.central_at(&url, &[]);
+    let bet = bet(1, "1", false);
+    assert_eq!(Peer::connect(address).ask(&one(&bet)), "{result:success}");
+}
+
+#[test]
 fn a_lottery_of_other_agencies_or_of_a_newer_program_is_refused() {
     let Some(stage) = Stage::set() else { return };
     let url = stage.database.url("postgres", "postgres");

@@ -50,6 +50,11 @@ impl Schema {
         matches!(error.code.as_str(), "3F000" | "42P01")
     }
 
+    /// Whether the right is missing to make a schema, or something in one.
+    pub fn is_denied(error: &DatabaseError) -> bool {
+        error.code == "42501"
+    }
+
     /// Whether another central was making the same thing at the same time.
     pub fn is_race(error: &DatabaseError) -> bool {
         // Unique violation, duplicate schema or table, serialization failure, deadlock, "tuple concurrently updated".
@@ -62,10 +67,19 @@ impl Schema {
     /// Makes all that is missing, in one transaction.
     pub fn create(&self) -> String {
         let schema = identifier(&self.name);
+        format!(
+            "create schema if not exists {schema}; {}",
+            self.create_tables()
+        )
+    }
+
+    /// Makes the tables that are missing in a schema that is there: an administrator may have made it for a role that
+    /// may make none itself.
+    pub fn create_tables(&self) -> String {
+        let schema = identifier(&self.name);
         let agencies = self.agencies;
         format!(
-            "create schema if not exists {schema}; \
-             create table if not exists {schema}.lottery \
+            "create table if not exists {schema}.lottery \
              (id int primary key check (id = 1), format int not null, agencies bigint not null); \
              create table if not exists {schema}.commits \
              (agency int, version bigint, upload text, batched bigint not null, bets bigint not null, \

@@ -16,6 +16,8 @@ pub(super) struct Setup {
     races: u32,
     /// The row of the lottery was found.
     found: bool,
+    /// Why the schema could not be made.
+    denied: Option<DatabaseError>,
     parameters: Parameters,
     replication: Replication,
 }
@@ -24,6 +26,8 @@ pub(super) struct Setup {
 enum Stage {
     Check,
     Create,
+    /// The tables alone, in a schema that an administrator has made.
+    CreateTables,
     Introduce,
     /// Without a wait for the disk, where that is wanted.
     Relax,
@@ -48,6 +52,7 @@ impl Setup {
             stage: Stage::Check,
             races: 0,
             found: false,
+            denied: None,
             parameters,
             replication: Replication { synchronous: false },
         }
@@ -58,6 +63,7 @@ impl Setup {
         match self.stage {
             Stage::Check => schema.check(),
             Stage::Create => schema.create(),
+            Stage::CreateTables => schema.create_tables(),
             Stage::Introduce => schema.introduce(),
             Stage::Relax => "set synchronous_commit = off".to_owned(),
             Stage::Listen => statements.listen(),
@@ -82,7 +88,7 @@ impl Setup {
                 self.replication = Schema::replication(columns);
                 Ok(())
             }
-            Stage::Create | Stage::Relax | Stage::Listen => Ok(()),
+            Stage::Create | Stage::CreateTables | Stage::Relax | Stage::Listen => Ok(()),
         }
     }
 
@@ -101,10 +107,20 @@ impl Setup {
             (Stage::Check, Ok(())) => self.stage = Stage::Create,
             (Stage::Check, Err(e)) if Schema::is_missing(&e) => self.stage = Stage::Create,
             // What is there now is read again: it may be another central's.
-            (Stage::Create, Ok(())) => self.stage = Stage::Check,
-            (Stage::Create, Err(e)) if Schema::is_race(&e) && self.races < RACES => {
+            (Stage::Create | Stage::CreateTables, Ok(())) => self.stage = Stage::Check,
+            (Stage::Create | Stage::CreateTables, Err(e))
+                if Schema::is_race(&e) && self.races < RACES =>
+            {
                 self.races += 1;
                 self.stage = Stage::Check;
+            }
+            (Stage::Create, Err(e)) if Schema::is_denied(&e) => {
+                self.denied = Some(e);
+                self.stage = Stage::CreateTables;
+            }
+            (Stage::CreateTables, Err(e)) if Schema::is_missing(&e) => {
+                let denied = self.denied.take().unwrap_or(e);
+                return Err(schema.explain(&denied));
             }
             (Stage::Introduce, Ok(())) => match (commit, self.replication.synchronous) {
                 (CommitMode::Replicated, false) => {
