@@ -1,6 +1,6 @@
 //! The whole path into a PostgreSQL on this machine, beside five `psql \copy` of the same rows into the same table.
 //!
-//! Both take turns, and what counts is the median of their ratios. Where PostgreSQL is not installed it says so and ends.
+//! Both take turns, with the same into files, and what counts is the median of their ratios. Where PostgreSQL is not installed it says so and ends.
 
 use std::error::Error;
 use std::time::Duration;
@@ -31,10 +31,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let folder = tempfile::tempdir()?;
     let upload = Upload::make(folder.path(), AGENCIES, BETS, Connection::Pipelined)?;
-    let (mut runs, mut copies) = (Vec::new(), Vec::new());
+    let (mut runs, mut copies, mut files) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         runs.push(run(&database, &upload)?);
         copies.push(copy(&database, &upload)?.as_secs_f64());
+        files.push(upload.run(true, "INFO")?.time.as_secs_f64());
     }
     let mut table = Table::default();
     let rate = |seconds: f64| format!("{:.2} M/s", upload.bets as f64 / seconds / 1e6);
@@ -49,13 +50,25 @@ fn main() -> Result<(), Box<dyn Error>> {
         ),
         Some((Goal::AtLeast(0.5), share)),
     );
+    let share = median(files.iter().zip(&copies).map(|(files, copy)| copy / files));
+    table.tell(
+        "5 agencies into files, durable",
+        rate(median(files.iter().copied())),
+        format!("{share:.2} of psql \\copy's"),
+        Some((Goal::AtLeast(1.2), share)),
+    );
     let server = median(runs.iter().map(|run| run.server.as_secs_f64()));
     let server = server * 1e9 / upload.bets as f64;
-    table.tell("… server", format!("{server:.0} ns a bet"), "", None);
+    table.tell(
+        "into PostgreSQL: server",
+        format!("{server:.0} ns a bet"),
+        "",
+        None,
+    );
     let memory = median(runs.iter().map(|run| mib(run.memory)));
     let goal = Some((Goal::AtMost(24.0), memory));
     table.tell(
-        "… server, most memory",
+        "into PostgreSQL: server, most memory",
         format!("{memory:.1} MiB"),
         "",
         goal,
