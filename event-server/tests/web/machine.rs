@@ -189,10 +189,13 @@ impl Machine {
         self.rest();
     }
 
-    /// All that was answered, without what differs from moment to moment.
+    /// All that was answered, without what differs from moment to moment: the date, figures of the process, and the length
+    /// of what has them.
     pub fn answers(&self) -> String {
         let text = String::from_utf8_lossy(&self.wire().output).into_owned();
         let lines = text.split_inclusive('\n');
-        lines.filter(|line| !line.starts_with("Date: ")).collect()
+        let momentary = ["Date: ", "Content-Length: ", "process_"];
+        let lasts = |line: &&str| !momentary.iter().any(|begin| line.starts_with(begin));
+        lines.filter(lasts).collect()
     }
 }
