@@ -1,7 +1,6 @@
-//! The keys, asked for one after the other, and what came out of it.
+//! The keys of the configuration: each is asked for once, with its default and what is allowed.
 //!
-//! Knows no key by its name. Whoever asks for one says its default and what is allowed; a value that is not becomes a
-//! sentence with its source.
+//! Knows no key by its name. A value that is not allowed becomes a sentence that names its source.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
