@@ -1,32 +1,31 @@
-//! The outside of the loop: one `Poll`, the listeners, the signals, the timers. This file and the folder beside it are the
-//! only ones that name mio.
+//! The outside of the loop: one `Poll`, the listeners, the signals, the timers. The one file that names mio.
 //!
 //! Readiness comes in and is noted; [`Hub::tick`] does the work. The listener has a sticky bit like every
 //! connection: an edge tells once, and only `WouldBlock` clears it. A signal is an event like any other.
 
-mod dialer;
+mod error;
 mod http;
-mod signals;
-mod socket;
+mod lookup;
 mod tokens;
-mod watch;
 
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use frame::log::Logger;
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Poll, Token};
-use signal_hook::consts::SIGINT;
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
-pub use self::dialer::Dialer;
+pub use self::error::ServerError;
+use self::error::system;
 use self::http::HttpPort;
-pub use self::signals::Termination;
-use self::tokens::{LISTENER, Source};
-pub use self::watch::Watch;
+use self::lookup::Lookup;
+use self::tokens::{DATABASE, HTTP_LISTENER, LISTENER, RESOLVED, SIGNALS, Source};
 use crate::backlog::{Accepted, Backlog};
 use crate::config::Config;
 use crate::descriptors::room_for_connections;
@@ -34,6 +33,8 @@ use crate::hub::Hub;
 use crate::report;
 use crate::service::Service;
 use crate::store::Store;
+use crate::store::postgres::Dial;
+use crate::stream::Stream;
 use crate::tls::TlsAcceptor;
 use crate::web;
 
@@ -43,53 +44,96 @@ const EVENTS: usize = 1_024;
 /// Connections that one turn accepts, so that a storm of them does not stop the others.
 const ACCEPTS_A_TURN: usize = 64;
 
-/// Why the server could not begin or go on; `E` is the store's error.
-#[derive(Debug)]
-pub enum ServerError<E> {
-    /// The listener, the poll or the signals failed.
-    System {
-        /// What was tried.
-        what: String,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// The store failed.
-    Store(E),
-}
+/// SIGTERM and SIGINT, caught: the first one is an event, whenever the poll asks for it; a second one ends the
+/// program at once, with 128 and its number, whatever it is doing.
+pub struct Termination(Signals);
 
-impl<E: fmt::Display> fmt::Display for ServerError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::System { what, error } => {
-                write!(f, "{what}: {error}{}", advice(error.kind()))
+impl Termination {
+    /// Catches the signals; to be called before anything is opened, since that may take its time.
+    ///
+    /// # Errors
+    /// The system would not.
+    pub fn catch() -> io::Result<Self> {
+        let catch = || {
+            let stopping = Arc::new(AtomicBool::new(false));
+            for signal in [SIGTERM, SIGINT] {
+                let (code, flag) = (128 + signal, Arc::clone(&stopping));
+                signal_hook::flag::register_conditional_shutdown(signal, code, flag)?;
+                signal_hook::flag::register(signal, Arc::clone(&stopping))?;
             }
-            Self::Store(e) => e.fmt(f),
-        }
+            Signals::new([SIGTERM, SIGINT])
+        };
+        catch().map(Self)
     }
 }
 
-/// What to do about an address that cannot be listened on.
-fn advice(kind: io::ErrorKind) -> &'static str {
-    match kind {
-        io::ErrorKind::AddrInUse => {
-            "; another program listens there: stop it, or choose another port"
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            "; this machine has no such address: choose one of its own, or 0.0.0.0 for all of them"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "; ports below 1024 are for privileged programs: choose a higher one"
-        }
-        _ => "",
+/// The poll, before anything is watched but the signals: a remote store needs it before the server is bound.
+pub struct Watch {
+    poll: Poll,
+    signals: Signals,
+}
+
+impl Watch {
+    /// Begins to watch the signals.
+    ///
+    /// # Errors
+    /// The system has no resources.
+    pub fn new(Termination(mut signals): Termination) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        poll.registry()
+            .register(&mut signals, Token(SIGNALS), Interest::READABLE)?;
+        Ok(Self { poll, signals })
+    }
+
+    /// What opens streams to a database.
+    ///
+    /// # Errors
+    /// The system has no resources.
+    pub fn dialer(&self) -> io::Result<Dialer> {
+        Ok(Dialer {
+            registry: self.poll.registry().try_clone()?,
+            waker: Arc::new(Waker::new(self.poll.registry(), Token(RESOLVED))?),
+            lookup: Lookup::default(),
+        })
     }
 }
 
-impl<E: std::error::Error> std::error::Error for ServerError<E> {}
+/// Opens streams to a database.
+pub struct Dialer {
+    registry: Registry,
+    waker: Arc<Waker>,
+    lookup: Lookup,
+}
 
-fn system<E>(what: impl Into<String>) -> impl FnOnce(io::Error) -> ServerError<E> {
-    move |error| ServerError::System {
-        what: what.into(),
-        error,
+impl Dial for Dialer {
+    type Stream = TcpStream;
+
+    fn resolve(&mut self, name: &str, port: u16) {
+        let waker = Arc::clone(&self.waker);
+        self.lookup.begin(name, port, move || {
+            let _ = waker.wake();
+        });
+    }
+
+    fn resolved(&mut self) -> Option<io::Result<Vec<SocketAddr>>> {
+        self.lookup.answer()
+    }
+
+    fn connect(&mut self, address: SocketAddr) -> io::Result<TcpStream> {
+        let mut stream = TcpStream::connect(address)?;
+        self.registry.register(&mut stream, Token(DATABASE), BOTH)?;
+        Ok(stream)
+    }
+
+    fn is_connected(&self, stream: &TcpStream) -> io::Result<bool> {
+        if let Some(e) = stream.take_error()? {
+            return Err(e);
+        }
+        match stream.peer_addr() {
+            Ok(_) => set_up(stream).map(|()| true),
+            Err(e) if e.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Err(e) => Err(e),
+        }
     }
 }
 
@@ -103,7 +147,7 @@ pub struct Server<D: Store> {
     backlog: Backlog,
     hub: Hub<TcpStream, D>,
     /// Where it is watched.
-    http: Option<HttpPort>,
+    http: Option<HttpPort<TcpListener, TcpStream>>,
     logger: Logger,
     shutdown_grace: Duration,
     /// When a server that stops drops what is left.
@@ -132,15 +176,18 @@ impl<D: Store> Server<D> {
         }
         let registry = poll.registry();
         let what = |address| system(format!("listening on {address}"));
-        let listener = socket::listen(config.address, config.listen_backlog, registry, LISTENER);
+        let listener = listen(config.address, config.listen_backlog, registry, LISTENER);
         let listener = listener.map_err(what(config.address))?;
         let address = listener.local_addr().map_err(what(config.address))?;
         let mut hub = Hub::new(service, acceptor, limits);
         let http = match config.http {
             Some(address) => {
-                let port = HttpPort::bind(address, &config.name, registry, Instant::now());
+                let backlog = web::MAX_CONNECTIONS as u32;
+                let listener = listen(address, backlog, registry, HTTP_LISTENER);
+                let listener = listener.map_err(what(address))?;
+                report::http_listening(listener.local_addr().map_err(what(address))?);
                 hub.measure();
-                Some(port.map_err(what(address))?)
+                Some(HttpPort::new(listener, &config.name, Instant::now()))
             }
             None => None,
         };
@@ -170,10 +217,8 @@ impl<D: Store> Server<D> {
         loop {
             self.logger.flush();
             let now = Instant::now();
-            if self
-                .stop_until
-                .is_some_and(|until| self.hub.is_empty() || now >= until)
-            {
+            let is_over = |until| self.hub.is_empty() || now >= until;
+            if self.stop_until.is_some_and(is_over) {
                 break;
             }
             match self.poll.poll(&mut events, self.timeout(now)) {
@@ -191,6 +236,9 @@ impl<D: Store> Server<D> {
                 return Err(ServerError::Store(e));
             }
             if let Some(http) = &mut self.http {
+                let registry = self.poll.registry();
+                let admit = |stream: &mut TcpStream, token| watch(stream, registry, token);
+                http.accept(woken, TcpListener::accept, admit);
                 http.tick(woken, &mut self.hub);
                 self.hub.turn_took(woken.elapsed());
             }
@@ -205,10 +253,8 @@ impl<D: Store> Server<D> {
 
     fn timeout(&self, now: Instant) -> Option<Duration> {
         let watched = self.http.as_ref();
-        if self.hub.has_work()
-            || self.can_accept(now)
-            || watched.is_some_and(|http| http.has_work(now))
-        {
+        let is_asked = watched.is_some_and(|http| http.has_work(now));
+        if is_asked || self.hub.has_work() || self.can_accept(now) {
             return Some(Duration::ZERO);
         }
         // Without room for a connection no timer is needed: when one closes, the loop turns.
@@ -220,11 +266,8 @@ impl<D: Store> Server<D> {
             self.stop_until,
             watched.and_then(HttpPort::deadline),
         ];
-        deadlines
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|at| at.saturating_duration_since(now))
+        let next = deadlines.into_iter().flatten().min();
+        next.map(|at| at.saturating_duration_since(now))
     }
 
     /// Notes what the events say; serves nothing.
@@ -232,7 +275,7 @@ impl<D: Store> Server<D> {
         for event in events {
             let (readable, writable) = (event.is_readable(), event.is_writable());
             let dead = event.is_error() || event.is_write_closed();
-            match Source::of(event.token()) {
+            match Source::of(event.token().0) {
                 Source::Listener => self.backlog.mark(),
                 Source::Signals => self.stop(now),
                 // The next turn asks for what was found.
@@ -275,8 +318,8 @@ impl<D: Store> Server<D> {
     }
 
     fn admit(&mut self, mut stream: TcpStream, ip: IpAddr, now: Instant) {
-        let slot = Token(self.hub.next_slot());
-        match socket::watch(&mut stream, self.poll.registry(), slot) {
+        let slot = self.hub.next_slot();
+        match watch(&mut stream, self.poll.registry(), slot) {
             Ok(()) => self.hub.insert(stream, ip, now),
             Err(e) => report::connection_lost(ip, &e),
         }
@@ -284,11 +327,8 @@ impl<D: Store> Server<D> {
 
     fn stop(&mut self, now: Instant) {
         for signal in self.signals.pending() {
-            report::signal(if signal == SIGINT {
-                "SIGINT"
-            } else {
-                "SIGTERM"
-            });
+            let is_int = signal == SIGINT;
+            report::signal(if is_int { "SIGINT" } else { "SIGTERM" });
         }
         if self.stop_until.is_some() {
             return;
@@ -306,4 +346,54 @@ impl<D: Store> Server<D> {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+}
+
+/// Readiness of either kind, as every stream is registered.
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+/// Finds the peers that vanished while they were held.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(30))
+    .with_interval(Duration::from_secs(10))
+    .with_retries(3);
+
+impl Stream for TcpStream {
+    fn shutdown_write(&self) -> io::Result<()> {
+        self.shutdown(std::net::Shutdown::Write)
+    }
+
+    fn take_error(&self) -> io::Result<Option<io::Error>> {
+        TcpStream::take_error(self)
+    }
+}
+
+/// What every stream needs.
+fn set_up(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_keepalive(&KEEPALIVE)
+}
+
+/// Sets up an accepted stream and begins to watch it.
+fn watch(stream: &mut TcpStream, registry: &Registry, token: usize) -> io::Result<()> {
+    set_up(stream)?;
+    registry.register(stream, Token(token), BOTH)
+}
+
+/// A listener that is watched. mio's own bind fixes the backlog; and without SO_REUSEADDR a restart could not bind for
+/// a minute.
+fn listen(
+    address: SocketAddr,
+    backlog: u32,
+    registry: &Registry,
+    token: usize,
+) -> io::Result<TcpListener> {
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(backlog.try_into().unwrap_or(i32::MAX))?;
+    let mut listener = TcpListener::from_std(socket.into());
+    registry.register(&mut listener, Token(token), Interest::READABLE)?;
+    Ok(listener)
 }

@@ -1,48 +1,35 @@
-//! The HTTP port: its listener and its connections in the poll. What is answered is told in [`web`](crate::web).
+//! The HTTP port beside the lottery: its listener's backlog and its connections. What is answered is told in
+//! [`web`](crate::web). Knows no poll: the listener and the streams are handed in.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use mio::Registry;
-use mio::net::{TcpListener, TcpStream};
-
-use super::socket::{listen, watch};
-use super::tokens::{HTTP_LISTENER, http};
+use super::tokens::http;
 use crate::backlog::{Accepted, Backlog};
 use crate::observe::Observe;
 use crate::report;
-use crate::web::{MAX_CONNECTIONS, Web};
+use crate::stream::Stream;
+use crate::web::Web;
 
 /// Connections that one turn accepts.
 const ACCEPTS_A_TURN: usize = 4;
 
 /// A port that listens.
-pub(super) struct HttpPort {
-    registry: Registry,
-    listener: TcpListener,
+pub(super) struct HttpPort<L, S> {
+    listener: L,
     backlog: Backlog,
-    web: Web<TcpStream>,
+    web: Web<S>,
 }
 
-impl HttpPort {
-    /// Binds the listener, for a central of this name.
-    pub(super) fn bind(
-        address: SocketAddr,
-        name: &str,
-        registry: &Registry,
-        now: Instant,
-    ) -> io::Result<Self> {
-        let registry = registry.try_clone()?;
-        let backlog = MAX_CONNECTIONS as u32;
-        let listener = listen(address, backlog, &registry, HTTP_LISTENER)?;
-        report::http_listening(listener.local_addr()?);
-        Ok(Self {
-            registry,
+impl<L, S: Stream> HttpPort<L, S> {
+    /// A port of a central of this name, over a listener that is watched.
+    pub(super) fn new(listener: L, name: &str, now: Instant) -> Self {
+        Self {
             listener,
             backlog: Backlog::quiet(),
             web: Web::new(name, now),
-        })
+        }
     }
 
     pub(super) fn mark_listener(&mut self) {
@@ -54,32 +41,46 @@ impl HttpPort {
         self.web.mark(slot, readable, writable, dead);
     }
 
-    /// One turn, after the lottery's.
-    pub(super) fn tick(&mut self, now: Instant, central: &mut impl Observe) {
+    /// Accepts what waits, a few a turn, as far as there is room. `watch` begins to watch a stream under a token.
+    pub(super) fn accept(
+        &mut self,
+        now: Instant,
+        accept: impl Fn(&L) -> io::Result<(S, SocketAddr)>,
+        watch: impl Fn(&mut S, usize) -> io::Result<()>,
+    ) {
         for _ in 0..ACCEPTS_A_TURN {
             if !self.can_accept(now) {
                 break;
             }
-            match self.backlog.accept(now, || self.listener.accept()) {
-                Accepted::Connection(stream, ip) => self.admit(stream, ip, now),
+            match self.backlog.accept(now, || accept(&self.listener)) {
+                Accepted::Connection(stream, ip) => self.admit(stream, ip, now, &watch),
                 Accepted::Gone => {}
                 Accepted::Nothing => break,
             }
         }
-        self.web.tick(now, central);
     }
 
     fn can_accept(&self, now: Instant) -> bool {
         self.backlog.is_ready(now) && self.web.has_room()
     }
 
-    fn admit(&mut self, mut stream: TcpStream, ip: IpAddr, now: Instant) {
+    fn admit(
+        &mut self,
+        mut stream: S,
+        ip: IpAddr,
+        now: Instant,
+        watch: impl Fn(&mut S, usize) -> io::Result<()>,
+    ) {
         self.web.make_room();
-        let slot = self.web.next_slot();
-        match watch(&mut stream, &self.registry, http(slot)) {
+        match watch(&mut stream, http(self.web.next_slot())) {
             Ok(()) => self.web.insert(stream, ip, now),
             Err(e) => report::http_closed(ip, &e),
         }
+    }
+
+    /// One turn, after the lottery's.
+    pub(super) fn tick(&mut self, now: Instant, central: &mut impl Observe) {
+        self.web.tick(now, central);
     }
 
     /// Whether the next turn has something to do without a new event.
