@@ -1,6 +1,7 @@
 //! Why the program ends, and the exit code that says so (sysexits.h).
 
 use std::fmt::Display;
+use std::io;
 
 use event_server::server::ServerError;
 use event_server::store::local::{ExportError, StoreError};
@@ -29,6 +30,14 @@ impl Failure {
         let reason = reason.to_string();
         Self { code, reason }
     }
+
+    /// Standard output takes no more.
+    pub fn output(e: &io::Error) -> Self {
+        Self::new(
+            IO_ERROR,
+            format_args!("standard output cannot be written to: {e}"),
+        )
+    }
 }
 
 impl From<StoreError> for Failure {
@@ -41,10 +50,7 @@ impl From<ExportError> for Failure {
     fn from(e: ExportError) -> Self {
         match e {
             ExportError::Store(e) => e.into(),
-            ExportError::Output(e) => Self::new(
-                IO_ERROR,
-                format_args!("the bets cannot be written to standard output: {e}"),
-            ),
+            ExportError::Output(e) => Self::output(&e),
         }
     }
 }

@@ -79,8 +79,8 @@ impl<D: Store> Service<D> {
         Ok(service)
     }
 
-    /// Judges one frame of a connection and stages what it asks for. `md5`: that of its payload. `after_read`: the frame was handed in before, and
-    /// waited for its agency to be read.
+    /// Judges one frame of a connection and stages what it asks for. `md5`: that of its payload. `after_read`: the frame
+    /// was handed in before, and waited for its agency to be read.
     pub fn handle(
         &mut self,
         id: ConnectionId,

@@ -6,7 +6,7 @@ use event_server::config::{Config, StoreConfig};
 use event_server::store::local::{self, ReadOnlyFolder};
 use event_server::store::postgres::Operator;
 
-use crate::failure::{Failure, IO_ERROR};
+use crate::failure::Failure;
 
 /// Bytes that are written to standard output at once.
 const BUFFER: usize = 256 * 1024;
@@ -22,6 +22,5 @@ pub fn run(config: &Config) -> Result<(), Failure> {
             Operator::connect(options)?.export(&mut out)?;
         }
     }
-    let written = out.flush();
-    written.map_err(|e| Failure::new(IO_ERROR, format_args!("standard output: {e}")))
+    out.flush().map_err(|e| Failure::output(&e))
 }

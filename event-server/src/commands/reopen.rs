@@ -22,7 +22,10 @@ pub fn run(config: &Config, agency: u32) -> Result<(), Failure> {
             // Nothing is made where nothing is.
             ReadOnlyFolder::open(data_dir)?;
             let folder = Folder::open(data_dir)?;
-            let (mut store, _) = LocalStore::open(folder, *durability, |fact| lottery.apply(fact))?;
+            let (mut store, recovery) =
+                LocalStore::open(folder, *durability, |fact| lottery.apply(fact))?;
+            let warnings = recovery.warnings.iter();
+            warnings.for_each(|warning| report::store_warning(warning));
             if matches!(lottery.draw(), Draw::Done { .. }) {
                 return Err(Failure::new(CONFIGURATION, DRAWN));
             }

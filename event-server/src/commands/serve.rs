@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::time::Instant;
 
-use event_server::config::{Loaded, StoreConfig};
+use event_server::config::{Config, Loaded, StoreConfig};
 use event_server::lottery::Lottery;
 use event_server::report;
 use event_server::server::{Server, Termination, Watch};
 use event_server::service::Service;
+use event_server::store::Store;
 use event_server::store::local::{Durability, Folder, LocalStore, StoreError};
 use event_server::store::postgres::{Link, PostgresStore};
 use event_server::tls::TlsAcceptor;
@@ -40,8 +41,7 @@ pub fn run(loaded: &Loaded, logger: &Logger) -> Result<(), Failure> {
         } => {
             let mut lottery = Lottery::new(config.agencies);
             let store = open_files(data_dir, *durability, &mut lottery)?;
-            let service = Service::new(lottery, store, config.winner)?;
-            Server::bind(config, acceptor, service, logger.clone(), watch)?.run()?;
+            serve(config, acceptor, lottery, store, logger, watch)
         }
         StoreConfig::Postgres(options) => {
             let dialer = watch.dialer().map_err(unavailable)?;
@@ -53,10 +53,24 @@ pub fn run(loaded: &Loaded, logger: &Logger) -> Result<(), Failure> {
             )?;
             let store = PostgresStore::new(link, config.winner);
             let lottery = Lottery::new(config.agencies);
-            let service = Service::new(lottery, store, config.winner)?;
-            Server::bind(config, acceptor, service, logger.clone(), watch)?.run()?;
+            serve(config, acceptor, lottery, store, logger, watch)
         }
     }
+}
+
+fn serve<D>(
+    config: &Config,
+    acceptor: Option<TlsAcceptor>,
+    lottery: Lottery,
+    store: D,
+    logger: &Logger,
+    watch: Watch,
+) -> Result<(), Failure>
+where
+    D: Store<Error: Into<Failure>>,
+{
+    let service = Service::new(lottery, store, config.winner).map_err(Into::into)?;
+    Server::bind(config, acceptor, service, logger.clone(), watch)?.run()?;
     Ok(())
 }
 

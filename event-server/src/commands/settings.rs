@@ -7,7 +7,7 @@ use event_server::report;
 use event_server::store::postgres::DatabaseTls;
 use event_server::tls::TlsAcceptor;
 
-use crate::failure::{CONFIGURATION, Failure, IO_ERROR};
+use crate::failure::{CONFIGURATION, Failure};
 
 /// Writes a line a key, and looks into the files that the server would open at its start.
 pub fn run(loaded: &Loaded) -> Result<(), Failure> {
@@ -15,7 +15,7 @@ pub fn run(loaded: &Loaded) -> Result<(), Failure> {
     for setting in &loaded.settings {
         let (key, value, source) = (setting.key, &setting.value, &setting.source);
         let written = writeln!(out, "{key} = {value}  # {source}");
-        written.map_err(|e| Failure::new(IO_ERROR, format_args!("standard output: {e}")))?;
+        written.map_err(|e| Failure::output(&e))?;
     }
     loaded
         .warnings

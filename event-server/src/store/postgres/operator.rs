@@ -41,7 +41,7 @@ impl fmt::Display for OperatorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(what) | Self::Unusable(what) | Self::Row(what) => f.write_str(what),
-            Self::Output(e) => write!(f, "the bets cannot be written to standard output: {e}"),
+            Self::Output(e) => write!(f, "standard output cannot be written to: {e}"),
         }
     }
 }
