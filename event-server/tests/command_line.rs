@@ -72,7 +72,7 @@ fn completions_that_cannot_be_written_are_an_error() {
     assert_eq!(output.status.code(), Some(74));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains("error: the completions cannot be written to standard output: "),
+        said.contains("error: standard output cannot be written to: "),
         "{said}"
     );
 }

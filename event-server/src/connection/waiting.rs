@@ -1,5 +1,7 @@
 //! Waiting: for a remote store to commit or to read an agency, and for the draw.
 
+use std::collections::BTreeSet;
+
 use frame::{Agency, Reply, Winners};
 
 use super::Connection;
@@ -80,11 +82,18 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Nobody knows what is stored of this agency. A connection that speaks for it, or owes a reply about it, closes
+    /// Nobody knows what is stored of these agencies. A connection that speaks for one, or owes a reply about one, closes
     /// without one; says whether it is one.
-    pub fn forget(&mut self, agency: Agency) -> bool {
-        let owes = matches!(self.state, State::Committing { agency: other, .. } if other == agency);
-        if self.is_closed() || !owes && self.session.agency() != Some(agency) {
+    pub fn forget(&mut self, agencies: &BTreeSet<Agency>) -> bool {
+        let owed = match self.state {
+            State::Committing { agency, .. } => Some(agency),
+            _ => None,
+        };
+        let mut concerns = [owed, self.session.agency()].into_iter().flatten();
+        let Some(agency) = concerns.find(|agency| agencies.contains(agency)) else {
+            return false;
+        };
+        if self.is_closed() {
             return false;
         }
         report::forgotten(self.ip, agency);

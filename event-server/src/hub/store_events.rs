@@ -1,5 +1,6 @@
 //! What a remote store says, handed on to the connections that wait for it.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use frame::Agency;
@@ -14,16 +15,22 @@ impl<S: Stream, D: Store> Hub<S, D> {
     pub(super) fn hear_store(&mut self, now: Instant) -> Result<(), D::Error> {
         self.service.watch_draw(!self.held.is_empty());
         self.service.advance_store(now)?;
+        // Where a session is lost, very many are forgotten at once: one look at the connections is enough for all of them.
+        let mut forgotten = BTreeSet::new();
         while let Some(event) = self.service.poll_store() {
+            if !matches!(event, Event::Forgotten(_)) {
+                self.forget(&mut forgotten);
+            }
             match event {
                 Event::Read { agency, .. } => self.read(agency),
                 Event::Committed(ticket) => self.committed(ticket),
-                Event::Forgotten(agency) => self.forget(agency),
+                Event::Forgotten(agency) => _ = forgotten.insert(agency),
                 Event::Up(what) => report::store_up(&what),
                 Event::Down(why) => report::store_down(&why),
                 Event::Warning(what) => report::store_warning(&what),
             }
         }
+        self.forget(&mut forgotten);
         Ok(())
     }
 
@@ -58,10 +65,15 @@ impl<S: Stream, D: Store> Hub<S, D> {
         }
     }
 
-    fn forget(&mut self, agency: Agency) {
+    /// Drops the connections that speak for these agencies; afterwards there are none in the set.
+    fn forget(&mut self, agencies: &mut BTreeSet<Agency>) {
+        let agencies = std::mem::take(agencies);
+        if agencies.is_empty() {
+            return;
+        }
         for slot in 0..self.connections.capacity() {
             if let Some(entry) = self.connections.get_mut(slot)
-                && entry.connection.forget(agency)
+                && entry.connection.forget(&agencies)
             {
                 self.enqueue(slot);
             }
