@@ -155,26 +155,37 @@ fn a_silent_database_is_given_up_in_time_and_taken_again() {
     );
 }
 
+/// Has commits wait for the replicas of these names.
+fn wait_for_replicas(stage: &Stage, names: &str) {
+    let sql = |sql: &str| stage.database.sql(sql).unwrap();
+    sql(&format!(
+        "alter system set synchronous_standby_names = '{names}';\nselect pg_reload_conf()"
+    ));
+    eventually("the setting is in force", || {
+        sql("show synchronous_standby_names") == names
+    });
+}
+
+#[test]
+fn without_durability_a_commit_waits_for_nothing() {
+    let Some(stage) = Stage::set() else { return };
+    let (central, address) = stage.central(&[("SERVER_DURABILITY", "never")]);
+    central
+        .wait_for("warning: SERVER_DURABILITY is never: the database may lose")
+        .unwrap();
+    // A commit that waits would wait for ever.
+    wait_for_replicas(&stage, "nobody");
+    let bet = bet(1, "1", false);
+    assert_eq!(Peer::connect(address).ask(&one(&bet)), SUCCESS);
+}
+
 #[test]
 fn a_wait_for_a_replica_that_was_given_up_is_no_commit() {
     let Some(stage) = Stage::set() else { return };
     let (_central, address) = stage.central(&[("SERVER_AGENCIES", "1")]);
     let mut peer = Peer::connect(address);
     assert_eq!(peer.ask(&resume(1, 7)), "{apuestas:0}");
-    let set = |names: &str| {
-        let sql = format!(
-            "alter system set synchronous_standby_names = '{names}';\nselect pg_reload_conf()"
-        );
-        stage.database.sql(&sql).unwrap();
-    };
-    set("nobody");
-    eventually("commits wait for a replica", || {
-        stage
-            .database
-            .sql("show synchronous_standby_names")
-            .unwrap()
-            == "nobody"
-    });
+    wait_for_replicas(&stage, "nobody");
     peer.send(&batch(&bet(1, "1", true)));
     let waiting =
         "pg_stat_activity where wait_event = 'SyncRep' and application_name like 'event-server%'";
@@ -184,7 +195,7 @@ fn a_wait_for_a_replica_that_was_given_up_is_no_commit() {
     stage.database.sql(cancel).unwrap();
     // The server calls it a success, with a warning: it is on one machine.
     assert_eq!(peer.answer(), None);
-    set("");
+    wait_for_replicas(&stage, "");
     let mut again = Peer::connect(address);
     assert_eq!(again.ask(&resume(1, 7)), "{apuestas:1}");
 }
