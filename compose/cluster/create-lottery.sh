@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Patroni runs this once, on the first primary: the user and the database of the lottery. The schema is the
+# centrals' own.
+set -euo pipefail
+
+# There is no standby yet that could confirm a commit.
+export PGOPTIONS="-c synchronous_commit=local"
+psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --set password="$(cat /secrets/lottery.password)" "$1" <<'SQL'
+create role lottery login password :'password';
+create database lottery owner lottery;
+SQL
