@@ -1,6 +1,6 @@
 # What can be done with the project; `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz bench soak build man dist entrega docker-image docker-compose-up docker-compose-down docker-compose-logs test-containers test-packages
+.PHONY: help run test fuzz bench soak build man dist entrega docker-image docker-compose-up docker-compose-down docker-compose-logs test-containers cluster test-cluster test-packages
 
 # The definition that generar-compose.sh was asked for, else the committed one.
 COMPOSE = docker compose -f $(or $(wildcard docker-compose-dev.yaml),compose/dev.yaml)
@@ -57,6 +57,14 @@ entrega: ## the branches ej1 to ej8 of the course, from the current commit
 
 test-containers: ## every exercise on its branch, in containers
 	@compose/test-containers.sh
+
+cluster: docker-image ## three database nodes, two centrals, five agencies, in containers: docs/cluster.md
+	docker compose -f compose/cluster.yaml up --build
+
+test-cluster: docker-image ## the cluster under faults, by SEED (1); SEEDS=100 is the long form
+	docker compose -f compose/cluster.yaml build --quiet etcd setup
+	docker build --quiet -f compose/cluster/Dockerfile --target partition -t lottery-partition:latest compose/cluster
+	cargo run --release --locked -q -p benches --bin cluster
 
 test-packages: ## what make dist makes: the same bytes twice, right files, installed in a container
 	@packaging/test.sh

@@ -46,8 +46,10 @@ pub(crate) fn run(
                 if upload.is_held() {
                     backoff.sign_of_life(Instant::now());
                 }
-                let lost = upload.lost(lost)?;
-                event_loop.pause_after(lost, &mut backoff)?;
+                let waited = Instant::now().saturating_duration_since(backoff.since());
+                let lost = upload.lost(lost, waited)?;
+                let paused = event_loop.pause_after(lost, &mut backoff);
+                paused.map_err(|e| upload.gave_up(e))?;
             }
         }
     }

@@ -12,14 +12,19 @@
 //! them are sent, each once and in order. So what is stored is always a prefix of the file, whatever was lost.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use frame::{Ack, Agency, Documents, MessageId, Reply, Request, Winners};
 
 use crate::error::{Error, Lost, Step};
 use crate::scan::Summary;
 
-/// After so many resumes in a row without an answer, the server is taken for one that does not know resume.
+/// After so many resumes in a row that were closed on or refused at once, the server is taken for one that does not know
+/// resume.
 const UNANSWERED: u32 = 3;
+
+/// What counts as at once. A central whose database is away lets a resume wait, and may close the connection later.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// The state of an upload.
 #[derive(Debug)]
@@ -53,7 +58,7 @@ enum Stage {
 enum Server {
     /// It has not answered a resume yet.
     Unknown {
-        /// How many it was sent.
+        /// How many in a row it closed on or refused at once.
         unanswered: u32,
     },
     /// It has answered one.
@@ -206,18 +211,35 @@ impl Upload {
         self.stage = Stage::Asking;
     }
 
-    /// The connection is lost. Returns `lost` where another attempt may help.
+    /// The connection is lost, `waited` after something was sent or came last. Returns `lost` where another attempt may
+    /// help.
     ///
     /// # Errors
-    /// The third resume in a row is without an answer, and the server has never answered one.
-    pub fn lost(&mut self, lost: Lost) -> Result<Lost, Error> {
+    /// The third resume in a row was closed on or refused at once, and the server has never answered one.
+    pub fn lost(&mut self, lost: Lost, waited: Duration) -> Result<Lost, Error> {
         if let (Stage::Resuming, Server::Unknown { unanswered }) = (self.stage, &mut self.server) {
-            *unanswered += 1;
+            if waited > AT_ONCE || matches!(lost, Lost::Silent(_)) {
+                *unanswered = 0;
+            } else {
+                *unanswered += 1;
+            }
             if *unanswered >= UNANSWERED {
                 return Err(Error::NoResume(lost));
             }
         }
         Ok(lost)
+    }
+
+    /// The error of a client that gives up: a server that was silent to every resume may not know it.
+    pub fn gave_up(&self, error: Error) -> Error {
+        match error {
+            Error::GaveUp { last, .. }
+                if self.server != Server::Resumes && matches!(last, Lost::Silent(_)) =>
+            {
+                Error::NoResume(last)
+            }
+            error => error,
+        }
     }
 
     /// Takes the next reply of this connection.

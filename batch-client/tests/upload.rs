@@ -2,6 +2,7 @@
 //! sent twice to the same server.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use batch_client::batch::Summary;
 use batch_client::error::{Error, Lost, Step};
@@ -150,7 +151,7 @@ impl Simulation {
             self.stored = self.rng.u64(..=self.stored);
             self.finished = false;
         }
-        self.upload.lost(Lost::Closed).unwrap();
+        self.upload.lost(Lost::Closed, Duration::ZERO).unwrap();
         self.upload.begin();
     }
 }
@@ -190,7 +191,8 @@ fn resuming(rows: u64) -> (Upload, MessageId) {
 }
 
 #[test]
-fn three_unanswered_resumes_in_a_row_mean_a_server_that_does_not_know_resume() {
+fn three_resumes_in_a_row_that_are_closed_on_at_once_mean_a_server_that_does_not_know_resume() {
+    let at_once = Duration::from_millis(5);
     for answered in [false, true] {
         let (mut upload, id) = resuming(5);
         if answered {
@@ -198,11 +200,30 @@ fn three_unanswered_resumes_in_a_row_mean_a_server_that_does_not_know_resume() {
         }
         for unanswered in 1..=5 {
             upload.begin();
-            assert!(upload.lost(Lost::Closed).is_ok(), "nothing was asked");
+            assert!(
+                upload.lost(Lost::Closed, at_once).is_ok(),
+                "nothing was asked"
+            );
             upload.begin();
             upload.sent(Step::Resume, id, 0);
-            let lost = upload.lost(Lost::Closed);
+            let lost = upload.lost(Lost::Closed, at_once);
             assert_eq!(lost.is_err(), !answered && unanswered >= 3);
+        }
+    }
+}
+
+#[test]
+fn silence_and_a_late_close_may_be_a_database_that_is_away() {
+    let late = Duration::from_secs(10);
+    for lost in [|| Lost::Silent(Duration::from_millis(5)), || Lost::Closed] {
+        let (mut upload, id) = resuming(5);
+        for _ in 0..100 {
+            for _ in 0..2 {
+                assert!(upload.lost(Lost::Closed, Duration::ZERO).is_ok());
+            }
+            assert!(upload.lost(lost(), late).is_ok());
+            upload.begin();
+            upload.sent(Step::Resume, id, 0);
         }
     }
 }

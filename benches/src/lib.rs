@@ -1,5 +1,6 @@
 //! What the benches share: the bets of the first committed agency file, as they travel.
 
+pub mod cluster;
 pub mod database;
 pub mod floor;
 pub mod ingest;

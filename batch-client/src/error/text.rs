@@ -91,7 +91,7 @@ impl fmt::Display for Error {
             ),
             Self::NoResume(lost) => write!(
                 f,
-                "the server does not seem to know resume ({lost}, three times): nothing was sent; set server.protocol to plain if it knows only types 1 to 6"
+                "no resume was answered ({lost}): nothing was sent; set server.protocol to plain if the server knows only types 1 to 6, else see whether its database is away"
             ),
             Self::Untrusted { address, error } => {
                 let keys = match error {

@@ -10,19 +10,20 @@ use crate::fake::{ClosedPort, FAILURE, Peer, SUCCESS, numbers, refused, serve, w
 
 /// A server that has `stored` rows and acknowledges all that it is sent; returns the payloads.
 fn working_server(stored: u64) -> (String, std::thread::JoinHandle<Vec<String>>) {
-    serve(move |listener| {
-        let mut peer = Peer::accept(&listener);
-        let mut payloads = Vec::new();
-        while let Some(payload) = peer.payload() {
-            peer.reply(&match payload.as_str() {
-                text if text.contains("envio") => Reply::Resumed(stored),
-                "{agency:1}" => winners("30000002|\"a,b\"|\"\"\"q\\\"\"\""),
-                _ => SUCCESS,
-            });
-            payloads.push(payload);
-        }
-        payloads
-    })
+    serve(move |listener| work(Peer::accept(&listener), stored))
+}
+
+fn work(mut peer: Peer, stored: u64) -> Vec<String> {
+    let mut payloads = Vec::new();
+    while let Some(payload) = peer.payload() {
+        peer.reply(&match payload.as_str() {
+            text if text.contains("envio") => Reply::Resumed(stored),
+            "{agency:1}" => winners("30000002|\"a,b\"|\"\"\"q\\\"\"\""),
+            _ => SUCCESS,
+        });
+        payloads.push(payload);
+    }
+    payloads
 }
 
 fn bet(n: u32) -> String {
@@ -207,11 +208,7 @@ fn the_client_waits_for_a_server_that_starts_late_and_gives_up_on_one_that_never
 }
 
 #[test]
-fn three_resumes_without_an_answer_mean_a_server_that_does_not_know_resume() {
-    let silent = |mut peer: Peer| {
-        peer.request();
-        peer.wait_for_close();
-    };
+fn resumes_that_are_closed_on_or_refused_three_times_mean_a_server_that_does_not_know_resume() {
     let closes = |mut peer: Peer| {
         peer.request();
     };
@@ -220,19 +217,52 @@ fn three_resumes_without_an_answer_mean_a_server_that_does_not_know_resume() {
         peer.reply(&FAILURE);
         peer.wait_for_close();
     };
-    for behaviour in [silent, closes, refuses] {
+    for behaviour in [closes, refuses] {
         let (server, accepted) = serve(move |listener| {
             for _ in 0..3 {
                 behaviour(Peer::accept(&listener));
             }
         });
         Client::new("batch", &server)
-            .env("CLI_SERVER_TIMEOUT", "50ms")
             .file("bets.csv", rows(1))
             .run()
             .assert_failed(76, "set server.protocol to plain");
         accepted.join().unwrap();
     }
+}
+
+#[test]
+fn a_server_that_is_silent_to_more_than_three_resumes_is_waited_for() {
+    let (server, accepted) = serve(|listener| {
+        for _ in 0..5 {
+            let mut peer = Peer::accept(&listener);
+            peer.request();
+            peer.wait_for_close();
+        }
+        work(Peer::accept(&listener), 0)
+    });
+    let client = Client::new("batch", &server).env("CLI_SERVER_TIMEOUT", "500ms");
+    let ended = client.file("bets.csv", rows(1)).run();
+    assert_eq!(ended.code, Some(0), "{:?}", ended.log);
+    accepted.join().unwrap();
+}
+
+#[test]
+fn a_server_that_is_silent_for_server_retry_may_not_know_resume() {
+    let (server, _accepted) = serve(|listener| {
+        loop {
+            let mut peer = Peer::accept(&listener);
+            peer.request();
+            peer.wait_for_close();
+        }
+    });
+    let client = Client::new("batch", &server).env("CLI_SERVER_TIMEOUT", "50ms");
+    let client = client
+        .env("CLI_SERVER_RETRY", "400ms")
+        .file("bets.csv", rows(1));
+    client
+        .run()
+        .assert_failed(76, "set server.protocol to plain");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
 use batch_client::batch::Summary;
 use batch_client::error::{Error, Lost, Step};
@@ -239,7 +240,7 @@ impl Uploader {
             answered || link.end.is_excused(),
             "the server closed a connection without a reason"
         );
-        if self.upload.lost(Lost::Closed).is_err() {
+        if self.upload.lost(Lost::Closed, Duration::ZERO).is_err() {
             self.upload = start(ledger, self.file, self.window);
         }
         self.wait(rng);

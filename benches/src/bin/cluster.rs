@@ -1,0 +1,176 @@
+//! A cluster in containers that loses its nodes, its centrals and its clients, and no bet. `make test-cluster` runs it.
+//!
+//! Plays `SEEDS` (1) lotteries, each with every kind of fault once, as its seed says; the first seed is `SEED` (1). With
+//! more than one, the long form, it then plays a lottery for each fault alone, to see how long agencies wait, and measures
+//! the speed with one, two and three nodes. Ends with an error where a promise is broken; the history of what was done,
+//! and the log of every container, are then in `target/cluster`.
+//!
+//! `REPLICATION=asynchronous` breaks the cluster: a bet may be acknowledged that no standby has. The test has to find it.
+
+use std::error::Error;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::Duration;
+
+use benches::cluster::{
+    self, Cluster, Files, History, Kind, Planned, Played, Replication, one_by_one, overlapping,
+};
+
+/// How often the speed is measured, in turns; the median counts.
+const TURNS: usize = 3;
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(e) => {
+            eprintln!("the cluster was not tested: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether every promise was kept.
+fn run() -> Outcome<bool> {
+    let first: u64 = setting("SEED", 1)?;
+    let seeds: u64 = setting("SEEDS", 1)?;
+    let replication = match std::env::var("REPLICATION").as_deref() {
+        Err(_) | Ok("synchronous") => Replication::Synchronous,
+        Ok("asynchronous") => Replication::Asynchronous,
+        Ok(other) => {
+            let what = format!("REPLICATION is '{other}': synchronous or asynchronous is allowed");
+            return Err(what.into());
+        }
+    };
+    let mut test = Test {
+        files: Files::make()?,
+        cluster: Cluster::prepare()?,
+        replication,
+        broken: 0,
+    };
+    println!(
+        "{} bets in five files; starting the containers",
+        test.files.bets()
+    );
+    cluster::start(&test.cluster, replication)?;
+
+    let (mut faults, mut longest) = (0, Duration::ZERO);
+    for seed in first..first.saturating_add(seeds) {
+        println!("\nSEED={seed}");
+        let played = test.play(&format!("seed_{seed}"), &overlapping(seed))?;
+        println!(
+            "the longest pause of an agency: {:.1} s",
+            played.longest_pause.as_secs_f64()
+        );
+        faults += played.pauses.len();
+        longest = longest.max(played.longest_pause);
+    }
+    if seeds > 1 {
+        test.one_by_one(first)?;
+        test.throughput()?;
+    }
+    println!(
+        "\n{faults} faults in {seeds} lotteries, the longest pause of an agency {:.1} s; {}",
+        longest.as_secs_f64(),
+        match test.broken {
+            0 => "every promise kept".to_owned(),
+            broken => format!("{broken} lotteries BROKEN: what was done and said is in {FAILURES}"),
+        }
+    );
+    Ok(test.broken == 0)
+}
+
+/// A number of the environment.
+fn setting<T: FromStr>(key: &str, default: T) -> Outcome<T> {
+    let Ok(value) = std::env::var(key) else {
+        return Ok(default);
+    };
+    let wrong = |_| format!("{key} is '{value}', allowed is a whole number");
+    Ok(value.parse().map_err(wrong)?)
+}
+
+/// Where a failure is written down.
+const FAILURES: &str = "target/cluster";
+
+struct Test {
+    files: Files,
+    cluster: Cluster,
+    replication: Replication,
+    /// Lotteries in which a promise was broken.
+    broken: usize,
+}
+
+impl Test {
+    fn play(&mut self, lottery: &str, plan: &[Planned]) -> Outcome<Played> {
+        let mut history = History::begin();
+        let played = cluster::play(
+            &self.cluster,
+            &self.files,
+            lottery,
+            plan,
+            self.replication,
+            &mut history,
+        );
+        let broken = match &played {
+            Ok(played) => played.broken.clone(),
+            Err(e) => vec![format!("the lottery could not be played: {e}")],
+        };
+        if !broken.is_empty() {
+            self.broken += 1;
+            broken
+                .iter()
+                .for_each(|what| history.note(format!("BROKEN: {what}")));
+            self.write_down(lottery, &history)?;
+        }
+        Ok(played?)
+    }
+
+    /// Leaves the history and the containers' logs to be read.
+    fn write_down(&self, lottery: &str, history: &History) -> io::Result<()> {
+        let folder = Path::new(FAILURES).join(lottery);
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("history.txt"), history.text())?;
+        for (service, log) in self.cluster.logs()? {
+            fs::write(folder.join(format!("{service}.log")), log)?;
+        }
+        Ok(())
+    }
+
+    /// Each fault alone, and how long an agency had to wait because of it.
+    fn one_by_one(&mut self, seed: u64) -> Outcome {
+        let mut pauses = Vec::new();
+        for (i, kind) in Kind::ALL.into_iter().enumerate() {
+            println!("\n{}, alone", kind.name());
+            let played = self.play(&format!("alone_{i}"), &one_by_one(seed, kind))?;
+            pauses.push((kind, played.longest_pause));
+        }
+        println!("\nlongest pause of an agency, where the fault comes alone");
+        for (kind, pause) in pauses {
+            println!("{:<45} {:5.1} s", kind.name(), pause.as_secs_f64());
+        }
+        Ok(())
+    }
+
+    fn throughput(&self) -> Outcome {
+        let mut turns = Vec::new();
+        for turn in 1..=TURNS {
+            turns.push(cluster::throughput(
+                &self.cluster,
+                &self.files,
+                &format!("speed_{turn}"),
+            )?);
+        }
+        println!("\nnodes   bets/s (median of {TURNS})");
+        for nodes in 0..turns[0].len() {
+            let mut rates: Vec<f64> = turns.iter().map(|rates| rates[nodes]).collect();
+            rates.sort_by(f64::total_cmp);
+            println!("{:<7} {:.0}", nodes + 1, rates[TURNS / 2]);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,43 @@
+//! The cluster of `compose/cluster.yaml` under seeded faults: database nodes, etcd, centrals and clients are killed,
+//! frozen and cut off while five agencies send their files, and afterwards every promise of docs/cluster.md is checked.
+//!
+//! ```text
+//! files, definition -> containers up -> clients send | faults begin and end as the seed says | until all have ended
+//!     -> every row by SQL, versions, the draw, what each client was told -> the same winners from each central
+//! ```
+//!
+//! A seed decides which fault comes when and for how long. Which node is the primary at that moment, it cannot decide:
+//! [`History`] tells what was done to whom, and when. Each seed is a lottery of its own in the same containers.
+
+mod agency_log;
+mod check;
+mod database;
+mod docker;
+mod fault;
+mod files;
+mod history;
+mod nodes;
+mod round;
+mod schedule;
+mod throughput;
+
+pub use self::docker::{Cluster, Replication};
+pub use self::fault::Kind;
+pub use self::files::Files;
+pub use self::history::History;
+pub use self::nodes::start;
+pub use self::round::{Played, play};
+pub use self::schedule::{Planned, one_by_one, overlapping};
+pub use self::throughput::throughput;
+
+/// The agencies, whose files are ten times as long as the fixtures.
+pub const AGENCIES: usize = 5;
+
+/// The database nodes and the centrals, as `compose/cluster.yaml` names them.
+const NODES: [&str; 3] = ["pg1", "pg2", "pg3"];
+const CENTRALS: [&str; 2] = ["central-1", "central-2"];
+
+/// An agency's client, as the definition names it.
+fn client(agency: usize) -> String {
+    format!("client{agency}")
+}

@@ -1,0 +1,111 @@
+//! What a client's log says it was told: how many bets are stored, when each reply came, and whether a count shrank.
+//!
+//! The lines are those of `docker logs --timestamps`: a time, a blank, the line. Runs of the client that were killed and
+//! the next ones stand in one log, in order.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// What an agency was told, over all runs of its client.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct AgencyLog {
+    /// Bets that it was told are stored.
+    pub(super) told: u64,
+    /// When it was told something new: a count, a stored batch, that it has finished.
+    pub(super) replies: Vec<Timestamp>,
+    /// What it must never be told, a sentence each.
+    pub(super) broken: Vec<String>,
+}
+
+impl AgencyLog {
+    /// Reads the log.
+    pub(super) fn read(text: &str) -> Self {
+        let mut log = Self::default();
+        for line in text.lines() {
+            let Some((time, line)) = line.split_once(' ') else {
+                continue;
+            };
+            let Ok(time) = time.parse() else { continue };
+            log.line(time, line);
+        }
+        log
+    }
+
+    fn line(&mut self, time: Timestamp, line: &str) {
+        let number = |key: &str| {
+            let rest = line.split_once(&format!(" | {key}: "))?.1;
+            rest.split(' ').next()?.parse::<u64>().ok()
+        };
+        if line.contains(" action: resume | result: success |") {
+            let Some(count) = number("apuestas") else {
+                return;
+            };
+            if count < self.told {
+                let told = self.told;
+                self.broken.push(format!(
+                    "was told that {told} bets are stored, and at {time} that {count} are"
+                ));
+            }
+            self.told = count;
+        } else if line.contains(" action: batch_enviado | result: success |") {
+            self.told += number("cantidad").unwrap_or_default();
+        } else if !line.contains(" action: notify_finished | result: success |") {
+            return;
+        }
+        self.replies.push(time);
+    }
+
+    /// The longest time between two replies of which the second came after `from` and the first before `to`.
+    pub(super) fn longest_pause(&self, from: Timestamp, to: Timestamp) -> Duration {
+        let pauses = self.replies.windows(2).filter_map(|pair| {
+            let during = pair[1] > from && pair[0] < to;
+            during.then(|| pair[1].duration_since(pair[0]).unsigned_abs())
+        });
+        pauses.max().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(lines: &[(u32, &str)]) -> AgencyLog {
+        let lines = lines.iter().map(|(second, line)| {
+            format!("2026-01-01T00:00:{second:02}.5Z 2026-01-01 00:00:00 INFO     action: {line}\n")
+        });
+        AgencyLog::read(&lines.collect::<String>())
+    }
+
+    #[test]
+    fn counts_go_on_over_runs_and_a_count_that_shrinks_is_found() {
+        let resumed = "resume | result: success | apuestas";
+        let stored = "batch_enviado | result: success | id: 0a | cantidad: 10";
+        let first = (1, format!("{resumed}: 0"));
+        let lines = [(2, stored), (3, stored)];
+        let with = |count: u32| {
+            let again = format!("{resumed}: {count}");
+            let mut all = vec![(first.0, first.1.as_str())];
+            all.extend(lines);
+            all.push((9, &again));
+            log(&all)
+        };
+        for count in [20, 30] {
+            let log = with(count);
+            assert_eq!((log.told, log.broken.len()), (count.into(), 0));
+        }
+        assert_eq!(with(19).broken.len(), 1);
+    }
+
+    #[test]
+    fn the_longest_pause_is_looked_for_where_the_fault_was() {
+        let stored = "batch_enviado | result: success | id: 0a | cantidad: 1";
+        let log = log(&[(0, stored), (8, stored), (9, stored), (12, stored)]);
+        let at = |second: u32| -> Timestamp {
+            format!("2026-01-01T00:00:{second:02}Z").parse().unwrap()
+        };
+        assert_eq!(log.longest_pause(at(0), at(20)), Duration::from_secs(8));
+        assert_eq!(log.longest_pause(at(9), at(11)), Duration::from_secs(3));
+        assert_eq!(log.longest_pause(at(13), at(20)), Duration::ZERO);
+    }
+}

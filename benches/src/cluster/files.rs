@@ -1,0 +1,61 @@
+//! The agencies' files: ten times as many bets as the fixtures have.
+
+use std::fs::{File, Permissions, set_permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use fixtures::{FIXTURES, Row, Spec, WINNER};
+use tempfile::TempDir;
+
+use super::AGENCIES;
+
+/// How many times as long as the fixtures.
+const TIMES: usize = 10;
+
+/// The files, in a folder that is deleted when this is dropped.
+pub struct Files {
+    folder: TempDir,
+    specs: [Spec; AGENCIES],
+}
+
+impl Files {
+    /// Writes `agency-1.csv` to `agency-5.csv`. Clients in containers, which are other users, may read them.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn make() -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("agencies-").tempdir()?;
+        let mut specs = FIXTURES.map(|fixture| fixture.spec);
+        for (fixture, spec) in FIXTURES.iter().zip(&mut specs) {
+            let rows = fixture.spec.rows().len() * TIMES;
+            let winners = fixture.winners.len() * TIMES;
+            *spec = Spec::new(fixture.agency.into(), rows, winners).map_err(io::Error::other)?;
+            let path = folder.path().join(fixture.name());
+            spec.write_to(File::create(&path)?)?;
+            set_permissions(&path, Permissions::from_mode(0o644))?;
+        }
+        set_permissions(folder.path(), Permissions::from_mode(0o755))?;
+        Ok(Self { folder, specs })
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The rows of an agency's file, in their order.
+    pub(super) fn rows(&self, agency: usize) -> impl ExactSizeIterator<Item = Row> {
+        self.specs[agency - 1].rows()
+    }
+
+    /// Bets of all files.
+    pub fn bets(&self) -> usize {
+        self.specs.iter().map(|spec| spec.rows().len()).sum()
+    }
+
+    /// The documents that win for an agency, in the file's order.
+    pub(super) fn winners(&self, agency: usize) -> Vec<String> {
+        let winners = self.rows(agency).filter(|row| row.number == WINNER);
+        winners.map(|row| row.document.to_string()).collect()
+    }
+}

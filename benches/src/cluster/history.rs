@@ -1,0 +1,32 @@
+//! What was done and seen, and when: printed at once, and kept for a failure to be read.
+
+use std::time::Instant;
+
+/// Begins when it is made.
+pub struct History {
+    begin: Instant,
+    lines: Vec<String>,
+}
+
+impl History {
+    /// Nothing has happened yet.
+    pub fn begin() -> Self {
+        Self {
+            begin: Instant::now(),
+            lines: Vec::new(),
+        }
+    }
+
+    /// Prints what happened now.
+    pub fn note(&mut self, what: impl AsRef<str>) {
+        let time = self.begin.elapsed().as_secs_f64();
+        let line = format!("{time:7.1} s  {}", what.as_ref());
+        println!("{line}");
+        self.lines.push(line);
+    }
+
+    /// All lines so far, each with its end.
+    pub fn text(&self) -> String {
+        self.lines.iter().map(|line| format!("{line}\n")).collect()
+    }
+}

@@ -1,0 +1,138 @@
+//! Who is the primary, and who its synchronous standby, as Patroni tells.
+
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::NODES;
+use super::database::Database;
+use super::docker::{Cluster, Replication};
+
+/// How long the nodes may take to take their roles. Only a broken cluster makes anybody wait that long.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The database nodes in their roles.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Roles {
+    pub(super) primary: Option<String>,
+    /// That confirms commits; where replication is asynchronous, any standby.
+    pub(super) standby: Option<String>,
+}
+
+impl Roles {
+    /// Asks the nodes that answer. `None` where none does, or what they say cannot be read.
+    pub(super) fn ask(cluster: &Cluster, answering: impl Fn(&str) -> bool) -> Option<Self> {
+        let asked = NODES.into_iter().filter(|node| answering(node));
+        asked.into_iter().find_map(|node| {
+            let url = "http://localhost:8008/cluster";
+            let curl = ["curl", "--silent", "--fail", "--max-time", "2", url];
+            Self::read(&cluster.exec(node, &curl).ok()?)
+        })
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let cluster: Value = serde_json::from_str(text).ok()?;
+        let members = cluster["members"].as_array()?;
+        let named = |role: &str| {
+            let running = ["running", "streaming"];
+            let member = members.iter().find(|member| {
+                let state = member["state"].as_str();
+                member["role"] == role && state.is_some_and(|state| running.contains(&state))
+            })?;
+            member["name"].as_str().map(str::to_owned)
+        };
+        Some(Self {
+            primary: named("leader"),
+            standby: named("sync_standby").or_else(|| named("replica")),
+        })
+    }
+}
+
+/// Starts the database nodes, and has them replicate in this way.
+///
+/// # Errors
+/// A container could not be started; the nodes were not ready in time.
+pub fn start(cluster: &Cluster, replication: Replication) -> io::Result<()> {
+    cluster.start_nodes()?;
+    replicate(cluster, replication).map(drop)
+}
+
+/// Has the nodes replicate in this way; returns when they do: the primary, and its standby.
+pub(super) fn replicate(cluster: &Cluster, replication: Replication) -> io::Result<[String; 2]> {
+    let change = json!({"synchronous_mode": replication == Replication::Synchronous}).to_string();
+    let [primary, _] = settled(cluster, |_| Ok(true))?;
+    let patch = format!(
+        "curl --silent --fail --user patroni:$(cat /secrets/patroni.password) \
+            --request PATCH --data '{change}' http://localhost:8008/config"
+    );
+    cluster.exec(&primary, &["sh", "-c", &patch])?;
+    settled(cluster, |database| {
+        let standbys = database.query("show synchronous_standby_names")?;
+        // Patroni writes * while it has found none.
+        Ok(match replication {
+            Replication::Synchronous => !["", "*"].contains(&standbys.as_str()),
+            Replication::Asynchronous => standbys.is_empty(),
+        })
+    })
+}
+
+/// Waits until there are a primary and a standby, and the primary is as it should be.
+fn settled(
+    cluster: &Cluster,
+    mut is_right: impl FnMut(&Database<'_>) -> io::Result<bool>,
+) -> io::Result<[String; 2]> {
+    let begin = Instant::now();
+    while begin.elapsed() < PATIENCE {
+        let roles = Roles::ask(cluster, |_| true).unwrap_or_default();
+        if let Roles {
+            primary: Some(primary),
+            standby: Some(standby),
+        } = roles
+        {
+            let (node, lottery) = (primary.as_str(), "public");
+            if is_right(&Database {
+                cluster,
+                node,
+                lottery,
+            })? {
+                return Ok([primary, standby]);
+            }
+        }
+        thread::sleep(PAUSE);
+    }
+    Err(io::Error::other(
+        "the database nodes do not find their roles",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_those_of_members_that_run() {
+        let text = r#"{"members": [
+            {"name": "pg1", "role": "replica", "state": "running"},
+            {"name": "pg2", "role": "leader", "state": "running"},
+            {"name": "pg3", "role": "sync_standby", "state": "streaming"}]}"#;
+        let roles = Roles::read(text).unwrap();
+        assert_eq!(roles.primary.as_deref(), Some("pg2"));
+        assert_eq!(roles.standby.as_deref(), Some("pg3"));
+        let stopped = text.replace(
+            "\"leader\", \"state\": \"running\"",
+            "\"leader\", \"state\": \"stopped\"",
+        );
+        let stopped = stopped.replace("sync_standby", "replica");
+        let roles = Roles::read(&stopped).unwrap();
+        assert_eq!(
+            (roles.primary, roles.standby.as_deref()),
+            (None, Some("pg1"))
+        );
+        assert_eq!(Roles::read("no JSON"), None);
+    }
+}

@@ -1,0 +1,74 @@
+//! How fast the agencies' bets become durable with one, two and three database nodes.
+
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::database::Database;
+use super::docker::{Cluster, Pace, Replication};
+use super::files::Files;
+use super::{AGENCIES, NODES, client, nodes};
+
+/// How long the clients may take. Only a broken cluster makes anybody wait that long.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Bets a second from five agencies over two centrals: into one node that waits for nobody, into a primary and its
+/// synchronous standby, and with another standby beside them.
+///
+/// # Errors
+/// A lottery could not be played.
+pub fn throughput(cluster: &Cluster, files: &Files, name: &str) -> io::Result<[f64; NODES.len()]> {
+    let mut rates = [0.0; NODES.len()];
+    for (rate, count) in rates.iter_mut().zip(1..) {
+        let replication = match count {
+            1 => Replication::Asynchronous,
+            _ => Replication::Synchronous,
+        };
+        let kept = nodes::replicate(cluster, replication)?;
+        let kept = &kept[..count.min(kept.len())];
+        let mut stopped = NODES.to_vec();
+        stopped.retain(|node| count < NODES.len() && !kept.iter().any(|kept| kept == node));
+        for node in &stopped {
+            cluster.container(&["stop"], node)?;
+        }
+        let lottery = format!("{name}_{count}");
+        cluster.play(&lottery, files, Pace::Full, replication)?;
+        wait_for_clients(cluster)?;
+        let (node, lottery) = (kept[0].as_str(), lottery.as_str());
+        let database = Database {
+            cluster,
+            node,
+            lottery,
+        };
+        let seconds =
+            database.query("select extract(epoch from max(at) - min(at)) from commits")?;
+        *rate = files.bets() as f64 / seconds.parse::<f64>().map_err(io::Error::other)?;
+        for node in &stopped {
+            cluster.container(&["start"], node)?;
+        }
+    }
+    nodes::replicate(cluster, Replication::Synchronous)?;
+    Ok(rates)
+}
+
+fn wait_for_clients(cluster: &Cluster) -> io::Result<()> {
+    let begin = Instant::now();
+    for agency in 1..=AGENCIES {
+        let service = client(agency);
+        loop {
+            match cluster.exit_code(&service)? {
+                Some(0) => break,
+                None if begin.elapsed() < PATIENCE => thread::sleep(PAUSE),
+                code => {
+                    return Err(io::Error::other(format!(
+                        "{service} has ended with {code:?}"
+                    )));
+                }
+            }
+        }
+    }
+    Ok(())
+}
