@@ -62,7 +62,7 @@ pub(super) fn everything(
             "select count(distinct agency) from commits where finished",
             AGENCIES.to_string(),
         ),
-        ("the draw", "select number from draw", WINNER.to_string()),
+        ("the draw", "select winner from draw", WINNER.to_string()),
     ] {
         let found = database.query(query)?;
         same(broken, what, &expected.as_str(), &found.trim());

@@ -12,6 +12,9 @@ use super::{AGENCIES, CENTRALS, Files, NODES, client};
 /// The compose project.
 const PROJECT: &str = "lottery-cluster-test";
 
+/// The databases' network: not that of a lottery that is played beside.
+const NETWORK: &str = "172.25.127";
+
 /// The image that has iptables: stage `partition` of `compose/cluster/Dockerfile`.
 const PARTITION: &str = "lottery-partition:latest";
 
@@ -261,7 +264,11 @@ fn container_name(service: &str) -> String {
 /// # Errors
 /// It is not there, or failed: the error is what it said.
 fn docker(arguments: &[&str]) -> io::Result<String> {
-    let output = Command::new("docker").args(arguments).output()?;
+    let mut command = Command::new("docker");
+    let output = command
+        .env("LOTTERY_NET", NETWORK)
+        .args(arguments)
+        .output()?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let what = format!("docker {}: {}", arguments.join(" "), said.trim());

@@ -130,16 +130,22 @@ impl Round<'_> {
                 }
                 quiet_since = Instant::now();
             }
+            if !self.failures().is_empty() {
+                for (_, event) in events {
+                    if let Event::End(service) = event {
+                        self.faults.end(self.cluster, &service)?;
+                    }
+                }
+                return Ok(self.failures());
+            }
             if events.is_empty() {
                 if self.ended.iter().all(Option::is_some) {
-                    return Ok(self.failures());
+                    return Ok(Vec::new());
                 }
                 if quiet_since.elapsed() > PATIENCE {
-                    let mut broken = self.failures();
-                    broken.push(format!(
-                        "nothing is broken for {PATIENCE:?}, and not all clients have ended"
-                    ));
-                    return Ok(broken);
+                    let what =
+                        format!("all is mended for {PATIENCE:?}, and a client has not ended");
+                    return Ok(vec![what]);
                 }
             }
             let next = events.iter().map(|(at, _)| *at).min();
