@@ -73,6 +73,17 @@ impl Kind {
         }
     }
 
+    /// Whether the primary suffers it.
+    pub(super) fn hits_the_primary(self) -> bool {
+        matches!(
+            self,
+            Self::PrimaryKilled
+                | Self::PrimaryFrozen
+                | Self::PrimaryAlone
+                | Self::PrimaryWithoutStandbys
+        )
+    }
+
     fn deed(self) -> Deed {
         match self {
             Self::PrimaryKilled
