@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A database node: Patroni with this node's name, and the passwords that the set-up made.
+# Runs a command on a database node, Patroni or its tools, with this node's name and the passwords that the set-up made:
+#   node.sh patroni FILE        node.sh patronictl list
 set -euo pipefail
 
 name=$(hostname)
@@ -11,7 +12,6 @@ PATRONI_SUPERUSER_PASSWORD=$(password postgres)
 PATRONI_REPLICATION_PASSWORD=$(password replication)
 PATRONI_RESTAPI_PASSWORD=$(password patroni)
 export PATRONI_SUPERUSER_PASSWORD PATRONI_REPLICATION_PASSWORD PATRONI_RESTAPI_PASSWORD
-# The one setting with the node's name in it that has no variable.
-sed "s/NODE/$name/" /etc/lottery/patroni.yaml > /tmp/patroni.yaml
+for part in crt key; do ln -sf "/secrets/$name.$part" "/var/lib/postgresql/node.$part"; done
 
-exec patroni /tmp/patroni.yaml
+exec "$@"

@@ -1,8 +1,8 @@
 //! A cluster in containers that loses its nodes, its centrals and its clients, and no bet. `make test-cluster` runs it.
 //!
-//! Plays `SEEDS` (1) lotteries, each with every kind of fault once, as its seed says; the first seed is `SEED` (1). With
-//! more than one, the long form, it then plays a lottery for each fault alone, to see how long agencies wait, and measures
-//! the speed with one, two and three nodes. Ends with an error where a promise is broken; the history of what was done,
+//! Plays `SEEDS` (1) lotteries, each with every kind of fault once, as its seed says; the first seed is `SEED` (1). In the
+//! long form, which is any number but one, it then plays a lottery for each fault alone, to see how long agencies wait, and
+//! measures the speed with one, two and three nodes; with 0 it does only that. Ends with an error where a promise is broken; the history of what was done,
 //! and the log of every container, are then in `target/cluster`.
 //!
 //! `REPLICATION=asynchronous` breaks the cluster: a bet may be acknowledged that no standby has. The test has to find it.
@@ -70,7 +70,7 @@ fn run() -> Outcome<bool> {
         faults += played.pauses.len();
         longest = longest.max(played.longest_pause);
     }
-    if seeds > 1 {
+    if seeds != 1 {
         test.one_by_one(first)?;
         test.throughput()?;
     }

@@ -1,6 +1,7 @@
 //! A database that is away, goes, is silent, is full, or comes back: nobody is told anything untrue meanwhile.
 
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::process::{Child, Stdio};
 
 use crate::common::{Peer, batch, bet, eventually, one, resume};
@@ -71,7 +72,7 @@ fn requests_wait_for_a_database_that_is_away_and_go_on_when_it_is_back() {
     let mut peer = Peer::connect(address);
     peer.send(&resume(1, 7));
     central
-        .wait_for("open_store | result: fail | error: the database at 127.0.0.1:")
+        .wait_for("open_store | result: fail | error: the database cannot be reached at 127.0.0.1:")
         .unwrap();
     stage.database.run().unwrap();
     assert_eq!(peer.answer().unwrap().payload, "{apuestas:0}");
@@ -89,6 +90,21 @@ fn requests_wait_for_a_database_that_is_away_and_go_on_when_it_is_back() {
 }
 
 #[test]
+fn a_host_that_accepts_and_says_nothing_is_not_waited_for_while_there_are_others() {
+    let Some(stage) = Stage::set() else { return };
+    // A machine that stands still: its kernel accepts the connection.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let still = listener.local_addr().unwrap();
+    let port = stage.database.port();
+    let url = format!("postgresql://postgres@{still},127.0.0.1:{port}/postgres?sslmode=disable");
+    let (central, address) = stage.central_at(&url, &[("SERVER_STORE_TIMEOUT", "10m")]);
+    let passed_over = format!(" | passed_over: {still}: it was silent for 3s");
+    central.wait_for(&passed_over).unwrap();
+    let bet = bet(1, "1", false);
+    assert_eq!(Peer::connect(address).ask(&one(&bet)), SUCCESS);
+}
+
+#[test]
 fn a_host_that_nobody_knows_is_named_and_tried_again_and_a_stop_is_in_order() {
     let Some(stage) = Stage::set() else { return };
     let port = stage.database.port();
@@ -99,7 +115,7 @@ fn a_host_that_nobody_knows_is_named_and_tried_again_and_a_stop_is_in_order() {
     let timeout = ("SERVER_STORE_TIMEOUT", "2s");
     let (central, address) = stage.central_at(&url, &[timeout]);
     central
-        .wait_for("the database at no-such-host.invalid:5432 cannot be reached: its name ")
+        .wait_for(" | passed_over: no-such-host.invalid:5432: its name ")
         .unwrap();
     assert_eq!(
         Peer::connect(address).ask(&one(&bet(1, "1", false))),
@@ -227,9 +243,8 @@ fn without_a_synchronous_standby_there_is_a_warning_or_no_service() {
         stage.database.port()
     );
     let (central, address) = stage.central_at(&both, &[]);
-    central
-        .wait_for("it is a standby, which takes no bets")
-        .unwrap();
+    let primary = format!("database: 127.0.0.1:{} |", stage.database.port());
+    central.wait_for(&primary).unwrap();
     assert_eq!(
         Peer::connect(address).ask(&one(&bet(1, "2", false))),
         SUCCESS

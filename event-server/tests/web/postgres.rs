@@ -63,11 +63,7 @@ fn each_central_tells_what_all_of_them_have_stored_and_why_it_cannot_store() {
     for central in [&first, &second] {
         eventually("not ready", || central.get("/readyz").status == 503);
         let why = central.get("/readyz");
-        assert!(
-            why.text().starts_with("the database at 127.0.0.1:"),
-            "{}",
-            why.text()
-        );
+        assert!(why.text().starts_with("the database "), "{}", why.text());
         assert_eq!(central.get("/healthz").text(), "ok");
         assert!(
             central

@@ -6,9 +6,10 @@
 //!    '-----------+-------------+----------'   next address, next host, or a growing pause
 //! ```
 //!
-//! The hosts of the URL are tried in turn, each with all its addresses; a standby is left without a query. Whatever is
-//! owed, a name, a connection, an answer, has a deadline: a server that is silent for so long is given up. Generic over
-//! [`Dial`]; waits for nothing and reads no clock.
+//! The hosts of the URL are tried in turn, each with all its addresses; a standby is left without a query. A session that
+//! is lost is told at once; hosts that take no session are told together, when all were tried. Whatever is owed, a name, a
+//! connection, an answer, has a deadline: a server that is silent for so long is given up. Generic over [`Dial`]; waits for
+//! nothing and reads no clock.
 
 mod connect;
 mod talk;
@@ -41,7 +42,11 @@ pub struct Link<D: Dial> {
     /// The host that is tried, by its place in the URL.
     host: usize,
     backoff: Backoff,
+    /// Why each host took no session since the last pause, in words.
+    refusals: Vec<String>,
     answers: VecDeque<Answer>,
+    /// The session is ready, and the store was told so.
+    is_up: bool,
     /// The link was ready once: what is wrong from then on may be right again.
     was_ready: bool,
     unusable: Option<Unusable>,
@@ -135,7 +140,9 @@ impl<D: Dial> Link<D> {
             state: State::Pausing { until: now },
             host: 0,
             backoff: Backoff::new(rng),
+            refusals: Vec::new(),
             answers: VecDeque::new(),
+            is_up: false,
             was_ready: false,
             unusable: None,
             now,
@@ -216,13 +223,9 @@ impl<D: Dial> Database for Link<D> {
     fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Pausing { until } => Some(*until),
-            State::Resolving { since } | State::Connecting { since, .. } => {
-                Some(*since + self.options.timeout)
-            }
-            State::Open(open) => match open.phase {
-                Phase::Ready => None,
-                _ => Some(open.heard + self.options.timeout),
-            },
+            State::Resolving { since } => Some(*since + self.options.timeout),
+            State::Connecting { since, .. } => Some(*since + self.opening_timeout()),
+            State::Open(open) => Some(open.heard + self.patience(&open.phase)?),
         }
     }
 

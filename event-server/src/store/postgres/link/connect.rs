@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use frame::{Channel, Inbox, Outbox};
 
@@ -11,6 +11,10 @@ use crate::store::postgres::database::{Answer, Unusable};
 use crate::store::postgres::dial::Dial;
 use crate::store::postgres::session::{Login, Session};
 use crate::store::postgres::url::Host;
+
+/// How long a host may be silent while a session begins, where there are others: one of them may be the primary by now.
+/// A machine that stands still accepts a connection, and then says nothing.
+const OPENING: Duration = Duration::from_secs(3);
 
 /// Bytes that wait in front of the session; it takes them at once.
 const INBOX: usize = 64 * 1024;
@@ -49,7 +53,7 @@ impl<D: Dial> Link<D> {
                     self.try_next_host(&format!("its name is not known: {e}"));
                     true
                 }
-                None if self.is_due(since) => {
+                None if self.now >= since + self.options.timeout => {
                     self.try_next_host("its name was not found in time");
                     true
                 }
@@ -67,7 +71,7 @@ impl<D: Dial> Link<D> {
                     self.open(stream);
                     true
                 }
-                Ok(false) if self.is_due(since) => {
+                Ok(false) if self.now >= since + self.opening_timeout() => {
                     self.failed_to_connect("it does not answer", rest);
                     true
                 }
@@ -97,8 +101,12 @@ impl<D: Dial> Link<D> {
         }
     }
 
-    pub(super) fn is_due(&self, since: Instant) -> bool {
-        self.now.saturating_duration_since(since) >= self.options.timeout
+    /// How long a host may be silent until it has said who it is.
+    pub(super) fn opening_timeout(&self) -> Duration {
+        match self.options.url.hosts.len() {
+            1 => self.options.timeout,
+            _ => self.options.timeout.min(OPENING),
+        }
     }
 
     pub(super) fn try_addresses(&mut self, mut addresses: VecDeque<SocketAddr>) {
@@ -125,21 +133,36 @@ impl<D: Dial> Link<D> {
         }
     }
 
-    /// Goes on with the next host at once, or after a pause where all were tried.
+    /// Goes on with the next host: at once, or after a pause where a session was lost or all hosts were tried.
     pub(super) fn try_next_host(&mut self, why: &str) {
-        let why = format!(
-            "the database at {} cannot be reached: {why}",
-            self.current_host()
-        );
-        self.host = (self.host + 1) % self.options.url.hosts.len();
-        let pause = match self.host {
-            0 => self.backoff.next(),
-            _ => Duration::ZERO,
+        let host = self.current_host().to_string();
+        let hosts = self.options.url.hosts.len();
+        self.host = (self.host + 1) % hosts;
+        let told = if std::mem::take(&mut self.is_up) {
+            Some(format!("the database at {host} is lost: {why}"))
+        } else {
+            self.refusals.push(format!("{host}: {why}"));
+            let all = self.refusals.len() >= hosts;
+            all.then(|| match hosts {
+                1 => format!("the database cannot be reached at {}", self.take_refusals()),
+                _ => format!(
+                    "no host of the database takes bets: {}",
+                    self.take_refusals()
+                ),
+            })
         };
-        self.state = State::Pausing {
-            until: self.now + pause,
+        let pause = match told {
+            Some(_) => self.backoff.next(),
+            None => Duration::ZERO,
         };
-        self.answers.push_back(Answer::Down(why));
+        self.answers.extend(told.map(Answer::Down));
+        let until = self.now + pause;
+        self.state = State::Pausing { until };
+    }
+
+    /// Why each host that was tried took no session.
+    pub(super) fn take_refusals(&mut self) -> String {
+        std::mem::take(&mut self.refusals).join("; ")
     }
 
     pub(super) fn ended(&mut self, end: End) {

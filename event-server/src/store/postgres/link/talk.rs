@@ -1,5 +1,7 @@
 //! What a link says and hears in a session: TLS, the set-up, queries and their answers.
 
+use std::time::Duration;
+
 use frame::{Agency, Number, Received, TlsError};
 
 use super::{Asked, End, Link, Open, Phase};
@@ -41,12 +43,21 @@ impl<D: Dial> Link<D> {
             }
         }
         self.flush(open)?;
-        let owes = !matches!(open.phase, Phase::Ready);
-        if owes && self.is_due(open.heard) {
-            let time = self.options.timeout;
-            return Err(End::Lost(format!("it was silent for {time:?}")));
+        match self.patience(&open.phase) {
+            Some(time) if self.now >= open.heard + time => {
+                Err(End::Lost(format!("it was silent for {time:?}")))
+            }
+            _ => Ok(moved),
         }
-        Ok(moved)
+    }
+
+    /// How long the server may be silent in this phase; `None` where it owes nothing.
+    pub(super) fn patience(&self, phase: &Phase) -> Option<Duration> {
+        match phase {
+            Phase::Opening | Phase::Handshaking => Some(self.opening_timeout()),
+            Phase::SettingUp(_) | Phase::Asked(_) => Some(self.options.timeout),
+            Phase::Ready => None,
+        }
     }
 
     pub(super) fn flush(&mut self, open: &mut Open<D::Stream>) -> Result<(), End> {
@@ -142,13 +153,16 @@ impl<D: Dial> Link<D> {
                     }
                     Ok(Step::Ready(up, warning)) => {
                         open.phase = Phase::Ready;
-                        self.was_ready = true;
+                        (self.is_up, self.was_ready) = (true, true);
                         self.backoff.reset();
                         let mut parts = vec![
                             ("database", self.current_host().to_string()),
                             ("lottery", self.options.lottery.clone()),
                         ];
                         parts.extend(up);
+                        if !self.refusals.is_empty() {
+                            parts.push(("passed_over", self.take_refusals()));
+                        }
                         self.answers.push_back(Answer::Up(parts));
                         self.answers.extend(warning.map(Answer::Warning));
                     }
