@@ -27,7 +27,7 @@ pub use self::files::Files;
 pub use self::history::History;
 pub use self::nodes::start;
 pub use self::round::{Played, play};
-pub use self::schedule::{Planned, one_by_one, overlapping};
+pub use self::schedule::{Planned, alone, overlapping};
 pub use self::throughput::throughput;
 
 /// The agencies, whose files are ten times as long as the fixtures.

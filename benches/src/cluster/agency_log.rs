@@ -56,12 +56,10 @@ impl AgencyLog {
         self.replies.push(time);
     }
 
-    /// The longest time between two replies of which the second came after `from` and the first before `to`.
-    pub(super) fn longest_pause(&self, from: Timestamp, to: Timestamp) -> Duration {
-        let pauses = self.replies.windows(2).filter_map(|pair| {
-            let during = pair[1] > from && pair[0] < to;
-            during.then(|| pair[1].duration_since(pair[0]).unsigned_abs())
-        });
+    /// The longest time between two replies.
+    pub(super) fn longest_pause(&self) -> Duration {
+        let pauses = self.replies.windows(2);
+        let pauses = pauses.map(|pair| pair[1].duration_since(pair[0]).unsigned_abs());
         pauses.max().unwrap_or_default()
     }
 }
@@ -98,14 +96,17 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_pause_is_looked_for_where_the_fault_was() {
+    fn the_longest_pause_is_between_two_replies() {
         let stored = "batch_enviado | result: success | id: 0a | cantidad: 1";
-        let log = log(&[(0, stored), (8, stored), (9, stored), (12, stored)]);
-        let at = |second: u32| -> Timestamp {
-            format!("2026-01-01T00:00:{second:02}Z").parse().unwrap()
-        };
-        assert_eq!(log.longest_pause(at(0), at(20)), Duration::from_secs(8));
-        assert_eq!(log.longest_pause(at(9), at(11)), Duration::from_secs(3));
-        assert_eq!(log.longest_pause(at(13), at(20)), Duration::ZERO);
+        let other = "close_connection | result: success";
+        let log = log(&[
+            (0, stored),
+            (8, stored),
+            (9, stored),
+            (12, stored),
+            (30, other),
+        ]);
+        assert_eq!(log.longest_pause(), Duration::from_secs(8));
+        assert_eq!(AgencyLog::default().longest_pause(), Duration::ZERO);
     }
 }

@@ -12,7 +12,7 @@ use super::files::Files;
 use super::nodes::Roles;
 use super::{AGENCIES, CENTRALS, client};
 
-/// Looks at everything; what is not as it has to be is a sentence in `broken`.
+/// Looks at everything; a sentence for whatever is not as it has to be. Where there is none, the tables are removed.
 ///
 /// # Errors
 /// It cannot be looked at: the engine failed, or there is no primary.
@@ -21,33 +21,30 @@ pub(super) fn everything(
     files: &Files,
     lottery: &str,
     logs: &[AgencyLog],
-    broken: &mut Vec<String>,
-) -> io::Result<()> {
-    let roles = Roles::ask(cluster, |_| true).unwrap_or_default();
-    let primary = roles
-        .primary
-        .ok_or_else(|| io::Error::other("there is no primary"))?;
+) -> io::Result<Vec<String>> {
+    let primary = Roles::ask(cluster, |_| true).and_then(|roles| roles.primary);
+    let node = &primary.ok_or_else(|| io::Error::other("there is no primary"))?;
     let database = Database {
         cluster,
-        node: &primary,
+        node,
         lottery,
     };
+    let mut found = Findings::default();
     for (agency, log) in (1..).zip(logs) {
-        broken.extend(rows(&database, files, agency)?);
-        let (held, told) = (files.rows(agency).len() as u64, log.told);
-        same(
-            broken,
-            &format!("bets that agency {agency} was told of"),
+        let told = log.broken.iter();
+        (found.broken).extend(told.map(|what| format!("agency {agency} {what}")));
+        found.broken.extend(rows(&database, files, agency)?);
+        let held = files.rows(agency).len() as u64;
+        found.compare(
+            format!("bets that agency {agency} was told of"),
             &held,
-            &told,
+            &log.told,
         );
-        let winners = files.winners(agency);
-        let output = cluster.last_output(&client(agency))?;
-        same(
-            broken,
-            &format!("winners of agency {agency}"),
-            &winners,
-            &lines(&output),
+        let output = lines(&cluster.last_output(&client(agency))?);
+        found.compare(
+            format!("winners of agency {agency}"),
+            &files.winners(agency),
+            &output,
         );
     }
     for (what, query, expected) in [
@@ -64,39 +61,39 @@ pub(super) fn everything(
         ),
         ("the draw", "select winner from draw", WINNER.to_string()),
     ] {
-        let found = database.query(query)?;
-        same(broken, what, &expected.as_str(), &found.trim());
+        found.compare(what.to_owned(), &expected, &database.query(query)?);
     }
     for central in CENTRALS {
         let restarts = cluster.restarts(central)?;
-        same(
-            broken,
-            &format!("times that {central} ended by itself"),
+        found.compare(
+            format!("times that {central} ended by itself"),
             &0,
             &restarts,
         );
         for agency in 1..=AGENCIES {
-            let address = format!("CLI_SERVER_ADDRESS={central}:12345");
-            let run = [
-                "run",
-                "--rm",
-                "--no-deps",
-                "-T",
-                "--env",
-                &address,
-                &client(agency),
-            ];
-            let output = cluster.compose(&run)?;
             let what = format!("winners of agency {agency} as {central} tells them");
-            same(broken, &what, &files.winners(agency), &lines(&output));
+            let output = lines(&cluster.run_client(agency, central)?);
+            found.compare(what, &files.winners(agency), &output);
         }
     }
-    Ok(())
+    if found.broken.is_empty() {
+        database.query(&format!("drop schema {lottery} cascade"))?;
+    }
+    Ok(found.broken)
 }
 
-fn same<T: PartialEq + Debug>(broken: &mut Vec<String>, what: &str, expected: &T, found: &T) {
-    if expected != found {
-        broken.push(format!("{what}: expected {expected:?}, found {found:?}"));
+/// What is not as it has to be.
+#[derive(Default)]
+struct Findings {
+    broken: Vec<String>,
+}
+
+impl Findings {
+    fn compare<T: PartialEq + Debug>(&mut self, what: String, expected: &T, found: &T) {
+        if expected != found {
+            let sentence = format!("{what}: expected {expected:?}, found {found:?}");
+            self.broken.push(sentence);
+        }
     }
 }
 

@@ -137,6 +137,24 @@ impl Cluster {
         docker(&all)
     }
 
+    /// Runs an agency's client once more, against one central alone; what it writes to standard output.
+    ///
+    /// # Errors
+    /// Those of [`docker`]; the client failed.
+    pub(super) fn run_client(&self, agency: usize, central: &str) -> io::Result<String> {
+        let address = format!("CLI_SERVER_ADDRESS={central}:12345");
+        let run = [
+            "run",
+            "--rm",
+            "--no-deps",
+            "-T",
+            "--env",
+            &address,
+            &client(agency),
+        ];
+        self.compose(&run)
+    }
+
     /// A command of the engine on a service's container: `kill`, `pause`, `start` and so on.
     ///
     /// # Errors

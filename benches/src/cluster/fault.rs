@@ -167,6 +167,14 @@ impl Faults {
             None => Ok(()),
         }
     }
+
+    /// Ends all faults.
+    pub(super) fn end_all(&mut self, cluster: &Cluster) -> io::Result<()> {
+        let suffering: Vec<String> = self.suffering.keys().cloned().collect();
+        suffering
+            .iter()
+            .try_for_each(|service| self.end(cluster, service))
+    }
 }
 
 /// Drops the packets of everyone but these addresses, without a word to the sender.

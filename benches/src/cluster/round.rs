@@ -4,12 +4,10 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
 use super::agency_log::AgencyLog;
 use super::check;
 use super::docker::{Cluster, Pace, Replication};
-use super::fault::{Faults, Kind};
+use super::fault::Faults;
 use super::files::Files;
 use super::history::History;
 use super::nodes::Roles;
@@ -19,20 +17,19 @@ use super::{AGENCIES, client};
 /// How often is looked at who is the primary and which clients have ended.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How long the clients may take once nothing is broken any more. Only a broken cluster makes anybody wait that long.
+/// How long it may take until the next fault begins or ends, or all clients have ended. Only a broken cluster makes
+/// anybody wait that long.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The result of a lottery.
 pub struct Played {
     /// What was not as it has to be, a sentence each.
     pub broken: Vec<String>,
-    /// The faults that came, and the longest pause that an agency saw from its beginning to that of the next.
-    pub pauses: Vec<(Kind, Duration)>,
-    /// The longest pause of all.
+    /// The longest time that an agency had to wait for its next reply.
     pub longest_pause: Duration,
 }
 
-/// Plays a lottery with these faults.
+/// Plays a lottery with these faults. Its tables are removed where every promise was kept.
 ///
 /// # Errors
 /// It could not be played: the engine failed.
@@ -52,43 +49,23 @@ pub fn play(
         faults: Faults::default(),
         roles: Roles::default(),
         ended: [None; AGENCIES],
-        begun: Vec::new(),
     };
     let mut broken = round.run(plan)?;
-    let begun = round.begun;
-    if !broken.is_empty() {
-        return Ok(Played {
-            broken,
-            pauses: Vec::new(),
-            longest_pause: Duration::ZERO,
-        });
+    let mut longest_pause = Duration::ZERO;
+    if broken.is_empty() {
+        history.note("all clients have ended");
+        let mut logs = Vec::new();
+        for agency in 1..=AGENCIES {
+            logs.push(AgencyLog::read(&cluster.log(&client(agency))?));
+        }
+        let pauses = logs.iter().map(AgencyLog::longest_pause);
+        longest_pause = pauses.max().unwrap_or_default();
+        broken = check::everything(cluster, files, lottery, &logs)?;
+        history.note("checked");
     }
-    history.note("all clients have ended");
-
-    let mut logs = Vec::new();
-    for agency in 1..=AGENCIES {
-        let log = AgencyLog::read(&cluster.log(&client(agency))?);
-        broken.extend(
-            log.broken
-                .iter()
-                .map(|what| format!("agency {agency} {what}")),
-        );
-        logs.push(log);
-    }
-    check::everything(cluster, files, lottery, &logs, &mut broken)?;
-    history.note("checked");
-    let longest = |from, to| {
-        let pauses = logs.iter().map(|log| log.longest_pause(from, to));
-        pauses.max().unwrap_or_default()
-    };
-    let ends = begun.iter().skip(1).map(|(_, at)| *at);
-    let ends = ends.chain([Timestamp::MAX]);
-    let pauses = begun.iter().zip(ends);
-    let pauses = pauses.map(|((kind, from), to)| (*kind, longest(*from, to)));
     Ok(Played {
-        pauses: pauses.collect(),
-        longest_pause: longest(Timestamp::MIN, Timestamp::MAX),
         broken,
+        longest_pause,
     })
 }
 
@@ -99,8 +76,6 @@ struct Round<'r> {
     roles: Roles,
     /// The exit code of each client, once it has ended.
     ended: [Option<i32>; AGENCIES],
-    /// The faults that have begun, and when.
-    begun: Vec<(Kind, Timestamp)>,
 }
 
 /// What happens next.
@@ -115,38 +90,32 @@ impl Round<'_> {
         let start = Instant::now();
         let begin = |fault: &Planned| (start + fault.at, Event::Begin(*fault));
         let mut events: Vec<_> = plan.iter().map(begin).collect();
-        let mut quiet_since = start;
+        let mut last = start;
         loop {
             self.look()?;
             let now = Instant::now();
-            let due = events.extract_if(.., |(at, _)| *at <= now);
-            for (_, event) in due.collect::<Vec<_>>() {
-                match event {
-                    Event::Begin(fault) => events.push(self.begin(fault)?),
-                    Event::End(service) => {
-                        self.faults.end(self.cluster, &service)?;
-                        self.history.note(format!("{service} is mended"));
-                    }
+            for (_, event) in events
+                .extract_if(.., |(at, _)| *at <= now)
+                .collect::<Vec<_>>()
+            {
+                let (next, happened) = self.happen(event)?;
+                events.extend(next);
+                if happened {
+                    last = Instant::now();
                 }
-                quiet_since = Instant::now();
             }
-            if !self.failures().is_empty() {
-                for (_, event) in events {
-                    if let Event::End(service) = event {
-                        self.faults.end(self.cluster, &service)?;
-                    }
-                }
-                return Ok(self.failures());
+            let mut broken = self.failures();
+            if last.elapsed() > PATIENCE {
+                broken.push(format!(
+                    "nothing happens for {PATIENCE:?}, and a client has not ended"
+                ));
             }
-            if events.is_empty() {
-                if self.ended.iter().all(Option::is_some) {
-                    return Ok(Vec::new());
-                }
-                if quiet_since.elapsed() > PATIENCE {
-                    let what =
-                        format!("all is mended for {PATIENCE:?}, and a client has not ended");
-                    return Ok(vec![what]);
-                }
+            if !broken.is_empty() {
+                self.faults.end_all(self.cluster)?;
+                return Ok(broken);
+            }
+            if events.is_empty() && self.ended.iter().all(Option::is_some) {
+                return Ok(broken);
             }
             let next = events.iter().map(|(at, _)| *at).min();
             let next = next.map_or(LOOK, |at| at.saturating_duration_since(Instant::now()));
@@ -154,19 +123,26 @@ impl Round<'_> {
         }
     }
 
-    /// Begins a fault, or puts it off while it finds nobody to hit.
-    fn begin(&mut self, fault: Planned) -> io::Result<(Instant, Event)> {
+    /// Begins or ends a fault: what follows, and whether it happened. It is put off while it finds nobody to hit.
+    fn happen(&mut self, event: Event) -> io::Result<(Option<(Instant, Event)>, bool)> {
+        let fault = match event {
+            Event::Begin(fault) => fault,
+            Event::End(service) => {
+                self.faults.end(self.cluster, &service)?;
+                self.history.note(format!("{service} is mended"));
+                return Ok((None, true));
+            }
+        };
         let now = Instant::now();
         let Some(target) = self.faults.begin(self.cluster, &self.roles, &fault)? else {
-            return Ok((now + LOOK, Event::Begin(fault)));
+            return Ok((Some((now + LOOK, Event::Begin(fault))), false));
         };
-        self.begun.push((fault.kind, Timestamp::now()));
         let (name, lasts) = (fault.kind.name(), fault.lasts);
         self.history.note(format!(
             "{name}: {target}, for {:.1} s",
             lasts.as_secs_f64()
         ));
-        Ok((now + lasts, Event::End(target)))
+        Ok((Some((now + lasts, Event::End(target))), true))
     }
 
     /// Looks who is the primary, and who has ended.

@@ -64,7 +64,7 @@ pub fn overlapping(seed: u64) -> Vec<Planned> {
 }
 
 /// One fault, long enough for another node to take over.
-pub fn one_by_one(seed: u64, kind: Kind) -> Vec<Planned> {
+pub fn alone(seed: u64, kind: Kind) -> Vec<Planned> {
     let pick = Rng::with_seed(seed).usize(..);
     let lasts = Duration::from_secs_f64(FIRST_LASTS[1]);
     let at = FIRST;
