@@ -16,9 +16,9 @@ pub enum Kind {
     /// The primary's processes stand still.
     PrimaryFrozen,
     /// No packet comes or goes between the primary and anybody.
-    PrimaryAlone,
+    PrimaryCutOff,
     /// The primary has lost etcd and the standbys; centrals still reach it.
-    PrimaryWithoutStandbys,
+    PrimaryCutOffFromNodes,
     /// The standby that confirms commits is killed with SIGKILL.
     StandbyKilled,
     /// The processes of that standby stand still.
@@ -35,11 +35,11 @@ pub enum Kind {
 
 /// What is done to a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Deed {
+pub(super) enum Action {
     Kill,
     Freeze,
-    Isolate,
-    LeaveToCentrals,
+    CutOff,
+    CutOffButCentrals,
 }
 
 impl Kind {
@@ -47,8 +47,8 @@ impl Kind {
     pub const ALL: [Self; 10] = [
         Self::PrimaryKilled,
         Self::PrimaryFrozen,
-        Self::PrimaryAlone,
-        Self::PrimaryWithoutStandbys,
+        Self::PrimaryCutOff,
+        Self::PrimaryCutOffFromNodes,
         Self::StandbyKilled,
         Self::StandbyFrozen,
         Self::EtcdKilled,
@@ -62,8 +62,8 @@ impl Kind {
         match self {
             Self::PrimaryKilled => "primary killed",
             Self::PrimaryFrozen => "primary frozen",
-            Self::PrimaryAlone => "primary cut off from everyone",
-            Self::PrimaryWithoutStandbys => "primary cut off from etcd and the standbys",
+            Self::PrimaryCutOff => "primary cut off from everyone",
+            Self::PrimaryCutOffFromNodes => "primary cut off from etcd and the standbys",
             Self::StandbyKilled => "synchronous standby killed",
             Self::StandbyFrozen => "synchronous standby frozen",
             Self::EtcdKilled => "etcd killed",
@@ -73,37 +73,37 @@ impl Kind {
         }
     }
 
-    /// Whether the primary suffers it.
+    /// Whether it hits the primary.
     pub(super) fn hits_the_primary(self) -> bool {
         matches!(
             self,
             Self::PrimaryKilled
                 | Self::PrimaryFrozen
-                | Self::PrimaryAlone
-                | Self::PrimaryWithoutStandbys
+                | Self::PrimaryCutOff
+                | Self::PrimaryCutOffFromNodes
         )
     }
 
-    fn deed(self) -> Deed {
+    fn action(self) -> Action {
         match self {
             Self::PrimaryKilled
             | Self::StandbyKilled
             | Self::EtcdKilled
             | Self::CentralKilled
-            | Self::ClientKilled => Deed::Kill,
-            Self::PrimaryFrozen | Self::StandbyFrozen | Self::CentralFrozen => Deed::Freeze,
-            Self::PrimaryAlone => Deed::Isolate,
-            Self::PrimaryWithoutStandbys => Deed::LeaveToCentrals,
+            | Self::ClientKilled => Action::Kill,
+            Self::PrimaryFrozen | Self::StandbyFrozen | Self::CentralFrozen => Action::Freeze,
+            Self::PrimaryCutOff => Action::CutOff,
+            Self::PrimaryCutOffFromNodes => Action::CutOffButCentrals,
         }
     }
 
-    /// Whom it hits; `None` where there is nobody in that role now.
+    /// The container that it hits; `None` where nobody has that role now.
     fn target(self, roles: &Roles, pick: usize) -> Option<String> {
         match self {
             Self::PrimaryKilled
             | Self::PrimaryFrozen
-            | Self::PrimaryAlone
-            | Self::PrimaryWithoutStandbys => roles.primary.clone(),
+            | Self::PrimaryCutOff
+            | Self::PrimaryCutOffFromNodes => roles.primary.clone(),
             Self::StandbyKilled | Self::StandbyFrozen => roles.standby.clone(),
             Self::EtcdKilled => Some("etcd".to_owned()),
             Self::CentralKilled | Self::CentralFrozen => {
@@ -114,19 +114,22 @@ impl Kind {
     }
 }
 
-/// The containers that suffer a fault now.
+/// The faults that have begun and not ended, by the container that they hit.
 #[derive(Default)]
 pub(super) struct Faults {
-    suffering: BTreeMap<String, Deed>,
+    active: BTreeMap<String, Action>,
 }
 
 impl Faults {
     /// Whether a container can be asked something.
-    pub(super) fn spare(&self, service: &str) -> bool {
-        !matches!(self.suffering.get(service), Some(Deed::Kill | Deed::Freeze))
+    pub(super) fn is_reachable(&self, service: &str) -> bool {
+        !matches!(
+            self.active.get(service),
+            Some(Action::Kill | Action::Freeze)
+        )
     }
 
-    /// Begins a fault; the container that it hits. `None` where nobody is in that role now, or who is suffers already.
+    /// Begins a fault; the container that it hits. `None` where nobody has that role now, or who has it is hit already.
     pub(super) fn begin(
         &mut self,
         cluster: &Cluster,
@@ -134,17 +137,17 @@ impl Faults {
         fault: &Planned,
     ) -> io::Result<Option<String>> {
         let target = fault.kind.target(roles, fault.pick);
-        let Some(target) = target.filter(|target| !self.suffering.contains_key(target)) else {
+        let Some(target) = target.filter(|target| !self.active.contains_key(target)) else {
             return Ok(None);
         };
-        let deed = fault.kind.deed();
-        match deed {
+        let action = fault.kind.action();
+        match action {
             // A client may have ended already: then it is only run again.
-            Deed::Kill if cluster.exit_code(&target)?.is_some() => {}
-            Deed::Kill => cluster.container(&["kill"], &target).map(drop)?,
-            Deed::Freeze => cluster.container(&["pause"], &target).map(drop)?,
-            Deed::Isolate => cluster.iptables(&target, &drop_all_but(&[]))?,
-            Deed::LeaveToCentrals => {
+            Action::Kill if cluster.exit_code(&target)?.is_some() => {}
+            Action::Kill => cluster.container(&["kill"], &target).map(drop)?,
+            Action::Freeze => cluster.container(&["pause"], &target).map(drop)?,
+            Action::CutOff => cluster.iptables(&target, &drop_all_but(&[]))?,
+            Action::CutOffButCentrals => {
                 let mut centrals = Vec::new();
                 for central in CENTRALS {
                     centrals.extend(cluster.addresses(central)?);
@@ -152,16 +155,16 @@ impl Faults {
                 cluster.iptables(&target, &drop_all_but(&centrals))?;
             }
         }
-        self.suffering.insert(target.clone(), deed);
+        self.active.insert(target.clone(), action);
         Ok(Some(target))
     }
 
     /// Ends the fault of a container.
     pub(super) fn end(&mut self, cluster: &Cluster, service: &str) -> io::Result<()> {
-        match self.suffering.remove(service) {
-            Some(Deed::Kill) => cluster.container(&["start"], service).map(drop),
-            Some(Deed::Freeze) => cluster.container(&["unpause"], service).map(drop),
-            Some(Deed::Isolate | Deed::LeaveToCentrals) => {
+        match self.active.remove(service) {
+            Some(Action::Kill) => cluster.container(&["start"], service).map(drop),
+            Some(Action::Freeze) => cluster.container(&["unpause"], service).map(drop),
+            Some(Action::CutOff | Action::CutOffButCentrals) => {
                 cluster.iptables(service, &["--flush".to_owned()])
             }
             None => Ok(()),
@@ -170,8 +173,8 @@ impl Faults {
 
     /// Ends all faults.
     pub(super) fn end_all(&mut self, cluster: &Cluster) -> io::Result<()> {
-        let suffering: Vec<String> = self.suffering.keys().cloned().collect();
-        suffering
+        let active: Vec<String> = self.active.keys().cloned().collect();
+        active
             .iter()
             .try_for_each(|service| self.end(cluster, service))
     }

@@ -98,7 +98,7 @@ impl Round<'_> {
                 .extract_if(.., |(at, _)| *at <= now)
                 .collect::<Vec<_>>()
             {
-                let (next, happened) = self.happen(event)?;
+                let (next, happened) = self.handle(event)?;
                 events.extend(next);
                 if happened {
                     last = Instant::now();
@@ -124,7 +124,7 @@ impl Round<'_> {
     }
 
     /// Begins or ends a fault: what follows, and whether it happened. It is put off while it finds nobody to hit.
-    fn happen(&mut self, event: Event) -> io::Result<(Option<(Instant, Event)>, bool)> {
+    fn handle(&mut self, event: Event) -> io::Result<(Option<(Instant, Event)>, bool)> {
         let fault = match event {
             Event::Begin(fault) => fault,
             Event::End(service) => {
@@ -147,7 +147,7 @@ impl Round<'_> {
 
     /// Looks who is the primary, and who has ended.
     fn look(&mut self) -> io::Result<()> {
-        let roles = Roles::ask(self.cluster, |node| self.faults.spare(node));
+        let roles = Roles::ask(self.cluster, |node| self.faults.is_reachable(node));
         if let Some(roles) = roles.filter(|roles| *roles != self.roles) {
             let name = |role: &Option<String>| role.clone().unwrap_or_else(|| "nobody".to_owned());
             let [primary, standby] = [name(&roles.primary), name(&roles.standby)];
@@ -157,7 +157,7 @@ impl Round<'_> {
         }
         for agency in 1..=AGENCIES {
             let service = client(agency);
-            let code = match self.faults.spare(&service) {
+            let code = match self.faults.is_reachable(&service) {
                 true => self.cluster.exit_code(&service)?,
                 false => None,
             };
