@@ -88,7 +88,7 @@ impl Cluster {
             services.insert(central.to_owned(), json!({"environment": environment}));
         }
         let environment = match pace {
-            Pace::Slow => json!({"CLI_BATCH_MAXAMOUNT": "5", "CLI_BATCH_WINDOW": "2"}),
+            Pace::Slow => json!({"CLI_BATCH_MAXAMOUNT": "8", "CLI_BATCH_WINDOW": "2"}),
             Pace::Full => json!({}),
         };
         let folder = files.folder();
