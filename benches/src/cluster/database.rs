@@ -22,7 +22,9 @@ impl Database<'_> {
 
     /// Each line that a query gives. There may be many: they are read one after another.
     pub(super) fn lines(&self, query: &str, mut each: impl FnMut(&str)) -> io::Result<()> {
-        let query = format!("set search_path to {}; {query}", self.lottery);
+        let lottery = self.lottery;
+        let query =
+            format!("set client_min_messages to warning; set search_path to {lottery}; {query}");
         let psql = ["psql", "-qAtX", "--dbname", "lottery", "--command", &query];
         let mut child = self.cluster.exec_command(self.node);
         let mut child = child.args(psql).stdout(Stdio::piped()).spawn()?;
