@@ -30,13 +30,14 @@
 //! store, and `ending`.
 //!
 //! Bytes come in through [`Connection::mark`] (readiness only) and [`Connection::serve`], replies go out
-//! through [`Connection::send`]: between the two the hub commits the turn. Judges no request itself.
+//! through [`Connection::send`], in `sending`: between the two the hub commits the turn. Judges no request itself.
 
 mod ending;
 mod idle_timer;
 mod observed;
 mod opening;
 mod protocol;
+mod sending;
 mod state;
 mod waiting;
 
@@ -69,6 +70,8 @@ pub struct Connection<S> {
     dead: bool,
     /// Its line about being accepted waits for the first byte: a health check's is quieter.
     announced: bool,
+    /// Bytes of the requests that were served since replies were sent last.
+    unsent_requests: usize,
     /// What the replies that were staged in this turn have to wait for.
     waits: Option<(Agency, Ticket)>,
     /// The frame in front has waited for its agency to be read, and it was.
@@ -89,6 +92,7 @@ impl<S: Stream> Connection<S> {
             certified: None,
             dead: false,
             announced: false,
+            unsent_requests: 0,
             waits: None,
             after_read: false,
             idle_timer: IdleTimer::new(now),
@@ -96,7 +100,7 @@ impl<S: Stream> Connection<S> {
         if !ip.is_loopback() {
             connection.announce(false);
         }
-        connection.watch(now);
+        connection.watch(limits, now);
         connection
     }
 
@@ -199,7 +203,9 @@ impl<S: Stream> Connection<S> {
                     requests += 1;
                     let unread = self.channel.inbox.unread().len();
                     let step = self.serve_frame(service);
-                    served += unread - self.channel.inbox.unread().len();
+                    let taken = unread - self.channel.inbox.unread().len();
+                    served += taken;
+                    self.unsent_requests += taken;
                     step
                 }
                 State::Reading(_) | State::Committing { .. } => return Served::Done,
@@ -298,52 +304,6 @@ impl<S: Stream> Connection<S> {
         self.channel.outbox.reply(query, reply);
         self.state = State::Open;
         Step::Again
-    }
-
-    /// Sends what the outbox holds, after the turn is committed, and looks at the clock.
-    pub fn send(&mut self, now: Instant) {
-        if self.is_closed() {
-            return;
-        }
-        if self.is_committing() {
-            self.watch(now);
-            return;
-        }
-        let unsent = self.channel.unsent();
-        match self.channel.send() {
-            Err(e) => self.lost(&e),
-            Ok(all_sent) => {
-                if self.channel.unsent() < unsent {
-                    self.idle_timer.progress();
-                }
-                if all_sent && self.state == State::Draining {
-                    self.shut_down();
-                }
-            }
-        }
-        self.watch(now);
-    }
-
-    /// Notes what it waits for.
-    fn watch(&mut self, now: Instant) {
-        let channel = &self.channel;
-        let waiting = match self.state {
-            State::Sniffing => Some(Waiting::FirstByte),
-            State::Echoing | State::Handshaking | State::InClear => Some(Waiting::Rest),
-            State::Draining => Some(Waiting::RepliesTaken),
-            State::Drained { .. } => Some(Waiting::Close),
-            State::Open if !channel.all_sent() => Some(Waiting::RepliesTaken),
-            State::Open if channel.unread() > 0 && !channel.inbox.has_frame() => {
-                Some(Waiting::Rest)
-            }
-            State::Open
-            | State::Reading(_)
-            | State::Committing { .. }
-            | State::Held { .. }
-            | State::Closed
-            | State::Lost => None,
-        };
-        self.idle_timer.watch(waiting, now);
     }
 
     /// To be called now and then: closes it where the peer took too long, and gives back memory that it

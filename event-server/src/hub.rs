@@ -254,7 +254,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
             let Some(entry) = self.connections.get_mut(slot) else {
                 continue;
             };
-            entry.connection.send(now);
+            entry.connection.send(&self.limits, now);
             entry.queued = false;
             let (closed, moves) = (
                 entry.connection.is_closed(),

@@ -19,6 +19,9 @@ pub struct Limits {
     /// Bytes of one connection that are read, and that are served, in one turn, so that all get theirs; the last
     /// read may bring more, as much as the inbox takes.
     pub turn_bytes: usize,
+    /// The replies of a connection whose next requests are here already wait for the replies to those, until so many bytes
+    /// of its requests were served. With 0 they leave at the end of each turn.
+    pub gathered_bytes: usize,
     /// Requests of one connection that are served in one turn.
     pub turn_requests: usize,
     /// For a first byte, for the rest of a frame begun, for taking replies.
@@ -34,6 +37,7 @@ impl Default for Limits {
             max_outbox: 64 * 1024,
             max_buffered: 256 * 1024 * 1024,
             turn_bytes: 128 * 1024,
+            gathered_bytes: 0,
             turn_requests: 128,
             idle_timeout: Duration::from_secs(60),
         }

@@ -44,12 +44,12 @@ impl<'a> Bet<'a> {
     fn read_as_written(objects: &mut Objects<'a>) -> Option<Self> {
         let mut ahead = objects.clone();
         let bet = Self {
-            agency: Agency::parse(ahead.value_after(b"{agency:")?.bytes).ok()?,
+            agency: ahead.split_after(b"{agency:", Agency::split)?,
             first_name: Name::from_plain(ahead.value_after(b",nombre:")?)?,
             last_name: Name::from_plain(ahead.value_after(b",apellido:")?)?,
             document: Document::from_plain(ahead.value_after(b",dni:")?)?,
-            birthdate: Birthdate::parse(ahead.value_after(b",nacimiento:")?.bytes).ok()?,
-            number: Number::parse(ahead.value_after(b",numero:")?.bytes).ok()?,
+            birthdate: ahead.split_after(b",nacimiento:", Birthdate::split)?,
+            number: ahead.split_after(b",numero:", Number::split)?,
         };
         ahead.end()?;
         *objects = ahead;

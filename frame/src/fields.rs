@@ -44,11 +44,21 @@ impl Agency {
     /// # Errors
     /// [`Flaw::NotAgency`] for anything else.
     pub fn parse(digits: &[u8]) -> Result<Self, Flaw> {
-        let number = match digits {
-            [b'1'..=b'9', ..] => payload::parse_number(digits).and_then(|n| u32::try_from(n).ok()),
-            _ => None,
-        };
-        number.and_then(Self::new).ok_or(Flaw::NotAgency)
+        match Self::split(digits) {
+            Some((agency, [])) => Ok(agency),
+            _ => Err(Flaw::NotAgency),
+        }
+    }
+
+    /// Reads the digits that `bytes` begin with, and returns the bytes after them; `None` where [`parse`](Self::parse)
+    /// would refuse the digits.
+    #[inline]
+    pub(crate) fn split(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        if bytes.first() == Some(&b'0') {
+            return None;
+        }
+        let (number, rest) = payload::split_number(bytes)?;
+        Some((Self::new(number.try_into().ok()?)?, rest))
     }
 
     /// The number.
@@ -185,6 +195,14 @@ impl Birthdate {
         Ok(Self(bytes))
     }
 
+    /// Reads the ten bytes that `bytes` begin with, and returns the bytes after them; `None` where [`parse`](Self::parse)
+    /// would refuse them.
+    #[inline(always)]
+    pub(crate) fn split(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (text, rest) = bytes.split_first_chunk::<10>()?;
+        Some((Self::parse(text).ok()?, rest))
+    }
+
     /// The ten bytes of `YYYY-MM-DD`.
     pub fn as_bytes(&self) -> &[u8; 10] {
         &self.0
@@ -213,11 +231,19 @@ impl Number {
     /// # Errors
     /// [`Flaw::NotNumber`] for anything else.
     pub fn parse(digits: &[u8]) -> Result<Self, Flaw> {
-        if digits.len() > 9 {
-            return Err(Flaw::NotNumber);
+        match Self::split(digits) {
+            Some((number, [])) => Ok(number),
+            _ => Err(Flaw::NotNumber),
         }
-        let number = payload::parse_number(digits).and_then(|n| u32::try_from(n).ok());
-        number.and_then(Self::new).ok_or(Flaw::NotNumber)
+    }
+
+    /// Reads the digits that `bytes` begin with, and returns the bytes after them; `None` where [`parse`](Self::parse)
+    /// would refuse the digits.
+    #[inline]
+    pub(crate) fn split(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (number, rest) = payload::split_number(bytes)?;
+        let number = Self::new(number.try_into().ok()?)?;
+        (bytes.len() - rest.len() <= 9).then_some((number, rest))
     }
 
     /// The number.
@@ -229,5 +255,39 @@ impl Number {
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_number_is_split_off_where_its_digits_alone_would_be_read(
+            digits in "0{0,2}[0-9]{0,11}",
+            rest in "(,[0-9]{0,3})?",
+        ) {
+            let text = format!("{digits}{rest}");
+            let (bytes, rest) = (text.as_bytes(), rest.as_bytes());
+            let agency = digits.parse().ok().and_then(Agency::new).filter(|_| !digits.starts_with('0'));
+            prop_assert_eq!(Agency::split(bytes), agency.map(|agency| (agency, rest)));
+            prop_assert_eq!(Agency::parse(digits.as_bytes()).ok(), agency);
+            let number = digits.parse().ok().and_then(Number::new).filter(|_| digits.len() <= 9);
+            prop_assert_eq!(Number::split(bytes), number.map(|number| (number, rest)));
+            prop_assert_eq!(Number::parse(digits.as_bytes()).ok(), number);
+        }
+
+        #[test]
+        fn a_date_is_split_off_where_its_ten_bytes_alone_would_be_read(
+            date in "[0-9]{4}-[01][0-9]-[0-3][0-9]",
+            rest in "[0-9,]{0,3}",
+        ) {
+            let text = format!("{date}{rest}");
+            let parsed = Birthdate::parse(date.as_bytes()).ok();
+            prop_assert_eq!(Birthdate::split(text.as_bytes()), parsed.map(|date| (date, rest.as_bytes())));
+            prop_assert_eq!(Birthdate::split(&date.as_bytes()[..9]), None);
+        }
     }
 }

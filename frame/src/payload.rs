@@ -16,6 +16,7 @@ mod grammar;
 mod read;
 mod write;
 
+pub(crate) use read::split_number;
 pub use read::{Objects, parse_number, read_list, read_object};
 pub use write::{ObjectWriter, needs_quotes, write_number, write_value};
 
@@ -127,6 +128,17 @@ mod tests {
             write_number(&mut out, n);
             prop_assert_eq!(std::str::from_utf8(&out).unwrap(), n.to_string());
             prop_assert_eq!(parse_number(&out), Some(n));
+        }
+
+        #[test]
+        fn a_number_ends_before_the_first_byte_that_is_no_digit(
+            digits in "[0-9]{0,22}",
+            rest in "([^0-9][ -~]{0,3})?",
+        ) {
+            let text = format!("{digits}{rest}");
+            let number = (1..=19).contains(&digits.len()).then(|| digits.parse().unwrap());
+            prop_assert_eq!(split_number(text.as_bytes()), number.map(|n| (n, rest.as_bytes())));
+            prop_assert_eq!(parse_number(text.as_bytes()), number.filter(|_| rest.is_empty()));
         }
     }
 }

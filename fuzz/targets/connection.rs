@@ -44,6 +44,7 @@ fuzz_target!(|bytes: &[u8]| {
         max_outbox: controls.choose(&[65_536, 1, 50, 1_000]),
         turn_bytes: controls.choose(&[131_072, 1, 100]),
         turn_requests: controls.choose(&[128, 1, 3]),
+        gathered_bytes: controls.choose(&[0, 131_072, 100]),
         ..Limits::default()
     };
 
@@ -221,7 +222,7 @@ impl Peer {
         assert!(!matches!(served, Served::Fences(_)), "there is no other");
         self.service.commit().expect("a sound disk");
         self.service.advance_draw().expect("a sound disk");
-        self.connection.send(self.now);
+        self.connection.send(&self.limits, self.now);
         assert!(self.connection.buffered() <= self.most, "too much memory");
         let brought = self.wire().read - read;
         let inbox = self.limits.max_inbox.max(4 + self.limits.max_frame);

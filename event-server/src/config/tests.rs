@@ -106,6 +106,16 @@ fn turns_without_a_sync_are_short_unless_somebody_says_otherwise() {
 }
 
 #[test]
+fn without_a_sync_replies_wait_for_as_many_as_a_synced_turn_has() {
+    let limits = |text| parse(text, &[]).unwrap().config.limits;
+    assert_eq!(limits("").gathered_bytes, 0);
+    let unsynced = limits("[DEFAULT]\nSERVER_DURABILITY=never");
+    assert_eq!(unsynced.gathered_bytes, limits("").turn_bytes);
+    let remote = limits("[DEFAULT]\nSERVER_STORE=postgresql://a@h/db?sslmode=disable");
+    assert_eq!(remote.gathered_bytes, 0);
+}
+
+#[test]
 fn environment_wins_over_the_file_and_the_file_over_the_default() {
     let file = "[DEFAULT]\nSERVER_PORT = 1\nserver_ip = server\nLOGGING_LEVEL = debug\nSERVER_DATA_DIR = /a b#1;2\n";
     let config = parse(file, &[("SERVER_PORT", "2"), ("SERVER_BIND", "::")])
@@ -141,6 +151,7 @@ fn each_limit_has_its_key() {
         max_outbox: 1_024,
         max_buffered: 1_048_576,
         turn_bytes: 1_025,
+        gathered_bytes: 0,
         turn_requests: 2,
         idle_timeout: Duration::from_millis(50),
     };

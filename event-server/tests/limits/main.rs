@@ -105,6 +105,95 @@ fn a_connection_that_brought_more_at_once_is_served_so_many_bytes_in_a_turn() {
 }
 
 #[test]
+fn replies_wait_for_those_to_requests_that_are_here_already_up_to_a_bound() {
+    let size = request().len();
+    for (gathered_bytes, replies) in [
+        (0, [2, 4, 6, 8, 9]),
+        (4 * size, [0, 4, 4, 8, 9]),
+        (4 * size + 1, [0, 0, 6, 6, 9]),
+        (100 * size, [0, 0, 0, 0, 9]),
+    ] {
+        let mut central = Central::new(Limits {
+            turn_bytes: 2 * size,
+            gathered_bytes,
+            ..Limits::default()
+        });
+        // The beginning of a request is none: nobody waits for its rest.
+        let many = central.client(&[&request().repeat(9), &request()[..10]].concat());
+        let few = central.client(&request());
+        for told in replies {
+            central.tick();
+            assert_eq!((many.replies(), few.replies()), (told, 1));
+        }
+        assert!(!central.hub.has_work());
+    }
+}
+
+#[test]
+fn replies_that_wait_for_others_leave_before_a_refusal_a_query_that_is_held_and_the_end() {
+    let size = request().len();
+    let broken = [0xff; 4].to_vec();
+    let query = encode(&winners(1)).0;
+    for last in [broken, query] {
+        let mut central = Central::new(Limits {
+            turn_bytes: 2 * size,
+            gathered_bytes: usize::MAX,
+            ..Limits::default()
+        });
+        let client = central.client(&[request().repeat(4), last].concat());
+        central.tick();
+        central.tick();
+        assert_eq!(client.replies(), 0);
+        central.tick();
+        assert_eq!(client.replies(), 4);
+
+        let client = central.client(&request().repeat(9));
+        central.tick();
+        assert_eq!(client.replies(), 0);
+        central.hub.stop();
+        central.tick();
+        assert_eq!(client.replies(), 2);
+    }
+}
+
+#[test]
+fn replies_that_wait_for_others_leave_where_the_bound_of_the_outbox_is_reached() {
+    const ACK: usize = 38;
+    let mut central = Central::new(Limits {
+        turn_bytes: 2 * request().len(),
+        gathered_bytes: usize::MAX,
+        max_outbox: 3 * ACK,
+        ..Limits::default()
+    });
+    let client = central.client(&request().repeat(9));
+    for replies in [0, 3, 3, 6, 6, 9] {
+        central.tick();
+        assert_eq!(client.replies(), replies);
+    }
+}
+
+#[test]
+fn whoever_is_still_being_served_is_not_closed_for_the_memory_of_all() {
+    const FIRST: usize = 4_096;
+    let mut central = Central::new(Limits {
+        turn_requests: 1,
+        gathered_bytes: usize::MAX,
+        max_buffered: 8 * FIRST,
+        ..Limits::default()
+    });
+    let busy = central.client(&request().repeat(60));
+    central.tick();
+    assert_eq!(busy.replies(), 0);
+    let slow = [(); 8].map(|()| central.client(&request()[..10]));
+    // It is noted in one turn and closed in the next.
+    central.tick();
+    central.tick();
+    assert!(slow.iter().any(Client::is_dropped));
+    central.settle();
+    assert_eq!(busy.replies(), 60);
+}
+
+#[test]
 fn no_more_is_read_than_one_inbox_holds_beside_what_was_served() {
     let limits = Limits {
         max_frame: 8_192,

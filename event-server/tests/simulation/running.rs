@@ -154,6 +154,7 @@ pub fn limits(idle_timeout: Duration, rng: &mut fastrand::Rng) -> Limits {
         max_outbox: rng.usize(1..400),
         turn_bytes: rng.usize(100..4_000),
         turn_requests: rng.usize(8..24),
+        gathered_bytes: rng.usize(..8_000),
         max_buffered: if rng.u8(..4) == 0 {
             rng.usize(16_000..40_000)
         } else {

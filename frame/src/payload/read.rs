@@ -86,6 +86,19 @@ impl<'a> Objects<'a> {
         (!value.has_blank_end()).then_some(value)
     }
 
+    /// Reads the bytes `before`, then a value of another form, which `split` reads and whose rest it returns. Otherwise as
+    /// [`value_after`](Self::value_after).
+    #[inline(always)]
+    pub(crate) fn split_after<const N: usize, T>(
+        &mut self,
+        before: &[u8; N],
+        split: impl FnOnce(&'a [u8]) -> Option<(T, &'a [u8])>,
+    ) -> Option<T> {
+        let (value, rest) = split(self.rest.strip_prefix(before)?)?;
+        self.rest = rest;
+        Some(value)
+    }
+
     /// Reads the end of an object whose values were read by [`value_after`](Self::value_after).
     #[inline]
     pub(crate) fn end(&mut self) -> Option<()> {
@@ -218,14 +231,21 @@ pub fn read_list<'a, E: From<PayloadError>>(
 
 /// Reads 1 to 19 decimal digits, without signs or blanks; `None` for anything else.
 pub fn parse_number(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || digits.len() > 19 || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
+    let (number, rest) = split_number(digits)?;
+    rest.is_empty().then_some(number)
+}
+
+/// Reads the decimal digits that `bytes` begin with, and returns the bytes after them; `None` where they are not 1 to 19.
+#[inline]
+pub(crate) fn split_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (mut number, mut rest) = (0_u64, bytes);
+    while let [digit @ b'0'..=b'9', after @ ..] = rest {
+        // Only more digits than are allowed make a number that does not fit.
+        number = number.wrapping_mul(10).wrapping_add((digit - b'0').into());
+        rest = after;
     }
-    Some(
-        digits
-            .iter()
-            .fold(0, |n, digit| n * 10 + u64::from(digit - b'0')),
-    )
+    let digits = bytes.len() - rest.len();
+    (1..=19).contains(&digits).then_some((number, rest))
 }
 
 /// Removes the blanks at both ends.
