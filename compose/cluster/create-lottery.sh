@@ -5,7 +5,8 @@ set -euo pipefail
 
 # There is no standby yet that could confirm a commit.
 export PGOPTIONS="-c synchronous_commit=local"
-psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --set password="$(cat /secrets/lottery.password)" "$1" <<'SQL'
+psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 "$1" <<'SQL'
+\set password `cat /secrets/lottery.password`
 create role lottery login password :'password';
 create database lottery owner lottery;
 SQL
