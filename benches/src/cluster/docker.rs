@@ -248,7 +248,7 @@ impl Cluster {
     /// The logs of all containers, with the names of their services.
     ///
     /// # Errors
-    /// Those of [`docker`].
+    /// The engine does not answer, or refuses.
     pub fn logs(&self) -> io::Result<Vec<(String, String)>> {
         let services = self.compose(&["ps", "--all", "--services"])?;
         let log = |service: &str| Ok((service.to_owned(), self.log(service)?));
