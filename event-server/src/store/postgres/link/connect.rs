@@ -136,28 +136,32 @@ impl<D: Dial> Link<D> {
     /// Goes on with the next host: at once, or after a pause where a session was lost or all hosts were tried.
     pub(super) fn try_next_host(&mut self, why: &str) {
         let host = self.current_host().to_string();
-        let hosts = self.options.url.hosts.len();
-        self.host = (self.host + 1) % hosts;
+        self.host = (self.host + 1) % self.options.url.hosts.len();
         let told = if std::mem::take(&mut self.is_up) {
             Some(format!("the database at {host} is lost: {why}"))
         } else {
             self.refusals.push(format!("{host}: {why}"));
-            let all = self.refusals.len() >= hosts;
-            all.then(|| match hosts {
-                1 => format!("the database cannot be reached at {}", self.take_refusals()),
-                _ => format!(
-                    "no host of the database takes bets: {}",
-                    self.take_refusals()
-                ),
-            })
+            self.all_refused()
         };
-        let pause = match told {
-            Some(_) => self.backoff.next(),
-            None => Duration::ZERO,
-        };
-        self.answers.extend(told.map(Answer::Down));
-        let until = self.now + pause;
+        let mut until = self.now;
+        if let Some(why) = told {
+            until += self.backoff.next();
+            self.answers.push_back(Answer::Down(why));
+        }
         self.state = State::Pausing { until };
+    }
+
+    /// Why no host took a session, once all of them were tried.
+    fn all_refused(&mut self) -> Option<String> {
+        let hosts = self.options.url.hosts.len();
+        if self.refusals.len() < hosts {
+            return None;
+        }
+        let what = match hosts {
+            1 => "the database cannot be reached at",
+            _ => "no host of the database takes bets:",
+        };
+        Some(format!("{what} {}", self.take_refusals()))
     }
 
     /// Why each host that was tried took no session.
