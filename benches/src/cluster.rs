@@ -9,6 +9,7 @@
 //! A seed decides which fault comes when and for how long. Which node is the primary at that moment, it cannot decide:
 //! [`History`] tells what was done to whom, and when. Each seed is a lottery of its own in the same containers.
 
+mod active_faults;
 mod agency_log;
 mod check;
 mod database;
@@ -19,6 +20,7 @@ mod history;
 mod nodes;
 mod round;
 mod schedule;
+mod services;
 mod throughput;
 
 pub use self::docker::{Cluster, Replication};
@@ -29,15 +31,3 @@ pub use self::nodes::start;
 pub use self::round::{Played, play};
 pub use self::schedule::{Planned, alone, overlapping};
 pub use self::throughput::throughput;
-
-/// The agencies, whose files are ten times as long as the fixtures.
-pub const AGENCIES: usize = 5;
-
-/// The database nodes and the centrals, as `compose/cluster.yaml` names them.
-const NODES: [&str; 3] = ["pg1", "pg2", "pg3"];
-const CENTRALS: [&str; 2] = ["central-1", "central-2"];
-
-/// An agency's client, as the definition names it.
-fn client(agency: usize) -> String {
-    format!("client{agency}")
-}

@@ -10,7 +10,7 @@ use super::database::Database;
 use super::docker::Cluster;
 use super::files::Files;
 use super::nodes::Roles;
-use super::{AGENCIES, CENTRALS, client};
+use super::services::{AGENCIES, CENTRALS, client};
 
 /// Looks at everything; a sentence for whatever is not as it has to be. Where there is none, the tables are removed.
 ///

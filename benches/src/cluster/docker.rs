@@ -7,7 +7,8 @@ use std::process::Command;
 use serde_json::{Map, json};
 use tempfile::TempDir;
 
-use super::{AGENCIES, CENTRALS, Files, NODES, client};
+use super::files::Files;
+use super::services::{AGENCIES, CENTRALS, NODES, client};
 
 /// The compose project.
 const PROJECT: &str = "lottery-cluster-test";

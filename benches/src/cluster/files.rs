@@ -8,7 +8,7 @@ use std::path::Path;
 use fixtures::{FIXTURES, Row, Spec, WINNER};
 use tempfile::TempDir;
 
-use super::AGENCIES;
+use super::services::AGENCIES;
 
 /// How many times as long as the fixtures.
 const TIMES: usize = 10;

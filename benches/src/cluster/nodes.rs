@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::NODES;
 use super::database::Database;
 use super::docker::{Cluster, Replication};
+use super::services::NODES;
 
 /// How long the nodes may take to take their roles. Only a broken cluster makes anybody wait that long.
 const PATIENCE: Duration = Duration::from_secs(180);

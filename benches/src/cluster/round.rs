@@ -4,15 +4,15 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::active_faults::ActiveFaults;
 use super::agency_log::AgencyLog;
 use super::check;
 use super::docker::{Cluster, Pace, Replication};
-use super::fault::Faults;
 use super::files::Files;
 use super::history::History;
 use super::nodes::Roles;
 use super::schedule::Planned;
-use super::{AGENCIES, client};
+use super::services::{AGENCIES, client};
 
 /// How often is looked at who is the primary and which clients have ended.
 const LOOK: Duration = Duration::from_millis(500);
@@ -46,7 +46,7 @@ pub fn play(
     let mut round = Round {
         cluster,
         history,
-        faults: Faults::default(),
+        faults: ActiveFaults::default(),
         roles: Roles::default(),
         ended: [None; AGENCIES],
     };
@@ -72,7 +72,7 @@ pub fn play(
 struct Round<'r> {
     cluster: &'r Cluster,
     history: &'r mut History,
-    faults: Faults,
+    faults: ActiveFaults,
     roles: Roles,
     /// The exit code of each client, once it has ended.
     ended: [Option<i32>; AGENCIES],

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::database::Database;
 use super::docker::{Cluster, Pace, Replication};
 use super::files::Files;
-use super::{AGENCIES, NODES, client, nodes};
+use super::nodes;
+use super::services::{AGENCIES, NODES, client};
 
 /// How long the clients may take. Only a broken cluster makes anybody wait that long.
 const PATIENCE: Duration = Duration::from_secs(300);
