@@ -1,4 +1,5 @@
-//! What the benches share: the bets of the first committed agency file, as they travel.
+//! What the benches share: the bets of the first committed agency file, as they travel, and the numbers that the environment
+//! tells them.
 
 pub mod cluster;
 pub mod database;
@@ -8,6 +9,8 @@ pub mod process;
 pub mod programs;
 pub mod soak;
 pub mod table;
+
+use std::str::FromStr;
 
 use fixtures::{FIXTURES, Row};
 use frame::{Agency, Bet, Birthdate, Document, Name, Number};
@@ -24,6 +27,20 @@ pub fn bets() -> Vec<Bet<'static>> {
     let fixture = &FIXTURES[0];
     let agency = Agency::new(fixture.agency).expect("an agency's number");
     fixture.spec.rows().map(|row| bet(agency, &row)).collect()
+}
+
+/// A number of the environment, or this one where it is not set.
+///
+/// # Errors
+/// A sentence: it is no number.
+pub fn setting<T: FromStr>(key: &str, default: T) -> Result<T, String> {
+    match std::env::var(key) {
+        Ok(value) => {
+            let number = value.parse();
+            number.map_err(|_| format!("{key} is '{value}', allowed is a number"))
+        }
+        Err(_) => Ok(default),
+    }
 }
 
 fn bet(agency: Agency, row: &Row) -> Bet<'static> {

@@ -12,12 +12,12 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::time::Duration;
 
 use benches::cluster::{
     self, Cluster, Files, History, Kind, Planned, Replication, alone, overlapping,
 };
+use benches::setting;
 
 /// How often the speed is measured, in turns; the median counts.
 const TURNS: usize = 3;
@@ -80,15 +80,6 @@ fn run() -> Outcome<bool> {
         println!("BROKEN: what was done and said is in {FAILURES}");
     }
     Ok(test.broken == 0)
-}
-
-/// A number of the environment.
-fn setting<T: FromStr>(key: &str, default: T) -> Outcome<T> {
-    let Ok(value) = std::env::var(key) else {
-        return Ok(default);
-    };
-    let wrong = |_| format!("{key} is '{value}', allowed is a whole number");
-    Ok(value.parse().map_err(wrong)?)
 }
 
 /// Where a failure is written down.

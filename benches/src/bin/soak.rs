@@ -7,9 +7,9 @@
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
+use benches::setting;
 use benches::soak::abuse::Abuse;
 use benches::soak::abuse::list::{OTHERS, SILENT, WATCHING};
 use benches::soak::{Beside, Latencies, Lottery, Seen};
@@ -94,15 +94,6 @@ fn soak() -> Outcome<Vec<String>> {
         soak.mix()?;
     }
     Ok(soak.missed)
-}
-
-/// A number of the environment.
-fn setting<T: FromStr>(key: &str, default: T) -> Outcome<T> {
-    let Ok(value) = std::env::var(key) else {
-        return Ok(default);
-    };
-    let wrong = |_| format!("{key} is '{value}', allowed is a number");
-    Ok(value.parse().map_err(wrong)?)
 }
 
 struct Soak {
