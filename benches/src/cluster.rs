@@ -12,6 +12,7 @@
 mod active_faults;
 mod agency_log;
 mod check;
+mod clients;
 mod database;
 mod docker;
 mod fault;
@@ -21,13 +22,15 @@ mod nodes;
 mod round;
 mod schedule;
 mod services;
+mod story;
 mod throughput;
 
 pub use self::docker::{Cluster, Replication};
 pub use self::fault::Kind;
 pub use self::files::Files;
 pub use self::history::History;
-pub use self::nodes::start;
+pub use self::nodes::replicate;
 pub use self::round::{Played, play};
 pub use self::schedule::{Planned, alone, overlapping};
+pub use self::story::story;
 pub use self::throughput::throughput;

@@ -1,5 +1,5 @@
-//! What the benches share: the bets of the first committed agency file, as they travel, and the numbers that the environment
-//! tells them.
+//! What the benches share: the bets of the first committed agency file, as they travel, the winners of any agency file, and the
+//! numbers that the environment tells them.
 
 pub mod cluster;
 pub mod database;
@@ -10,9 +10,12 @@ pub mod programs;
 pub mod soak;
 pub mod table;
 
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader};
+use std::path::Path;
 use std::str::FromStr;
 
-use fixtures::{FIXTURES, Row};
+use fixtures::{FIXTURES, Row, WINNER};
 use frame::{Agency, Bet, Birthdate, Document, Name, Number};
 
 /// Bets in a batch, as the client is configured by default.
@@ -27,6 +30,22 @@ pub fn bets() -> Vec<Bet<'static>> {
     let fixture = &FIXTURES[0];
     let agency = Agency::new(fixture.agency).expect("an agency's number");
     fixture.spec.rows().map(|row| bet(agency, &row)).collect()
+}
+
+/// The documents that win in an agency file, in its order.
+///
+/// # Errors
+/// It cannot be read.
+pub fn winners(file: &Path) -> io::Result<Vec<String>> {
+    let mut winners = Vec::new();
+    for row in BufReader::new(File::open(file)?).lines() {
+        let row = row?;
+        let mut columns = row.rsplit(',');
+        if columns.next().and_then(|number| number.parse().ok()) == Some(WINNER) {
+            winners.extend(columns.nth(1).map(str::to_owned));
+        }
+    }
+    Ok(winners)
 }
 
 /// A number of the environment, or this one where it is not set.

@@ -31,6 +31,7 @@ pub use self::echo::Latencies;
 use self::peer::Peer;
 use crate::ingest::{Connection, Upload};
 use crate::process::{Process, central, durability, echo, free_address, wait_until};
+use crate::winners;
 
 /// Agencies that upload.
 const AGENCIES: u32 = 5;
@@ -99,7 +100,7 @@ impl Lottery {
     /// A file cannot be written.
     pub fn make(folder: &Path, bets: u64) -> io::Result<Self> {
         let upload = Upload::make(folder, AGENCIES, bets, Connection::Pipelined)?;
-        let winners = upload.files.iter().map(|file| check::winners(file));
+        let winners = upload.files.iter().map(|file| winners(file));
         let winners = winners.collect::<io::Result<_>>()?;
         Ok(Self { upload, winners })
     }

@@ -1,9 +1,10 @@
 //! A cluster in containers that loses its nodes, its centrals and its clients, and no bet. `make test-cluster` runs it.
 //!
-//! Plays `SEEDS` (1) lotteries, each with every kind of fault once, as its seed says; the first seed is `SEED` (1). In the
-//! long form, which is any number but one, it then plays a lottery for each fault alone, to see how long agencies wait, and
-//! measures the speed with one, two and three nodes; with 0 it does only that. Ends with an error where a promise is broken:
-//! the history of what was done, and the log of every container, are then in `target/cluster`.
+//! First the definition as it is committed: the clients end with 0 and print their winners. Then `SEEDS` (1) lotteries,
+//! each with every kind of fault once, as its seed says; the first seed is `SEED` (1). In the long form, which is any number
+//! but one, a lottery for each fault alone follows, to see how long agencies wait, and the speed with one, two and three
+//! nodes; with 0 only these two. Ends with an error where a promise is broken: the history of what was done, and the log of
+//! every container, are then in `target/cluster`.
 //!
 //! `REPLICATION=asynchronous` breaks the cluster: a bet may be acknowledged that no standby has. The test has to find it.
 
@@ -57,7 +58,9 @@ fn run() -> Outcome<bool> {
         "{} bets in five files; starting the containers",
         test.files.bets()
     );
-    cluster::start(&test.cluster, replication)?;
+    cluster::story(&test.cluster)?;
+    println!("as it is committed: every agency has its winners");
+    cluster::replicate(&test.cluster, replication)?;
 
     let mut longest = Duration::ZERO;
     for seed in first..first.saturating_add(seeds) {

@@ -8,7 +8,7 @@ use serde_json::{Map, json};
 use tempfile::TempDir;
 
 use super::files::Files;
-use super::services::{AGENCIES, CENTRALS, NODES, client};
+use super::services::{AGENCIES, CENTRALS, client};
 
 /// The compose project.
 const PROJECT: &str = "lottery-cluster-test";
@@ -21,7 +21,7 @@ const PARTITION: &str = "lottery-partition:latest";
 
 /// How clients send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
+pub(super) enum Pace {
     /// Few small batches at a time, so that the files last as long as the faults, and each fault meets a commit.
     Slow,
     /// As the client does by default.
@@ -59,13 +59,12 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Starts the database nodes, and what they need.
+    /// Starts everything, as it is committed.
     ///
     /// # Errors
     /// A container could not be started.
-    pub(super) fn start_nodes(&self) -> io::Result<()> {
-        self.compose(&[&["up", "--detach", "--quiet-pull"], &NODES[..]].concat())
-            .map(drop)
+    pub(super) fn start(&self) -> io::Result<()> {
+        self.compose(&["up", "--detach", "--quiet-pull"]).map(drop)
     }
 
     /// Starts the centrals and clients anew, for another lottery.

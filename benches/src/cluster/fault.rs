@@ -4,7 +4,7 @@ use super::nodes::Roles;
 use super::services::{AGENCIES, CENTRALS, client};
 
 /// What can go wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The primary is killed with SIGKILL.
     PrimaryKilled,
@@ -26,6 +26,16 @@ pub enum Kind {
     CentralFrozen,
     /// A client is killed with SIGKILL; it is run again.
     ClientKilled,
+}
+
+/// Who is hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Primary,
+    Standby,
+    Etcd,
+    Central,
+    Client,
 }
 
 /// What is done to a container.
@@ -68,15 +78,18 @@ impl Kind {
         }
     }
 
-    /// Whether it hits the primary.
-    pub(super) fn hits_the_primary(self) -> bool {
-        matches!(
-            self,
+    /// Who is hit.
+    pub(super) fn role(self) -> Role {
+        match self {
             Self::PrimaryKilled
-                | Self::PrimaryFrozen
-                | Self::PrimaryCutOff
-                | Self::PrimaryCutOffFromNodes
-        )
+            | Self::PrimaryFrozen
+            | Self::PrimaryCutOff
+            | Self::PrimaryCutOffFromNodes => Role::Primary,
+            Self::StandbyKilled | Self::StandbyFrozen => Role::Standby,
+            Self::EtcdKilled => Role::Etcd,
+            Self::CentralKilled | Self::CentralFrozen => Role::Central,
+            Self::ClientKilled => Role::Client,
+        }
     }
 
     /// What is done to the container.
@@ -95,17 +108,12 @@ impl Kind {
 
     /// The container that it hits; `None` where nobody has that role now.
     pub(super) fn target(self, roles: &Roles, pick: usize) -> Option<String> {
-        match self {
-            Self::PrimaryKilled
-            | Self::PrimaryFrozen
-            | Self::PrimaryCutOff
-            | Self::PrimaryCutOffFromNodes => roles.primary.clone(),
-            Self::StandbyKilled | Self::StandbyFrozen => roles.standby.clone(),
-            Self::EtcdKilled => Some("etcd".to_owned()),
-            Self::CentralKilled | Self::CentralFrozen => {
-                Some(CENTRALS[pick % CENTRALS.len()].to_owned())
-            }
-            Self::ClientKilled => Some(client(pick % AGENCIES + 1)),
+        match self.role() {
+            Role::Primary => roles.primary.clone(),
+            Role::Standby => roles.standby.clone(),
+            Role::Etcd => Some("etcd".to_owned()),
+            Role::Central => Some(CENTRALS[pick % CENTRALS.len()].to_owned()),
+            Role::Client => Some(client(pick % AGENCIES + 1)),
         }
     }
 }

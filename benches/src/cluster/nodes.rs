@@ -53,17 +53,11 @@ impl Roles {
     }
 }
 
-/// Starts the database nodes, and has them replicate in this way.
+/// Has the nodes replicate in this way; returns when they do: the primary, and its standby.
 ///
 /// # Errors
-/// A container could not be started; the nodes were not ready in time.
-pub fn start(cluster: &Cluster, replication: Replication) -> io::Result<()> {
-    cluster.start_nodes()?;
-    replicate(cluster, replication).map(drop)
-}
-
-/// Has the nodes replicate in this way; returns when they do: the primary, and its standby.
-pub(super) fn replicate(cluster: &Cluster, replication: Replication) -> io::Result<[String; 2]> {
+/// The engine failed; the nodes did not do so in time.
+pub fn replicate(cluster: &Cluster, replication: Replication) -> io::Result<[String; 2]> {
     let change = json!({"synchronous_mode": replication == Replication::Synchronous}).to_string();
     let [primary, _] = settled(cluster, |_| Ok(true))?;
     let patch = format!(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::fault::Kind;
+use super::fault::{Kind, Role};
 
 /// When the first fault begins.
 const FIRST: Duration = Duration::from_secs(3);
@@ -42,7 +42,7 @@ pub fn overlapping(seed: u64) -> Vec<Planned> {
     let mut rng = Rng::with_seed(seed);
     let mut kinds = Kind::ALL;
     rng.shuffle(&mut kinds);
-    if let Some(first) = kinds.iter().position(|kind| kind.hits_the_primary()) {
+    if let Some(first) = kinds.iter().position(|kind| kind.role() == Role::Primary) {
         kinds.swap(0, first);
     }
     let mut planned = Vec::new();
@@ -93,7 +93,7 @@ mod tests {
                 let times = schedule.iter().filter(|fault| fault.kind == kind).count();
                 assert_eq!(times, 1, "{kind:?} with seed {seed}");
             }
-            assert!(schedule[0].kind.hits_the_primary(), "seed {seed}");
+            assert_eq!(schedule[0].kind.role(), Role::Primary, "seed {seed}");
             let overlaps = schedule.windows(2);
             let overlaps = overlaps.filter(|pair| pair[0].at + pair[0].lasts > pair[1].at);
             assert!(overlaps.count() >= 1, "seed {seed}");

@@ -1,20 +1,12 @@
 //! How fast the agencies' bets become durable with one, two and three database nodes.
 
 use std::io;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use super::database::Database;
 use super::docker::{Cluster, Pace, Replication};
 use super::files::Files;
-use super::nodes;
-use super::services::{AGENCIES, NODES, client};
-
-/// How long the clients may take. Only a broken cluster makes anybody wait that long.
-const PATIENCE: Duration = Duration::from_secs(300);
-
-/// Between two looks.
-const PAUSE: Duration = Duration::from_millis(200);
+use super::services::NODES;
+use super::{clients, nodes};
 
 /// Bets a second from five agencies over two centrals: into one node that waits for nobody, into a primary and its
 /// synchronous standby, and with another standby beside them.
@@ -37,7 +29,7 @@ pub fn throughput(cluster: &Cluster, files: &Files, name: &str) -> io::Result<[f
         }
         let lottery = format!("{name}_{count}");
         cluster.play(&lottery, files, Pace::Full, replication)?;
-        wait_for_clients(cluster)?;
+        clients::wait(cluster)?;
         let (node, lottery) = (kept[0].as_str(), lottery.as_str());
         let database = Database {
             cluster,
@@ -53,23 +45,4 @@ pub fn throughput(cluster: &Cluster, files: &Files, name: &str) -> io::Result<[f
     }
     nodes::replicate(cluster, Replication::Synchronous)?;
     Ok(rates)
-}
-
-fn wait_for_clients(cluster: &Cluster) -> io::Result<()> {
-    let begin = Instant::now();
-    for agency in 1..=AGENCIES {
-        let service = client(agency);
-        loop {
-            match cluster.exit_code(&service)? {
-                Some(0) => break,
-                None if begin.elapsed() < PATIENCE => thread::sleep(PAUSE),
-                code => {
-                    return Err(io::Error::other(format!(
-                        "{service} has ended with {code:?}"
-                    )));
-                }
-            }
-        }
-    }
-    Ok(())
 }

@@ -6,8 +6,6 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fixtures::WINNER;
-
 /// Lines of failures that the central writes a second at most: a hundred of each of its actions, and then one.
 const FAILURES_A_SECOND: u64 = 1_000;
 
@@ -19,19 +17,6 @@ const OTHER_LINES: u64 = 100;
 
 /// The longest line, in bytes: the longest text that is echoed, each of its bytes escaped.
 const LONGEST_LINE: usize = 16 * 1024;
-
-/// The documents that win in an agency file, in its order.
-pub(super) fn winners(file: &Path) -> io::Result<Vec<String>> {
-    let mut winners = Vec::new();
-    for row in BufReader::new(File::open(file)?).lines() {
-        let row = row?;
-        let mut columns = row.rsplit(',');
-        if columns.next().and_then(|number| number.parse().ok()) == Some(WINNER) {
-            winners.extend(columns.nth(1).map(str::to_owned));
-        }
-    }
-    Ok(winners)
-}
 
 /// What the central's log has to tell.
 pub(super) struct Expected {
