@@ -77,15 +77,15 @@ impl<B: Database> PostgresStore<B> {
                 }
             }
             Some(Work::Survey(last)) => self.survey.done(last, self.now),
-            Some(Work::Commit { group, confirms }) => {
+            Some(Work::Commit(group)) => {
                 self.count_commit(group.bets());
-                self.known.confirm(&confirms);
+                self.known.confirm();
                 self.look_due |= group.parts().any(|part| part.account.finished);
                 self.events.push_back(Event::Committed(group.ticket));
             }
-            Some(Work::CommitAlone { part, confirms }) => {
+            Some(Work::CommitAlone(part)) => {
                 self.count_commit(part.bets);
-                self.known.confirm(&confirms);
+                self.known.confirm();
                 self.look_due |= part.account.finished;
                 if let Some(retry) = &mut self.retry {
                     retry.done.insert(part.agency);
@@ -117,16 +117,16 @@ impl<B: Database> PostgresStore<B> {
     fn failed(&mut self, failure: Failure) {
         match (self.work.take(), failure) {
             // The disk is as full for each part as for all of them.
-            (Some(Work::Commit { group, .. }), Failure::NoSpace(why)) => {
+            (Some(Work::Commit(group)), Failure::NoSpace(why)) => {
                 self.no_space = Some(NoSpace::new(why.clone()));
                 self.refuse(why, group.agencies());
             }
-            (Some(Work::CommitAlone { part, .. }), Failure::NoSpace(why)) => {
+            (Some(Work::CommitAlone(part)), Failure::NoSpace(why)) => {
                 self.no_space = Some(NoSpace::new(why.clone()));
                 self.refuse(why, [part.agency]);
             }
             // One agency that is served twice, or whose bets the database refuses, costs nobody else.
-            (Some(Work::Commit { group, .. }), _) if group.parts().next().is_some() => {
+            (Some(Work::Commit(group)), _) if group.parts().next().is_some() => {
                 self.retry = Some(Retry {
                     ticket: group.ticket,
                     depends: group.depends().clone(),
@@ -135,8 +135,8 @@ impl<B: Database> PostgresStore<B> {
                 });
             }
             // Another central has gone on with it.
-            (Some(Work::CommitAlone { part, .. }), Failure::Conflict) => self.forget(part.agency),
-            (Some(Work::CommitAlone { part, .. }), Failure::Other(why)) => {
+            (Some(Work::CommitAlone(part)), Failure::Conflict) => self.forget(part.agency),
+            (Some(Work::CommitAlone(part)), Failure::Other(why)) => {
                 self.refuse(why, [part.agency]);
             }
             (work, failure) => {
@@ -164,8 +164,8 @@ impl<B: Database> PostgresStore<B> {
                     .into_iter()
                     .for_each(|agency| self.known.want_again(agency));
             }
-            Some(Work::Commit { group, .. }) => lost.extend(group.agencies()),
-            Some(Work::CommitAlone { part, .. }) => _ = lost.insert(part.agency),
+            Some(Work::Commit(group)) => lost.extend(group.agencies()),
+            Some(Work::CommitAlone(part)) => _ = lost.insert(part.agency),
             Some(Work::Survey(_)) => self.survey.failed(self.now),
             Some(Work::Look | Work::Draw { .. }) | None => {}
         }

@@ -36,11 +36,11 @@ impl<B: Database> PostgresStore<B> {
                 let first = self.survey.first();
                 self.database.submit(&Query::Survey(first, *last));
             }
-            Work::Commit { group, .. } => {
+            Work::Commit(group) => {
                 let parts: Vec<&Part> = group.parts().collect();
                 self.database.submit(&Query::Append(&parts));
             }
-            Work::CommitAlone { part, .. } => self.database.submit(&Query::Append(&[part])),
+            Work::CommitAlone(part) => self.database.submit(&Query::Append(&[part])),
             Work::Look => self.database.submit(&Query::Look),
             Work::Draw { .. } => self.database.submit(&Query::Draw(self.winner)),
         }
@@ -49,9 +49,8 @@ impl<B: Database> PostgresStore<B> {
 
     fn next_part(&mut self) -> Option<Work> {
         let retry = self.retry.as_mut()?;
-        let confirms = self.known.unconfirmed();
         if let Some(part) = retry.rest.pop_front() {
-            return Some(Work::CommitAlone { part, confirms });
+            return Some(Work::CommitAlone(part));
         }
         let Retry {
             ticket,
@@ -67,7 +66,7 @@ impl<B: Database> PostgresStore<B> {
         let mut group = Group::new(ticket);
         let agencies = depends.into_iter().chain(done);
         agencies.for_each(|agency| group.depend(agency));
-        Some(Work::Commit { group, confirms })
+        Some(Work::Commit(group))
     }
 
     fn next_read(&mut self) -> Option<Work> {
@@ -88,8 +87,7 @@ impl<B: Database> PostgresStore<B> {
         }
         let next = Ticket(self.gathering.ticket.0 + 1);
         let group = std::mem::replace(&mut self.gathering, Group::new(next));
-        let confirms = self.known.unconfirmed();
-        Some(Work::Commit { group, confirms })
+        Some(Work::Commit(group))
     }
 
     fn next_look(&mut self) -> Option<Work> {

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!                 read                      a later commit is done
-//! (nothing) ---> Reading ---> Known, unconfirmed ---> Known, confirmed
-//!                  ^                                       |
+//! (nothing) ---> Reading ---> Read, unconfirmed ---> Read, confirmed
+//!                  ^                                      |
 //!                  +---- asked for anew, or the session was lost: Stale
 //! ```
 //!
@@ -20,13 +20,11 @@ use super::account::Account;
 const MAX_KNOWN: usize = 65_536;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Certainty {
+enum State {
     /// Being read, or to be read.
     Reading,
-    /// Read, and not yet followed by a commit.
-    Unconfirmed,
-    /// A later commit was acknowledged.
-    Confirmed,
+    /// Read in this session.
+    Read,
     /// Of an earlier session: it may be true.
     Stale,
 }
@@ -34,7 +32,7 @@ enum Certainty {
 #[derive(Debug)]
 struct Entry {
     account: Account,
-    certainty: Certainty,
+    state: State,
 }
 
 /// The agencies that were ever asked for, as this central knows them.
@@ -43,6 +41,8 @@ pub(super) struct Known {
     agencies: BTreeMap<Agency, Entry>,
     /// To be read.
     wanted: BTreeSet<Agency>,
+    /// Read, and not yet followed by a commit.
+    unconfirmed: BTreeSet<Agency>,
 }
 
 /// What an agency's having been read means for those who knew it.
@@ -58,10 +58,12 @@ impl Known {
     /// The agency's state, where it is known in this session; `true`: a later commit was acknowledged.
     pub(super) fn get(&mut self, agency: Agency) -> Option<(&mut Account, bool)> {
         let entry = self.agencies.get_mut(&agency)?;
-        match entry.certainty {
-            Certainty::Confirmed => Some((&mut entry.account, true)),
-            Certainty::Unconfirmed => Some((&mut entry.account, false)),
-            Certainty::Reading | Certainty::Stale => None,
+        match entry.state {
+            State::Read => {
+                let confirmed = !self.unconfirmed.contains(&agency);
+                Some((&mut entry.account, confirmed))
+            }
+            State::Reading | State::Stale => None,
         }
     }
 
@@ -70,7 +72,7 @@ impl Known {
     pub(super) fn want(&mut self, agency: Agency, needed: impl Fn(Agency) -> bool) {
         if self.agencies.len() >= MAX_KNOWN {
             self.agencies
-                .retain(|agency, entry| needed(*agency) || entry.certainty == Certainty::Reading);
+                .retain(|agency, entry| needed(*agency) || entry.state == State::Reading);
         }
         self.want_again(agency);
     }
@@ -79,7 +81,7 @@ impl Known {
     pub(super) fn want_again(&mut self, agency: Agency) {
         self.wanted.insert(agency);
         if let Some(entry) = self.agencies.get_mut(&agency) {
-            entry.certainty = Certainty::Reading;
+            entry.state = State::Reading;
         }
     }
 
@@ -99,12 +101,13 @@ impl Known {
     /// what is staged until then.
     pub(super) fn read(&mut self, agency: Agency, account: Account) -> Read {
         self.wanted.remove(&agency);
-        let certainty = Certainty::Unconfirmed;
+        self.unconfirmed.insert(agency);
+        let state = State::Read;
         let before = self.agencies.insert(
             agency,
             Entry {
                 account: account.clone(),
-                certainty,
+                state,
             },
         );
         match before {
@@ -113,23 +116,9 @@ impl Known {
         }
     }
 
-    /// A commit was acknowledged that followed all that these agencies' reads had shown.
-    pub(super) fn confirm(&mut self, agencies: &[Agency]) {
-        for agency in agencies {
-            if let Some(entry) = self.agencies.get_mut(agency)
-                && entry.certainty == Certainty::Unconfirmed
-            {
-                entry.certainty = Certainty::Confirmed;
-            }
-        }
-    }
-
-    /// The agencies that a commit which begins now will confirm.
-    pub(super) fn unconfirmed(&self) -> Vec<Agency> {
-        let unconfirmed = |(agency, entry): (&Agency, &Entry)| {
-            (entry.certainty == Certainty::Unconfirmed).then_some(*agency)
-        };
-        self.agencies.iter().filter_map(unconfirmed).collect()
+    /// A commit was acknowledged. It followed all reads there were: queries come one after the other.
+    pub(super) fn confirm(&mut self) {
+        self.unconfirmed.clear();
     }
 
     /// Nothing is known of the agency any more.
@@ -139,13 +128,12 @@ impl Known {
 
     /// The session was lost: what is known may be out of date, and what was being read is to be read again.
     pub(super) fn session_lost(&mut self) {
+        self.unconfirmed.clear();
         for (agency, entry) in &mut self.agencies {
-            match entry.certainty {
-                Certainty::Unconfirmed | Certainty::Confirmed => {
-                    entry.certainty = Certainty::Stale;
-                }
-                Certainty::Reading => _ = self.wanted.insert(*agency),
-                Certainty::Stale => {}
+            match entry.state {
+                State::Read => entry.state = State::Stale,
+                State::Reading => _ = self.wanted.insert(*agency),
+                State::Stale => {}
             }
         }
     }

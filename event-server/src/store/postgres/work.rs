@@ -14,10 +14,10 @@ pub(super) enum Work {
     Read(BTreeSet<Agency>),
     /// The agencies up to this one are looked at, for those who watch.
     Survey(Agency),
-    /// A group is committed; it confirms what was read of these agencies.
-    Commit { group: Group, confirms: Vec<Agency> },
+    /// A group is committed; it confirms what was read before.
+    Commit(Group),
     /// A part of a group that failed is committed alone.
-    CommitAlone { part: Part, confirms: Vec<Agency> },
+    CommitAlone(Part),
     /// How the lottery stands.
     Look,
     /// The draw.
@@ -44,8 +44,8 @@ pub(super) fn under_way(
     agency: Agency,
 ) -> Option<Ticket> {
     match (work, retry) {
-        (Some(Work::Commit { group, .. }), _) if group.concerns(agency) => Some(group.ticket),
-        (Some(Work::CommitAlone { part, .. }), Some(retry)) if part.agency == agency => {
+        (Some(Work::Commit(group)), _) if group.concerns(agency) => Some(group.ticket),
+        (Some(Work::CommitAlone(part)), Some(retry)) if part.agency == agency => {
             Some(retry.ticket)
         }
         (_, Some(retry)) => {
