@@ -1,21 +1,23 @@
 //! MD5 (RFC 1321) of one message or of several at once.
 //!
 //! Each step of MD5 needs the result of the step before it, so a processor that computes one MD5 waits most of the time.
-//! Here up to [`LANES`] messages are hashed in step, one in each lane, and the processor works on the other lanes instead
-//! of waiting: four messages take about a third of the time that they take one after another. Their lengths may differ:
-//! the messages that have blocks left go on in step. The last of them, and a message alone, are hashed by the `md-5`
-//! crate.
+//! Here up to [`LANES`] messages are hashed in step, one in each lane, four lanes in a vector: eight messages take about
+//! a fifth of the time that they take one after another. Their lengths may differ: the messages that have blocks left go on
+//! in step. The last of them, and a message alone, are hashed by the `md-5` crate.
 //!
 //! In come byte slices, out come digests of 16 bytes. Allocates nothing. Knows nothing of frames.
 
 mod lanes;
 
+use std::array;
+use std::cmp::Reverse;
+
 use md5::{Digest as _, Md5, block_api};
 
-use self::lanes::{Block, State};
+use self::lanes::{Block, State, VECTOR};
 
 /// How many messages are hashed at once.
-pub const LANES: usize = 4;
+pub const LANES: usize = 2 * VECTOR;
 
 /// The MD5 of one message.
 ///
@@ -90,20 +92,19 @@ fn pad<'p>(rest: &[u8], length: usize, padding: &'p mut [Block; 2]) -> &'p [Bloc
 
 /// Hashes the blocks of each message into its state: in step as long as two or more messages have blocks left.
 fn hash_blocks(states: &mut [State], blocks: &[&[Block]]) {
-    let mut order = [0, 1, 2, 3];
+    let mut order: [usize; LANES] = array::from_fn(|lane| lane);
     let order = &mut order[..blocks.len()];
-    order.sort_unstable_by_key(|lane| std::cmp::Reverse(blocks[*lane].len()));
+    order.sort_unstable_by_key(|lane| Reverse(blocks[*lane].len()));
     let mut done = 0;
     for count in (1..=order.len()).rev() {
         // These have blocks left, and the last of them has the fewest.
         let active = &order[..count];
         let until = blocks[active[count - 1]].len();
         match *active {
-            [a, b, c, d] => lanes::hash(states, blocks, [a, b, c, d], done..until),
-            [a, b, c] => lanes::hash(states, blocks, [a, b, c], done..until),
-            [a, b] => lanes::hash(states, blocks, [a, b], done..until),
-            [a] => block_api::compress(&mut states[a], &blocks[a][done..until]),
-            _ => unreachable!("there are at most four lanes"),
+            _ if done == until => {}
+            [alone] => block_api::compress(&mut states[alone], &blocks[alone][done..until]),
+            _ if count <= VECTOR => lanes::hash::<1>(states, blocks, active, done..until),
+            _ => lanes::hash::<2>(states, blocks, active, done..until),
         }
         done = until;
     }

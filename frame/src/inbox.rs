@@ -206,11 +206,12 @@ impl Inbox {
     pub fn release(&mut self) {
         if self.is_empty() {
             self.buffer = Vec::new();
+            self.digests = Digests::default();
             (self.start, self.end) = (0, 0);
         }
     }
 
-    /// Bytes allocated.
+    /// Bytes that are allocated for the buffer.
     pub fn allocated(&self) -> usize {
         self.buffer.capacity()
     }

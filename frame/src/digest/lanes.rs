@@ -1,11 +1,13 @@
-//! The compression function of MD5 (RFC 1321, section 3.4) over a block of each of `N` messages, in step.
+//! The compression function of MD5 (RFC 1321, section 3.4) over a block of each of several messages, in step.
 //!
-//! Each operation is done on all lanes before the next one, so that a processor can work on the lanes at the same time.
-//! This is plain Rust for any processor: the compiler decides whether the lanes are in registers of their own or side by
-//! side in vector registers.
+//! A word of four messages is a vector, and each operation is done on all vectors before the next one. So a processor does
+//! it for four messages at once, and works on the other vectors where it would wait. `wide` makes vectors of whatever every
+//! processor of its kind has: SSE2 on x86-64.
 
 use std::array;
 use std::ops::Range;
+
+use wide::u32x4;
 
 /// 64 bytes of a message.
 pub(super) type Block = [u8; 64];
@@ -16,29 +18,41 @@ pub(super) type State = [u32; 4];
 /// The state before the first block.
 pub(super) const INITIAL: State = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
 
-/// One word of each message.
-type Words<const N: usize> = [u32; N];
+/// Messages of a vector.
+pub(super) const VECTOR: usize = 4;
 
-/// Hashes these blocks of the messages with these numbers into the states with the same numbers.
+/// One word of each message, in `N` vectors.
+type Words<const N: usize> = [u32x4; N];
+
+/// Hashes these blocks of the messages with these numbers, of which there are at most `N` vectors, into the states with the
+/// same numbers.
 pub(super) fn hash<const N: usize>(
     states: &mut [State],
     blocks: &[&[Block]],
-    lanes: [usize; N],
+    lanes: &[usize],
     range: Range<usize>,
 ) {
-    let blocks = lanes.map(|lane| &blocks[lane][range.clone()]);
-    let mut state = array::from_fn(|word| lanes.map(|lane| states[lane][word]));
+    // Where there are fewer messages, the first one is hashed more than once.
+    let lanes: [[usize; VECTOR]; N] = each(|n| {
+        array::from_fn(|i| lanes.get(VECTOR * n + i).copied().unwrap_or(lanes[0]))
+    });
+    let blocks = lanes.map(|lanes| lanes.map(|lane| &blocks[lane][range.clone()]));
+    let mut state = array::from_fn(|word| {
+        lanes.map(|lanes| u32x4::new(lanes.map(|lane| states[lane][word])))
+    });
     for i in 0..range.len() {
-        compress(&mut state, blocks.map(|blocks| &blocks[i]));
+        compress(&mut state, blocks.map(|blocks| blocks.map(|blocks| &blocks[i])));
     }
-    for (n, lane) in lanes.into_iter().enumerate() {
-        states[lane] = state.map(|words| words[n]);
+    for (n, lanes) in lanes.into_iter().enumerate() {
+        for (i, lane) in lanes.into_iter().enumerate() {
+            states[lane] = state.map(|words| words[n].to_array()[i]);
+        }
     }
 }
 
 #[inline(always)]
-fn compress<const N: usize>(state: &mut [Words<N>; 4], blocks: [&Block; N]) {
-    let blocks = blocks.map(words);
+fn compress<const N: usize>(state: &mut [Words<N>; 4], blocks: [[&Block; VECTOR]; N]) {
+    let blocks = words(blocks);
     let mut new = *state;
     new = round(new, &blocks, &ROUND_1, |i| i, |b, c, d| d ^ (b & (c ^ d)));
     new = round(
@@ -46,18 +60,21 @@ fn compress<const N: usize>(state: &mut [Words<N>; 4], blocks: [&Block; N]) {
         &blocks,
         &ROUND_2,
         |i| 5 * i + 1,
-        |b, c, d| (b & d) | (c & !d),
+        |b, c, d| c ^ (d & (b ^ c)),
     );
     new = round(new, &blocks, &ROUND_3, |i| 3 * i + 5, |b, c, d| b ^ c ^ d);
     new = round(new, &blocks, &ROUND_4, |i| 7 * i, |b, c, d| c ^ (b | !d));
-    *state = array::from_fn(|word| each(|n| state[word][n].wrapping_add(new[word][n])));
+    *state = array::from_fn(|word| each(|n| state[word][n] + new[word][n]));
 }
 
-/// The sixteen words of a block.
+/// The sixteen words of each block.
 #[inline(always)]
-fn words(block: &Block) -> [u32; 16] {
-    let (words, _) = block.as_chunks();
-    array::from_fn(|i| u32::from_le_bytes(words[i]))
+fn words<const N: usize>(blocks: [[&Block; VECTOR]; N]) -> [Words<N>; 16] {
+    array::from_fn(|word| {
+        blocks.map(|blocks| {
+            u32x4::new(blocks.map(|block| u32::from_le_bytes(block.as_chunks().0[word])))
+        })
+    })
 }
 
 /// What differs between the four rounds, beside the order of the words and the function.
@@ -71,19 +88,18 @@ struct Round {
 #[inline(always)]
 fn round<const N: usize>(
     [mut a, mut b, mut c, mut d]: [Words<N>; 4],
-    blocks: &[[u32; 16]; N],
+    blocks: &[Words<N>; 16],
     round: &Round,
     order: impl Fn(usize) -> usize,
-    function: impl Fn(u32, u32, u32) -> u32,
+    function: impl Fn(u32x4, u32x4, u32x4) -> u32x4,
 ) -> [Words<N>; 4] {
     let step = |a: Words<N>, b: Words<N>, c: Words<N>, d: Words<N>, i: usize| {
         each(|n| {
-            blocks[n][order(i) % 16]
-                .wrapping_add(round.constants[i])
-                .wrapping_add(a[n])
-                .wrapping_add(function(b[n], c[n], d[n]))
-                .rotate_left(round.shifts[i % 4])
-                .wrapping_add(b[n])
+            let sum = blocks[order(i) % 16][n]
+                + u32x4::splat(round.constants[i])
+                + a[n]
+                + function(b[n], c[n], d[n]);
+            rotate_left(sum, round.shifts[i % 4]) + b[n]
         })
     };
     a = step(a, b, c, d, 0);
@@ -105,10 +121,15 @@ fn round<const N: usize>(
     [a, b, c, d]
 }
 
-/// The results of `lane` for every lane.
 #[inline(always)]
-fn each<const N: usize>(lane: impl Fn(usize) -> u32) -> Words<N> {
-    array::from_fn(lane)
+fn rotate_left(words: u32x4, by: u32) -> u32x4 {
+    (words << by) | (words >> (32 - by))
+}
+
+/// The results of `vector` for every vector.
+#[inline(always)]
+fn each<T, const N: usize>(vector: impl Fn(usize) -> T) -> [T; N] {
+    array::from_fn(vector)
 }
 
 // The constant of step i, counted from 1 over all rounds, is the whole part of 2^32 * |sin(i)|.

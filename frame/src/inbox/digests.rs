@@ -6,16 +6,15 @@ use crate::message::MessageId;
 /// The digests of the next whole frames, at most [`LANES`], in the order of the stream.
 #[derive(Debug, Default)]
 pub(super) struct Digests {
-    digests: [[u8; 16]; LANES],
-    /// Those before `next` belong to frames that were taken out; `next <= end <= LANES`.
+    digests: Vec<[u8; 16]>,
+    /// Those before `next` belong to frames that were taken out; `next <= digests.len()`.
     next: usize,
-    end: usize,
 }
 
 impl Digests {
     /// Whether the digest of the next frame is not known.
     pub(super) fn is_empty(&self) -> bool {
-        self.next == self.end
+        self.next == self.digests.len()
     }
 
     /// Computes the digests of the next frames, of which these are the payloads; only the first [`LANES`] are used.
@@ -26,13 +25,15 @@ impl Digests {
             *place = payload;
             count += 1;
         }
-        md5_many(&next[..count], &mut self.digests[..count]);
-        (self.next, self.end) = (0, count);
+        self.clear();
+        self.digests.reserve_exact(LANES);
+        self.digests.resize(count, [0; 16]);
+        md5_many(&next[..count], &mut self.digests);
     }
 
     /// The next frame is taken out: its digest, where that is known.
     pub(super) fn take(&mut self) -> Option<MessageId> {
-        let Some(digest) = self.digests[..self.end].get(self.next) else {
+        let Some(digest) = self.digests.get(self.next) else {
             // So that `put_back` does not find the digest of an earlier frame.
             self.clear();
             return None;
@@ -48,6 +49,7 @@ impl Digests {
 
     /// Other bytes come next.
     pub(super) fn clear(&mut self) {
-        (self.next, self.end) = (0, 0);
+        self.digests.clear();
+        self.next = 0;
     }
 }
