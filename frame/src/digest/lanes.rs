@@ -33,15 +33,16 @@ pub(super) fn hash<const N: usize>(
     range: Range<usize>,
 ) {
     // Where there are fewer messages, the first one is hashed more than once.
-    let lanes: [[usize; VECTOR]; N] = each(|n| {
-        array::from_fn(|i| lanes.get(VECTOR * n + i).copied().unwrap_or(lanes[0]))
-    });
+    let lanes: [[usize; VECTOR]; N] =
+        each(|n| array::from_fn(|i| lanes.get(VECTOR * n + i).copied().unwrap_or(lanes[0])));
     let blocks = lanes.map(|lanes| lanes.map(|lane| &blocks[lane][range.clone()]));
-    let mut state = array::from_fn(|word| {
-        lanes.map(|lanes| u32x4::new(lanes.map(|lane| states[lane][word])))
-    });
+    let mut state =
+        array::from_fn(|word| lanes.map(|lanes| u32x4::new(lanes.map(|lane| states[lane][word]))));
     for i in 0..range.len() {
-        compress(&mut state, blocks.map(|blocks| blocks.map(|blocks| &blocks[i])));
+        compress(
+            &mut state,
+            blocks.map(|blocks| blocks.map(|blocks| &blocks[i])),
+        );
     }
     for (n, lanes) in lanes.into_iter().enumerate() {
         for (i, lane) in lanes.into_iter().enumerate() {

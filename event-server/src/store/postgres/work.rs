@@ -45,9 +45,7 @@ pub(super) fn under_way(
 ) -> Option<Ticket> {
     match (work, retry) {
         (Some(Work::Commit(group)), _) if group.concerns(agency) => Some(group.ticket),
-        (Some(Work::CommitAlone(part)), Some(retry)) if part.agency == agency => {
-            Some(retry.ticket)
-        }
+        (Some(Work::CommitAlone(part)), Some(retry)) if part.agency == agency => Some(retry.ticket),
         (_, Some(retry)) => {
             let rest = retry.rest.iter().any(|part| part.agency == agency);
             (rest || retry.depends.contains(&agency)).then_some(retry.ticket)
