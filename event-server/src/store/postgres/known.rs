@@ -23,8 +23,8 @@ const MAX_KNOWN: usize = 65_536;
 enum State {
     /// Being read, or to be read.
     Reading,
-    /// Read in this session.
-    Read,
+    /// Read in this session, after so many commits.
+    Read { commits: u64 },
     /// Of an earlier session: it may be true.
     Stale,
 }
@@ -41,8 +41,8 @@ pub(super) struct Known {
     agencies: BTreeMap<Agency, Entry>,
     /// To be read.
     wanted: BTreeSet<Agency>,
-    /// Read, and not yet followed by a commit.
-    unconfirmed: BTreeSet<Agency>,
+    /// Commits that were acknowledged.
+    commits: u64,
 }
 
 /// What an agency's having been read means for those who knew it.
@@ -59,10 +59,7 @@ impl Known {
     pub(super) fn get(&mut self, agency: Agency) -> Option<(&mut Account, bool)> {
         let entry = self.agencies.get_mut(&agency)?;
         match entry.state {
-            State::Read => {
-                let confirmed = !self.unconfirmed.contains(&agency);
-                Some((&mut entry.account, confirmed))
-            }
+            State::Read { commits } => Some((&mut entry.account, commits < self.commits)),
             State::Reading | State::Stale => None,
         }
     }
@@ -101,8 +98,9 @@ impl Known {
     /// what is staged until then.
     pub(super) fn read(&mut self, agency: Agency, account: Account) -> Read {
         self.wanted.remove(&agency);
-        self.unconfirmed.insert(agency);
-        let state = State::Read;
+        let state = State::Read {
+            commits: self.commits,
+        };
         let before = self.agencies.insert(
             agency,
             Entry {
@@ -118,7 +116,7 @@ impl Known {
 
     /// A commit was acknowledged. It followed all reads there were: queries come one after the other.
     pub(super) fn confirm(&mut self) {
-        self.unconfirmed.clear();
+        self.commits += 1;
     }
 
     /// Nothing is known of the agency any more.
@@ -128,13 +126,35 @@ impl Known {
 
     /// The session was lost: what is known may be out of date, and what was being read is to be read again.
     pub(super) fn session_lost(&mut self) {
-        self.unconfirmed.clear();
         for (agency, entry) in &mut self.agencies {
             match entry.state {
-                State::Read => entry.state = State::Stale,
+                State::Read { .. } => entry.state = State::Stale,
                 State::Reading => _ = self.wanted.insert(*agency),
                 State::Stale => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_counts_once_a_later_commit_is_done_in_the_same_session() {
+        let agency = Agency::new(1).unwrap();
+        let mut known = Known::default();
+        let mut confirmed = |step: fn(&mut Known, Agency)| {
+            step(&mut known, agency);
+            known.get(agency).map(|(_, confirmed)| confirmed)
+        };
+        let read = |known: &mut Known, agency| _ = known.read(agency, Account::default());
+        assert_eq!(confirmed(|known, _| known.confirm()), None);
+        assert_eq!(confirmed(read), Some(false));
+        assert_eq!(confirmed(|known, _| known.confirm()), Some(true));
+        assert_eq!(confirmed(Known::want_again), None);
+        assert_eq!(confirmed(read), Some(false));
+        assert_eq!(confirmed(|known, _| known.session_lost()), None);
+        assert_eq!(confirmed(|known, _| known.confirm()), None);
     }
 }
