@@ -33,8 +33,9 @@ pub(super) fn hash<const N: usize>(
     range: Range<usize>,
 ) {
     // Where there are fewer messages, the first one is hashed more than once.
-    let lanes: [[usize; VECTOR]; N] =
-        each(|n| array::from_fn(|i| lanes.get(VECTOR * n + i).copied().unwrap_or(lanes[0])));
+    let lanes: [[usize; VECTOR]; N] = array::from_fn(|n| {
+        array::from_fn(|i| lanes.get(VECTOR * n + i).copied().unwrap_or(lanes[0]))
+    });
     let blocks = lanes.map(|lanes| lanes.map(|lane| &blocks[lane][range.clone()]));
     let mut state =
         array::from_fn(|word| lanes.map(|lanes| u32x4::new(lanes.map(|lane| states[lane][word]))));
@@ -65,7 +66,7 @@ fn compress<const N: usize>(state: &mut [Words<N>; 4], blocks: [[&Block; VECTOR]
     );
     new = round(new, &blocks, &ROUND_3, |i| 3 * i + 5, |b, c, d| b ^ c ^ d);
     new = round(new, &blocks, &ROUND_4, |i| 7 * i, |b, c, d| c ^ (b | !d));
-    *state = array::from_fn(|word| each(|n| state[word][n] + new[word][n]));
+    *state = array::from_fn(|word| array::from_fn(|n| state[word][n] + new[word][n]));
 }
 
 /// The sixteen words of each block.
@@ -95,7 +96,7 @@ fn round<const N: usize>(
     function: impl Fn(u32x4, u32x4, u32x4) -> u32x4,
 ) -> [Words<N>; 4] {
     let step = |a: Words<N>, b: Words<N>, c: Words<N>, d: Words<N>, i: usize| {
-        each(|n| {
+        array::from_fn(|n| {
             let sum = blocks[order(i) % 16][n]
                 + u32x4::splat(round.constants[i])
                 + a[n]
@@ -125,12 +126,6 @@ fn round<const N: usize>(
 #[inline(always)]
 fn rotate_left(words: u32x4, by: u32) -> u32x4 {
     (words << by) | (words >> (32 - by))
-}
-
-/// The results of `vector` for every vector.
-#[inline(always)]
-fn each<T, const N: usize>(vector: impl Fn(usize) -> T) -> [T; N] {
-    array::from_fn(vector)
 }
 
 // The constant of step i, counted from 1 over all rounds, is the whole part of 2^32 * |sin(i)|.
