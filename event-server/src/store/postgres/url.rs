@@ -10,6 +10,9 @@ use percent_encoding::percent_decode_str;
 
 const DEFAULT_PORT: u16 = 5432;
 
+/// Letters of the longest word that an error quotes: no parameter and no value of one is longer.
+const LONGEST_WORD: usize = 32;
+
 /// How the connection is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SslMode {
@@ -78,6 +81,14 @@ impl DatabaseUrl {
             .strip_prefix("postgresql://")
             .or_else(|| url.strip_prefix("postgres://"))
             .ok_or("it does not begin with postgresql://")?;
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        if rest[end..].contains('@') {
+            return Err(
+                "an @ stands behind the first / or ?: in a user, a password and what follows the hosts, write / as %2F, \
+                 ? as %3F and @ as %40"
+                    .to_owned(),
+            );
+        }
         let (rest, parameters) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
         // A password may hold an @ that is not encoded: the last one ends it.
@@ -124,7 +135,7 @@ impl DatabaseUrl {
 
     fn set(&mut self, parameter: &str) -> Result<(), String> {
         let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        let value = decoded(value, key)?;
+        let value = decoded(value, "a parameter's value")?;
         match key {
             "sslmode" => {
                 self.ssl_mode = match value.as_str() {
@@ -134,7 +145,8 @@ impl DatabaseUrl {
                     "verify-full" => SslMode::VerifyFull,
                     _ => {
                         return Err(format!(
-                            "sslmode is {value:?}, allowed is disable, require, verify-ca or verify-full"
+                            "sslmode is {}, allowed is disable, require, verify-ca or verify-full",
+                            quoted(&value)
                         ));
                     }
                 }
@@ -143,7 +155,8 @@ impl DatabaseUrl {
             "sslrootcert" => return Err("sslrootcert names no file".to_owned()),
             _ => {
                 return Err(format!(
-                    "parameter {key:?} is unknown, there are sslmode and sslrootcert"
+                    "parameter {} is unknown, there are sslmode and sslrootcert",
+                    quoted(key)
                 ));
             }
         }
@@ -151,22 +164,28 @@ impl DatabaseUrl {
     }
 }
 
-/// The URL with its password masked: for whoever looks at a configuration.
+/// The URL with its password masked: for whoever looks at a configuration. Of one that cannot be used only the scheme
+/// is shown.
 pub fn masked(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    // A slash in a password that is not encoded: better too much is masked than too little.
-    let end = rest.rfind('@').map_or(end, |at| at.max(end.min(at)));
-    match (
-        rest.find(':'),
-        rest.get(end..).filter(|_| rest.contains('@')),
-    ) {
-        (Some(colon), Some(after)) if colon < end => {
-            format!("{scheme}://{}:***{after}", &rest[..colon])
-        }
+    let Ok(parsed) = DatabaseUrl::parse(url) else {
+        return format!("{scheme}://***");
+    };
+    match (parsed.password, rest.split_once(':'), rest.rfind('@')) {
+        (Some(_), Some((user, _)), Some(at)) => format!("{scheme}://{user}:***{}", &rest[at..]),
         _ => url.to_owned(),
+    }
+}
+
+/// A word as an error may show it: one of letters, digits and `_`, as parameters and their values are. Anything else may be
+/// a part of a password.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    match text.len() <= LONGEST_WORD && text.chars().all(is_plain) {
+        true => format!("{text:?}"),
+        false => "no plain word".to_owned(),
     }
 }
 
@@ -189,12 +208,13 @@ fn host(text: &str) -> Result<Host, String> {
     }
     let wanted = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
     if !name.chars().all(wanted) {
-        return Err(format!("{name:?} is no host name and no IP address"));
+        return Err("a host is no host name and no IP address".to_owned());
     }
     let port = match port.filter(|port| !port.is_empty()) {
-        Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or(format!(
-            "the port of {name} is {port:?}, allowed is 1 to 65535"
-        ))?,
+        // Not quoted: a password may have been put there.
+        Some(port) => (port.parse().ok())
+            .filter(|port| *port > 0)
+            .ok_or("the port of a host is none of 1 to 65535")?,
         None => DEFAULT_PORT,
     };
     Ok(Host { name, port })
@@ -240,8 +260,8 @@ mod tests {
                 "postgresql://a:secret@[::1/db",
                 "an IPv6 address needs both",
             ),
-            ("postgresql://a:secret@h:0/db", "the port of h is \"0\""),
-            ("postgresql://a:secret@h h/db", "\"h h\" is no host name"),
+            ("postgresql://a:secret@h:0/db", "the port of a host is none"),
+            ("postgresql://a:secret@h h/db", "a host is no host name"),
             (
                 "postgresql://a:secret@h/db",
                 "sslmode verify-full needs sslrootcert",
@@ -266,17 +286,73 @@ mod tests {
     fn a_masked_url_keeps_all_but_the_password() {
         for (url, shown) in [
             (
-                "postgresql://a:secret@h/db?x=1",
-                "postgresql://a:***@h/db?x=1",
+                "postgresql://a:secret@h/db?sslmode=require",
+                "postgresql://a:***@h/db?sslmode=require",
             ),
             (
-                "postgresql://a:se/cr@et@h:1/db",
-                "postgresql://a:***@h:1/db",
+                "postgresql://a:s:e@cret@h:1/db?sslmode=disable",
+                "postgresql://a:***@h:1/db?sslmode=disable",
             ),
-            ("postgresql://a@h:5432/db", "postgresql://a@h:5432/db"),
+            ("postgresql://a:se/cret@h/db", "postgresql://***"),
+            (
+                "postgresql://a@h:5432/db?sslmode=disable",
+                "postgresql://a@h:5432/db?sslmode=disable",
+            ),
             ("files", "files"),
         ] {
             assert_eq!(masked(url), shown);
+        }
+    }
+
+    #[test]
+    fn no_part_of_a_password_is_shown_whatever_stands_in_it_and_around_it() {
+        const AROUND: [&str; 16] = [
+            "a:{}@h/db?sslmode=disable",
+            "a:{}@h:0/db",
+            "a:{}@h h/db",
+            "a:{}@[::1/db",
+            "a:{}@h/db?sslmode=prefer",
+            "a:{}@h/db?x=1",
+            "a:{}@/db",
+            ":{}@h/db",
+            "a@h/db?password={}",
+            "a@h/db?sslmode=disable{}",
+            "a@h/db?sslmode=disable;password={}",
+            "a@h/db?{}",
+            "a@h:{}/db",
+            "a@h:5432:{}/db",
+            "a:{}",
+            "a:{}/db?sslmode=disable",
+        ];
+        let marks = "?/#%&=;:,[]\\ \t'\"é";
+        let mut secrets: Vec<String> = marks
+            .chars()
+            .map(|mark| format!("!left{mark}right!"))
+            .collect();
+        secrets.extend(
+            [
+                "!left@/right!",
+                "!left/right!@",
+                "!left%4right!",
+                "!left%00right!",
+                "!left%FFright!",
+            ]
+            .map(String::from),
+        );
+        for secret in &secrets {
+            for around in AROUND {
+                let url = format!("postgresql://{}", around.replace("{}", secret));
+                let shown = match DatabaseUrl::parse(&url) {
+                    Ok(parsed) => format!("{parsed:?}"),
+                    Err(error) => error,
+                };
+                for shown in [shown, masked(&url)] {
+                    assert!(
+                        !shown.contains("left") && !shown.contains("right"),
+                        "{url}: {shown}"
+                    );
+                }
+            }
         }
     }
 }
