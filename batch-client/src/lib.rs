@@ -8,7 +8,7 @@
 //!            |           |             +- backoff: when to try again
 //!            |           +-> upload      what to send next, what a reply means
 //!            +-> batch -> rows -> lines  the agency file -> batches
-//!            |             ^
+//!            |             ^  +-> quoting
 //!      -> check -> scan ---+             whether all of its rows are bets
 //!                   +-> advice           what it is instead, and how to save it right
 //! ```
@@ -35,6 +35,7 @@ mod job;
 mod lines;
 mod plain;
 pub mod progress;
+mod quoting;
 pub mod report;
 mod resume;
 pub mod rows;

@@ -7,15 +7,16 @@
 //! +---------+------------+-------+
 //! ```
 //!
-//! In come the bytes of any reader, which are added to a checksum; out come lines, as places in the buffer. A row with
-//! quotes may continue on the next line: the csv crate reads such rows, from [`Lines`] as a reader, which never gives it
-//! bytes of the row after them. Knows no columns.
+//! In come the bytes of any reader, which are added to a checksum; out come rows, as places in the buffer. A row with
+//! quotes may continue on the next line. Knows no columns.
 
 use std::io::{self, Read};
 use std::ops::Range;
 
 use crc32fast::Hasher;
-use memchr::{memchr, memchr2};
+use memchr::{memchr_iter, memchr2};
+
+use crate::quoting::{self, RowEnd};
 
 /// How many bytes a row may have, its line feeds included. The longest valid row without blanks around its fields has less
 /// than a tenth of that.
@@ -43,18 +44,19 @@ pub(crate) struct Lines<R> {
     last: u8,
     /// How many lines were passed.
     passed: u64,
-    /// How many bytes of the current row csv was given; `None` before it was given any.
-    given: Option<usize>,
 }
 
-/// What the next line is.
+/// What the next row is.
 pub(crate) enum Ahead {
     /// A line without quotes: its place in the buffer, valid until the next look, without its line feed. It is passed.
     Line(Range<usize>),
-    /// A line with quotes.
-    Quotes,
-    /// More than [`MAX_ROW`] bytes without a quote or a line feed.
-    TooLong,
+    /// One or more lines with quotes, as for a line. The quotes may be open at the end of the file.
+    Quoted(Range<usize>),
+    /// More than [`MAX_ROW`] bytes.
+    TooLong {
+        /// Quotes are still open after so many bytes.
+        in_quotes: bool,
+    },
     /// There is none.
     End,
 }
@@ -71,11 +73,10 @@ impl<R: Read> Lines<R> {
             ended: false,
             last: b'\n',
             passed: 0,
-            given: None,
         }
     }
 
-    /// Looks at the next line. Passes it if it has no quotes.
+    /// Looks at the next row, and passes it.
     #[inline]
     pub(crate) fn look(&mut self) -> io::Result<Ahead> {
         loop {
@@ -88,15 +89,41 @@ impl<R: Read> Lines<R> {
                     self.passed += 1;
                     return Ok(Ahead::Line(line));
                 }
-                Some(_) => return Ok(Ahead::Quotes),
-                None if unread.len() > MAX_ROW => return Ok(Ahead::TooLong),
+                Some(_) => {
+                    if let Some(ahead) = self.look_for_quoted() {
+                        return Ok(ahead);
+                    }
+                }
+                None if unread.len() > MAX_ROW => return Ok(Ahead::TooLong { in_quotes: false }),
                 None if self.ended => return Ok(Ahead::End),
-                None => self.fill()?,
+                None => {}
             }
+            self.fill()?;
         }
     }
 
-    /// The text of the line that the last look has found.
+    /// Looks at a row with quotes, and passes it. `None` where more has to be read first.
+    #[cold]
+    fn look_for_quoted(&mut self) -> Option<Ahead> {
+        let unread = &self.buffer[self.start..self.end];
+        let row = &unread[..unread.len().min(MAX_ROW)];
+        let end = match quoting::row_end(row) {
+            RowEnd::At(end) => end,
+            beyond if unread.len() > MAX_ROW => {
+                let in_quotes = beyond == RowEnd::InQuotes;
+                return Some(Ahead::TooLong { in_quotes });
+            }
+            // The last byte is a line feed.
+            _ if self.ended => row.len() - 1,
+            _ => return None,
+        };
+        self.passed += memchr_iter(b'\n', &row[..=end]).count() as u64;
+        let range = self.start..self.start + end;
+        self.start = range.end + 1;
+        Some(Ahead::Quoted(range))
+    }
+
+    /// The text of the row that the last look has found.
     #[inline]
     pub(crate) fn text(&self, line: Range<usize>) -> &[u8] {
         &self.buffer[line]
@@ -105,16 +132,6 @@ impl<R: Read> Lines<R> {
     /// How many lines were passed: the number of the line before the next one.
     pub(crate) fn passed(&self) -> u64 {
         self.passed
-    }
-
-    /// Notes that csv begins to read a row.
-    pub(crate) fn begin_row(&mut self) {
-        self.given = self.given.and(Some(0));
-    }
-
-    /// Whether the row that csv is reading has more than [`MAX_ROW`] bytes.
-    pub(crate) fn is_overlong(&self) -> bool {
-        self.given.is_some_and(|given| given > MAX_ROW)
     }
 
     /// The CRC-32 of all bytes that were read.
@@ -152,32 +169,5 @@ impl<R: Read> Lines<R> {
             self.end += 1;
         }
         Ok(())
-    }
-}
-
-/// For csv. Gives at most the rest of a line, so that csv never holds bytes of the row after.
-impl<R: Read> Read for Lines<R> {
-    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-        let Some(given) = self.given else {
-            // csv removes a byte order mark from the first bytes that it is given, which may belong to any row. It is given
-            // an empty line first, which is not a row.
-            self.given = Some(0);
-            space[0] = b'\n';
-            return Ok(1);
-        };
-        if given > MAX_ROW {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        if self.start == self.end && !self.ended {
-            self.fill()?;
-        }
-        let unread = &self.buffer[self.start..self.end];
-        let line = memchr(b'\n', unread).map_or(unread, |at| &unread[..=at]);
-        let count = line.len().min(space.len());
-        space[..count].copy_from_slice(&line[..count]);
-        self.passed += u64::from(space[..count].ends_with(b"\n"));
-        self.start += count;
-        self.given = Some(given + count);
-        Ok(count)
     }
 }

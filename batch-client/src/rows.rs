@@ -2,21 +2,21 @@
 //!
 //! In come the bytes of any reader; out come [`Row`]s, which borrow from one buffer. Each of them is a [`Bet`], or an error
 //! that says where and why it is not; in how many pieces the reader gives the file makes no difference. Nearly every row
-//! is a line without quotes, and is read here; rows with quotes are read by the csv crate. Holds one row at a time, of at
-//! most [`MAX_ROW`] bytes, so that a quote that is never closed does not make the whole file one row. No error holds the
-//! value of a field.
+//! is a line without quotes, and its fields are parts of the buffer; those of other rows are copied without their quotes.
+//! Holds one row at a time, of at most [`MAX_ROW`] bytes, so that a quote that is never closed does not make the whole file
+//! one row. No error holds the value of a field.
 
 mod error;
 
 use std::io::Read;
-use std::ops::Range;
 
-use csv::{ByteRecord, ReaderBuilder, Terminator};
 use frame::{Agency, Bet, Birthdate, Document, Field, Flaw, Name, Number, payload};
 
 use crate::advice::Sample;
 pub use crate::lines::MAX_ROW;
 use crate::lines::{Ahead, Lines};
+use crate::quoting::Fields;
+pub use crate::quoting::Flaw as QuoteFlaw;
 pub use error::{BadRow, Fault, RowError};
 
 /// The columns of a row, in their order.
@@ -30,88 +30,76 @@ const COLUMNS: [Field; 5] = [
 
 /// The rows of an agency file, one after another.
 pub struct Rows<R> {
-    reader: csv::Reader<Lines<R>>,
-    record: ByteRecord,
+    lines: Lines<R>,
+    /// The fields of the last row that had quotes.
+    fields: Fields,
+    /// What the row was in that was too long, after which nothing can be read.
+    ended: Option<Ended>,
 }
 
-/// What holds the row that was found.
-enum Found {
-    Line(Range<usize>),
-    Record,
+/// How a row begins that is too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    InQuotes,
+    Unquoted,
 }
 
 impl<R: Read> Rows<R> {
     /// The rows of the file that `reader` gives.
     pub fn new(reader: R) -> Self {
-        let reader = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .buffer_capacity(MAX_ROW)
-            // A CR before the line feed is removed from the last field, as in a line without quotes.
-            .terminator(Terminator::Any(b'\n'))
-            .from_reader(Lines::new(reader));
         Self {
-            reader,
-            record: ByteRecord::new(),
+            lines: Lines::new(reader),
+            fields: Fields::default(),
+            ended: None,
         }
     }
 
-    /// The next row that is not blank; `None` after the last one.
+    /// The next row that is not blank; `None` after the last one, and after one that is too long.
     ///
     /// # Errors
     /// The reader failed, or the row is too long.
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>, RowError> {
-        let Some((line, found)) = self.find()? else {
+        if self.ended.is_some() {
             return Ok(None);
+        }
+        let (line, range) = loop {
+            let line = self.lines.passed() + 1;
+            match self.lines.look().map_err(RowError::Io)? {
+                Ahead::Line(range) if is_blank(self.lines.text(range.clone())) => {}
+                Ahead::Line(range) => break (line, range),
+                Ahead::Quoted(range) => {
+                    self.fields.read(without_cr(self.lines.text(range)));
+                    let text = Text::Fields(&self.fields);
+                    return Ok(Some(Row { text, line }));
+                }
+                Ahead::TooLong { in_quotes } => {
+                    self.ended = Some(if in_quotes {
+                        Ended::InQuotes
+                    } else {
+                        Ended::Unquoted
+                    });
+                    return Err(RowError::TooLong { line });
+                }
+                Ahead::End => return Ok(None),
+            }
         };
-        let text = match found {
-            Found::Line(range) => Text::Line(self.reader.get_ref().text(range)),
-            Found::Record => Text::Record(&self.record),
-        };
+        let text = Text::Line(without_cr(self.lines.text(range)));
         Ok(Some(Row { text, line }))
     }
 
-    /// Finds the next row that is not blank, and the line in which it begins.
-    fn find(&mut self) -> Result<Option<(u64, Found)>, RowError> {
-        loop {
-            let lines = self.reader.get_mut();
-            let line = lines.passed() + 1;
-            match lines.look().map_err(RowError::Io)? {
-                Ahead::Line(range) if trim(lines.text(range.clone())).is_empty() => {}
-                Ahead::Line(range) => return Ok(Some((line, Found::Line(range)))),
-                Ahead::Quotes => {
-                    self.read_record(line)?;
-                    return Ok(Some((line, Found::Record)));
-                }
-                Ahead::TooLong => return Err(RowError::TooLong { line }),
-                Ahead::End => return Ok(None),
-            }
-        }
-    }
-
-    #[cold]
-    fn read_record(&mut self, line: u64) -> Result<(), RowError> {
-        self.reader.get_mut().begin_row();
-        let read = self.reader.read_byte_record(&mut self.record);
-        if self.reader.get_ref().is_overlong() {
-            return Err(RowError::TooLong { line });
-        }
-        read.map(drop).map_err(|e| RowError::Io(e.into()))
-    }
-
-    /// Whether the row that was too long has a quote.
+    /// Whether quotes were open after the first bytes of a row that was too long.
     pub fn ends_in_quotes(&self) -> bool {
-        self.reader.get_ref().is_overlong()
+        self.ended == Some(Ended::InQuotes)
     }
 
     /// The CRC-32 of all bytes that were read. After the last row these are the whole file.
     pub fn checksum(&self) -> u32 {
-        self.reader.get_ref().checksum()
+        self.lines.checksum()
     }
 
     /// The reader that gives the file.
     pub fn source(&self) -> &R {
-        self.reader.get_ref().source()
+        self.lines.source()
     }
 }
 
@@ -125,9 +113,9 @@ pub struct Row<'a> {
 
 #[derive(Clone, Copy, Debug)]
 enum Text<'a> {
-    /// Without quotes.
+    /// Without quotes, and without its line end.
     Line(&'a [u8]),
-    Record(&'a ByteRecord),
+    Fields(&'a Fields),
 }
 
 impl<'a> Row<'a> {
@@ -138,7 +126,7 @@ impl<'a> Row<'a> {
     pub fn bet(&self, agency: Agency) -> Result<Bet<'a>, RowError> {
         match self.text {
             Text::Line(line) => read_fast(agency, line).map_or_else(|| self.read(agency), Ok),
-            Text::Record(_) => self.read(agency),
+            Text::Fields(_) => self.read(agency),
         }
     }
 
@@ -173,9 +161,9 @@ impl<'a> Row<'a> {
     pub fn sample(&self, first: bool) -> Sample {
         let (text, quoted) = match self.text {
             Text::Line(line) => (line.to_vec(), false),
-            Text::Record(record) => {
+            Text::Fields(fields) => {
                 let mut text = Vec::new();
-                for field in record {
+                for field in fields.iter() {
                     // A comma in quotes divides nothing.
                     text.extend(field.iter().map(|b| if *b == b',' { b' ' } else { *b }));
                     text.push(b',');
@@ -197,7 +185,12 @@ impl<'a> Row<'a> {
         let mut columns = [&[][..]; COLUMNS.len()];
         let count = match self.text {
             Text::Line(line) => fill(&mut columns, line.split(|byte| *byte == b',')),
-            Text::Record(record) => fill(&mut columns, record.iter()),
+            Text::Fields(fields) => {
+                if let Some((index, flaw)) = fields.flaw() {
+                    return Err(self.bad(index + 1, Fault::Quoting(flaw)));
+                }
+                fill(&mut columns, fields.iter())
+            }
         };
         if count == COLUMNS.len() {
             Ok(columns)
@@ -231,7 +224,6 @@ impl<'a> Row<'a> {
 /// other line.
 #[inline]
 fn read_fast<'a>(agency: Agency, line: &'a [u8]) -> Option<Bet<'a>> {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
     let (first_name, rest) = Name::split_plain(line)?;
     let (last_name, rest) = Name::split_plain(rest.strip_prefix(b",")?)?;
     let (document, rest) = Document::split_plain(rest.strip_prefix(b",")?)?;
@@ -258,11 +250,18 @@ fn fill<'a>(columns: &mut [&'a [u8]; 5], row: impl Iterator<Item = &'a [u8]>) ->
     count
 }
 
-/// Removes blanks from both ends, and the CR of the end of a line.
+/// A line or a row without the CR of its end.
+#[inline]
+fn without_cr(row: &[u8]) -> &[u8] {
+    row.strip_suffix(b"\r").unwrap_or(row)
+}
+
+fn is_blank(line: &[u8]) -> bool {
+    trim(without_cr(line)).is_empty()
+}
+
+/// Removes blanks from both ends.
 fn trim(mut bytes: &[u8]) -> &[u8] {
-    if let [rest @ .., b'\r'] = bytes {
-        bytes = rest;
-    }
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;
     }

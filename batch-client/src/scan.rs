@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use frame::{Agency, UploadId};
 
 use crate::advice::{Evidence, HEAD, SAMPLES, Sample};
-use crate::rows::{BadRow, Fault, Row, RowError, Rows};
+use crate::rows::{BadRow, Fault, QuoteFlaw, Row, RowError, Rows};
 
 /// How many bad rows are reported one by one.
 pub const MAX_REPORTED: usize = 100;
@@ -48,7 +48,7 @@ pub struct Scan<R> {
     bad: Vec<BadRow>,
     bad_count: u64,
     samples: Vec<Sample>,
-    /// The line in which a quoted row begins that is too long.
+    /// The line in which a row begins whose quotes are not closed: it is too long, or the file ends before.
     endless: Option<u64>,
 }
 
@@ -143,7 +143,12 @@ impl<R: Read> Scan<R> {
         };
         match error {
             RowError::Io(e) => Err(e),
-            RowError::Bad(row) => Ok(Step::Bad(row)),
+            RowError::Bad(row) => {
+                if row.fault == Fault::Quoting(QuoteFlaw::Unclosed) {
+                    self.endless = Some(row.line);
+                }
+                Ok(Step::Bad(row))
+            }
             RowError::TooLong { line } => {
                 self.endless = self.rows.ends_in_quotes().then_some(line);
                 let (column, fault) = (1, Fault::TooLong);

@@ -91,6 +91,27 @@ fn a_bad_row_is_reported_with_line_and_column_and_the_next_row_is_read() {
             2,
             "apellido holds a character that a plain",
         ),
+        (
+            "\"Ana \"La Flaca\" Paz\",Lorca,1,2000-01-01,1",
+            1,
+            1,
+            "there is text behind the quote",
+        ),
+        (
+            "Ana,Lorca,\"1\"2,2000-01-01,1",
+            1,
+            3,
+            "there is text behind the quote",
+        ),
+        (
+            "Ana, \"Lorca\",1,2000-01-01,1",
+            1,
+            2,
+            "there are blanks before the quote",
+        ),
+        ("Ana\r,Lorca,1,2000-01-01,1", 1, 1, "nombre holds a control"),
+        ("Ana,Lorca,1\r,2000-01-01,1", 1, 3, "dni holds a control"),
+        ("Ana,Lorca,1,2000-01-01,\"1\r\"", 1, 5, "numero is not 1"),
     ] {
         for end in ["\n", "\r\n"] {
             let file = format!("{good}{end}{end}{good}{end}{bad}{end}{good}{end}{end}{bad}");
@@ -118,12 +139,19 @@ fn a_quote_that_is_never_closed_does_not_make_the_whole_file_one_row() {
 #[test]
 fn a_quote_that_is_never_closed_is_reported_with_the_line_in_which_its_row_begins() {
     let good = "Ana,Lorca,1,2000-01-01,1\n";
-    for (open, column) in [("Ana,\"Lorca", 3), ("Ana,\"Lor\n\nca\n", 3), ("\"", 2)] {
+    for (open, column) in [
+        ("Ana,\"Lorca", 2),
+        ("Ana,\"Lor\n\nca\n", 2),
+        ("\"", 1),
+        // Without the quote that is missing it would be a bet.
+        ("Ana,Lorca,1,2000-01-01,\"75", 5),
+    ] {
         let rows = read(format!("{good}\n{open}").as_bytes());
-        let [Ok(_), Err((3, found, _))] = &rows[..] else {
+        let [Ok(_), Err((3, found, reason))] = &rows[..] else {
             panic!("{open:?} is read as {rows:?}")
         };
         assert_eq!(*found, column, "{open:?}");
+        assert!(reason.starts_with("the quote is never closed"), "{reason}");
     }
 }
 
@@ -174,7 +202,39 @@ fn whether_a_row_is_too_long_does_not_depend_on_the_pieces_in_which_it_comes() {
     assert!(rows.len() == 1_000 && rows.iter().all(|row| *row == ana(1)));
 }
 
-/// The rows as the csv crate reads the whole file at once.
+/// The column in which a row has quotes that no writer of CSV makes. A second reader, which knows nothing of the first
+/// one: it takes away whole fields from the front.
+fn misquoted(row: &str) -> Option<usize> {
+    let mut rest = row.strip_suffix('\n').unwrap_or(row);
+    rest = rest.strip_suffix('\r').unwrap_or(rest);
+    for column in 1.. {
+        rest = if let Some(mut quoted) = rest.strip_prefix('"') {
+            while let Some(at) = quoted.find("\"\"")
+                && !quoted[..at].contains('"')
+            {
+                quoted = &quoted[at + 2..];
+            }
+            match quoted.split_once('"') {
+                Some((_, rest)) => rest.trim_start_matches([' ', '\t']),
+                None => return Some(column),
+            }
+        } else {
+            let end = rest.find([',', '\n']).unwrap_or(rest.len());
+            let (plain, rest) = rest.split_at(end);
+            if plain.trim_start_matches([' ', '\t']).starts_with('"') {
+                return Some(column);
+            }
+            rest
+        };
+        match rest.strip_prefix(',') {
+            Some(next) => rest = next,
+            None => return (!rest.is_empty()).then_some(column),
+        }
+    }
+    None
+}
+
+/// The rows as the csv crate reads the whole file at once, but for those that are not quoted as writers of CSV do it.
 fn read_by_csv(file: &str) -> Vec<Result<String, (u64, usize)>> {
     let ended = file.is_empty() || file.ends_with('\n');
     let file = format!("{file}{}", if ended { "" } else { "\n" });
@@ -193,7 +253,8 @@ fn read_by_csv(file: &str) -> Vec<Result<String, (u64, usize)>> {
         let line = 1 + file[..end - row.len()].matches('\n').count() as u64;
         begin = end;
         if !row.trim().is_empty() {
-            rows.push(bet(&record).map_err(|column| (line, column)));
+            let bet = misquoted(row).map_or_else(|| bet(&record), Err);
+            rows.push(bet.map_err(|column| (line, column)));
         }
     }
     rows
@@ -201,9 +262,10 @@ fn read_by_csv(file: &str) -> Vec<Result<String, (u64, usize)>> {
 
 /// The payload of a row, or the number of the column that is wrong.
 fn bet(record: &csv::ByteRecord) -> Result<String, usize> {
-    let columns = record.iter().map(|column| {
+    let columns = record.iter().enumerate().map(|(index, column)| {
         let column = std::str::from_utf8(column).unwrap();
-        let column = column.strip_suffix('\r').unwrap_or(column);
+        let last = index + 1 == record.len();
+        let column = column.strip_suffix('\r').filter(|_| last).unwrap_or(column);
         column.trim_matches([' ', '\t']).as_bytes()
     });
     let columns: Vec<&[u8]> = columns.collect();

@@ -1,12 +1,12 @@
-//! An agency file is read as the csv crate reads it from one piece of memory, however the reader cuts it; its
-//! batches are its bets, each batch as large as both bounds allow.
+//! An agency file is read as the csv crate reads it from one piece of memory, however the reader cuts it, but that no
+//! row has quotes that no writer of CSV makes; its batches are its bets, each batch as large as both bounds allow.
 
 #![no_main]
 
 use std::io::{self, Read};
 
 use batch_client::batch::{Batches, MAX_REPORTED, Scan, Summary, Verdict};
-use batch_client::rows::{BadRow, Fault, MAX_ROW, RowError};
+use batch_client::rows::{BadRow, Fault, MAX_ROW, QuoteFlaw, RowError};
 use frame::{Agency, Field, MAX_CLIENT_FRAME, Request, UploadId};
 use fuzz::input::{self, Controls};
 use fuzz::reference::{self, Bet};
@@ -165,8 +165,15 @@ fn rows(file: &[u8], agency: u32, plain: bool) -> Vec<Result<Bet, BadRow>> {
             return rows;
         }
         if !trimmed(row.strip_suffix(b"\n").unwrap_or(row)).is_empty() {
-            let columns: Vec<&[u8]> = record.iter().map(trimmed).collect();
-            let row = self::row(&columns, agency, plain);
+            let last = record.len() - 1;
+            let columns = record.iter().enumerate().map(|(index, column)| {
+                if index == last { trimmed(column) } else { blanks_off(column) }
+            });
+            let columns: Vec<&[u8]> = columns.collect();
+            let row = match misquoted(row) {
+                Some((column, flaw)) => Err((column, Fault::Quoting(flaw))),
+                None => self::row(&columns, agency, plain),
+            };
             rows.push(row.map_err(|(column, fault)| bad(begin, column, fault)));
         }
         end += text.len();
@@ -175,13 +182,51 @@ fn rows(file: &[u8], agency: u32, plain: bool) -> Vec<Result<Bet, BadRow>> {
     rows
 }
 
+/// The last column of a row, without blanks and the CR of the row's end.
 fn trimmed(column: &[u8]) -> &[u8] {
-    let column = column.strip_suffix(b"\r").unwrap_or(column);
+    blanks_off(column.strip_suffix(b"\r").unwrap_or(column))
+}
+
+fn blanks_off(column: &[u8]) -> &[u8] {
     let blank = |b: &u8| b" \t".contains(b);
     let begin = column.iter().take_while(|b| blank(b)).count();
     let column = &column[begin..];
     let end = column.iter().rev().take_while(|b| blank(b)).count();
     &column[..column.len() - end]
+}
+
+/// The first column of a row whose quotes no writer of CSV makes, and what is wrong with them. Takes one field after the
+/// other from the front.
+fn misquoted(row: &[u8]) -> Option<(usize, QuoteFlaw)> {
+    let row = row.strip_suffix(b"\n").unwrap_or(row);
+    let mut rest = row.strip_suffix(b"\r").unwrap_or(row);
+    for column in 1.. {
+        let blanks = rest.iter().take_while(|b| b" \t".contains(b)).count();
+        if rest.starts_with(b"\"") {
+            rest = &rest[1..];
+            loop {
+                let Some(at) = rest.iter().position(|b| *b == b'"') else {
+                    return Some((column, QuoteFlaw::Unclosed));
+                };
+                rest = &rest[at + 1..];
+                match rest {
+                    [b'"', after @ ..] => rest = after,
+                    _ => break,
+                }
+            }
+            while let [b' ' | b'\t', after @ ..] = rest {
+                rest = after;
+            }
+            if !matches!(rest, [] | [b',', ..]) {
+                return Some((column, QuoteFlaw::TextAfter));
+            }
+        } else if rest[blanks..].starts_with(b"\"") {
+            return Some((column, QuoteFlaw::BlankBefore));
+        }
+        let comma = rest.iter().position(|b| *b == b',')?;
+        rest = &rest[comma + 1..];
+    }
+    None
 }
 
 fn row(columns: &[&[u8]], agency: u32, plain: bool) -> Result<Bet, (usize, Fault)> {

@@ -26,7 +26,7 @@ pub struct Evidence {
     pub head: Vec<u8>,
     /// The first bad rows, at most [`SAMPLES`].
     pub samples: Vec<Sample>,
-    /// The line in which a quoted row begins that is too long, if there is one.
+    /// The line in which a row begins whose quotes are not closed: it is too long, or the file ends before.
     pub endless: Option<u64>,
     /// Whether the file has any row that is a bet.
     pub has_bets: bool,

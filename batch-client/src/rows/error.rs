@@ -6,6 +6,7 @@ use std::io;
 use frame::{Field, Flaw};
 
 use crate::lines::MAX_ROW;
+use crate::quoting::Flaw as QuoteFlaw;
 use frame::Count;
 
 /// Why there is no next row.
@@ -42,6 +43,8 @@ pub enum Fault {
     Field(Field, Flaw),
     /// A field has to be written in quotes, which a plain server cannot read.
     Quotes(Field),
+    /// The quotes of a field are not as writers of CSV make them.
+    Quoting(QuoteFlaw),
     /// The row has more than [`MAX_ROW`] bytes.
     TooLong,
 }
@@ -60,6 +63,7 @@ impl fmt::Display for Fault {
                 "{} holds a character that a plain server cannot read: one of , | {{ }} or a quote at its beginning",
                 field.name()
             ),
+            Self::Quoting(flaw) => flaw.fmt(f),
             Self::TooLong => write!(
                 f,
                 "the row has more than {MAX_ROW} bytes, perhaps because a quote is not closed; the rows after it were not checked"

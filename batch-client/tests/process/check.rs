@@ -62,6 +62,27 @@ fn check_prints_every_bad_row_and_logs_one_error() {
 }
 
 #[test]
+fn check_ends_at_a_row_that_is_too_long_and_tells_no_row_behind_it() {
+    let long = "x".repeat(20_000) + "\n";
+    let open = "\"".to_owned() + &rows(1_000) + "\"\n";
+    for last in [long, open] {
+        let file = "x\n".repeat(101) + &last + &"x\n".repeat(50);
+        let ended = check(&file).run();
+        ended.assert_failed(65, "bets.csv has 102 bad rows: ");
+        let rows = ended
+            .stdout
+            .lines()
+            .filter(|line| !line.starts_with("bets.csv: "));
+        let rows: Vec<&str> = rows.collect();
+        let last = "bets.csv:102:1: the row has more than";
+        assert!(
+            rows.len() == 102 && rows[101].starts_with(last),
+            "{rows:#?}"
+        );
+    }
+}
+
+#[test]
 fn what_the_file_is_comes_once_before_the_rows() {
     let file = "nombre;apellido;dni;nacimiento;numero\nAna;Lorca;1;17/03/1999;7\n";
     let advice = "its columns are divided by semicolons, its first line is a header and the birthdate is not in the form YYYY-MM-DD but such as DD/MM/YYYY: save it with commas between the columns, delete the first line and write the year first: YYYY-MM-DD";
