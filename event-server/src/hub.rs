@@ -155,7 +155,8 @@ impl<S: Stream, D: Store> Hub<S, D> {
     /// Whether the next turn has something to do without a new event.
     pub fn has_work(&self) -> bool {
         // Where a commit is waited for, an event will tell.
-        !self.ready.is_empty() && !self.service.is_full()
+        self.is_unwatched()
+            || !self.ready.is_empty() && !self.service.is_full()
             || !self.stopping && self.service.drawing()
     }
 
@@ -181,7 +182,15 @@ impl<S: Stream, D: Store> Hub<S, D> {
         }
         self.send(now);
         self.relieve();
+        if self.is_unwatched() {
+            self.next_sweep = Some(now + self.sweep_period());
+        }
         Ok(())
+    }
+
+    /// Whether something waits for a retry, and nobody's timeout brings the loop back to it.
+    fn is_unwatched(&self) -> bool {
+        self.next_sweep.is_none() && self.service.retries()
     }
 
     fn serve(&mut self) {

@@ -150,14 +150,15 @@ impl Life<'_> {
         if self.store.wants_checkpoint() && self.rng.u8(..8) > 0 {
             self.store.checkpoint(self.lottery.facts())?;
         }
-        if !self.store.wants_checkpoint() {
+        // Without room for a checkpoint the log of the last server is still in force.
+        if !self.store.wants_checkpoint() && self.store.no_room().is_none() {
             self.model.risky = self.durability == Durability::Never;
         }
         (0..self.rng.usize(..8)).try_for_each(|_| self.turn())
     }
 
     fn turn(&mut self) -> Result<(), StoreError> {
-        match self.rng.u8(..16) {
+        match self.rng.u8(..18) {
             0 | 1 => {
                 let room = self.rng.u64(..2_000);
                 self.disk.set_capacity(self.disk.used() + room);
@@ -166,10 +167,10 @@ impl Life<'_> {
                 .disk
                 .limit_bets(self.store.position() + self.rng.u64(..500)),
             2 | 3 => {
-                self.disk.set_capacity(u64::MAX);
-                self.disk.limit_bets(u64::MAX);
-                self.store.catch_up()?;
+                make_room(self.disk);
+                self.store.retry()?;
             }
+            5 => self.disk.fill_folder(true),
             _ => {}
         }
         let turn = self.stage();
@@ -198,14 +199,18 @@ impl Life<'_> {
         for _ in 0..self.rng.usize(..4) {
             let (fact, bets) = request(self.rng);
             let rows: String = bets.iter().map(row).collect();
+            let (waits, operations) = (self.store.no_room().is_some(), self.disk.operations());
             if bets.is_empty() {
                 if self.store.record(fact).is_err() {
                     continue;
                 }
             } else {
                 let Ok(mut draft) = self.store.draft(rows.len()) else {
+                    let touched = self.disk.operations() > operations;
+                    assert!(!(waits && touched), "a refused request touches the disk");
                     continue;
                 };
+                assert!(!waits, "rows are taken before there is room");
                 bets.iter().for_each(|bet| draft.row(bet));
                 if self.rng.u8(..8) == 0 {
                     continue;
@@ -218,6 +223,12 @@ impl Life<'_> {
         }
         turn
     }
+}
+
+fn make_room(disk: &Disk) {
+    disk.set_capacity(u64::MAX);
+    disk.limit_bets(u64::MAX);
+    disk.fill_folder(false);
 }
 
 /// A fact, and the bets that it is about.
@@ -359,12 +370,10 @@ fn simulate(seed: u64, durabilities: &[Durability]) {
         }
         *lost |= model.risky && (cut || struck && fault == Fault::PowerCut);
         if rng.bool() {
-            disk.set_capacity(u64::MAX);
-            disk.limit_bets(u64::MAX);
+            make_room(disk);
         }
     }
-    history.disk.set_capacity(u64::MAX);
-    history.disk.limit_bets(u64::MAX);
+    make_room(&history.disk);
     let opened = history.open(Durability::Always, None);
     let Some((store, lottery)) = opened.unwrap() else {
         return;

@@ -42,7 +42,8 @@
 //! at the draw, and after every 64 MiB of log.
 //!
 //! Where bets.csv has no room for rows that are in the log, their turn stays acknowledged and the store
-//! [lags](WalStore::lagging): it takes no more rows until it could write these.
+//! [lags](WalStore::lagging): it takes no more rows until it could write these. Only [`WalStore::retry`] tries that, now
+//! and then, and goes on where the last try ended: a refused request costs nothing.
 //!
 //! # Recovery
 //!
@@ -59,6 +60,7 @@
 //! | `Short` | bets.csv lacks bytes that were synced |
 //! | `Different` | bytes of bets.csv that were synced have changed |
 //! | `Long` | bets.csv holds more than was ever stored |
+//! | `Replaced` | bets.csv became another file while the server ran; the log is kept |
 //! | `Row` | a bets.csv without a log has a row that is no bet |
 //! | `Version`, `Nonsense` | the log was not written by this program |
 //! | `Io` | a call on a file failed |
@@ -252,7 +254,7 @@ impl<F: Files> Store for LocalStore<F> {
             Draw::Stalled(counting) => Draw::Counting(counting),
             other => other,
         };
-        self.wal.catch_up()?;
+        self.wal.retry()?;
         if self.no_space.is_some() {
             // A draft that is dropped leaves no trace.
             self.no_space = self.wal.draft(PROBE).err();
@@ -261,7 +263,9 @@ impl<F: Files> Store for LocalStore<F> {
     }
 
     fn retries(&self) -> bool {
-        matches!(self.draw, Draw::Stalled(_)) || self.wal.lagging() || self.no_space.is_some()
+        matches!(self.draw, Draw::Stalled(_))
+            || self.wal.no_room().is_some()
+            || self.no_space.is_some()
     }
 
     fn take_commit(&mut self) -> Option<Commit> {
@@ -269,10 +273,7 @@ impl<F: Files> Store for LocalStore<F> {
     }
 
     fn unavailable(&self) -> Option<String> {
-        let lags = self.wal.lagging();
-        let lags = lags.then(|| "bets.csv has no room for rows that are in the log".to_owned());
-        let no_space = self.no_space.as_ref().map(ToString::to_string);
-        let why = lags.or(no_space)?;
+        let why = self.wal.no_room().or(self.no_space.as_ref())?;
         Some(format!("{}: {why}", frame::NO_SPACE))
     }
 

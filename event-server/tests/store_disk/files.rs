@@ -107,11 +107,22 @@ impl Files for DiskFiles {
 
     fn rename(&mut self, from: Name, to: Name) -> io::Result<()> {
         self.rename_with(|state| {
+            if state.folder_full {
+                return Err(ErrorKind::QuotaExceeded.into());
+            }
             let inode = *state.names.get(&from).ok_or(ErrorKind::NotFound)?;
             state.bind(Some(from), Some((to, inode)));
             Ok(None)
         })
         .map(drop)
+    }
+
+    fn is_named(&self, name: Name, file: &DiskFile) -> io::Result<bool> {
+        let (mut state, course) = begin(&self.disk, self.program)?;
+        match course {
+            Course::Done => Ok(state.names.get(&name) == Some(&file.inode)),
+            Course::Part(error) => end(&mut state, error),
+        }
     }
 
     fn remove(&mut self, name: Name) -> io::Result<()> {
@@ -206,6 +217,7 @@ impl RandomAccess for DiskFile {
             return Err(ErrorKind::StorageFull.into());
         }
         let written = bytes[part.clone()].to_vec();
+        state.written += written.len() as u64;
         state.inodes[self.inode].change(Change::Write(offset as usize, written));
         match course {
             Course::Done => Ok(part.end),

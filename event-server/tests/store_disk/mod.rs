@@ -49,8 +49,12 @@ struct State {
     /// Operations until the fault happens.
     fault: Option<(u64, Fault)>,
     operations: u64,
+    /// Bytes that programs have written.
+    written: u64,
     capacity: u64,
     bets_limit: u64,
+    /// Whether no file gets another name, for lack of room in the folder.
+    folder_full: bool,
     salts: u64,
 }
 
@@ -86,8 +90,10 @@ impl Disk {
             lock: None,
             fault: None,
             operations: 0,
+            written: 0,
             capacity: u64::MAX,
             bets_limit: u64::MAX,
+            folder_full: false,
             // A peer that knows the salt: its rows may hold it.
             salts: u64::from_be_bytes(*b"SALT0000"),
         })))
@@ -97,16 +103,7 @@ impl Disk {
     pub fn with(files: &[(Name, &[u8])]) -> Self {
         let disk = Self::new(0);
         for (name, bytes) in files {
-            let mut state = disk.0.borrow_mut();
-            let inode = state.inodes.len();
-            let (seen, durable) = (bytes.to_vec(), bytes.to_vec());
-            state.inodes.push(Inode {
-                seen,
-                durable,
-                pending: Vec::new(),
-            });
-            state.names.insert(*name, inode);
-            state.durable_names.insert(*name, inode);
+            disk.replace(*name, bytes);
         }
         disk
     }
@@ -162,6 +159,19 @@ impl Disk {
         self.0.borrow_mut().bets_limit = bytes;
     }
 
+    /// Whether a file gets another name; if not, the folder has no room for one.
+    pub fn fill_folder(&self, full: bool) {
+        self.0.borrow_mut().folder_full = full;
+    }
+
+    /// Puts another file in the place of one, as an editor does.
+    pub fn replace(&self, name: Name, bytes: &[u8]) {
+        let mut state = self.0.borrow_mut();
+        let inode = state.add(bytes);
+        state.names.insert(name, inode);
+        state.durable_names.insert(name, inode);
+    }
+
     /// The bytes of all files.
     pub fn used(&self) -> u64 {
         self.0.borrow().used()
@@ -170,6 +180,11 @@ impl Disk {
     /// How many operations there were.
     pub fn operations(&self) -> u64 {
         self.0.borrow().operations
+    }
+
+    /// How many bytes programs have written to files.
+    pub fn written(&self) -> u64 {
+        self.0.borrow().written
     }
 
     /// A file as programs see it.
@@ -183,6 +198,16 @@ impl Disk {
 }
 
 impl State {
+    /// A file without a name, all of it durable.
+    fn add(&mut self, bytes: &[u8]) -> usize {
+        self.inodes.push(Inode {
+            seen: bytes.to_vec(),
+            durable: bytes.to_vec(),
+            pending: Vec::new(),
+        });
+        self.inodes.len() - 1
+    }
+
     fn used(&self) -> u64 {
         let bytes = |inode: &usize| self.inodes[*inode].seen.len() as u64;
         self.names.values().map(bytes).sum()

@@ -99,6 +99,11 @@ pub enum StoreError {
         /// The bytes that checkpoint and log account for.
         stored: u64,
     },
+    /// bets.csv is another file than the one that was written to.
+    Replaced {
+        /// bets.csv.
+        path: PathBuf,
+    },
     /// A row of bets.csv is no bet.
     Row {
         /// bets.csv.
@@ -249,6 +254,12 @@ impl fmt::Display for StoreError {
                  else {RESTORE}",
                 path.display(),
                 Count(*length, "byte")
+            ),
+            Self::Replaced { path } => write!(
+                f,
+                "{} was replaced by another file while the server ran: put the one back that it was, and start again; \
+                 the log beside it is kept, it has the last rows",
+                path.display()
             ),
             Self::Row { path, at, flaw } => {
                 write!(

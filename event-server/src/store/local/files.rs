@@ -72,6 +72,9 @@ pub trait Files {
     /// Gives a file another name, in place of one that may have it.
     fn rename(&mut self, from: Name, to: Name) -> io::Result<()>;
 
+    /// Whether a name is still that of this file, and not of another one, or of none.
+    fn is_named(&self, name: Name, file: &Self::File) -> io::Result<bool>;
+
     /// Takes a file out of the folder.
     fn remove(&mut self, name: Name) -> io::Result<()>;
 
@@ -144,6 +147,15 @@ impl<H: RandomAccess> Open<H> {
         (files.rename(from, to)).map_err(|error| failed("rename", &self.path, error))?;
         self.path = files.folder().join(to.as_str());
         Ok(())
+    }
+
+    /// Whether a name of the folder is still that of this file.
+    pub(super) fn has_name<F: Files<File = H>>(
+        &self,
+        files: &F,
+        name: Name,
+    ) -> Result<bool, StoreError> {
+        (files.is_named(name, &self.handle)).map_err(|error| failed("find", &self.path, error))
     }
 
     /// What errors call the file.

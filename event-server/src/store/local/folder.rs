@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
@@ -73,6 +73,10 @@ impl Files for ReadOnlyFolder {
         Err(ErrorKind::ReadOnlyFilesystem.into())
     }
 
+    fn is_named(&self, name: Name, file: &File) -> io::Result<bool> {
+        is_at(&self.0.join(name.as_str()), file)
+    }
+
     fn remove(&mut self, _name: Name) -> io::Result<()> {
         Err(ErrorKind::ReadOnlyFilesystem.into())
     }
@@ -136,6 +140,10 @@ impl Files for Folder {
         fs::rename(self.path.join(from.as_str()), self.path.join(to.as_str()))
     }
 
+    fn is_named(&self, name: Name, file: &File) -> io::Result<bool> {
+        is_at(&self.path.join(name.as_str()), file)
+    }
+
     fn remove(&mut self, name: Name) -> io::Result<()> {
         fs::remove_file(self.path.join(name.as_str()))
     }
@@ -147,6 +155,16 @@ impl Files for Folder {
     fn salt(&mut self) -> u64 {
         // Seeded by the system's random numbers.
         RandomState::new().hash_one(std::time::SystemTime::now())
+    }
+}
+
+/// Whether this file is what stands at the path.
+fn is_at(path: &Path, file: &File) -> io::Result<bool> {
+    let own = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok((found.dev(), found.ino()) == (own.dev(), own.ino())),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
     }
 }
 

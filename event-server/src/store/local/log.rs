@@ -85,9 +85,22 @@ impl<H: RandomAccess> Log<H> {
         Ok(log)
     }
 
-    /// Puts the log in the place of the one in force.
+    /// Puts the log in the place of the one in force, durably.
     pub(super) fn publish<F: Files<File = H>>(&mut self, files: &mut F) -> Result<(), StoreError> {
-        self.file.rename(files, Name::NewLog, Name::Log)?;
+        self.take_force(files)?;
+        self.sync_name(files)
+    }
+
+    /// Puts the log in the place of the one in force: until [`Log::sync_name`] a power cut may take that back.
+    pub(super) fn take_force<F: Files<File = H>>(
+        &mut self,
+        files: &mut F,
+    ) -> Result<(), StoreError> {
+        self.file.rename(files, Name::NewLog, Name::Log)
+    }
+
+    /// Makes the log's name durable.
+    pub(super) fn sync_name<F: Files<File = H>>(&self, files: &mut F) -> Result<(), StoreError> {
         match self.head.durability {
             Durability::Always => files.sync().map_err(|e| failed("sync", files.folder(), e)),
             Durability::Never => Ok(()),
@@ -292,24 +305,25 @@ impl<H: RandomAccess> Log<H> {
         }
     }
 
-    /// Writes the rows to bets.csv of the turn that begins at `at`, and of all turns after it.
+    /// Writes the rows to bets.csv of the turn that begins at `at`, and of all turns after it. `at` moves on with every
+    /// turn whose rows are written.
     pub(super) fn copy_rows(
         &self,
-        mut at: u64,
+        at: &mut u64,
         bets: &Open<H>,
         buffer: &mut [u8; CHUNK],
     ) -> Result<(), StoreError> {
-        while at < self.end {
+        while *at < self.end {
             let mut bytes = [0; HEADER];
-            self.file.read(&mut bytes, at)?;
+            self.file.read(&mut bytes, *at)?;
             let (header, _) = Header::decode(&bytes);
-            let Some(next) = header.end(at).filter(|next| *next <= self.end) else {
+            let Some(next) = header.end(*at).filter(|next| *next <= self.end) else {
                 return Err(StoreError::Nonsense {
                     path: self.path(),
-                    at,
+                    at: *at,
                 });
             };
-            let rows = at + HEADER as u64;
+            let rows = *at + HEADER as u64;
             let mut position = header.position;
             self.file
                 .for_each(rows, rows + header.rows, buffer, |piece| {
@@ -317,7 +331,7 @@ impl<H: RandomAccess> Log<H> {
                     position += piece.len() as u64;
                     Ok(())
                 })?;
-            at = next;
+            *at = next;
         }
         Ok(())
     }

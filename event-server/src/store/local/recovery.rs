@@ -210,11 +210,12 @@ impl<F: Files> Found<F> {
             // All of it, also what seems to be there: the kernel may show pages that a failed sync did not
             // write.
             lag: Some(start),
+            no_room: None,
             synced: head.length,
             checkpoint_at: 0,
             failed: None,
         };
-        store.catch_up()?;
+        store.retry()?;
         Ok((store, recovery))
     }
 
@@ -367,6 +368,7 @@ fn take_over<F: Files>(
         position,
         crc,
         lag: None,
+        no_room: None,
         synced: position,
         checkpoint_at,
         failed: None,

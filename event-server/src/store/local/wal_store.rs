@@ -27,6 +27,9 @@ pub struct WalStore<F: Files> {
     pub(super) crc: Hasher,
     /// Where in the log the first turn begins whose rows bets.csv lacks.
     pub(super) lag: Option<u64>,
+    /// Why no rows are taken: there is no room for those that bets.csv lacks, or for the first log after the start. Only
+    /// [`WalStore::retry`] looks again.
+    pub(super) no_room: Option<NoSpace>,
     /// How many of them are known to be synced.
     pub(super) synced: u64,
     /// How long the log is when the next checkpoint is due.
@@ -42,9 +45,10 @@ impl<F: Files> WalStore<F> {
     /// There is no room. Nothing has changed.
     pub fn draft(&mut self, bytes: usize) -> Result<Rows<'_>, NoSpace> {
         self.check().map_err(|e| e.no_space())?;
-        let size = self.turn.size_with(bytes);
-        let made = self.redo().and_then(|()| self.log.make_room(size, F::ROOM));
-        self.grant(made)?;
+        if let Some(no_room) = &self.no_room {
+            return Err(no_room.clone());
+        }
+        self.make_room(bytes)?;
         Ok(self.turn.draft(bytes))
     }
 
@@ -54,10 +58,21 @@ impl<F: Files> WalStore<F> {
     /// There is no room. Nothing has changed.
     pub fn record(&mut self, fact: Fact) -> Result<(), NoSpace> {
         self.check().map_err(|e| e.no_space())?;
-        let made = self.log.make_room(self.turn.size_with(0), F::ROOM);
-        self.grant(made)?;
+        if let Some(no_room) = self.no_room.as_ref().filter(|_| self.log.is_read_only()) {
+            return Err(no_room.clone());
+        }
+        self.make_room(0)?;
         self.turn.push(&fact);
         Ok(())
+    }
+
+    /// Makes room in the log for a request with so many bytes of rows. Without room it is refused, and so it is where the
+    /// disk failed: that ends the turn.
+    fn make_room(&mut self, rows: usize) -> Result<(), NoSpace> {
+        match self.log.make_room(self.turn.size_with(rows), F::ROOM) {
+            Err(e) if e.is_full() => Err(e.no_space()),
+            made => self.settle(made).map_err(|e| e.no_space()),
+        }
     }
 
     /// Bytes that are staged in this turn; 0: there is nothing to commit.
@@ -99,7 +114,10 @@ impl<F: Files> WalStore<F> {
                 self.synced = start;
             }
             match self.bets.write(rows, start) {
-                Err(e) if e.is_full() => self.lag = Some(begin),
+                Err(e) if e.is_full() => {
+                    self.lag = Some(begin);
+                    self.no_room = Some(e.no_space());
+                }
                 written => written?,
             }
         }
@@ -123,9 +141,10 @@ impl<F: Files> WalStore<F> {
         }
     }
 
-    /// Whether a checkpoint is due: at the start, and when the log is long.
+    /// Whether a checkpoint is due: at the start, and when the log is long. Where there was no room for the one at the
+    /// start, it is due again after [`retry`](Self::retry).
     pub fn wants_checkpoint(&self) -> bool {
-        self.log.is_read_only() || self.log.end >= self.checkpoint_at
+        self.log.end >= self.checkpoint_at
     }
 
     /// The next question says that a checkpoint is due.
@@ -134,7 +153,8 @@ impl<F: Files> WalStore<F> {
     }
 
     /// Begins the log anew. `facts` are what the state adds up to, all of it committed. Without room or a
-    /// descriptor for a new log the old one stays in force, and the checkpoint is due again later.
+    /// descriptor for a new log, and while the store [lags](Self::lagging), the old one stays in force, and the checkpoint
+    /// is due again later.
     ///
     /// # Errors
     /// The disk failed, now or before.
@@ -161,11 +181,14 @@ impl<F: Files> WalStore<F> {
         facts: impl IntoIterator<Item = Fact>,
         room: u64,
     ) -> Result<(), StoreError> {
-        self.checkpoint_at = self.log.end + F::ROOM;
-        self.catch_up()?;
+        self.checkpoint_at = match self.log.is_read_only() {
+            true => u64::MAX,
+            false => self.log.end + F::ROOM,
+        };
         if self.lagging() {
             return Ok(());
         }
+        self.check_name()?;
         sync(&self.bets, self.durability)?;
         self.synced = self.position;
         let salt = self.files.salt();
@@ -178,16 +201,45 @@ impl<F: Files> WalStore<F> {
         );
         let mut log = match Log::create(&mut self.files, head, facts, room) {
             Err(e) if e.is_full() => {
-                // If it stays it does no harm: the next one takes its place.
-                let _ = self.files.remove(Name::NewLog);
+                self.put_off(&e);
                 return Ok(());
             }
             created => created?,
         };
-        log.publish(&mut self.files)?;
+        match log.take_force(&mut self.files) {
+            // Only where the new log still has its own name, the old one is in force for certain.
+            Err(e) if e.is_full() && matches!(self.files.open(Name::NewLog), Ok(Some(_))) => {
+                self.put_off(&e);
+                return Ok(());
+            }
+            taken => taken?,
+        }
+        log.sync_name(&mut self.files)?;
         self.log = log;
+        self.no_room = None;
         self.checkpoint_at = self.log.end + F::INTERVAL;
         self.acknowledge()
+    }
+
+    /// There is no room for a new log: the old one stays in force.
+    fn put_off(&mut self, why: &StoreError) {
+        // If it stays it does no harm: the next one takes its place.
+        let _ = self.files.remove(Name::NewLog);
+        if self.log.is_read_only() {
+            self.no_room = Some(why.no_space());
+        }
+    }
+
+    /// Makes sure that bets.csv still is the file that was written to. Where it was replaced, the log may be all that has
+    /// its last rows.
+    fn check_name(&self) -> Result<(), StoreError> {
+        let path = self.bets.path();
+        match self.bets.has_name(&self.files, Name::Bets)? {
+            true => Ok(()),
+            false => Err(StoreError::Replaced {
+                path: path.to_owned(),
+            }),
+        }
     }
 
     /// Bytes of bets.csv that are committed.
@@ -200,21 +252,35 @@ impl<F: Files> WalStore<F> {
         self.lag.is_some()
     }
 
-    /// Tries to write what bets.csv lacks. Where there still is no room, the store goes on
-    /// [lagging](Self::lagging).
+    /// Why no rows are taken now, for lack of room.
+    pub fn no_room(&self) -> Option<&NoSpace> {
+        self.no_room.as_ref()
+    }
+
+    /// Looks again for room where there was none: writes what bets.csv lacks, as far as it goes, and then has the
+    /// checkpoint due that was put off at the start.
     ///
     /// # Errors
     /// The disk failed, now or before.
-    pub fn catch_up(&mut self) -> Result<(), StoreError> {
+    pub fn retry(&mut self) -> Result<(), StoreError> {
         self.check()?;
         match self.redo() {
-            Err(e) if e.is_full() => Ok(()),
-            redone => self.settle(redone),
+            Err(e) if e.is_full() => self.no_room = Some(e.no_space()),
+            redone => {
+                self.settle(redone)?;
+                if self.log.is_read_only() {
+                    self.demand_checkpoint();
+                } else {
+                    self.no_room = None;
+                }
+            }
         }
+        Ok(())
     }
 
+    /// Writes what bets.csv lacks. What was written before there was no more room is not written again.
     pub(super) fn redo(&mut self) -> Result<(), StoreError> {
-        if let Some(from) = self.lag {
+        if let Some(from) = &mut self.lag {
             self.log.copy_rows(from, &self.bets, &mut self.buffer)?;
             self.lag = None;
         }
@@ -249,6 +315,7 @@ impl<F: Files> WalStore<F> {
     /// # Errors
     /// The disk failed, now or before. What was committed stays so.
     pub fn close(mut self, facts: impl IntoIterator<Item = Fact>) -> Result<(), StoreError> {
+        self.retry()?;
         self.renew_log(facts, 0)
     }
 
@@ -266,14 +333,6 @@ impl<F: Files> WalStore<F> {
             self.failed = Some(e.clone());
         }
         result
-    }
-
-    /// Without room a request is refused, and so it is where the disk failed: that ends the turn.
-    fn grant(&mut self, made: Result<(), StoreError>) -> Result<(), NoSpace> {
-        match made {
-            Err(e) if e.is_full() => Err(e.no_space()),
-            made => self.settle(made).map_err(|e| e.no_space()),
-        }
     }
 }
 

@@ -1,0 +1,263 @@
+//! A disk that is full when the server starts, or at a checkpoint: nothing is lost, nothing is done twice, and all goes on
+//! once there is room.
+
+mod store_disk;
+
+use std::io::{self, Read, Write};
+use std::time::{Duration, Instant};
+
+use event_server::fact::{Fact, Source};
+use event_server::hub::Hub;
+use event_server::limits::Limits;
+use event_server::lottery::{Draw, Lottery};
+use event_server::observe::{Observe as _, Stage};
+use event_server::service::Service;
+use event_server::store::Store;
+use event_server::store::local::{Durability, LocalStore, Name, StoreError, WalStore};
+use event_server::stream::Stream;
+use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
+use store_disk::{Disk, DiskFiles};
+
+/// Bytes of the row of each bet here, and its request.
+const ROW: usize = 25;
+
+fn bet() -> (Bet<'static>, Fact) {
+    let agency = Agency::new(1).unwrap();
+    let bet = Bet {
+        agency,
+        first_name: frame::Name::parse(b"A").unwrap(),
+        last_name: frame::Name::parse(b"B").unwrap(),
+        document: Document::parse(b"1234").unwrap(),
+        birthdate: Birthdate::parse(b"1999-03-17").unwrap(),
+        number: Number::new(7).unwrap(),
+    };
+    let batch = Fact::Batch {
+        agency,
+        source: Source::Plain,
+        id: MessageId([7; 16]),
+        bets: 1,
+    };
+    (bet, batch)
+}
+
+/// A turn with one bet; `false` where it was refused.
+fn turn(store: &mut LocalStore<DiskFiles>, lottery: &mut Lottery) -> bool {
+    let (bet, batch) = bet();
+    let Ok(mut draft) = store.draft(ROW) else {
+        return false;
+    };
+    draft.row(&bet);
+    draft.seal(batch);
+    lottery.apply(&batch);
+    store.commit(|| lottery.facts()).unwrap();
+    true
+}
+
+fn open(disk: &Disk) -> (LocalStore<DiskFiles>, Lottery) {
+    let mut lottery = Lottery::new(1);
+    let replay = |fact: &Fact| lottery.apply(fact);
+    let (store, _) = LocalStore::open(disk.boot(), Durability::Always, replay).unwrap();
+    (store, lottery)
+}
+
+/// A disk after a kill: its log has so many bets and that their agency has finished, and bets.csv has no room for any.
+fn behind(turns: usize) -> Disk {
+    let disk = Disk::new(turns as u64);
+    let (mut store, mut lottery) = open(&disk);
+    for _ in 0..turns {
+        assert!(turn(&mut store, &mut lottery));
+    }
+    let agency = Agency::new(1).unwrap();
+    store.record(Fact::Finished { agency }).unwrap();
+    store.commit(|| lottery.facts()).unwrap();
+    drop(store);
+    disk.replace(Name::Bets, b"");
+    disk.limit_bets(0);
+    disk
+}
+
+#[test]
+fn after_a_start_on_a_full_disk_only_a_retry_tries_and_each_row_is_written_once() {
+    const TURNS: usize = 30;
+    let disk = behind(TURNS);
+    let (mut store, lottery) = open(&disk);
+    store.commit(|| lottery.facts()).unwrap();
+    let operations = disk.operations();
+    for _ in 0..100 {
+        let Err(why) = store.draft(ROW).map(drop) else {
+            panic!("room where there is none")
+        };
+        let why = why.to_string();
+        assert!(why.contains("cannot write bets.csv"), "{why}");
+        store.commit(|| lottery.facts()).unwrap();
+    }
+    assert_eq!(
+        disk.operations(),
+        operations,
+        "a refused request touches the disk"
+    );
+
+    let written = disk.written();
+    for row in 1..=TURNS {
+        // Not all of the next row, so that every retry ends within one.
+        disk.limit_bets((row * ROW + ROW / 2) as u64);
+        store.retry().unwrap();
+        let bets = disk.bytes(Name::Bets).unwrap();
+        assert!(bets.len() >= row * ROW, "row {row} was not written");
+    }
+    let written = (disk.written() - written) as usize;
+    assert!(
+        written <= 2 * TURNS * ROW,
+        "{written} bytes for {TURNS} rows"
+    );
+    assert_eq!(disk.bytes(Name::Bets).unwrap().len(), TURNS * ROW);
+}
+
+#[test]
+fn a_store_on_a_disk_that_is_full_at_the_start_says_so_and_goes_on_by_itself_once_there_is_room() {
+    let disk = Disk::new(1);
+    let (mut store, mut lottery) = open(&disk);
+    (0..3).for_each(|_| assert!(turn(&mut store, &mut lottery)));
+    drop(store);
+    // The rows are all in bets.csv, but there is no room for a new log.
+    disk.set_capacity(disk.used());
+    let (mut store, mut lottery) = open(&disk);
+    store.commit(|| lottery.facts()).unwrap();
+    let why = store.unavailable().expect("a store that takes nothing");
+    assert!(
+        why.starts_with("no space: ") && why.contains("bets.wal.new"),
+        "{why}"
+    );
+    assert!(store.retries(), "nobody would look again");
+
+    let operations = disk.operations();
+    (0..10).for_each(|_| assert!(!turn(&mut store, &mut lottery)));
+    store.record(bet().1).unwrap_err();
+    store.commit(|| lottery.facts()).unwrap();
+    assert_eq!(
+        disk.operations(),
+        operations,
+        "a refused request touches the disk"
+    );
+    store.retry().unwrap();
+    store.commit(|| lottery.facts()).unwrap();
+    assert!(store.retries(), "the disk is still full");
+
+    disk.set_capacity(u64::MAX);
+    store.retry().unwrap();
+    store.commit(|| lottery.facts()).unwrap();
+    store.retry().unwrap();
+    assert_eq!((store.unavailable(), store.retries()), (None, false));
+    assert!(turn(&mut store, &mut lottery));
+}
+
+#[test]
+fn a_checkpoint_whose_renaming_finds_no_room_leaves_the_old_log_in_force() {
+    let disk = Disk::new(2);
+    let (mut store, mut lottery) = open(&disk);
+    disk.fill_folder(true);
+    // So many that several checkpoints are due.
+    for _ in 0..200 {
+        assert!(turn(&mut store, &mut lottery));
+    }
+    assert_eq!(
+        disk.bytes(Name::NewLog),
+        None,
+        "the log that did not take force"
+    );
+    drop(store);
+    let (mut store, mut found) = open(&disk);
+    assert!(found.facts().eq(lottery.facts()));
+    store.commit(|| found.facts()).unwrap();
+    assert!(!turn(&mut store, &mut found) && store.retries());
+    disk.fill_folder(false);
+    store.retry().unwrap();
+    store.commit(|| found.facts()).unwrap();
+    assert!(turn(&mut store, &mut found));
+    store.close(found.facts()).unwrap();
+    assert_eq!(disk.bytes(Name::Bets).unwrap().len(), 201 * ROW);
+}
+
+#[test]
+fn a_checkpoint_keeps_the_log_where_bets_csv_was_replaced_by_another_file() {
+    let disk = Disk::new(3);
+    let (mut store, _) = WalStore::open(disk.boot(), Durability::Always, |_| {}).unwrap();
+    let (bet, batch) = bet();
+    let mut draft = store.draft(ROW).unwrap();
+    draft.row(&bet);
+    draft.seal(batch);
+    store.commit().unwrap();
+    let (bets, log) = (disk.bytes(Name::Bets).unwrap(), disk.bytes(Name::Log));
+    disk.replace(Name::Bets, b"");
+    let refused = store.checkpoint([batch]).unwrap_err();
+    assert!(matches!(refused, StoreError::Replaced { .. }), "{refused}");
+    assert_eq!(disk.bytes(Name::Log), log, "the log that has the rows");
+    assert!(store.commit().is_err(), "it goes on");
+    drop(store);
+    let (store, lottery) = open(&disk);
+    store.close(lottery.facts()).unwrap();
+    assert_eq!(disk.bytes(Name::Bets).unwrap(), bets);
+}
+
+/// A connection that there is not.
+enum Nobody {}
+
+impl Read for Nobody {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        match *self {}
+    }
+}
+
+impl Write for Nobody {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        match *self {}
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match *self {}
+    }
+}
+
+impl Stream for Nobody {
+    fn shutdown_write(&self) -> io::Result<()> {
+        match *self {}
+    }
+
+    fn take_error(&self) -> io::Result<Option<io::Error>> {
+        match *self {}
+    }
+}
+
+#[test]
+fn what_a_full_disk_held_up_at_the_start_is_done_once_there_is_room_though_nobody_connects() {
+    let disk = behind(3);
+    let (store, lottery) = open(&disk);
+    assert_eq!(lottery.draw(), Draw::Due);
+    let service = Service::new(lottery, store, Number::new(7).unwrap()).unwrap();
+    let mut hub: Hub<Nobody, _> = Hub::new(service, None, Limits::default());
+    let start = Instant::now();
+    // As the loop does: it turns where there is work, and when a turn is due.
+    let mut turns = |seconds| {
+        let end = start + Duration::from_secs(seconds);
+        let mut turns = 0;
+        let mut now = start;
+        while hub.has_work() || hub.deadline().is_some_and(|at| at <= end) {
+            if !hub.has_work() {
+                now = now.max(hub.deadline().unwrap());
+            }
+            hub.tick(now).unwrap();
+            turns += 1;
+        }
+        (turns, hub.unavailable(), hub.lottery().stage)
+    };
+    let (count, unavailable, state) = turns(10);
+    assert!(count < 30, "it spins: {count} turns in ten seconds");
+    assert!(
+        unavailable.is_some() && state != Stage::Drawn,
+        "{unavailable:?}"
+    );
+    disk.limit_bets(u64::MAX);
+    let (_, unavailable, state) = turns(20);
+    assert_eq!((unavailable, state), (None, Stage::Drawn));
+    assert_eq!(disk.bytes(Name::Bets).unwrap().len(), 3 * ROW);
+}
