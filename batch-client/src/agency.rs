@@ -3,14 +3,17 @@
 //! In come the configuration and the file that it names; out comes an [`Outcome`]. Nothing is sent before every row of
 //! the file was found to be a bet.
 
+use std::sync::Arc;
+
 use frame::log::Logger;
 
 use crate::advice;
+use crate::blocks::Blocks;
 use crate::check::{self, Rules};
 use crate::config::{Config, Protocol};
 use crate::error::Error;
 use crate::event_loop::EventLoop;
-use crate::file::AgencyFile;
+use crate::file::OpenFile;
 use crate::job::Job;
 use crate::progress::Progress;
 use crate::scan::{Summary, Verdict};
@@ -33,16 +36,18 @@ pub struct Outcome {
 pub fn run(config: &Config, logger: Logger, progress: &Progress) -> Result<Outcome, Error> {
     let connector = Connector::open(&config.server)?;
     let mut event_loop = EventLoop::new(config, logger, connector, progress.clone())?;
+    let file = OpenFile::open(&config.batch.file)?;
+    let (summary, blocks) = check_file(config, &file, &mut event_loop)?;
     let job = Job {
         config,
-        file: AgencyFile(&config.batch.file),
+        file: &file,
+        blocks: Arc::new(blocks),
         progress,
     };
-    let summary = check_file(&job, &mut event_loop)?;
     progress.begin(summary.bets);
     let winners = match config.server.protocol {
         Protocol::Resume => resume::run(&job, &mut event_loop, summary),
-        Protocol::Plain => plain::run(&job, &mut event_loop, summary),
+        Protocol::Plain => plain::run(&job, &mut event_loop),
     }?;
     Ok(Outcome {
         bets: summary.bets,
@@ -51,20 +56,23 @@ pub fn run(config: &Config, logger: Logger, progress: &Progress) -> Result<Outco
 }
 
 /// Reads the whole file once, and reports what is wrong with it.
-fn check_file(job: &Job<'_>, event_loop: &mut EventLoop) -> Result<Summary, Error> {
-    let config = job.config;
+fn check_file(
+    config: &Config,
+    file: &OpenFile<'_>,
+    event_loop: &mut EventLoop,
+) -> Result<(Summary, Blocks), Error> {
     let rules = Rules {
         plain: config.server.protocol == Protocol::Plain,
         allow_empty: config.batch.allow_empty,
     };
-    let (verdict, scan) = check::read(job.file, config.agency, rules, || event_loop.check())?;
+    let (verdict, scan) = check::read(file, config.agency, rules, || event_loop.check())?;
     match verdict {
-        Verdict::Good(summary) => {
+        Verdict::Good(summary, blocks) => {
             report::file_checked(summary);
-            Ok(summary)
+            Ok((summary, blocks))
         }
         Verdict::Bad { first, count } => {
-            let path = job.file.0;
+            let path = file.path();
             if let Some(advice) = advice::sentence(&scan.evidence()) {
                 report::file_advice(path, &advice);
             }

@@ -1,21 +1,24 @@
 //! The agency file: checked once, then divided into batches.
 //!
-//! The bytes of the file come in twice, from any reader. A [`Scan`] finds out whether every row is a bet, how many there
-//! are, and the name of the file's upload. [`Batches`] then gives the payloads: each is closed by a number of bets or by
-//! the size of a frame, whichever comes first. All batches together are the rows of the file, in their order. Holds one
-//! batch at a time, allocates nothing per bet, opens no file and knows no server.
+//! The bytes of the file come in twice or more often, from any reader. A [`Scan`] finds out whether every row is a bet, how
+//! many there are, the name of the file's upload, and its [`Blocks`]. [`Batches`] then gives the payloads: each is closed by
+//! a number of bets or by the size of a frame, whichever comes first. All batches together are the rows of the file that
+//! was scanned, in their order, and no batch has a row of another file. Holds one batch at a time, allocates nothing per
+//! bet, opens no file and knows no server.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use frame::{Agency, Batch, HEADER, MAX_CLIENT_FRAME};
 
+pub use crate::blocks::Blocks;
 use crate::rows::{RowError, Rows};
 pub use crate::scan::{MAX_REPORTED, Scan, Summary, Verdict};
 
 /// How many bytes the payload of a batch has at most.
 const MAX_PAYLOAD: usize = MAX_CLIENT_FRAME - HEADER;
 
-/// The second pass over a file.
+/// A later pass over a file.
 ///
 /// ```text
 ///  payload            cut
@@ -33,10 +36,10 @@ pub struct Batches<R> {
 }
 
 impl<R: Read> Batches<R> {
-    /// Begins to read; a batch has at most `max_amount` bets.
-    pub fn new(reader: R, agency: Agency, max_amount: u32) -> Self {
+    /// Begins to read the file that had these blocks when it was scanned; a batch has at most `max_amount` bets.
+    pub fn new(reader: R, blocks: Arc<Blocks>, agency: Agency, max_amount: u32) -> Self {
         Self {
-            rows: Rows::new(reader),
+            rows: Rows::again(reader, blocks),
             agency,
             max_amount,
             payload: Vec::with_capacity(2 * MAX_CLIENT_FRAME),
@@ -47,7 +50,7 @@ impl<R: Read> Batches<R> {
     /// Skips the next `rows` rows, before the first batch is asked for. Returns whether the file had so many.
     ///
     /// # Errors
-    /// The reader failed, or a row is too long.
+    /// The reader failed, the file has changed, or a row is too long.
     pub fn skip(&mut self, rows: u64) -> Result<bool, RowError> {
         for _ in 0..rows {
             if self.rows.next_row()?.is_none() {
@@ -60,7 +63,7 @@ impl<R: Read> Batches<R> {
     /// The next batch, and how many bets it has; `None` after the last.
     ///
     /// # Errors
-    /// The reader failed, or a row is not a valid bet.
+    /// The reader failed, the file has changed, or a row is not a valid bet.
     pub fn next_batch(&mut self) -> Result<Option<(Batch<'_>, u32)>, RowError> {
         let mut bets = self.carry_over();
         self.cut = self.payload.len();
@@ -91,14 +94,5 @@ impl<R: Read> Batches<R> {
             self.payload.clear();
             0
         }
-    }
-
-    /// Ends the pass after the last batch: returns the CRC-32 of the file, or `None` where rows are left.
-    ///
-    /// # Errors
-    /// The reader failed, or a row is too long.
-    pub fn end(&mut self) -> Result<Option<u32>, RowError> {
-        let all_given = self.cut == self.payload.len() && self.rows.next_row()?.is_none();
-        Ok(all_given.then(|| self.rows.checksum()))
     }
 }

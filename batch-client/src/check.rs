@@ -10,7 +10,7 @@ use frame::Agency;
 use crate::advice;
 use crate::config::{CheckConfig, Protocol};
 use crate::error::Error;
-use crate::file::{AgencyFile, OpenFile};
+use crate::file::{OpenFile, Reader};
 use crate::rows::BadRow;
 use crate::scan::{MAX_REPORTED, Scan, Summary, Verdict};
 
@@ -31,13 +31,13 @@ pub(crate) struct Rules {
 ///
 /// # Errors
 /// The file cannot be read, or has no bets although it needs some; and those of `look`.
-pub(crate) fn read(
-    file: AgencyFile<'_>,
+pub(crate) fn read<'f>(
+    file: &'f OpenFile<'_>,
     agency: Agency,
     rules: Rules,
     mut look: impl FnMut() -> Result<(), Error>,
-) -> Result<(Verdict, Scan<OpenFile>), Error> {
-    let mut scan = Scan::new(file.open()?, agency, rules.plain);
+) -> Result<(Verdict, Scan<Reader<'f>>), Error> {
+    let mut scan = Scan::new(file.reader(), agency, rules.plain);
     let verdict = loop {
         look()?;
         match scan.advance(ROWS_AT_ONCE) {
@@ -47,8 +47,8 @@ pub(crate) fn read(
         }
     };
     match verdict {
-        Verdict::Good(Summary { bets: 0, .. }) if !rules.allow_empty => {
-            Err(Error::NoBets(file.0.to_owned()))
+        Verdict::Good(Summary { bets: 0, .. }, _) if !rules.allow_empty => {
+            Err(Error::NoBets(file.path().to_owned()))
         }
         verdict => Ok((verdict, scan)),
     }
@@ -76,14 +76,14 @@ pub fn run(
     config: &CheckConfig,
     mut tell: impl FnMut(Found<'_>) -> io::Result<()>,
 ) -> Result<(), Error> {
-    let file = AgencyFile(&config.file);
+    let file = OpenFile::open(&config.file)?;
     let rules = Rules {
         plain: config.protocol == Protocol::Plain,
         allow_empty: config.allow_empty,
     };
-    let (verdict, scan) = read(file, config.agency, rules, || Ok(()))?;
+    let (verdict, scan) = read(&file, config.agency, rules, || Ok(()))?;
     let (first, count) = match verdict {
-        Verdict::Good(summary) => return tell(Found::Bets(summary.bets)).map_err(Error::Output),
+        Verdict::Good(summary, _) => return tell(Found::Bets(summary.bets)).map_err(Error::Output),
         Verdict::Bad { first, count } => (first, count),
     };
     if let Some(advice) = advice::sentence(&scan.evidence()) {
@@ -94,12 +94,13 @@ pub fn run(
     }
     if count > first.len() as u64 {
         // Reads the file once more, so that memory does not grow with the number of bad rows.
-        let mut scan = Scan::new(file.open()?, config.agency, rules.plain);
-        let mut known = MAX_REPORTED;
-        while let Some(row) = scan.next_bad().map_err(|e| file.failed(e))? {
-            if known > 0 {
-                known -= 1;
-            } else {
+        let mut scan = Scan::new(file.reader(), config.agency, rules.plain);
+        // The file may have other rows by now: no more are told than were counted.
+        for index in 0..count {
+            let Some(row) = scan.next_bad().map_err(|e| file.failed(e))? else {
+                break;
+            };
+            if index >= MAX_REPORTED as u64 {
                 tell(Found::Row(&row)).map_err(Error::Output)?;
             }
         }

@@ -12,7 +12,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use frame::{NO_SPACE, TlsError};
+use frame::{Agency, NO_SPACE, TlsError};
 
 use crate::config::ConfigError;
 pub use lost::Lost;
@@ -88,7 +88,14 @@ pub enum Error {
         count: u64,
     },
     /// The agency file has changed since it was checked.
-    FileChanged(PathBuf),
+    FileChanged {
+        /// Which file.
+        path: PathBuf,
+        /// Whose file it is.
+        agency: Agency,
+        /// How many of its rows were sent. They are those that were checked.
+        sent: u64,
+    },
     /// There was no progress for as long as `server.retry` allows.
     GaveUp {
         /// `server.address`.
@@ -160,7 +167,7 @@ impl Error {
         match self {
             Self::Stopped => 0,
             Self::BadBet { .. } | Self::NotRegular { .. } | Self::NoBets(_) => BAD_DATA,
-            Self::BadRows { .. } | Self::FileChanged(_) => BAD_DATA,
+            Self::BadRows { .. } | Self::FileChanged { .. } => BAD_DATA,
             Self::GaveUp { .. } | Self::NoEcho(_) | Self::InDoubt { .. } => UNAVAILABLE,
             Self::File { .. } | Self::Output(_) | Self::Write { .. } | Self::System(_) => IO,
             Self::Refused { reason, .. } if for_now(reason.as_deref()) => FOR_NOW,
@@ -179,7 +186,7 @@ impl Error {
             Self::Config(_) => "config",
             Self::NoBet(_) | Self::BadBet { .. } => Step::Bet.action(),
             Self::File { .. } | Self::NotRegular { .. } | Self::NoBets(_) => "read_file",
-            Self::BadRows { .. } | Self::FileChanged(_) => "read_file",
+            Self::BadRows { .. } | Self::FileChanged { .. } => "read_file",
             Self::GaveUp { .. } => "connect",
             Self::NoEcho(_) => Step::Echo.action(),
             Self::InDoubt { step, .. } => step.action(),

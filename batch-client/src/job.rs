@@ -1,16 +1,100 @@
 //! What every step of mode batch needs, toward either kind of server.
 
+use std::sync::Arc;
+
 use frame::{BetError, Documents};
 
+use crate::batch::Batches;
+use crate::blocks::Blocks;
 use crate::config::Config;
-use crate::file::AgencyFile;
+use crate::error::Error;
+use crate::event_loop::EventLoop;
+use crate::file::{OpenFile, Reader, State};
 use crate::progress::Progress;
+use crate::rows::{RowError, Rows};
+
+/// How many rows are read before signals are looked for.
+const ROWS_AT_ONCE: u64 = 100_000;
 
 /// One run of mode batch.
 pub(crate) struct Job<'a> {
     pub(crate) config: &'a Config,
-    pub(crate) file: AgencyFile<'a>,
+    pub(crate) file: &'a OpenFile<'a>,
+    /// The blocks of the file when it was checked.
+    pub(crate) blocks: Arc<Blocks>,
     pub(crate) progress: &'a Progress,
+}
+
+impl<'a> Job<'a> {
+    /// The batches of the file that was checked, without its first `rows` rows.
+    ///
+    /// # Errors
+    /// Another file has its name, or it has changed or cannot be read; [`Error::Stopped`].
+    pub(crate) fn batches_after(
+        &self,
+        rows: u64,
+        event_loop: &mut EventLoop,
+    ) -> Result<Batches<Reader<'a>>, Error> {
+        if self.state()? == State::Other {
+            return Err(self.changed(rows));
+        }
+        let (blocks, config) = (Arc::clone(&self.blocks), self.config);
+        let reader = self.file.reader();
+        let mut batches = Batches::new(reader, blocks, config.agency, config.batch.max_amount);
+        let mut skipped = 0;
+        while skipped < rows {
+            event_loop.check()?;
+            let now = ROWS_AT_ONCE.min(rows - skipped);
+            match batches.skip(now) {
+                Ok(true) => skipped += now,
+                Ok(false) => return Err(self.changed(rows)),
+                Err(e) => return Err(self.unreadable(e, rows)),
+            }
+        }
+        Ok(batches)
+    }
+
+    /// Makes sure that the file is the one that was checked, of which `sent` rows were sent. It is read once more only where
+    /// somebody may have written to it.
+    ///
+    /// # Errors
+    /// It is another one, or cannot be read; [`Error::Stopped`].
+    pub(crate) fn verify(&self, sent: u64, event_loop: &mut EventLoop) -> Result<(), Error> {
+        match self.state()? {
+            State::Same => return Ok(()),
+            State::Other => return Err(self.changed(sent)),
+            State::Touched => {}
+        }
+        let mut rows = Rows::again(self.file.reader(), Arc::clone(&self.blocks));
+        loop {
+            event_loop.check()?;
+            for _ in 0..ROWS_AT_ONCE {
+                match rows.next_row() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => return Ok(()),
+                    Err(e) => return Err(self.unreadable(e, sent)),
+                }
+            }
+        }
+    }
+
+    /// The error of a file that is not the one that was checked, of which `sent` rows were sent.
+    pub(crate) fn changed(&self, sent: u64) -> Error {
+        let (path, agency) = (self.file.path().to_owned(), self.config.agency);
+        Error::FileChanged { path, agency, sent }
+    }
+
+    /// The error of a row that cannot be read although the whole file was checked before.
+    pub(crate) fn unreadable(&self, error: RowError, sent: u64) -> Error {
+        match error {
+            RowError::Io(e) => self.file.failed(e),
+            RowError::Changed | RowError::Bad(_) | RowError::TooLong { .. } => self.changed(sent),
+        }
+    }
+
+    fn state(&self) -> Result<State, Error> {
+        self.file.state(self.blocks.length())
+    }
 }
 
 /// Copies the winners' documents out of a reply.

@@ -7,14 +7,14 @@
 //!            |    +-> resume -+        ^
 //!            |           |             +- backoff: when to try again
 //!            |           +-> upload      what to send next, what a reply means
-//!            +-> batch -> rows -> lines  the agency file -> batches
+//!            +-> batch -> rows -> lines -> blocks   the agency file -> batches, of the file that was checked alone
 //!            |             ^  +-> quoting
 //!      -> check -> scan ---+             whether all of its rows are bets
 //!                   +-> advice           what it is instead, and how to save it right
 //! ```
 //!
-//! The modules that decide, [`batch`], [`scan`], [`rows`], [`advice`], [`upload`] and [`backoff`], use no socket, no file
-//! and no clock. Only [`event_loop`] waits, and [`progress`] shows for what. [`tls`] decides which server is trusted, and
+//! The modules that decide, [`batch`], [`scan`], [`rows`], [`blocks`], [`advice`], [`upload`] and [`backoff`], use no
+//! socket, no file and no clock. Only [`event_loop`] waits, and [`progress`] shows for what. [`tls`] decides which server is trusted, and
 //! [`report`] holds the text of the log. Each mode is a function of a [`Config`](config::Config): [`echo::run`],
 //! [`bet::run`], [`agency::run`], [`check::run`]. The program adds the command line, the environment, the text of
 //! standard output, and the exit code.
@@ -24,6 +24,7 @@ pub mod agency;
 pub mod backoff;
 pub mod batch;
 pub mod bet;
+pub mod blocks;
 pub mod check;
 pub mod config;
 pub mod duration;

@@ -7,31 +7,27 @@
 //! +---------+------------+-------+
 //! ```
 //!
-//! In come the bytes of any reader, which are added to a checksum; out come rows, as places in the buffer. A row with
-//! quotes may continue on the next line. Knows no columns.
+//! In come the bytes of a reading of the file; out come rows, as places in the buffer. A row with quotes may continue on the
+//! next line. Knows no columns.
 
 use std::io::{self, Read};
 use std::ops::Range;
 
-use crc32fast::Hasher;
 use memchr::{memchr_iter, memchr2};
 
+use crate::blocks::{Blocks, Pass};
 use crate::quoting::{self, RowEnd};
 
 /// How many bytes a row may have, its line feeds included. The longest valid row without blanks around its fields has less
 /// than a tenth of that.
 pub const MAX_ROW: usize = 16 * 1024;
 
-/// The size of the buffer: a few rows of any length.
-const READ: usize = 64 * 1024;
-
 /// What some programs write at the beginning of a file in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The lines of what a reader gives. Where the last line has no line feed, one is added.
 pub(crate) struct Lines<R> {
-    inner: R,
-    crc: Hasher,
+    pass: Pass<R>,
     buffer: Box<[u8]>,
     /// `start <= end <= buffer.len()`.
     start: usize,
@@ -62,11 +58,13 @@ pub(crate) enum Ahead {
 }
 
 impl<R: Read> Lines<R> {
-    pub(crate) fn new(inner: R) -> Self {
+    /// The lines of this reading of the file.
+    pub(crate) fn new(pass: Pass<R>) -> Self {
+        // The part of a row that was read before, a piece of the file, and the line feed that may be added.
+        let buffer = vec![0; MAX_ROW + pass.needs() + 1].into();
         Self {
-            inner,
-            crc: Hasher::new(),
-            buffer: vec![0; READ].into(),
+            pass,
+            buffer,
             start: 0,
             end: 0,
             begun: false,
@@ -134,14 +132,14 @@ impl<R: Read> Lines<R> {
         self.passed
     }
 
-    /// The CRC-32 of all bytes that were read.
-    pub(crate) fn checksum(&self) -> u32 {
-        self.crc.clone().finalize()
+    /// The blocks of all that was read.
+    pub(crate) fn blocks(&self) -> Blocks {
+        self.pass.blocks()
     }
 
     /// The reader that gives the bytes.
     pub(crate) fn source(&self) -> &R {
-        &self.inner
+        self.pass.source()
     }
 
     #[cold]
@@ -149,9 +147,10 @@ impl<R: Read> Lines<R> {
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
         loop {
-            let space = &mut self.buffer[self.end..];
-            let count = self.inner.read(space)?;
-            self.crc.update(&space[..count]);
+            // The last byte is left for a line feed.
+            let most = self.buffer.len() - 1;
+            let space = &mut self.buffer[self.end..most];
+            let count = self.pass.read(space)?;
             self.last = space[..count].last().copied().unwrap_or(self.last);
             self.end += count;
             self.ended = count == 0;
@@ -163,7 +162,6 @@ impl<R: Read> Lines<R> {
             self.start = BYTE_ORDER_MARK.len();
         }
         self.begun = true;
-        // There is room: the buffer is larger than a row, and is read into only while it holds no whole row.
         if self.ended && self.last != b'\n' {
             self.buffer[self.end] = b'\n';
             self.end += 1;

@@ -8,22 +8,16 @@ use std::time::Instant;
 use frame::{Ack, Inbox, MessageId, Reply, Request, Winners};
 
 use crate::backoff::Backoff;
-use crate::batch::Batches;
 use crate::config::Config;
 use crate::error::{AttemptError, Error, Lost, Step};
 use crate::event_loop::EventLoop;
 use crate::job::{self, Job};
 use crate::report;
-use crate::scan::Summary;
 
 /// Sends the file, says finished, and asks for the winners.
-pub(crate) fn run(
-    job: &Job<'_>,
-    event_loop: &mut EventLoop,
-    summary: Summary,
-) -> Result<Vec<String>, Error> {
+pub(crate) fn run(job: &Job<'_>, event_loop: &mut EventLoop) -> Result<Vec<String>, Error> {
     let config = job.config;
-    send_file(job, event_loop, summary)?;
+    send_file(job, event_loop)?;
     let finished = Request::Finished {
         agency: config.agency,
         bets: None,
@@ -35,16 +29,16 @@ pub(crate) fn run(
     ask_winners(config, event_loop)
 }
 
-fn send_file(job: &Job<'_>, event_loop: &mut EventLoop, summary: Summary) -> Result<(), Error> {
+fn send_file(job: &Job<'_>, event_loop: &mut EventLoop) -> Result<(), Error> {
     let (config, file) = (job.config, job.file);
-    let mut batches = Batches::new(file.open()?, config.agency, config.batch.max_amount);
+    let mut batches = job.batches_after(0, event_loop)?;
     let mut stored = 0;
     while let Some((batch, bets)) = batches
         .next_batch()
-        .map_err(|e| file.changed_or_failed(e))?
+        .map_err(|e| job.unreadable(e, stored))?
     {
         let end = stored + u64::from(bets);
-        let path = file.0.display();
+        let path = file.path().display();
         let rows = || match stored + 1 {
             row if row == end => format!("row {row} of {path} is"),
             first => format!("rows {first} to {end} of {path} are"),
@@ -60,10 +54,7 @@ fn send_file(job: &Job<'_>, event_loop: &mut EventLoop, summary: Summary) -> Res
         job.progress.at(end);
         stored = end;
     }
-    match batches.end().map_err(|e| file.changed_or_failed(e))? {
-        Some(checksum) if checksum == summary.checksum => Ok(()),
-        _ => Err(file.changed()),
-    }
+    job.verify(stored, event_loop)
 }
 
 /// Sends one request until it is acknowledged; returns its id. `subject` names what was sent, followed by "is" or "are",

@@ -54,7 +54,7 @@ pub fn bet_stored(bet: &Bet<'_>) {
 
 /// Every row of the agency file is a valid bet.
 pub fn file_checked(summary: Summary) {
-    let Summary { bets, upload, .. } = summary;
+    let Summary { bets, upload } = summary;
     info!("action: read_file | result: success | apuestas: {bets} | envio: {upload}");
 }
 

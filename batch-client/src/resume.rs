@@ -12,14 +12,11 @@ use crate::backoff::Backoff;
 use crate::batch::Batches;
 use crate::error::{AttemptError, Error, Lost, Step};
 use crate::event_loop::{Connection, EventLoop, Turn};
-use crate::file::OpenFile;
+use crate::file::Reader;
 use crate::job::{self, Job};
 use crate::report;
 use crate::scan::Summary;
 use crate::upload::{Event, Next, Upload};
-
-/// How many rows are skipped before signals are looked for.
-const ROWS_AT_ONCE: u64 = 100_000;
 
 /// Sends the file, says finished, and waits for the winners.
 pub(crate) fn run(
@@ -61,9 +58,8 @@ struct Session<'s> {
     event_loop: &'s mut EventLoop,
     upload: &'s mut Upload,
     backoff: &'s mut Backoff,
-    /// The batches that are left to send; `None` before the server has said how many bets it has, and after the last
-    /// batch.
-    batches: Option<Batches<OpenFile>>,
+    /// The batches that are left to send; `None` before the server has said how many bets it has, and where it has all.
+    batches: Option<Batches<Reader<'s>>>,
 }
 
 impl Session<'_> {
@@ -101,6 +97,9 @@ impl Session<'_> {
             match self.upload.next() {
                 Next::Nothing => break,
                 Next::Request(step, request) => {
+                    if step == Step::Finished {
+                        self.job.verify(self.upload.reached(), self.event_loop)?;
+                    }
                     let id = connection.outbox.request(&request);
                     self.sent(step, id, 0);
                 }
@@ -113,8 +112,8 @@ impl Session<'_> {
     /// Moves the next batches to the outbox: as many as are hashed at once, where there are so many and the window allows
     /// them.
     fn send_batches(&mut self, connection: &mut Connection) -> Result<(), Error> {
-        let file = self.job.file;
-        let batches = self.batches.as_mut().ok_or_else(|| file.changed())?;
+        let (job, reached) = (self.job, self.upload.reached());
+        let batches = self.batches.as_mut().ok_or_else(|| job.changed(reached))?;
         let mut requests = connection.outbox.requests();
         let mut sizes = [0; Requests::MAX];
         let mut unsent = self.upload.unsent();
@@ -123,17 +122,14 @@ impl Session<'_> {
                 break;
             }
             let batch = batches.next_batch();
-            let batch = batch.map_err(|e| file.changed_or_failed(e))?;
-            let (batch, bets) = batch.ok_or_else(|| file.changed())?;
+            let batch = batch.map_err(|e| job.unreadable(e, reached))?;
+            let (batch, bets) = batch.ok_or_else(|| job.changed(reached))?;
             requests.push(&Request::Batch(batch));
             *size = bets;
             unsent = unsent.saturating_sub(bets.into());
         }
         for (id, bets) in requests.finish().zip(sizes) {
             self.sent(Step::Batch, id, bets);
-        }
-        if self.upload.all_sent() {
-            self.verify()?;
         }
         Ok(())
     }
@@ -145,17 +141,6 @@ impl Session<'_> {
             self.backoff.sign_of_life(Instant::now());
         }
         self.upload.sent(step, id, bets);
-    }
-
-    /// After the last row: makes sure that the file is still the one that was checked, whose content names the upload.
-    fn verify(&mut self) -> Result<(), Error> {
-        let file = self.job.file;
-        let batches = self.batches.take();
-        let checksum = batches.map(|mut batches| batches.end()).transpose();
-        match checksum.map_err(|e| file.changed_or_failed(e))?.flatten() {
-            Some(checksum) if checksum == self.upload.file().checksum => Ok(()),
-            _ => Err(file.changed()),
-        }
     }
 
     /// Takes the replies that have come. Returns the winners, where they are among them: they end the upload.
@@ -204,24 +189,8 @@ impl Session<'_> {
         }
         self.job.progress.resume(stored);
         if !self.upload.all_sent() {
-            self.batches = Some(self.open_at(stored)?);
+            self.batches = Some(self.job.batches_after(stored, self.event_loop)?);
         }
         Ok(())
-    }
-
-    /// The batches of the file without its first `stored` rows.
-    fn open_at(&mut self, stored: u64) -> Result<Batches<OpenFile>, Error> {
-        let (config, file) = (self.job.config, self.job.file);
-        let mut batches = Batches::new(file.open()?, config.agency, config.batch.max_amount);
-        let mut skipped = 0;
-        while skipped < stored {
-            self.event_loop.check()?;
-            let now = ROWS_AT_ONCE.min(stored - skipped);
-            if !batches.skip(now).map_err(|e| file.changed_or_failed(e))? {
-                return Err(file.changed());
-            }
-            skipped += now;
-        }
-        Ok(batches)
     }
 }

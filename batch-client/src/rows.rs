@@ -9,10 +9,12 @@
 mod error;
 
 use std::io::Read;
+use std::sync::Arc;
 
 use frame::{Agency, Bet, Birthdate, Document, Field, Flaw, Name, Number, payload};
 
 use crate::advice::Sample;
+use crate::blocks::{Blocks, Pass};
 pub use crate::lines::MAX_ROW;
 use crate::lines::{Ahead, Lines};
 use crate::quoting::Fields;
@@ -45,10 +47,20 @@ enum Ended {
 }
 
 impl<R: Read> Rows<R> {
-    /// The rows of the file that `reader` gives.
+    /// The rows of the file that `reader` gives, which is read for the first time.
     pub fn new(reader: R) -> Self {
+        Self::of(Pass::first(reader))
+    }
+
+    /// The rows of a file that had these blocks when it was read first. All rows are of that file; where it was changed,
+    /// there is an error before the first row of a block that is not the same.
+    pub fn again(reader: R, blocks: Arc<Blocks>) -> Self {
+        Self::of(Pass::again(reader, blocks))
+    }
+
+    fn of(pass: Pass<R>) -> Self {
         Self {
-            lines: Lines::new(reader),
+            lines: Lines::new(pass),
             fields: Fields::default(),
             ended: None,
         }
@@ -57,14 +69,14 @@ impl<R: Read> Rows<R> {
     /// The next row that is not blank; `None` after the last one, and after one that is too long.
     ///
     /// # Errors
-    /// The reader failed, or the row is too long.
+    /// The reader failed, the file has changed, or the row is too long.
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>, RowError> {
         if self.ended.is_some() {
             return Ok(None);
         }
         let (line, range) = loop {
             let line = self.lines.passed() + 1;
-            match self.lines.look().map_err(RowError::Io)? {
+            match self.lines.look().map_err(RowError::read)? {
                 Ahead::Line(range) if is_blank(self.lines.text(range.clone())) => {}
                 Ahead::Line(range) => break (line, range),
                 Ahead::Quoted(range) => {
@@ -92,9 +104,9 @@ impl<R: Read> Rows<R> {
         self.ended == Some(Ended::InQuotes)
     }
 
-    /// The CRC-32 of all bytes that were read. After the last row these are the whole file.
-    pub fn checksum(&self) -> u32 {
-        self.lines.checksum()
+    /// The blocks of all that was read. After the last row these are the whole file.
+    pub fn blocks(&self) -> Blocks {
+        self.lines.blocks()
     }
 
     /// The reader that gives the file.

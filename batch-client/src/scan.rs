@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use frame::{Agency, UploadId};
 
 use crate::advice::{Evidence, HEAD, SAMPLES, Sample};
+use crate::blocks::{Blocks, Changed};
 use crate::rows::{BadRow, Fault, QuoteFlaw, Row, RowError, Rows};
 
 /// How many bad rows are reported one by one.
@@ -20,16 +21,13 @@ pub struct Summary {
     pub bets: u64,
     /// The first 16 bytes of the BLAKE3 of its bytes: the name of its upload.
     pub upload: UploadId,
-    /// The CRC-32 of its bytes. A later pass compares it to find out whether the file has changed. Nobody gains from
-    /// forging it.
-    pub checksum: u32,
 }
 
 /// The result of a scan.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Every row is a bet.
-    Good(Summary),
+    /// Every row is a bet. A later reading compares the blocks.
+    Good(Summary, Blocks),
     /// Some rows are not.
     Bad {
         /// The first of them, at most [`MAX_REPORTED`].
@@ -143,6 +141,8 @@ impl<R: Read> Scan<R> {
         };
         match error {
             RowError::Io(e) => Err(e),
+            // A scan is the first reading.
+            RowError::Changed => Err(Changed.into()),
             RowError::Bad(row) => {
                 if row.fault == Fault::Quoting(QuoteFlaw::Unclosed) {
                     self.endless = Some(row.line);
@@ -170,11 +170,11 @@ impl<R: Read> Scan<R> {
 
     fn verdict(&mut self) -> Verdict {
         if self.bad_count == 0 {
-            Verdict::Good(Summary {
+            let summary = Summary {
                 bets: self.bets,
                 upload: self.rows.source().upload(),
-                checksum: self.rows.checksum(),
-            })
+            };
+            Verdict::Good(summary, self.rows.blocks())
         } else {
             Verdict::Bad {
                 first: std::mem::take(&mut self.bad),

@@ -166,11 +166,6 @@ impl Upload {
         self.in_flight.push_back(Sent { id, step, bets });
     }
 
-    /// The file that is uploaded.
-    pub fn file(&self) -> Summary {
-        self.file
-    }
-
     /// How many rows are not sent on this connection, nor were stored before it.
     pub fn unsent(&self) -> u64 {
         self.file.bets.saturating_sub(self.sent)
@@ -189,6 +184,11 @@ impl Upload {
     /// How many rows the server is known to have.
     pub fn stored(&self) -> u64 {
         self.stored
+    }
+
+    /// How many rows the server has at most: those of the last answer, and what was sent on this connection.
+    pub fn reached(&self) -> u64 {
+        self.sent.max(self.stored)
     }
 
     /// Whether everything that was sent is answered.

@@ -10,7 +10,7 @@ use frame::Agency;
 fn advice(file: &[u8]) -> Option<String> {
     let mut scan = Scan::new(file, Agency::new(1).unwrap(), false);
     match scan.advance(usize::MAX).unwrap().unwrap() {
-        Verdict::Good(_) => None,
+        Verdict::Good(..) => None,
         Verdict::Bad { .. } => advice::sentence(&scan.evidence()),
     }
 }

@@ -1,6 +1,9 @@
 //! The agency file as batches: all rows in their order, and the bounds of each batch.
 
-use batch_client::batch::{Batches, MAX_REPORTED, Scan, Summary, Verdict};
+use std::sync::Arc;
+
+use batch_client::batch::{Batches, Blocks, MAX_REPORTED, Scan, Summary, Verdict};
+use batch_client::blocks::SMALLEST;
 use batch_client::rows::Rows;
 use frame::{Agency, MAX_CLIENT_FRAME, Request, UploadId};
 
@@ -47,7 +50,8 @@ fn batches_are_the_rows_in_order_and_each_is_as_large_as_both_bounds_allow() {
         let max_amount = [1, 2, 86, 1_000_000][rng.usize(..4)];
         let skip = rng.usize(..=rows);
 
-        let mut batches = Batches::new(&bytes[..], agency(), max_amount);
+        let blocks = Blocks::of(&bytes[..], rng.usize(1..100_000)).unwrap();
+        let mut batches = Batches::new(&bytes[..], Arc::new(blocks), agency(), max_amount);
         assert!(batches.skip(skip as u64).unwrap());
         let mut rest = &objects[skip..];
         while let Some((batch, bets)) = batches.next_batch().unwrap() {
@@ -73,30 +77,20 @@ fn batches_are_the_rows_in_order_and_each_is_as_large_as_both_bounds_allow() {
                 break verdict;
             }
         };
-        let checksum = batches.end().unwrap().unwrap();
         let hash = blake3::hash(&bytes);
         let upload = UploadId(hash.as_bytes()[..16].try_into().unwrap());
-        assert_eq!(
-            verdict,
-            Verdict::Good(Summary {
-                bets: rows as u64,
-                upload,
-                checksum
-            })
-        );
+        let bets = rows as u64;
+        let blocks = Blocks::of(&bytes[..], SMALLEST).unwrap();
+        assert_eq!(verdict, Verdict::Good(Summary { bets, upload }, blocks));
     }
 }
 
 #[test]
-fn the_end_gives_no_checksum_while_a_bet_is_left() {
-    let row = "Ana,Lorca,1,2000-01-01,1\n";
-    let long = format!("{},Lorca,1,2000-01-01,1\n", "a".repeat(255)).repeat(30);
-    for (file, max_amount) in [(row.repeat(2), 1), (long, 1_000)] {
-        let mut batches = Batches::new(file.as_bytes(), agency(), max_amount);
-        assert!(batches.next_batch().unwrap().is_some());
-        assert_eq!(batches.end().unwrap(), None);
-    }
-    assert!(!Batches::new(row.as_bytes(), agency(), 1).skip(2).unwrap());
+fn no_more_rows_are_skipped_than_the_file_has() {
+    let row = &b"Ana,Lorca,1,2000-01-01,1\n"[..];
+    let blocks = Arc::new(Blocks::of(row, SMALLEST).unwrap());
+    let skip = |rows| Batches::new(row, Arc::clone(&blocks), agency(), 1).skip(rows);
+    assert!(skip(1).unwrap() && !skip(2).unwrap());
 }
 
 #[test]

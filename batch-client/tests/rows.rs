@@ -32,7 +32,7 @@ fn read(file: impl Read) -> Vec<Result<String, (u64, usize, String)>> {
                 all.push(Err((line, 0, Fault::TooLong.to_string())));
                 return all;
             }
-            Err(RowError::Io(e)) => panic!("{e}"),
+            Err(e @ (RowError::Io(_) | RowError::Changed)) => panic!("{e:?}"),
         });
     }
 }
@@ -324,13 +324,4 @@ fn rows_are_those_of_the_csv_crate_whatever_is_quoted_and_in_whatever_pieces_the
         }
     }
     assert!(bets > 10_000);
-}
-
-#[test]
-fn the_checksum_is_that_of_all_bytes() {
-    let file = b"\xef\xbb\xbfAna,Lorca,1,2000-01-01,1\r\n\r\nx";
-    let mut rows = Rows::new(&file[..]);
-    while let Ok(Some(_)) = rows.next_row() {}
-    // Computed by gzip for the same bytes.
-    assert_eq!(rows.checksum(), 0x9d1c_599e);
 }

@@ -49,7 +49,7 @@ fn each_library_is_named_in_one_file_or_folder_alone() {
         ("signal_hook", "event_loop"),
         ("signal_hook_mio", "event_loop"),
         ("socket2", "event_loop"),
-        ("crc32fast", "lines.rs"),
+        ("crc32fast", "blocks.rs"),
         ("blake3", "scan.rs"),
         ("tracing", "report.rs"),
     ] {

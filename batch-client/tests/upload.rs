@@ -15,11 +15,7 @@ fn agency() -> Agency {
 
 fn file(bets: u64) -> Summary {
     let upload = UploadId([7; 16]);
-    Summary {
-        bets,
-        upload,
-        checksum: 0,
-    }
+    Summary { bets, upload }
 }
 
 /// A request on its way to the model of the server, or the rows of a batch.

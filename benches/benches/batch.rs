@@ -9,8 +9,10 @@ mod stored;
 
 use std::fs::File;
 use std::hint::black_box;
+use std::sync::Arc;
 
-use batch_client::batch::Batches;
+use batch_client::batch::{Batches, Blocks};
+use batch_client::blocks::SMALLEST;
 use benches::BATCH;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use event_server::fact::{Fact, Source};
@@ -27,10 +29,9 @@ const WINDOW: usize = 64;
 fn batch(c: &mut Criterion) {
     let fixture = &FIXTURES[0];
     let agency = Agency::new(fixture.agency).expect("an agency's number");
-    let batches = || {
-        let file = File::open(fixture.path()).expect("a committed file");
-        Batches::new(file, agency, BATCH as u32)
-    };
+    let open = || File::open(fixture.path()).expect("a committed file");
+    let blocks = Arc::new(Blocks::of(open(), SMALLEST).expect("a committed file"));
+    let batches = || Batches::new(open(), Arc::clone(&blocks), agency, BATCH as u32);
     let (mut frames, mut bets) = (Vec::new(), 0);
     let mut reader = batches();
     while let Some((batch, count)) = reader.next_batch().expect("a good file") {

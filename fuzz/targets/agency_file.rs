@@ -4,8 +4,10 @@
 #![no_main]
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
-use batch_client::batch::{Batches, MAX_REPORTED, Scan, Summary, Verdict};
+use batch_client::batch::{Batches, Blocks, MAX_REPORTED, Scan, Summary, Verdict};
+use batch_client::blocks::SMALLEST;
 use batch_client::rows::{BadRow, Fault, MAX_ROW, QuoteFlaw, RowError};
 use frame::{Agency, Field, MAX_CLIENT_FRAME, Request, UploadId};
 use fuzz::input::{self, Controls};
@@ -43,25 +45,20 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let hash = blake3::hash(&file);
     let upload = UploadId(hash.as_bytes()[..16].try_into().expect("16 bytes"));
-    let checksum = crc32fast::hash(&file);
+    let smallest = Blocks::of(&file[..], SMALLEST).expect("reading memory does not fail");
     let mut bad: Vec<BadRow> = checked.iter().filter_map(|row| row.clone().err()).collect();
     if bad.is_empty() {
         let bets = checked.len() as u64;
-        assert_eq!(
-            verdict,
-            Verdict::Good(Summary {
-                bets,
-                upload,
-                checksum
-            })
-        );
+        assert_eq!(verdict, Verdict::Good(Summary { bets, upload }, smallest));
     } else {
         let count = bad.len() as u64;
         bad.truncate(MAX_REPORTED);
         assert_eq!(verdict, Verdict::Bad { first: bad, count });
     }
 
-    let mut batches = Batches::new(pieces, agency, max_amount);
+    let blocks = Blocks::of(&file[..], controls.piece().min(SMALLEST));
+    let blocks = Arc::new(blocks.expect("reading memory does not fail"));
+    let mut batches = Batches::new(pieces, blocks, agency, max_amount);
     // Quotes are the scan's to look for.
     let rows = rows(&file, number, false);
     let skip = controls.below(rows.len() + 2);
@@ -97,7 +94,6 @@ fuzz_target!(|bytes: &[u8]| {
             }
             Ok(None) => {
                 assert!(sent >= rows.len());
-                assert_eq!(batches.end().expect("all was read"), Some(checksum));
                 return;
             }
             Err(e) => {

@@ -44,10 +44,16 @@ impl fmt::Display for Error {
                 path.display(),
                 Count(*count, "bad row")
             ),
-            Self::FileChanged(path) => write!(
+            Self::FileChanged { path, sent: 0, .. } => write!(
                 f,
-                "{} changed while it was being sent, so \"finished\" was not sent: restore the file as it was, and run again",
+                "{} changed after it was checked, and nothing of it was sent: run again",
                 path.display()
+            ),
+            Self::FileChanged { path, agency, sent } => write!(
+                f,
+                "{} changed while it was being sent, so \"finished\" was not sent; what was sent is {} as they were checked: restore the file as it was and run again, or have agency {agency} reopened at the central and send the changed file",
+                path.display(),
+                Count(*sent, "row")
             ),
             Self::GaveUp {
                 address,

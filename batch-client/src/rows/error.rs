@@ -5,6 +5,7 @@ use std::io;
 
 use frame::{Field, Flaw};
 
+use crate::blocks::Changed;
 use crate::lines::MAX_ROW;
 use crate::quoting::Flaw as QuoteFlaw;
 use frame::Count;
@@ -14,6 +15,8 @@ use frame::Count;
 pub enum RowError {
     /// The reader failed.
     Io(io::Error),
+    /// The file is not the one that was read first.
+    Changed,
     /// The row is not a valid bet. The rows after it can be read.
     Bad(BadRow),
     /// The row has more than [`MAX_ROW`] bytes. The rows after it cannot be read.
@@ -21,6 +24,17 @@ pub enum RowError {
         /// The line in which it begins, counted from 1.
         line: u64,
     },
+}
+
+impl RowError {
+    /// The error of a failed reading.
+    pub(crate) fn read(error: io::Error) -> Self {
+        if Changed::is_in(&error) {
+            Self::Changed
+        } else {
+            Self::Io(error)
+        }
+    }
 }
 
 /// Why a row is not a valid bet, and where.

@@ -2,6 +2,7 @@
 //! phase.
 
 mod centrals;
+mod changed_file;
 mod check;
 mod client;
 mod echo_and_bet;

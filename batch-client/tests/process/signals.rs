@@ -51,7 +51,7 @@ fn while_pausing_between_attempts() {
     let port = ClosedPort::new();
     let mut client = batch(&port.address()).env("CLI_SERVER_RETRY", "1h").start();
     client.wait_for("action: connect | result: in_progress");
-    stops(client, "TERM", &[]);
+    stops(client, "TERM", &["file"]);
 }
 
 #[test]
@@ -59,8 +59,8 @@ fn while_looking_up_the_servers_name_or_connecting() {
     // The lookup of the first name may take time; packets to the second address are dropped.
     for address in ["name.invalid:1", "192.0.2.1:1"] {
         let mut client = batch(address).start();
-        client.wait_for("action: close_file");
-        stops(client, "TERM", &[]);
+        client.wait_for("action: read_file | result: success");
+        stops(client, "TERM", &["file"]);
     }
 }
 
@@ -72,7 +72,7 @@ fn while_a_resume_a_batch_or_a_held_query_waits_for_its_answer() {
         let client = batch(&address).start();
         let mut peer = Peer::accept(&listener);
         peer.request();
-        stops(client, signal, &["connection"]);
+        stops(client, signal, &["connection", "file"]);
 
         let client = batch(&address).start();
         let mut peer = Peer::accept(&listener);
@@ -90,7 +90,7 @@ fn while_a_resume_a_batch_or_a_held_query_waits_for_its_answer() {
         peer.request();
         peer.reply(&SUCCESS);
         peer.request();
-        stops(client, signal, &["connection"]);
+        stops(client, signal, &["connection", "file"]);
     }
 }
 
