@@ -21,10 +21,6 @@ pub struct Backlog {
     again_at: Option<Instant>,
     /// The last attempt found no resources, and that was reported.
     failing: bool,
-    /// The log is owed the line that says that the server waits again.
-    owes_line: bool,
-    /// There is no such line.
-    quiet: bool,
 }
 
 /// What one attempt brought.
@@ -39,14 +35,6 @@ pub enum Accepted<S> {
 }
 
 impl Backlog {
-    /// A backlog whose connections are not announced in the log.
-    pub fn quiet() -> Self {
-        Self {
-            quiet: true,
-            ..Self::default()
-        }
-    }
-
     /// An event says that connections wait.
     pub fn mark(&mut self) {
         self.acceptable = true;
@@ -72,16 +60,10 @@ impl Backlog {
         match accept() {
             Ok((stream, peer)) => {
                 self.failing = false;
-                let ip = peer.ip().to_canonical();
-                // Of a loopback peer it is not known yet whether it is a health check: its connection says so itself.
-                self.owes_line |= !self.quiet && !ip.is_loopback();
-                Accepted::Connection(stream, ip)
+                Accepted::Connection(stream, peer.ip().to_canonical())
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                 self.acceptable = false;
-                if std::mem::take(&mut self.owes_line) {
-                    report::accepting(false);
-                }
                 Accepted::Nothing
             }
             Err(e) if is_peers(&e) => Accepted::Gone,

@@ -20,13 +20,22 @@ pub fn check(address: SocketAddr) -> io::Result<()> {
     stream.set_write_timeout(Some(TIMEOUT))?;
     stream.write_all(line.as_bytes())?;
     let mut answer = Vec::new();
-    stream
-        .take(line.len() as u64 + 1)
-        .read_to_end(&mut answer)?;
+    let mut reply = stream.take(line.len() as u64 + 1);
+    reply.read_to_end(&mut answer).map_err(explain)?;
     if answer == line.as_bytes() {
         Ok(())
     } else {
         Err(io::Error::other("another line came back"))
+    }
+}
+
+/// The system takes connections for a server that accepts none.
+fn explain(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => io::Error::other(format!(
+            "no reply within {TIMEOUT:?}: it is full (all places for connections are taken, and nobody gives way), or stands still"
+        )),
+        _ => error,
     }
 }
 

@@ -33,6 +33,7 @@
 //! through [`Connection::send`], in `sending`: between the two the hub commits the turn. Judges no request itself.
 
 mod ending;
+mod giving_way;
 mod idle_timer;
 mod observed;
 mod opening;
@@ -42,12 +43,12 @@ mod state;
 mod waiting;
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use frame::{Agency, Channel, HEADER, Inbox, MessageId, Outbox, Received, Reply, TlsError};
 
 use self::idle_timer::{IdleTimer, Waiting};
-pub use self::state::Served;
+pub use self::state::{Rank, Served};
 use self::state::{State, Step};
 use crate::limits::Limits;
 use crate::report;
@@ -68,7 +69,7 @@ pub struct Connection<S> {
     certified: Option<Certified>,
     /// An event told of an error or a full hang-up.
     dead: bool,
-    /// Its line about being accepted waits for the first byte: a health check's is quieter.
+    /// Its line about being accepted waits for the first byte: those about a probe or a health check are quieter.
     announced: bool,
     /// Bytes of the requests that were served since replies were sent last.
     unsent_requests: usize,
@@ -97,9 +98,6 @@ impl<S: Stream> Connection<S> {
             after_read: false,
             idle_timer: IdleTimer::new(now),
         };
-        if !ip.is_loopback() {
-            connection.announce(false);
-        }
         connection.watch(limits, now);
         connection
     }
@@ -108,15 +106,16 @@ impl<S: Stream> Connection<S> {
         if !self.announced {
             self.announced = true;
             report::accepted(self.ip, quiet);
-            // For other peers the server says so when it has accepted all that waited.
-            if self.ip.is_loopback() {
-                report::accepting(quiet);
-            }
+            report::accepting(quiet);
         }
     }
 
-    /// Lines about a health check are quieter.
+    /// Lines about a health check are quieter, and those about a peer that has said nothing: a probe.
     fn quiet(&self) -> bool {
+        !self.announced || self.may_be_health_check()
+    }
+
+    fn may_be_health_check(&self) -> bool {
         self.ip.is_loopback() && matches!(self.session, Session::New(_))
     }
 
@@ -307,14 +306,18 @@ impl<S: Stream> Connection<S> {
     }
 
     /// To be called now and then: closes it where the peer took too long, and gives back memory that it
-    /// does not use.
-    pub fn sweep(&mut self, limits: &Limits, now: Instant) {
+    /// does not use. `opening`: the time for a first byte and for all until frames are served.
+    pub fn sweep(&mut self, limits: &Limits, opening: Duration, now: Instant) {
         self.release();
-        match self.idle_timer.exhausted(limits.idle_timeout, now) {
+        let limit = match self.rank() {
+            Some(Rank::Silent | Rank::Opening) => opening,
+            _ => limits.idle_timeout,
+        };
+        match self.idle_timer.exhausted(limit, now) {
             None => {}
             Some(Waiting::Close) => self.close(),
             Some(waiting) => {
-                self.announce(self.quiet());
+                self.announce(self.may_be_health_check());
                 report::timed_out(self.ip, waiting.what());
                 self.close();
             }
@@ -324,21 +327,6 @@ impl<S: Stream> Connection<S> {
     /// Bytes of memory that its buffers hold.
     pub fn buffered(&self) -> usize {
         self.channel.allocated()
-    }
-
-    /// Since when bytes lie here that do not move: a frame begun, replies that the peer does not take, requests behind
-    /// a held query or behind one that waits for a remote store.
-    pub fn keeps_waiting(&self) -> Option<Instant> {
-        let waits = match self.state {
-            State::Held { .. } | State::Reading(_) | State::Committing { .. } => {
-                self.channel.unread() > 0
-            }
-            _ => matches!(
-                self.idle_timer.waiting(),
-                Some(Waiting::Rest | Waiting::RepliesTaken)
-            ),
-        };
-        waits.then(|| self.idle_timer.since())
     }
 
     /// Gives back memory that it does not use.

@@ -14,6 +14,8 @@
 
 mod memory;
 mod observed;
+mod places;
+mod silence;
 mod store_events;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -23,6 +25,7 @@ use std::time::{Duration, Instant};
 use frame::Agency;
 use slab::Slab;
 
+use self::silence::Silence;
 use crate::connection::{Connection, Served};
 use crate::limits::Limits;
 use crate::report;
@@ -47,6 +50,10 @@ pub struct Hub<S, D: Store> {
     committing: BTreeSet<(Ticket, usize)>,
     /// Slots whose agency is being read.
     reading: BTreeSet<(Agency, usize)>,
+    /// Slots that do nothing: some of them give way.
+    silence: Silence,
+    /// Connections whose frames are served, or were.
+    opened: usize,
     service: Service<D>,
     /// Where frames are exchanged over TLS alone.
     acceptor: Option<TlsAcceptor>,
@@ -71,6 +78,8 @@ struct Entry<S> {
     hold: u64,
     /// It waits until this agency has been read.
     reading: Option<Agency>,
+    /// Its frames are served, or were.
+    opened: bool,
 }
 
 impl<S: Stream, D: Store> Hub<S, D> {
@@ -83,6 +92,8 @@ impl<S: Stream, D: Store> Hub<S, D> {
             held: BTreeSet::new(),
             committing: BTreeSet::new(),
             reading: BTreeSet::new(),
+            silence: Silence::new(),
+            opened: 0,
             service,
             acceptor,
             limits,
@@ -92,11 +103,6 @@ impl<S: Stream, D: Store> Hub<S, D> {
             next_sweep: None,
             stopping: false,
         }
-    }
-
-    /// Whether another connection may be taken.
-    pub fn has_room(&self) -> bool {
-        self.connections.len() < self.limits.max_connections
     }
 
     /// Whether no connection is left.
@@ -124,6 +130,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
             buffered: 0,
             hold: 0,
             reading: None,
+            opened: false,
         });
         self.next_sweep.get_or_insert(now + self.sweep_period());
         self.mark(id.slot, true, true, false);
@@ -144,6 +151,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
         {
             entry.queued = true;
             self.ready.push_back(slot);
+            self.silence.end(slot);
         }
     }
 
@@ -274,6 +282,8 @@ impl<S: Stream, D: Store> Hub<S, D> {
                 self.reap(slot);
             } else if moves {
                 self.enqueue(slot);
+            } else {
+                self.fall_silent(slot);
             }
         }
         self.served.clear();
@@ -285,9 +295,12 @@ impl<S: Stream, D: Store> Hub<S, D> {
             buffered,
             hold,
             reading,
+            opened,
             ..
         } = self.connections.remove(slot);
         self.buffered -= buffered;
+        self.opened -= usize::from(opened);
+        self.silence.end(slot);
         if let Some(agency) = reading {
             self.reading.remove(&(agency, slot));
         }
@@ -304,11 +317,12 @@ impl<S: Stream, D: Store> Hub<S, D> {
         if self.next_sweep.is_none_or(|due| now < due) {
             return Ok(());
         }
+        let opening = self.opening_timeout();
         for slot in 0..self.connections.capacity() {
             let Some(entry) = self.connections.get_mut(slot) else {
                 continue;
             };
-            entry.connection.sweep(&self.limits, now);
+            entry.connection.sweep(&self.limits, opening, now);
             let closed = entry.connection.is_closed();
             self.account(slot);
             if closed {
@@ -318,6 +332,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
         // After many connections have closed, the memory of their slots is given back.
         if self.connections.len() < self.connections.capacity() / 4 {
             self.connections.shrink_to_fit();
+            self.silence.shrink_to(self.connections.capacity());
         }
         self.service.retry()?;
         report::repeats();

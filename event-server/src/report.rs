@@ -118,13 +118,13 @@ pub fn reopened(agency: Agency, bets: u64) {
     info!("action: reopen | result: success | agency: {agency} | cantidad: {bets}");
 }
 
-/// The server waits for connections; `quiet` after a health check.
+/// The server waits for connections; `quiet` after a probe or a health check.
 pub fn accepting(quiet: bool) {
     let line = format_args!("action: accept_connections | result: in_progress");
     repeatable(("accept_connections", IN_PROGRESS), quiet, line);
 }
 
-/// A connection was accepted; `quiet` for a health check.
+/// A connection was accepted; `quiet` for a probe or a health check.
 pub fn accepted(ip: IpAddr, quiet: bool) {
     repeatable(
         ("accept_connections", SUCCESS),
@@ -188,14 +188,14 @@ pub fn timed_out(ip: IpAddr, waited_for: &str) {
     });
 }
 
-/// A connection was dropped because all connections together buffer too much, and it waits longest.
-pub fn evicted(ip: IpAddr) {
+/// A connection was dropped so that others are served.
+pub fn evicted(ip: IpAddr, why: &str) {
     limited(("evict_connection", SUCCESS), FAILURES, || {
-        warn!("action: evict_connection | result: success | ip: {ip}");
+        warn!("action: evict_connection | result: success | ip: {ip} | warning: {why}");
     });
 }
 
-/// A connection is closed; `quiet` for a health check.
+/// A connection is closed; `quiet` for a probe or a health check.
 pub fn connection_closed(ip: IpAddr, quiet: bool) {
     repeatable(
         ("close_connection", SUCCESS),
@@ -213,11 +213,14 @@ pub fn forgotten(ip: IpAddr, agency: Agency) {
     });
 }
 
-/// A connection was lost.
-pub fn connection_lost(ip: IpAddr, error: &dyn Display) {
-    failure("close_connection", || {
-        info!("action: close_connection | result: fail | ip: {ip} | error: {error}");
-    });
+/// A connection was lost; `quiet` for a probe or a health check.
+pub fn connection_lost(ip: IpAddr, error: &dyn Display, quiet: bool) {
+    let line = format_args!("action: close_connection | result: fail | ip: {ip} | error: {error}");
+    if quiet {
+        debug!("{line}");
+    } else {
+        failure("close_connection", || info!("{line}"));
+    }
 }
 
 /// A single bet was stored.

@@ -257,12 +257,9 @@ impl<D: Store> Server<D> {
         if is_asked || self.hub.has_work() || self.can_accept(now) {
             return Some(Duration::ZERO);
         }
-        // Without room for a connection no timer is needed: when one closes, the loop turns.
-        let accepts = self.listener.is_some() && self.hub.has_room();
-        let accept_at = self.backlog.deadline().filter(|_| accepts);
         let deadlines = [
             self.hub.deadline(),
-            accept_at,
+            self.accept_at(now),
             self.stop_until,
             watched.and_then(HttpPort::deadline),
         ];
@@ -297,10 +294,18 @@ impl<D: Store> Server<D> {
     }
 
     fn can_accept(&self, now: Instant) -> bool {
-        self.listener.is_some() && self.backlog.is_ready(now) && self.hub.has_room()
+        self.listener.is_some() && self.backlog.is_ready(now) && self.hub.has_room(now)
     }
 
-    /// Accepts what waits, as far as there is room: the rest stays in the backlog.
+    /// When to accept without an event. Where nobody gives way no timer is needed: when one closes, the loop turns.
+    fn accept_at(&self, now: Instant) -> Option<Instant> {
+        let waits = self.backlog.is_ready(now).then_some(now);
+        let ready = waits.or(self.backlog.deadline())?;
+        let room = self.hub.room_at(now).filter(|_| self.listener.is_some())?;
+        Some(ready.max(room))
+    }
+
+    /// Accepts what waits, as far as there is room or somebody gives way: the rest stays in the backlog.
     fn accept(&mut self, now: Instant) {
         for _ in 0..ACCEPTS_A_TURN {
             if !self.can_accept(now) {
@@ -318,10 +323,11 @@ impl<D: Store> Server<D> {
     }
 
     fn admit(&mut self, mut stream: TcpStream, ip: IpAddr, now: Instant) {
+        self.hub.make_room(now);
         let slot = self.hub.next_slot();
         match watch(&mut stream, self.poll.registry(), slot) {
             Ok(()) => self.hub.insert(stream, ip, now),
-            Err(e) => report::connection_lost(ip, &e),
+            Err(e) => report::connection_lost(ip, &e, false),
         }
     }
 

@@ -36,6 +36,10 @@ use crate::outbox::Outbox;
 /// may take several records.
 const RECORDS: usize = 32 * 1024;
 
+/// Bytes that a session itself takes during its handshake, rounded up from a measurement: what it has said and heard
+/// so far, and keys.
+const HANDSHAKE: usize = 8 * 1024;
+
 /// One side of a TLS 1.3 session.
 pub struct Tls {
     session: Session,
@@ -236,9 +240,11 @@ impl Tls {
         self.sealed.release();
     }
 
-    /// Bytes allocated for its buffers.
+    /// Bytes allocated for its buffers, and for a handshake that is not complete.
     pub(crate) fn allocated(&self) -> usize {
-        self.records.allocated() + self.plain.allocated() + self.sealed.allocated()
+        let handshaking = self.session.common().is_handshaking();
+        let handshake = if handshaking { HANDSHAKE } else { 0 };
+        self.records.allocated() + self.plain.allocated() + self.sealed.allocated() + handshake
     }
 
     /// Works on the received records until the session needs more bytes or something to encrypt.

@@ -68,8 +68,9 @@ impl<S: Stream> Connection<S> {
 
     /// The stream failed.
     pub(super) fn lost(&mut self, error: &io::Error) {
-        self.announce(self.quiet());
-        report::connection_lost(self.ip, error);
+        let quiet = self.quiet();
+        self.announce(quiet);
+        report::connection_lost(self.ip, error, quiet);
         self.state = State::Lost;
     }
 
@@ -83,7 +84,16 @@ impl<S: Stream> Connection<S> {
 
     /// Closes it to free its memory.
     pub fn evict(&mut self) {
-        report::evicted(self.ip);
+        report::evicted(self.ip, "all connections together buffer too much");
+        self.close();
+    }
+
+    /// Closes it to free its place.
+    pub fn give_way(&mut self) {
+        report::evicted(
+            self.ip,
+            "its place is needed, and it was silent the longest",
+        );
         self.close();
     }
 
@@ -116,8 +126,9 @@ impl<S: Stream> Connection<S> {
     /// Writes its last line. What it still held is gone.
     pub fn report_closed(&mut self) {
         if self.state != State::Lost {
-            self.announce(self.quiet());
-            report::connection_closed(self.ip, self.quiet());
+            let quiet = self.quiet();
+            self.announce(quiet);
+            report::connection_closed(self.ip, quiet);
         }
     }
 }

@@ -18,7 +18,7 @@ impl<S: Stream> Connection<S> {
             return Step::NeedsInput;
         };
         let protocol = Protocol::detect(*first, acceptor);
-        self.announce(matches!(protocol, Protocol::Text) && self.quiet());
+        self.announce(matches!(protocol, Protocol::Text) && self.may_be_health_check());
         match protocol {
             Protocol::Text => self.state = State::Echoing,
             Protocol::Frame => self.state = State::Open,

@@ -59,7 +59,9 @@ impl<S: Stream> Connection<S> {
             State::Draining => Some(Waiting::RepliesTaken),
             State::Drained { .. } => Some(Waiting::Close),
             State::Open if self.gathers_replies(limits) => None,
-            State::Open if !channel.all_sent() => Some(Waiting::RepliesTaken),
+            State::Open | State::Held { .. } | State::Reading(_) if !channel.all_sent() => {
+                Some(Waiting::RepliesTaken)
+            }
             State::Open if channel.unread() > 0 && !channel.inbox.has_frame() => {
                 Some(Waiting::Rest)
             }

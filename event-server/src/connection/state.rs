@@ -1,4 +1,4 @@
-//! Where a connection is, and what a step of serving it came to.
+//! Where a connection is, how soon it gives way, and what a step of serving it came to.
 
 use frame::{Agency, MessageId};
 
@@ -74,6 +74,25 @@ pub(super) enum After {
     Open,
     Held { agency: Agency, query: MessageId },
     Draining,
+}
+
+/// How soon a connection gives way where its place is needed: the first rank does so first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rank {
+    /// It has said nothing.
+    Silent,
+    /// None of its frames was served yet, or none will be any more: it sends a line of text, makes a TLS session, or was
+    /// told the last that it is told.
+    Opening,
+    /// It did nothing since its last reply.
+    Idle,
+    /// It lets the central wait, for the rest of a frame or for its replies to be taken.
+    Owing,
+}
+
+impl Rank {
+    /// All ranks, in their order.
+    pub const ALL: [Self; 4] = [Self::Silent, Self::Opening, Self::Idle, Self::Owing];
 }
 
 /// What the hub has to do after a connection was served.

@@ -1,5 +1,7 @@
 //! The memory of all buffers together, and what gives way where it is too much.
 
+use std::cmp::Reverse;
+
 use super::{Entry, Hub};
 use crate::store::Store;
 use crate::stream::Stream;
@@ -16,6 +18,9 @@ impl<S: Stream, D: Store> Hub<S, D> {
 
     /// Where all connections together buffer too much: frees what is not used, then closes those that keep
     /// bytes here longest, until a quarter of the bound is free again.
+    ///
+    /// Where too much is left, all of it is of connections that are served or wait for the store. Then those that hold
+    /// the most are closed: else nobody else would get a buffer.
     pub(super) fn relieve(&mut self) {
         if self.buffered <= self.limits.max_buffered {
             return;
@@ -26,15 +31,24 @@ impl<S: Stream, D: Store> Hub<S, D> {
                 self.account(slot);
             }
         }
-        let waiting =
-            |(slot, entry): (usize, &Entry<S>)| Some((entry.connection.keeps_waiting()?, slot));
-        let mut longest: Vec<_> = self.connections.iter().filter_map(waiting).collect();
-        longest.sort_unstable();
-        for (_, slot) in longest {
+        self.evict_first(|entry| entry.connection.keeps_waiting());
+        if self.buffered > self.limits.max_buffered {
+            self.evict_first(|entry| (entry.buffered > 0).then_some(Reverse(entry.buffered)));
+        }
+    }
+
+    /// Closes the connections with the smallest keys, until a quarter of the bound is free.
+    fn evict_first<K: Ord>(&mut self, key: impl Fn(&Entry<S>) -> Option<K>) {
+        let keyed = |(slot, entry): (usize, &Entry<S>)| Some((key(entry)?, slot));
+        let mut first: Vec<_> = self.connections.iter().filter_map(keyed).collect();
+        first.sort_unstable();
+        for (_, slot) in first {
             if self.buffered <= self.limits.max_buffered / 4 * 3 {
                 break;
             }
-            if let Some(entry) = self.connections.get_mut(slot) {
+            if let Some(entry) = self.connections.get_mut(slot)
+                && entry.buffered > 0
+            {
                 entry.connection.evict();
                 self.buffered -= std::mem::take(&mut entry.buffered);
                 self.enqueue(slot);

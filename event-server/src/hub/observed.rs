@@ -31,8 +31,16 @@ impl<S: Stream, D: Store> Observe for Hub<S, D> {
     }
 
     fn unavailable(&self) -> Option<String> {
-        let stopping = self.stopping.then(|| "the central is stopping".to_owned());
-        stopping.or_else(|| self.service.unavailable())
+        if self.stopping {
+            return Some("the central is stopping".to_owned());
+        }
+        self.service.unavailable().or_else(|| {
+            let most = self.limits.max_connections;
+            let full = format!(
+                "full: all {most} places for connections are taken, and nobody gives way; raise SERVER_MAX_CONNECTIONS"
+            );
+            self.is_full().then_some(full)
+        })
     }
 
     fn lottery(&self) -> LotteryView {

@@ -27,7 +27,7 @@ impl<L, S: Stream> HttpPort<L, S> {
     pub(super) fn new(listener: L, name: &str, now: Instant) -> Self {
         Self {
             listener,
-            backlog: Backlog::quiet(),
+            backlog: Backlog::default(),
             web: Web::new(name, now),
         }
     }

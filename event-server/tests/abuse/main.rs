@@ -5,6 +5,7 @@
 //! log       what must hold of every log
 //! slow      who sends a byte now and then, who never reads, who says nothing
 //! crowd     who comes in thousands, goes at once, asks again and again
+//! places    who takes every place and stays
 //! garbage   who sends what is no request at all
 //! refused   who sends requests that are refused
 //! ```
@@ -21,5 +22,6 @@ mod crowd;
 mod garbage;
 mod log;
 mod lottery;
+mod places;
 mod refused;
 mod slow;

@@ -1,4 +1,5 @@
 //! A hub, its clients, and the time.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -26,6 +27,8 @@ struct Wire {
     /// So many bytes more the client takes; without a number all.
     room: Option<usize>,
     shut: bool,
+    /// The client has closed its end.
+    closed: bool,
 }
 
 /// The server's end.
@@ -33,9 +36,12 @@ pub struct End(Rc<RefCell<Wire>>);
 
 impl Read for End {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-        let pieces = &mut self.0.borrow_mut().pieces;
+        let Wire { pieces, closed, .. } = &mut *self.0.borrow_mut();
         let Some(piece) = pieces.front_mut() else {
-            return Err(ErrorKind::WouldBlock.into());
+            return match *closed {
+                true => Ok(0),
+                false => Err(ErrorKind::WouldBlock.into()),
+            };
         };
         let count = piece.len().min(space.len());
         space[..count].copy_from_slice(&piece[..count]);
@@ -137,10 +143,19 @@ impl Central {
         }
     }
 
+    /// Whether the hub takes another connection.
+    pub fn has_room(&self) -> bool {
+        self.hub.has_room(self.now)
+    }
+
     pub fn connect(&mut self) -> Client {
+        self.connect_from(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+
+    pub fn connect_from(&mut self, ip: IpAddr) -> Client {
+        self.hub.make_room(self.now);
         let slot = self.hub.next_slot();
         let wire = Rc::default();
-        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
         self.hub.insert(End(Rc::clone(&wire)), ip, self.now);
         self.hub.mark(slot, false, true, false);
         Client { slot, wire }
@@ -156,6 +171,17 @@ impl Central {
     pub fn send(&mut self, client: &Client, bytes: &[u8]) {
         client.wire.borrow_mut().pieces.push_back(bytes.to_vec());
         self.hub.mark(client.slot, true, false, false);
+    }
+
+    /// The client closes its end in order.
+    pub fn close(&mut self, client: &Client) {
+        client.wire.borrow_mut().closed = true;
+        self.hub.mark(client.slot, true, false, false);
+    }
+
+    /// The client's end is gone, with a reset.
+    pub fn reset(&mut self, client: &Client) {
+        self.hub.mark(client.slot, true, true, true);
     }
 
     /// The client takes so many bytes from now on.

@@ -120,7 +120,7 @@ impl Central {
             return;
         };
         let turn = running.turn(false, self.calm, net, ledger, &mut self.rng);
-        let next_deadline = running.next_deadline();
+        let next_deadline = running.next_deadline(net);
         match turn {
             Turn::Asleep => next_deadline
                 .into_iter()

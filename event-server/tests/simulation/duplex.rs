@@ -55,6 +55,8 @@ pub struct Duplex {
     patience: Option<Patience>,
     /// It may be lost, and the server is not at fault.
     pub excused: bool,
+    /// The server has few places left.
+    pub crowded: bool,
 }
 
 /// One direction.
@@ -125,6 +127,7 @@ impl Duplex {
             clock,
             patience: None,
             excused: false,
+            crowded: false,
         }
     }
 
@@ -342,7 +345,10 @@ impl Duplex {
     /// Closing with input unread is a reset; else what was sent arrives, and then the end.
     pub fn server_closes(&mut self) {
         let now = self.clock.get();
-        self.excused |= (self.patience.as_ref()).is_some_and(|patience| patience.is_exhausted(now));
+        let crowded = self.crowded;
+        self.excused |= (self.patience.as_ref()).is_some_and(|patience| {
+            patience.is_exhausted(now) || crowded && patience.is_silent(now)
+        });
         self.server_gone = true;
         self.down.ended = true;
         if !self.up.arrived.is_empty() {

@@ -166,11 +166,15 @@ impl Net {
         connections.map(|connection| Rc::clone(&connection.duplex))
     }
 
-    /// How many connections the server has.
-    pub fn connected(&self, server: usize) -> usize {
+    /// Notes whether the server has more connections than half of those that it may have: then silent ones may have to
+    /// give way.
+    pub fn crowd(&self, server: usize, most: usize) -> bool {
+        let is_connected = |duplex: &Rc<RefCell<Duplex>>| duplex.borrow().is_connected();
+        let connected = self.duplexes_of(server).filter(is_connected).count();
+        let crowded = connected > most / 2;
         self.duplexes_of(server)
-            .filter(|duplex| duplex.borrow().is_connected())
-            .count()
+            .for_each(|duplex| duplex.borrow_mut().crowded = crowded);
+        crowded
     }
 
     /// Whether the server has read or written a byte since this was asked last.

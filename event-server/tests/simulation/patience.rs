@@ -8,12 +8,18 @@
 //! | replies to be taken | the stream took no byte any more, and it read no whole frame |
 //! | the peer to close | it said itself that no more will come |
 //!
+//! Where few places are left, whoever has been silent for a while may have to give way.
+//!
 //! Knows nothing of how the server counts.
 
 use std::time::Duration;
 
 /// For the peer to close.
 const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Whoever did nothing for so long is silent; and whoever has said nothing at all.
+const SILENT: Duration = Duration::from_millis(500);
+const SILENT_AT_FIRST: Duration = Duration::from_millis(100);
 
 /// What was read of what the peer sends.
 #[derive(Clone, Copy)]
@@ -35,6 +41,8 @@ pub struct Patience {
     blocked: Option<Duration>,
     /// The server has said that no more will come.
     ended: Option<Duration>,
+    /// A frame became whole, or replies were taken.
+    moved: Duration,
 }
 
 impl Patience {
@@ -46,6 +54,7 @@ impl Patience {
             begun: Some(now),
             blocked: None,
             ended: None,
+            moved: now,
         }
     }
 
@@ -79,6 +88,7 @@ impl Patience {
             return Input::Rest(missing);
         }
         self.begun = None;
+        self.moved = now;
         self.blocked = self.blocked.map(|_| now);
         Input::Length(0, 0)
     }
@@ -86,6 +96,7 @@ impl Patience {
     /// The stream took bytes. While replies are on their way, the server waits for nothing else.
     pub fn wrote(&mut self, now: Duration) {
         self.blocked = None;
+        self.moved = now;
         self.begun = self.begun.map(|_| now);
     }
 
@@ -112,6 +123,15 @@ impl Patience {
         let idle = [false, true].map(|replies| self.overdue(replies, now));
         let gone = self.ended.is_some_and(|since| now - since >= GOODBYE);
         idle.iter().any(Option::is_some) || gone
+    }
+
+    /// Whether the peer has done nothing for so long that it may have to give way to another.
+    pub fn is_silent(&self, now: Duration) -> bool {
+        let silent = match self.input {
+            Input::Nothing => SILENT_AT_FIRST,
+            _ => SILENT,
+        };
+        now - self.moved >= silent.min(self.idle_timeout)
     }
 
     pub fn idle_timeout(&self) -> Duration {

@@ -80,7 +80,7 @@ impl<D: Store> Running<D> {
         let Self { hub, server, .. } = self;
         let now = net.now();
         let events = net.events(*server, calm);
-        let mut acceptable = net.has_backlog(*server) && hub.has_room();
+        let mut acceptable = net.has_backlog(*server) && hub.has_room(now);
         let due = hub.deadline().is_some_and(|deadline| deadline <= now);
         let woken = woken || !events.is_empty() || acceptable || due || self.stopping.is_some();
         if !woken && !hub.has_work() {
@@ -100,12 +100,16 @@ impl<D: Store> Running<D> {
         for (slot, edges) in events {
             hub.mark(slot, edges.readable, edges.writable, edges.dead);
         }
-        while acceptable && let Some(end) = net.accept(*server, hub.next_slot(), &self.limits) {
+        while acceptable {
+            hub.make_room(now);
+            let Some(end) = net.accept(*server, hub.next_slot(), &self.limits) else {
+                break;
+            };
             let host = [127, 172][rng.usize(..2)];
             hub.insert(end, IpAddr::V4(Ipv4Addr::new(host, 0, 0, 1)), now);
-            acceptable = hub.has_room() && (calm || rng.bool());
+            acceptable = net.has_backlog(*server) && hub.has_room(now) && (calm || rng.bool());
         }
-        let crowded = net.connected(*server) > self.limits.max_connections / 2;
+        let crowded = net.crowd(*server, self.limits.max_connections);
         ledger.lives[self.life].crowded |= crowded;
         if let Err(e) = hub.tick(now) {
             return Turn::Failed(e);
@@ -121,8 +125,12 @@ impl<D: Store> Running<D> {
     }
 
     /// The time that comes next for a server which has had nothing to do for long.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        self.hub.deadline().filter(|_| self.is_idle())
+    pub fn next_deadline(&self, net: &Net) -> Option<Instant> {
+        let waits = net.has_backlog(self.server);
+        let room_at = waits.then(|| self.hub.room_at(net.now())).flatten();
+        let deadlines = [self.hub.deadline(), room_at];
+        let next = deadlines.into_iter().flatten().min();
+        next.filter(|_| self.is_idle())
     }
 
     /// Whether it has had nothing to do for long.

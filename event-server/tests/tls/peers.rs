@@ -223,6 +223,42 @@ fn a_handshake_has_the_time_of_a_frame() {
 }
 
 #[test]
+fn those_that_show_no_certificate_take_no_place_of_those_that_did() {
+    const PLACES: usize = 32;
+    // At least so many are kept.
+    const KEPT: usize = 8;
+    let trust = Trust::new();
+    let most = PLACES.to_string();
+    let central = trust.central(&trust.server, &[("SERVER_MAX_CONNECTIONS", &most)]);
+    let config = trust.config(Some(&trust.agency("agency-1")));
+    let connect = || TcpStream::connect(central.address).unwrap();
+    let mut strangers: Vec<TcpStream> = (0..100).map(|_| connect()).collect();
+    let mut verified: Vec<Peer> = Vec::new();
+    for _ in 0..KEPT {
+        let mut peer = Peer::connect(central.address, &config);
+        assert_eq!(peer.ask(&finished(1)), SUCCESS);
+        verified.push(peer);
+    }
+    // Now they are silent, and strangers come that say a little.
+    for i in 0..300 {
+        let mut stranger = connect();
+        if i % 2 == 0 {
+            stranger.write_all(&[0x16, 3, 1]).unwrap();
+        }
+        strangers.push(stranger);
+    }
+    // Once a line is echoed, those before it came in.
+    let mut last = connect();
+    last.write_all(b"last\n").unwrap();
+    std::io::copy(&mut last, &mut std::io::sink()).unwrap();
+    for peer in &mut verified {
+        assert_eq!(peer.ask(&finished(1)), SUCCESS);
+    }
+    let (log, _) = central.stop();
+    assert!(log.contains("its place is needed"), "{log}");
+}
+
+#[test]
 fn what_sessions_buffer_counts_where_all_buffer_too_much() {
     let trust = Trust::new();
     let central = trust.central(&trust.server, &[("SERVER_MAX_BUFFERED", "1048576")]);

@@ -126,7 +126,9 @@ impl ClusterWorld {
         }
         let servers = || centrals.iter().filter_map(Central::server);
         if servers().all(|server| server.is_idle()) {
-            let next = servers().filter_map(|server| server.next_deadline()).min();
+            let next = servers()
+                .filter_map(|server| server.next_deadline(net))
+                .min();
             next.into_iter().for_each(|then| net.pass_until(then));
         }
         for promise in std::mem::take(&mut ledger.promises) {
