@@ -15,7 +15,7 @@ use batch_client::progress::Progress;
 use batch_client::tls::Connector;
 use batch_client::{agency, check, echo, report, terminal};
 use command_line::{CommandLine, Mode};
-use frame::log::{Level, Logger};
+use frame::log::{Format, Level, Logger};
 
 fn main() -> ExitCode {
     let CommandLine { config, mode } = match command_line::parse(USAGE) {
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
                 let outcome = agency::run(config, logger.clone(), progress)?;
                 // Printing may block, so the log is written first, and nothing is shown any more.
                 progress.end();
-                logger.flush();
+                logger.finish();
                 output::print_outcome(config.agency, outcome, *json).map_err(Error::Output)
             })
         }
@@ -113,7 +113,8 @@ fn serve(
     } else {
         Progress::hidden()
     };
-    let logger = Logger::gathering(config.log_level, progress.sink());
+    let (level, sink) = (config.log_level, || progress.sink());
+    let logger = Logger::background(level, Format::Text, sink, report::lines_lost);
     logger.install();
     report::config(&config);
     report_warnings(&settings);
@@ -129,7 +130,7 @@ fn serve(
             error.exit_code().into()
         }
     };
-    logger.flush();
+    logger.finish();
     code
 }
 

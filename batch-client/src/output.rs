@@ -6,8 +6,7 @@ use std::path::Path;
 use batch_client::agency::Outcome;
 use batch_client::check::Found;
 use batch_client::config::{Origin, Settings};
-use frame::Agency;
-use frame::log::Escaped;
+use frame::{Agency, Escaped};
 use serde_json::json;
 
 /// Prints the winners of mode batch: a document a line, or one object.

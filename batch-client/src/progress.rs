@@ -60,7 +60,8 @@ impl Progress {
 
     /// Standard error, for the log lines.
     pub fn sink(&self) -> impl Write + Send + 'static {
-        Sink(self.bar.clone())
+        let shown = self.waits().shown;
+        Sink(shown.then(|| self.bar.clone()))
     }
 
     /// Sets the number of bets in the file.
@@ -177,11 +178,16 @@ impl fmt::Display for Waited {
     }
 }
 
-struct Sink(ProgressBar);
+/// Standard error, and the bar that gives way to a line. Where nothing is shown there is none: whoever sets its numbers
+/// would wait until the line is written.
+struct Sink(Option<ProgressBar>);
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.suspend(|| io::stderr().write(bytes))
+        match &self.0 {
+            Some(bar) => bar.suspend(|| io::stderr().write(bytes)),
+            None => io::stderr().write(bytes),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -6,8 +6,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use frame::log::{CRITICAL, Escaped};
-use frame::{Agency, Bet, MessageId};
+use frame::log::CRITICAL;
+use frame::{Agency, Bet, Escaped, MessageId};
 use tracing::{Level, enabled, error, info, warn};
 
 use crate::config::{Address, Config};
@@ -145,6 +145,13 @@ pub fn connection_closed() {
 /// A signal stops the client.
 pub fn signal(agency: Agency, name: &str) {
     info!("action: receive_signal | result: success | container: client{agency} | signal: {name}");
+}
+
+/// The message of the line that says how many lines of the log could not be written.
+pub fn lines_lost(lines: u64) -> String {
+    format!(
+        "action: write_log | result: fail | lost: {lines} | error: standard error took no more lines"
+    )
 }
 
 /// The last line of a client that has done everything, or was stopped.

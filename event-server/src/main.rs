@@ -59,21 +59,21 @@ fn tool(run: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
     exit_code(&done)
 }
 
-/// Runs the server, whose log is gathered and written between its turns.
+/// Runs the server, whose log is gathered in a turn and written by a thread: the loop never waits for it.
 fn serve(options: &Options) -> ExitCode {
     let loaded = match load(options) {
         Ok(loaded) => loaded,
         Err(failure) => return tool(|| Err(failure)),
     };
-    let logger = Logger::gathering(loaded.config.logging_level, io::stderr())
-        .with_format(loaded.config.logging_format);
+    let (level, format) = (loaded.config.logging_level, loaded.config.logging_format);
+    let logger = Logger::background(level, format, io::stderr, report::lines_lost);
     logger.install();
     let done = commands::serve::run(&loaded, &logger);
     if done.is_ok() {
         report::exit();
     }
     report_failure(&done);
-    logger.flush();
+    logger.finish();
     exit_code(&done)
 }
 

@@ -10,18 +10,18 @@ use std::fmt::{Arguments, Display};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use frame::log::{CRITICAL, Escaped};
-use frame::{Agency, Bet, UploadId};
-use tracing::{debug, error, info, warn};
+use frame::log::CRITICAL;
+use frame::{Agency, Bet, Escaped, UploadId};
+use tracing::{Level, debug, enabled, error, info, warn};
 
 use self::counts::Kind;
 
 /// Lines of one kind about a peer's failures that are written between two calls of [`repeats`].
 const FAILURES: u64 = 100;
 
-/// The same of lines about connections that come, speak a line of text, and go. What is done for an agency is
-/// told each time.
-const CONNECTIONS: u64 = 1_000;
+/// The same of lines about what went well and a peer can repeat at will: connections that come, speak a line of text,
+/// and go; single bets; requests that an agency has made before. A batch is told each time.
+const REPEATABLE: u64 = 1_000;
 
 /// How the contract names this program.
 const CONTAINER: &str = "server";
@@ -226,7 +226,13 @@ pub fn connection_lost(ip: IpAddr, error: &dyn Display, quiet: bool) {
 /// A single bet was stored.
 pub fn bet_stored(bet: &Bet<'_>) {
     let (dni, numero) = (Escaped(bet.document.as_str()), bet.number);
-    info!("action: apuesta_almacenada | result: success | dni: {dni} | numero: {numero}");
+    repeatable(
+        ("apuesta_almacenada", SUCCESS),
+        false,
+        format_args!(
+            "action: apuesta_almacenada | result: success | dni: {dni} | numero: {numero}"
+        ),
+    );
 }
 
 /// A single bet was refused.
@@ -250,7 +256,11 @@ pub fn batch_refused(bets: usize, error: &dyn Display) {
 
 /// An agency has finished.
 pub fn finished(agency: Agency) {
-    info!("action: notify_finished | result: success | agency: {agency}");
+    served(
+        ("notify_finished", SUCCESS),
+        agency,
+        format_args!("action: notify_finished | result: success | agency: {agency}"),
+    );
 }
 
 /// An agency may not finish.
@@ -262,8 +272,12 @@ pub fn finished_refused(agency: Agency, error: &dyn Display) {
 
 /// An agency goes on with an upload.
 pub fn resumed(agency: Agency, upload: UploadId, bets: u64) {
-    info!(
-        "action: resume | result: success | agency: {agency} | envio: {upload} | apuestas: {bets}"
+    served(
+        ("resume", SUCCESS),
+        agency,
+        format_args!(
+            "action: resume | result: success | agency: {agency} | envio: {upload} | apuestas: {bets}"
+        ),
     );
 }
 
@@ -297,7 +311,11 @@ pub fn winners_turned_away(agency: Agency) {
 
 /// A winners query was answered.
 pub fn winners_told(agency: Agency) {
-    info!("action: consulta_ganadores | result: success | agency: {agency}");
+    served(
+        ("consulta_ganadores", SUCCESS),
+        agency,
+        format_args!("action: consulta_ganadores | result: success | agency: {agency}"),
+    );
 }
 
 /// A winners query was refused.
@@ -356,6 +374,13 @@ pub fn exit_failed(error: &dyn Display) {
     error!(target: CRITICAL, "action: exit | result: fail | container: {CONTAINER} | error: {error}");
 }
 
+/// The message of the line that says how many lines of the log could not be written.
+pub fn lines_lost(lines: u64) -> String {
+    format!(
+        "action: write_log | result: fail | lost: {lines} | error: standard error took no more lines"
+    )
+}
+
 /// Tells how many lines were only counted since the last call; to be called about once a second.
 pub fn repeats() {
     for ((action, result), more) in counts::take_withheld() {
@@ -374,12 +399,22 @@ fn failure(action: &'static str, line: impl FnOnce()) {
     limited((action, FAIL), FAILURES, line);
 }
 
-/// A line about a connection that comes and goes; a quiet one is for those who look for every line.
+/// A line about what a peer can repeat at will; a quiet one is for those who look for every line.
 fn repeatable(kind: Kind, quiet: bool, line: Arguments<'_>) {
     if quiet {
         debug!("{line}");
+    } else if enabled!(Level::INFO) {
+        // Lines that nobody wants to see are not counted either.
+        limited(kind, REPEATABLE, || info!("{line}"));
+    }
+}
+
+/// A line about what was done for an agency: the first one of its kind is always written.
+fn served(kind: Kind, agency: Agency, line: Arguments<'_>) {
+    if counts::is_first(kind, agency) {
+        info!("{line}");
     } else {
-        limited(kind, CONNECTIONS, || info!("{line}"));
+        repeatable(kind, false, line);
     }
 }
 

@@ -14,7 +14,7 @@ use event_server::server::{Server, Termination, Watch};
 use event_server::service::Service;
 use event_server::store::local::{Folder, LocalStore};
 use fixtures::Spec;
-use frame::log::{Level, Logger};
+use frame::log::{Format, Level, Logger};
 
 const BETS: usize = 200_000;
 
@@ -31,7 +31,8 @@ fn no_bet_and_no_batch_is_an_allocation() {
         .and_then(|listener| listener.local_addr())
         .unwrap()
         .port();
-    let logger = Logger::gathering(Level::Info, std::io::sink());
+    let loss = event_server::report::lines_lost;
+    let logger = Logger::background(Level::Info, Format::Text, std::io::sink, loss);
     logger.install();
     // The first line of the log reads the time zone, whose tables are none of a bet's business.
     tracing::info!("begin");

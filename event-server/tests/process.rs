@@ -449,6 +449,52 @@ fn what_peers_do_at_will_is_counted_and_not_repeated() {
 }
 
 #[test]
+fn what_a_peer_repeats_and_is_granted_is_told_a_thousand_times_a_second_and_then_counted() {
+    const TIMES: usize = 20_000;
+    const MOST: usize = 1_000;
+    let folder = tempfile::tempdir().unwrap();
+    let environment = [("SERVER_AGENCIES", "1"), ("SERVER_DURABILITY", "never")];
+    let (central, address) = programs::central(folder.path(), &environment).unwrap();
+    let mut peer = Peer::connect(address);
+    let began = std::time::Instant::now();
+    let good = bet(1, "30904465", false);
+    for request in [one(&good), finished(1), winners(1)] {
+        let many = encode(&request).0.repeat(TIMES / 100);
+        for _ in 0..100 {
+            peer.stream.write_all(&many).unwrap();
+            for _ in 0..TIMES / 100 {
+                let answer = peer.answer().unwrap().payload;
+                assert!(!answer.contains("failure"), "{answer}");
+            }
+        }
+    }
+    drop(peer);
+    let (_, log) = central.stop().unwrap();
+    let seconds = began.elapsed().as_secs() as usize + 2;
+    for kind in [
+        "apuesta_almacenada | result: success",
+        "notify_finished | result: success",
+        "consulta_ganadores | result: success",
+    ] {
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains(kind)).collect();
+        let repeated = |line: &&str| {
+            line.split_once("repeated: ")
+                .map(|(_, rest)| rest.to_owned())
+        };
+        let counted: Vec<String> = lines.iter().filter_map(repeated).collect();
+        let told = lines.len() - counted.len();
+        let counts = counted.iter().map(|rest| rest.split(' ').next().unwrap());
+        let only_counted: usize = counts.map(|count| count.parse::<usize>().unwrap()).sum();
+        assert_eq!(told + only_counted, TIMES, "{kind}");
+        assert!(
+            (1..=MOST * seconds).contains(&told),
+            "{kind}: {told} lines in {seconds} s"
+        );
+        assert!(only_counted > 0, "{kind}: {told} lines in {seconds} s");
+    }
+}
+
+#[test]
 fn the_limit_of_descriptors_bounds_the_connections_and_the_listener_is_never_lost() {
     let folder = tempfile::tempdir().unwrap();
     let mut limited = Command::new("sh");

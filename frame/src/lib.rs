@@ -33,6 +33,7 @@ mod codec;
 mod count;
 pub mod digest;
 mod error;
+mod escaped;
 mod fields;
 mod inbox;
 mod layout;
@@ -50,6 +51,7 @@ pub use count::Count;
 pub use error::{
     BatchError, BetError, Field, Flaw, FramingError, PayloadError, ReplyError, RequestError,
 };
+pub use escaped::{Escaped, escape_json};
 pub use fields::{Agency, Birthdate, Document, Name, Number, Text};
 pub use inbox::Inbox;
 pub use layout::{HEADER, LENGTH_FIELD, MAX_CLIENT_FRAME, MAX_LENGTH, MAX_REPLY, MIN_LENGTH, kind};

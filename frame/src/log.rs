@@ -9,109 +9,34 @@
 //! `tracing`. It writes each line at once, or gathers the lines of a turn of an event loop into one write. The texts of
 //! the lines come from the programs.
 
+mod background;
 mod json;
+mod line;
 
 use std::fmt::{self, Write as _};
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
-/// The `target` of an event that ends the program. Its level is written as CRITICAL.
-pub const CRITICAL: &str = "critical";
+use self::background::Background;
+pub use self::background::Loss;
+use self::line::Stamp;
+pub use self::line::{CRITICAL, Format, Level};
+pub use crate::escaped::Escaped;
 
 /// Gathered lines are written before the end of the turn when they have more than this many bytes.
 const GATHERED: usize = 1024 * 1024;
 
-/// The lowest level that is written, as the configurations name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Details for finding a fault.
-    Debug,
-    /// Ordinary events.
-    Info,
-    /// Neither program writes lines of this level: the same as WARNING.
-    Notice,
-    /// Unusual events.
-    Warning,
-    /// Errors.
-    Error,
-    /// Errors that end the program.
-    Critical,
-}
+/// Bytes of an empty buffer that are kept for the next turn.
+const KEPT: usize = 256 * 1024;
 
-impl Level {
-    /// All levels, lowest first.
-    pub const ALL: [Self; 6] = [
-        Self::Debug,
-        Self::Info,
-        Self::Notice,
-        Self::Warning,
-        Self::Error,
-        Self::Critical,
-    ];
-
-    /// The level's name in a configuration.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Debug => "DEBUG",
-            Self::Info => "INFO",
-            Self::Notice => "NOTICE",
-            Self::Warning => "WARNING",
-            Self::Error => "ERROR",
-            Self::Critical => "CRITICAL",
-        }
-    }
-
-    fn of(metadata: &Metadata<'_>) -> Self {
-        match *metadata.level() {
-            _ if metadata.target() == CRITICAL => Self::Critical,
-            tracing::Level::ERROR => Self::Error,
-            tracing::Level::WARN => Self::Warning,
-            tracing::Level::INFO => Self::Info,
-            _ => Self::Debug,
-        }
-    }
-}
-
-/// The form of the lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
-    /// Time, level and message.
-    #[default]
-    Text,
-    /// One JSON object a line, with the same parts: `time`, `level`, and each `key: value` of the message, all of them
-    /// strings. A message that does not consist of such parts is the value of `message`.
-    Json,
-}
-
-/// A text from outside as a value of a log line. Line breaks, control characters and `|` are escaped, so that a value
-/// cannot look like another line or another part of the line.
-#[derive(Clone, Copy, Debug)]
-pub struct Escaped<'a>(pub &'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_escaped =
-            |c: char| c == '|' || c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-        let mut rest = self.0;
-        while let Some(at) = rest.find(is_escaped) {
-            let (plain, odd) = rest.split_at(at);
-            f.write_str(plain)?;
-            let mut chars = odd.chars();
-            match chars.next() {
-                Some('|') => f.write_str("\\x7c")?,
-                Some(c) => write!(f, "{}", c.escape_default())?,
-                None => {}
-            }
-            rest = chars.as_str();
-        }
-        f.write_str(rest)
-    }
-}
+/// How long the end of a program waits for its last lines to be written.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Writes log lines. A clone writes to the same place.
 #[derive(Clone)]
@@ -123,46 +48,58 @@ pub struct Logger {
 
 struct Lines {
     text: String,
-    /// The Unix time in seconds whose text is `time`.
-    second: i64,
-    time: String,
-    format: Format,
-    /// The message of a line, where the line is made from it.
-    message: String,
-    sink: Box<dyn Write + Send>,
+    stamp: Stamp,
+    sink: Sink,
+}
+
+/// Where lines go.
+enum Sink {
+    /// They are written by whoever logs, who waits meanwhile.
+    Direct(Box<dyn Write + Send>),
+    /// They are handed to a thread that writes them.
+    Background(Background),
 }
 
 impl Logger {
     /// A logger that writes each line to `sink` at once.
     pub fn immediate(level: Level, sink: impl Write + Send + 'static) -> Self {
-        let lines = Lines {
-            text: String::new(),
-            second: i64::MIN,
-            time: String::new(),
-            format: Format::Text,
-            message: String::new(),
-            sink: Box::new(sink),
-        };
-        Self {
-            level,
-            gather: false,
-            lines: Arc::new(Mutex::new(lines)),
-        }
+        Self::new(level, Format::Text, false, Sink::Direct(Box::new(sink)))
     }
 
     /// A logger that writes to `sink` in [`flush`](Self::flush): one write for all lines since the last one.
     pub fn gathering(level: Level, sink: impl Write + Send + 'static) -> Self {
-        Self {
-            gather: true,
-            ..Self::immediate(level, sink)
-        }
+        Self::new(level, Format::Text, true, Sink::Direct(Box::new(sink)))
     }
 
-    /// The same logger, which writes lines of this form from now on.
-    #[must_use]
-    pub fn with_format(self, format: Format) -> Self {
-        self.lines().format = format;
-        self
+    /// A logger for a program that must never wait for its log: [`flush`](Self::flush) hands all lines since the last
+    /// one to a thread, which writes them to `sink`. What that thread cannot keep, while the sink takes nothing, is
+    /// lost; once the sink takes lines again, one of the level WARNING, whose message `loss` makes, says how many. Where
+    /// the system has no thread, lines are written as a [`gathering`](Self::gathering) logger does.
+    pub fn background<W: Write + Send + 'static>(
+        level: Level,
+        format: Format,
+        sink: impl Fn() -> W,
+        loss: Loss,
+    ) -> Self {
+        let background = Background::new(Box::new(sink()), Stamp::new(format), loss);
+        let sink = match background {
+            Ok(background) => Sink::Background(background),
+            Err(_) => Sink::Direct(Box::new(sink())),
+        };
+        Self::new(level, format, true, sink)
+    }
+
+    fn new(level: Level, format: Format, gather: bool, sink: Sink) -> Self {
+        let lines = Lines {
+            text: String::new(),
+            stamp: Stamp::new(format),
+            sink,
+        };
+        Self {
+            level,
+            gather,
+            lines: Arc::new(Mutex::new(lines)),
+        }
     }
 
     /// Makes this the logger of the whole program. Does nothing where the program already has one.
@@ -171,9 +108,19 @@ impl Logger {
         let _ = tracing::subscriber::set_global_default(subscriber);
     }
 
-    /// Writes the gathered lines.
+    /// Writes the gathered lines, or hands them to the thread that does.
     pub fn flush(&self) {
         self.lines().flush();
+    }
+
+    /// Writes the gathered lines, and waits until they are written, for a second at most. To be called before the
+    /// program ends, and before it writes elsewhere what is to come after the log.
+    pub fn finish(&self) {
+        let mut lines = self.lines();
+        lines.flush();
+        if let Sink::Background(background) = &lines.sink {
+            background.wait(FAREWELL);
+        }
     }
 
     /// Discards the gathered lines: what they report was not done after all.
@@ -188,36 +135,25 @@ impl Logger {
 
 impl Lines {
     fn append(&mut self, level: Level, event: &Event<'_>) {
-        let now = jiff::Timestamp::now();
-        if now.as_second() != self.second {
-            self.second = now.as_second();
-            self.time = now
-                .to_zoned_datetime(jiff::tz::TimeZone::system())
-                .strftime("%Y-%m-%d %H:%M:%S")
-                .to_string();
-        }
-        match self.format {
-            Format::Text => {
-                // Writing to a String does not fail.
-                let _ = write!(self.text, "{} {:<8} ", self.time, level.name());
-                event.record(&mut Message(&mut self.text));
-            }
-            Format::Json => {
-                self.message.clear();
-                event.record(&mut Message(&mut self.message));
-                json::line(&mut self.text, &self.time, level.name(), &self.message);
-            }
-        }
-        self.text.push('\n');
+        self.stamp.append(&mut self.text, level, |out| {
+            event.record(&mut Message(out));
+        });
     }
 
     /// Where writing fails, the lines are lost: there is no other place to report it.
     fn flush(&mut self) {
-        if !self.text.is_empty() {
-            let _ = self.sink.write_all(self.text.as_bytes());
-            let _ = self.sink.flush();
-            self.text.clear();
+        if self.text.is_empty() {
+            return;
         }
+        match &mut self.sink {
+            Sink::Direct(sink) => {
+                let _ = sink.write_all(self.text.as_bytes());
+                let _ = sink.flush();
+            }
+            Sink::Background(background) => background.add(&self.text),
+        }
+        self.text.clear();
+        self.text.shrink_to(KEPT);
     }
 }
 
@@ -327,11 +263,5 @@ mod tests {
         );
         assert_eq!(writes.len(), 1);
         assert_eq!(writes[0].lines().count(), 2);
-    }
-
-    #[test]
-    fn an_escaped_value_cannot_break_a_line_or_a_part() {
-        let text = Escaped("a|b\nc\u{1b}[1m\u{2028}é\\").to_string();
-        assert_eq!(text, "a\\x7cb\\nc\\u{1b}[1m\\u{2028}é\\");
     }
 }

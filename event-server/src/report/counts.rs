@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use frame::Agency;
+
 /// An action and its result.
 pub(super) type Kind = (&'static str, &'static str);
 
@@ -12,8 +14,30 @@ struct Count {
     withheld: u64,
 }
 
+/// Agencies up to this number are remembered, a bit a kind and agency: as many as can take part in a lottery.
+const REMEMBERED: u32 = 1 << 16;
+
 thread_local! {
     static COUNTS: RefCell<BTreeMap<Kind, Count>> = const { RefCell::new(BTreeMap::new()) };
+    static TOLD: RefCell<BTreeMap<Kind, Vec<u64>>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// Whether nobody has asked before about a line of this kind and agency.
+pub(super) fn is_first(kind: Kind, agency: Agency) -> bool {
+    let number = agency.get();
+    if number > REMEMBERED {
+        return false;
+    }
+    let (word, bit) = (number as usize / 64, 1 << (number % 64));
+    TOLD.with_borrow_mut(|told| {
+        let words = told.entry(kind).or_default();
+        if words.len() <= word {
+            words.resize(word + 1, 0);
+        }
+        let first = words[word] & bit == 0;
+        words[word] |= bit;
+        first
+    })
 }
 
 /// Whether a line of this kind is to be written: while there were fewer than `most` since the last
@@ -42,6 +66,18 @@ pub(super) fn take_withheld() -> impl Iterator<Item = (Kind, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_agency_is_new_once_for_each_kind() {
+        let agency = |number| Agency::new(number).unwrap();
+        for kind in [("resume", "success"), ("notify_finished", "success")] {
+            for number in [1, 64, 65, 5_000, REMEMBERED] {
+                assert!(is_first(kind, agency(number)), "{number}");
+                assert!(!is_first(kind, agency(number)), "{number}");
+            }
+            assert!(!is_first(kind, agency(REMEMBERED + 1)));
+        }
+    }
 
     #[test]
     fn of_each_kind_so_many_are_written_and_the_rest_is_counted_until_it_is_told() {

@@ -43,7 +43,7 @@ mod tests {
     use serde_json::{Map, Value};
 
     use super::*;
-    use crate::log::Escaped;
+    use crate::escaped::Escaped;
 
     fn object(message: &str) -> Map<String, Value> {
         let mut out = String::new();

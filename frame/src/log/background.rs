@@ -1,0 +1,318 @@
+//! Writes log lines on a thread of its own, so that whoever logs never waits for standard error: a pipe that nobody
+//! reads, a terminal that was stopped with Ctrl-S, a slow disk.
+//!
+//! ```text
+//! lines -> Waiting: at most MOST bytes; more are counted -> the thread -> sink
+//! ```
+//!
+//! A thread, and not a write that returns at once: `O_NONBLOCK` belongs to the open file, which other programs share,
+//! and even where poll(2) says that a terminal takes bytes, a write to it may wait. A thread may wait.
+
+use std::io::{self, ErrorKind, Write};
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::line::{Level, Stamp};
+
+/// Bytes of lines that wait to be written; as many again may be in the hands of the thread.
+const MOST: usize = 4 * 1024 * 1024;
+
+/// Bytes of an empty buffer that are kept for the next lines.
+const KEPT: usize = 64 * 1024;
+
+/// Between two attempts, where the sink does not wait itself until it takes more.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The message of the line that says how many lines were lost.
+pub type Loss = fn(u64) -> String;
+
+/// The lines that wait, and the thread that writes them.
+pub(super) struct Background(Arc<Shared>);
+
+struct Shared {
+    waiting: Mutex<Waiting>,
+    /// Lines were added, or nobody adds any more.
+    added: Condvar,
+    /// All lines are written.
+    written: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    text: String,
+    /// How many lines were lost behind the last one of `text`. From the first of them on all are lost until the thread
+    /// takes the text, so that the log says where lines are missing.
+    lost: u64,
+    /// The thread has nothing to write.
+    idle: bool,
+    /// Nobody adds any more.
+    closed: bool,
+}
+
+impl Background {
+    /// Begins a thread that writes to `sink`. `stamp` is for its own lines, `loss` their message.
+    ///
+    /// # Errors
+    /// The system has no thread.
+    pub(super) fn new(sink: Box<dyn Write + Send>, stamp: Stamp, loss: Loss) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            waiting: Mutex::default(),
+            added: Condvar::new(),
+            written: Condvar::new(),
+        });
+        let writer = Writer::new(sink, stamp, loss);
+        thread::Builder::new().name("log".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || writer.run(&shared)
+        })?;
+        Ok(Self(shared))
+    }
+
+    /// Hands over whole lines. Never waits for the sink.
+    pub(super) fn add(&self, lines: &str) {
+        let mut waiting = lock(&self.0.waiting);
+        if waiting.lost == 0 && waiting.text.len() + lines.len() <= MOST {
+            waiting.text.push_str(lines);
+        } else {
+            for line in lines.split_inclusive('\n') {
+                if waiting.lost == 0 && waiting.text.len() + line.len() <= MOST {
+                    waiting.text.push_str(line);
+                } else {
+                    waiting.lost += 1;
+                }
+            }
+        }
+        waiting.idle = false;
+        self.0.added.notify_one();
+    }
+
+    /// Waits until all lines are written, at most so long.
+    pub(super) fn wait(&self, most: Duration) {
+        let waiting = lock(&self.0.waiting);
+        let result = self
+            .0
+            .written
+            .wait_timeout_while(waiting, most, |waiting| !waiting.idle);
+        drop(result);
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        lock(&self.0.waiting).closed = true;
+        self.0.added.notify_one();
+    }
+}
+
+impl Shared {
+    /// Waits for lines and takes them into `text`; returns how many were lost behind them. `None`: none will come.
+    fn take(&self, text: &mut String) -> Option<u64> {
+        text.clear();
+        text.shrink_to(KEPT);
+        let mut waiting = lock(&self.waiting);
+        loop {
+            if !waiting.text.is_empty() || waiting.lost > 0 {
+                mem::swap(&mut waiting.text, text);
+                return Some(mem::take(&mut waiting.lost));
+            }
+            waiting.idle = true;
+            self.written.notify_all();
+            if waiting.closed {
+                return None;
+            }
+            let more = self.added.wait(waiting);
+            waiting = more.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// What the thread works with.
+struct Writer {
+    sink: Box<dyn Write + Send>,
+    stamp: Stamp,
+    loss: Loss,
+    /// Lines that were lost and not told yet.
+    lost: u64,
+    /// The sink failed in the middle of a line.
+    torn: bool,
+}
+
+impl Writer {
+    fn new(sink: Box<dyn Write + Send>, stamp: Stamp, loss: Loss) -> Self {
+        let (lost, torn) = (0, false);
+        Self {
+            sink,
+            stamp,
+            loss,
+            lost,
+            torn,
+        }
+    }
+
+    fn run(mut self, shared: &Shared) {
+        let mut text = String::new();
+        while let Some(lost) = shared.take(&mut text) {
+            // What a sink that failed did not take is missing before these lines.
+            self.tell();
+            self.write(&text);
+            self.lost += lost;
+            self.tell();
+        }
+    }
+
+    /// Writes how many lines were lost, where some were.
+    fn tell(&mut self) {
+        let lost = mem::take(&mut self.lost);
+        if lost > 0 {
+            let mut line = String::new();
+            let message = (self.loss)(lost);
+            self.stamp
+                .append(&mut line, Level::Warning, |out| out.push_str(&message));
+            if self.write(&line) {
+                return;
+            }
+            // The line itself is not one of those that are missing.
+            self.lost = lost;
+        }
+    }
+
+    /// Writes lines; where the sink fails, the rest of them counts as lost. Returns whether all are written.
+    fn write(&mut self, lines: &str) -> bool {
+        if self.torn && put(&mut self.sink, b"\n") == 1 {
+            self.torn = false;
+        }
+        let written = match self.torn {
+            true => 0,
+            false => put(&mut self.sink, lines.as_bytes()),
+        };
+        let (done, rest) = lines.as_bytes().split_at(written);
+        self.torn |= done.last().is_some_and(|last| *last != b'\n');
+        self.lost += rest.iter().filter(|byte| **byte == b'\n').count() as u64;
+        rest.is_empty()
+    }
+}
+
+/// Writes as much as the sink takes before it fails. A sink that takes nothing for now is asked again.
+fn put(sink: &mut impl Write, bytes: &[u8]) -> usize {
+    let mut written = 0;
+    while written < bytes.len() {
+        match sink.write(&bytes[written..]) {
+            Ok(0) => break,
+            Ok(count) => written += count,
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) if e.kind() == ErrorKind::WouldBlock => thread::sleep(PAUSE),
+            Err(_) => break,
+        }
+    }
+    // There is no other place to report that it failed.
+    let _: io::Result<()> = sink.flush();
+    written
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+    use crate::log::line::Format;
+
+    /// Takes what the test allows, and tells it what was written.
+    struct Gated {
+        answers: Receiver<io::Result<usize>>,
+        written: Sender<String>,
+    }
+
+    impl Write for Gated {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let answer = self.answers.recv().unwrap_or(Ok(usize::MAX));
+            let count = answer?.min(bytes.len());
+            let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
+            // The test may have seen enough.
+            let _ = self.written.send(text);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn gated() -> (Background, Sender<io::Result<usize>>, Receiver<String>) {
+        let (allow, answers) = channel();
+        let (written, reads) = channel();
+        let sink = Box::new(Gated { answers, written });
+        let loss = |lost: u64| format!("lost: {lost}");
+        let background = Background::new(sink, Stamp::new(Format::Text), loss).unwrap();
+        (background, allow, reads)
+    }
+
+    /// The messages of what was written, without time and level where they have those.
+    fn messages(reads: &Receiver<String>) -> Vec<String> {
+        let all: String = reads.iter().collect();
+        let message = |line: &str| line.rsplit("  ").next().unwrap().to_owned();
+        all.lines().map(message).collect()
+    }
+
+    #[test]
+    fn what_does_not_fit_is_lost_from_there_on_and_told_in_its_place() {
+        let (background, allow, reads) = gated();
+        background.add("first\n");
+        // The thread has it, and waits for the sink.
+        while !lock(&background.0.waiting).text.is_empty() {
+            thread::yield_now();
+        }
+        let long = "x".repeat(MOST - 20) + "\n";
+        background.add(&long);
+        background.add("fits\n");
+        background.add("is longer than what is left\nand\nbehind\n");
+        assert_eq!(lock(&background.0.waiting).lost, 3);
+        drop(allow);
+        background.wait(Duration::from_secs(60));
+        background.add("later\n");
+        drop(background);
+        let told = messages(&reads);
+        let expected = ["first", long.trim_end(), "fits", "lost: 3", "later"];
+        assert!(told == expected, "{} lines", told.len());
+    }
+
+    #[test]
+    fn a_sink_that_fails_in_a_line_goes_on_with_a_new_one_and_is_told_what_is_missing() {
+        let (background, allow, reads) = gated();
+        let full = || Err(io::Error::from(ErrorKind::StorageFull));
+        for answer in [
+            Ok(6),
+            full(),
+            full(),
+            Err(ErrorKind::WouldBlock.into()),
+            Err(ErrorKind::Interrupted.into()),
+            Ok(1),
+        ] {
+            allow.send(answer).unwrap();
+        }
+        drop(allow);
+        background.add("one\ntwo\nthree\n");
+        background.wait(Duration::from_secs(60));
+        background.add("four\n");
+        background.wait(Duration::from_secs(60));
+        background.add("five\n");
+        drop(background);
+        assert_eq!(messages(&reads), ["one", "tw", "lost: 2", "four", "five"]);
+    }
+
+    #[test]
+    fn whoever_waits_for_a_sink_that_takes_nothing_waits_no_longer_than_was_said() {
+        let (background, allow, reads) = gated();
+        background.add("a\n");
+        background.wait(Duration::from_millis(10));
+        assert!(reads.try_recv().is_err());
+        drop(allow);
+        background.wait(Duration::from_secs(60));
+        assert_eq!(reads.recv().unwrap(), "a\n");
+    }
+}
