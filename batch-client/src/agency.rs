@@ -1,10 +1,12 @@
-//! Mode batch: checks the agency's file, sends it, says that the agency has finished, and waits for its winners.
+//! Mode batch: checks the agency's file, sends it, says that the agency has finished, and waits for its winners. Mode
+//! winners: only that.
 //!
 //! In come the configuration and the file that it names; out comes an [`Outcome`]. Nothing is sent before every row of
 //! the file was found to be a bet.
 
 use std::sync::Arc;
 
+use frame::Count;
 use frame::log::Logger;
 
 use crate::advice;
@@ -25,23 +27,50 @@ use crate::{plain, report, resume};
 pub struct Outcome {
     /// How many bets the central has of this file, those of earlier runs included.
     pub bets: u64,
-    /// The documents of the agency's winners, in the order in which their bets were stored.
-    pub winners: Vec<String>,
+    /// The documents of the agency's winners, in the order in which their bets were stored; `None` where the run did not
+    /// wait for them.
+    pub winners: Option<Vec<String>>,
+}
+
+/// Which part of mode batch is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The first row that is sent, counted from 1. Only for a plain server: another one knows how many rows it has.
+    pub from_row: Option<u64>,
+    /// Whether the winners are waited for.
+    pub waits: bool,
 }
 
 /// Runs mode batch. The log is written in each turn of the event loop, so that the logger may gather its lines.
 ///
 /// # Errors
 /// Any [`Error`] but those of the other modes. After [`Error::Stopped`] the next run does what is left to do.
-pub fn run(config: &Config, logger: Logger, progress: &Progress) -> Result<Outcome, Error> {
+pub fn run(
+    config: &Config,
+    logger: Logger,
+    progress: &Progress,
+    part: Part,
+) -> Result<Outcome, Error> {
+    if part.from_row.is_some() && config.server.protocol != Protocol::Plain {
+        let reason = "the argument --from-row is for server.protocol plain: any other server knows which rows it has, so run without it";
+        return Err(Error::Usage(reason.to_owned()));
+    }
     let connector = Connector::open(&config.server)?;
     let mut event_loop = EventLoop::new(config, logger, connector, progress.clone())?;
     let file = OpenFile::open(&config.batch.file)?;
     let (summary, blocks) = check_file(config, &file, &mut event_loop)?;
+    let from_row = part.from_row.unwrap_or(1);
+    if from_row > summary.bets + 1 {
+        let (path, rows) = (file.path().display(), Count(summary.bets, "row"));
+        let reason = format!("the argument --from-row is {from_row}, and {path} has {rows}");
+        return Err(Error::Usage(reason));
+    }
     let job = Job {
         config,
         file: &file,
         blocks: Arc::new(blocks),
+        sent_before: from_row.saturating_sub(1),
+        waits: part.waits,
         progress,
     };
     progress.begin(summary.bets);
@@ -53,6 +82,17 @@ pub fn run(config: &Config, logger: Logger, progress: &Progress) -> Result<Outco
         bets: summary.bets,
         winners,
     })
+}
+
+/// Runs mode winners: asks for the winners, and waits for the draw. The log is written as by [`run`].
+///
+/// # Errors
+/// Any [`Error`] of a server; [`Error::Stopped`].
+pub fn winners(config: &Config, logger: Logger, progress: &Progress) -> Result<Vec<String>, Error> {
+    let connector = Connector::open(&config.server)?;
+    let mut event_loop = EventLoop::new(config, logger, connector, progress.clone())?;
+    progress.waiting_for_draw();
+    plain::ask_winners(config, &mut event_loop)
 }
 
 /// Reads the whole file once, and reports what is wrong with it.

@@ -28,6 +28,7 @@ Examples:
   batch-client check bets.csv
   batch-client batch bets.csv --id 3 --server central:12345
   batch-client batch bets.csv --id 3 --server central-1:12345,central-2:12345
+  batch-client batch bets.csv --id 3 --no-wait && batch-client winners --id 3
   CLI_ID=3 CLI_SERVER_ADDRESS=central:12345 batch-client batch bets.csv
   batch-client config --id 3
 
@@ -35,7 +36,7 @@ A flag wins over the environment (CLI_ID, CLI_SERVER_ADDRESS, ...), the environm
 over the configuration file, the file over the default.
 
 Exit codes: 0 done, 64 usage, 65 bad file, 69 no server, 74 file not readable,
-75 refused for now, 76 refused, 78 configuration.";
+75 refused for now, 76 refused, 78 configuration, 130 ended by Ctrl-C.";
 
 #[derive(Subcommand)]
 pub enum Mode {
@@ -47,6 +48,20 @@ pub enum Mode {
         #[command(flatten)]
         flags: Flags,
         /// Print {"agency":N,"bets":N,"winners":["DOCUMENT",...]} instead of one document a line
+        #[arg(long)]
+        json: bool,
+        /// End once the agency has finished; batch-client winners asks for the winners later
+        #[arg(long)]
+        no_wait: bool,
+        /// Begin at this row: only for server.protocol plain, after a run that ended in the middle
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        from_row: Option<u64>,
+    },
+    /// Wait for the draw, and print the documents of the agency's winners
+    Winners {
+        #[command(flatten)]
+        flags: Flags,
+        /// Print {"agency":N,"winners":["DOCUMENT",...]} instead of one document a line
         #[arg(long)]
         json: bool,
     },
@@ -97,7 +112,9 @@ Examples:
   batch-client batch bets.csv --id 3 --server central:12345
   batch-client batch bets.csv --id 3 --set batch.maxAmount=20 --json
 
-Run it again after any failure: it goes on where it was, and no bet is stored twice.";
+Run it again after any failure: it goes on where it was, and no bet is stored twice. Only a server
+that knows no resume (server.protocol: plain) stores twice what it is sent twice: there the error
+says with which --from-row the next run has to begin.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -178,9 +195,10 @@ impl Mode {
             Self::Batch { file, flags, .. } | Self::Check { file, flags, .. } => {
                 flags.settings().chain(file.settings()).collect()
             }
-            Self::Config { flags } | Self::Bet { flags } | Self::Echo { flags } => {
-                flags.settings().collect()
-            }
+            Self::Config { flags }
+            | Self::Winners { flags, .. }
+            | Self::Bet { flags }
+            | Self::Echo { flags } => flags.settings().collect(),
             Self::Completions { .. } | Self::Man { .. } => Vec::new(),
         }
     }

@@ -50,7 +50,7 @@ fn echo(config: &Config, event_loop: &mut EventLoop, message: &str) -> Result<Ve
         let text = inbox.unread();
         text.contains(&b'\n') || text.len() >= MAX_ANSWER
     };
-    match event_loop.exchange(&mut connection, whole) {
+    match event_loop.exchange(&mut connection, Some(config.server.timeout), whole) {
         Ok(()) => {}
         // A line may also end with the stream.
         Err(AttemptError::Lost(Lost::Closed)) if !connection.inbox.is_empty() => {}

@@ -3,6 +3,7 @@
 //! Each error displays as one sentence: what is wrong, where, and what to do. No error holds a name or a birthdate of a
 //! bettor.
 
+mod left;
 mod lost;
 mod remedy;
 mod step;
@@ -15,7 +16,8 @@ use std::time::Duration;
 use frame::{Agency, NO_SPACE, TlsError};
 
 use crate::config::ConfigError;
-pub use lost::Lost;
+pub use left::Left;
+pub use lost::{Lost, Signal};
 pub use step::Step;
 
 /// The exit code of a command line that cannot be understood.
@@ -51,8 +53,17 @@ impl From<Error> for AttemptError {
 /// Why the client ends.
 #[derive(Debug)]
 pub enum Error {
-    /// A signal asked for it.
-    Stopped,
+    /// A signal came before the result was known.
+    Stopped(Signal),
+    /// The command line asks for what makes no sense.
+    Usage(String),
+    /// A run with a plain server ended in the middle, which a run from the beginning would do again.
+    Partly {
+        /// Why it ended.
+        error: Box<Error>,
+        /// What is left to do.
+        left: Left,
+    },
     /// The configuration cannot be used.
     Config(ConfigError),
     /// Variables of mode bet are not set.
@@ -165,7 +176,13 @@ impl Error {
     /// The exit code, as in `sysexits.h`.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Stopped => 0,
+            Self::Stopped(signal) => signal.exit_code(),
+            Self::InDoubt {
+                lost: Lost::Stopped(signal),
+                ..
+            } => signal.exit_code(),
+            Self::Partly { error, .. } => error.exit_code(),
+            Self::Usage(_) => USAGE,
             Self::BadBet { .. } | Self::NotRegular { .. } | Self::NoBets(_) => BAD_DATA,
             Self::BadRows { .. } | Self::FileChanged { .. } => BAD_DATA,
             Self::GaveUp { .. } | Self::NoEcho(_) | Self::InDoubt { .. } => UNAVAILABLE,
@@ -179,11 +196,22 @@ impl Error {
         }
     }
 
+    /// Whether a signal is the reason.
+    pub fn is_stopped(&self) -> bool {
+        match self {
+            Self::Stopped(_) => true,
+            Self::InDoubt { lost, .. } => matches!(lost, Lost::Stopped(_)),
+            Self::Partly { error, .. } => error.is_stopped(),
+            _ => false,
+        }
+    }
+
     /// The `action` that failed.
     pub fn action(&self) -> &'static str {
         match self {
-            Self::Stopped => "receive_signal",
-            Self::Config(_) => "config",
+            Self::Stopped(_) => "receive_signal",
+            Self::Partly { error, .. } => error.action(),
+            Self::Config(_) | Self::Usage(_) => "config",
             Self::NoBet(_) | Self::BadBet { .. } => Step::Bet.action(),
             Self::File { .. } | Self::NotRegular { .. } | Self::NoBets(_) => "read_file",
             Self::BadRows { .. } | Self::FileChanged { .. } => "read_file",

@@ -19,7 +19,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 
 use crate::config::{Address, Config, Server};
-use crate::error::{AttemptError, Error, Lost};
+use crate::error::{AttemptError, Error, Lost, Signal};
 use crate::progress::Progress;
 use crate::report;
 use crate::tls::Connector;
@@ -32,8 +32,10 @@ const SERVER: Token = Token(2);
 /// What a turn of the loop did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// Bytes moved, or may move now.
+    /// Bytes moved.
     Moved,
+    /// None did, but some may now.
+    Waited,
     /// The deadline has passed.
     TimedOut,
 }
@@ -116,10 +118,13 @@ impl EventLoop {
     /// [`Error::Stopped`]: a signal came.
     pub fn check(&mut self) -> Result<(), Error> {
         match self.signals.pending().next() {
-            Some(signal) => {
-                let name = signal_hook::low_level::signal_name(signal).unwrap_or("unknown");
-                report::signal(self.agency, name);
-                Err(Error::Stopped)
+            Some(number) => {
+                let signal = match number {
+                    SIGINT => Signal::Int,
+                    _ => Signal::Term,
+                };
+                report::signal(self.agency, signal.name());
+                Err(Error::Stopped(signal))
             }
             None => Ok(()),
         }
@@ -137,19 +142,23 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Sends and receives until `done` finds in the inbox what it waits for.
+    /// Sends and receives until `done` finds in the inbox what it waits for. With `wait`, the server may be silent for so
+    /// long: each byte that comes or goes is a sign of life.
     ///
     /// # Errors
-    /// The connection is lost before that, or `server.timeout` passes.
+    /// The connection is lost before that, or the server is silent.
     pub fn exchange(
         &mut self,
         connection: &mut Connection,
+        wait: Option<Duration>,
         done: impl Fn(&Inbox) -> bool,
     ) -> Result<(), AttemptError> {
-        let until = Instant::now() + self.server.timeout;
+        let mut since = Instant::now();
         while !done(&connection.inbox) {
-            if self.turn(connection, Some(until))? == Turn::TimedOut {
-                return Err(Lost::Silent(self.server.timeout).into());
+            match (self.turn(connection, wait.map(|wait| since + wait))?, wait) {
+                (Turn::TimedOut, Some(wait)) => return Err(Lost::Silent(wait).into()),
+                (Turn::Moved, _) => since = Instant::now(),
+                (Turn::TimedOut | Turn::Waited, _) => {}
             }
         }
         Ok(())
@@ -190,7 +199,7 @@ impl EventLoop {
             return Ok(Turn::TimedOut);
         }
         self.wait(Some(connection), until)?;
-        Ok(Turn::Moved)
+        Ok(Turn::Waited)
     }
 
     /// The server that is connected to, or will be.

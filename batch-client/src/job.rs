@@ -22,6 +22,10 @@ pub(crate) struct Job<'a> {
     pub(crate) file: &'a OpenFile<'a>,
     /// The blocks of the file when it was checked.
     pub(crate) blocks: Arc<Blocks>,
+    /// How many of its rows were sent to a plain server by an earlier run.
+    pub(crate) sent_before: u64,
+    /// Whether the winners are waited for.
+    pub(crate) waits: bool,
     pub(crate) progress: &'a Progress,
 }
 

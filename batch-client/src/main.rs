@@ -8,12 +8,13 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use batch_client::agency::{self, Part};
 use batch_client::bet::{self, Bettor};
 use batch_client::config::{CheckConfig, Config, Settings};
 use batch_client::error::{Error, USAGE};
 use batch_client::progress::Progress;
 use batch_client::tls::Connector;
-use batch_client::{agency, check, echo, report, terminal};
+use batch_client::{check, echo, report, terminal};
 use command_line::{CommandLine, Mode};
 use frame::log::{Format, Level, Logger};
 
@@ -42,16 +43,41 @@ fn main() -> ExitCode {
             let bettor = Bettor::from_variables(|name| std::env::var(name).ok())?;
             bet::run(config, logger.clone(), progress, &bettor)
         }),
-        Mode::Batch { json, .. } => {
+        Mode::Batch {
+            json,
+            from_row,
+            no_wait,
+            ..
+        } => serve(settings(file, &mode), *json, |config, logger, progress| {
+            let part = Part {
+                from_row: *from_row,
+                waits: !no_wait,
+            };
+            let outcome = agency::run(config, logger.clone(), progress, part)?;
+            print(logger, progress, || {
+                output::print_outcome(config.agency, &outcome, *json)
+            })
+        }),
+        Mode::Winners { json, .. } => {
             serve(settings(file, &mode), *json, |config, logger, progress| {
-                let outcome = agency::run(config, logger.clone(), progress)?;
-                // Printing may block, so the log is written first, and nothing is shown any more.
-                progress.end();
-                logger.finish();
-                output::print_outcome(config.agency, outcome, *json).map_err(Error::Output)
+                let winners = agency::winners(config, logger.clone(), progress)?;
+                print(logger, progress, || {
+                    output::print_winners(config.agency, &winners, *json)
+                })
             })
         }
     }
+}
+
+/// Prints a result. Printing may block, so the log is written first, and nothing is shown any more.
+fn print(
+    logger: &Logger,
+    progress: &Progress,
+    print: impl FnOnce() -> io::Result<()>,
+) -> Result<(), Error> {
+    progress.end();
+    logger.finish();
+    print().map_err(Error::Output)
 }
 
 /// Reads every layer of the configuration.
@@ -121,9 +147,14 @@ fn serve(
     let result = run(&config, &logger, &progress);
     progress.end();
     let code = match result {
-        Ok(()) | Err(Error::Stopped) => {
+        Ok(()) => {
             report::exit(config.agency);
             ExitCode::SUCCESS
+        }
+        Err(error) if error.is_stopped() => {
+            report::undecided(&error);
+            report::exit(config.agency);
+            error.exit_code().into()
         }
         Err(error) => {
             report::failed(&error);

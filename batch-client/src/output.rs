@@ -9,15 +9,28 @@ use batch_client::config::{Origin, Settings};
 use frame::{Agency, Escaped};
 use serde_json::json;
 
-/// Prints the winners of mode batch: a document a line, or one object.
+/// Prints the outcome of mode batch: the winners, a document a line, or one object.
+///
+/// # Errors
+/// It cannot be written.
+pub fn print_outcome(agency: Agency, outcome: &Outcome, json: bool) -> io::Result<()> {
+    let Outcome { bets, winners } = outcome;
+    let object = json!({ "agency": agency.get(), "bets": bets, "winners": winners });
+    print_result(&object, winners.as_deref().unwrap_or_default(), json)
+}
+
+/// Prints the winners of mode winners: a document a line, or one object.
 ///
 /// # Errors
 /// They cannot be written.
-pub fn print_outcome(agency: Agency, outcome: Outcome, json: bool) -> io::Result<()> {
+pub fn print_winners(agency: Agency, winners: &[String], json: bool) -> io::Result<()> {
+    let object = json!({ "agency": agency.get(), "winners": winners });
+    print_result(&object, winners, json)
+}
+
+fn print_result(object: &serde_json::Value, winners: &[String], json: bool) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
-    let Outcome { bets, winners } = outcome;
     if json {
-        let object = json!({ "agency": agency.get(), "bets": bets, "winners": winners });
         writeln!(out, "{object}")?;
     } else {
         for document in winners {

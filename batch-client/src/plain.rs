@@ -1,60 +1,82 @@
-//! Sending to a server that knows only types 1 to 6: one connection per request, one request at a time.
+//! Sending to a server that knows only types 1 to 6: one connection per request, one request at a time. Modes bet and
+//! winners send one request to any server in this way.
 //!
 //! Such a server may close after its reply or never, and may not read a second frame, so the client closes after each
 //! reply. A request without a reply may have been stored, so it is not sent again; only a winners query is.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use frame::{Ack, Inbox, MessageId, Reply, Request, Winners};
 
 use crate::backoff::Backoff;
-use crate::config::Config;
-use crate::error::{AttemptError, Error, Lost, Step};
+use crate::config::{Config, Protocol};
+use crate::error::{AttemptError, Error, Left, Lost, Step};
 use crate::event_loop::EventLoop;
 use crate::job::{self, Job};
 use crate::report;
 
-/// Sends the file, says finished, and asks for the winners.
-pub(crate) fn run(job: &Job<'_>, event_loop: &mut EventLoop) -> Result<Vec<String>, Error> {
+/// Sends the rows that no earlier run has sent, says finished, and asks for the winners where the job waits for them.
+pub(crate) fn run(job: &Job<'_>, event_loop: &mut EventLoop) -> Result<Option<Vec<String>>, Error> {
     let config = job.config;
-    send_file(job, event_loop)?;
+    let rows = send_file(job, event_loop)?;
+    let path = job.file.path().to_owned();
+    let left = |left: Left| {
+        |error| Error::Partly {
+            error: Box::new(error),
+            left,
+        }
+    };
     let finished = Request::Finished {
         agency: config.agency,
         bets: None,
     };
     let subject = || "\"finished\" is".to_owned();
-    let id = store(config, event_loop, Step::Finished, &finished, subject)?;
-    report::finished(id);
+    let sent = store(config, event_loop, Step::Finished, &finished, subject);
+    report::finished(sent.map_err(left(Left::Finish { path, rows }))?);
+    if !job.waits {
+        return Ok(None);
+    }
     job.progress.waiting_for_draw();
-    ask_winners(config, event_loop)
+    let winners = ask_winners(config, event_loop);
+    winners.map(Some).map_err(left(Left::Winners))
 }
 
-fn send_file(job: &Job<'_>, event_loop: &mut EventLoop) -> Result<(), Error> {
-    let (config, file) = (job.config, job.file);
-    let mut batches = job.batches_after(0, event_loop)?;
-    let mut stored = 0;
-    while let Some((batch, bets)) = batches
-        .next_batch()
-        .map_err(|e| job.unreadable(e, stored))?
-    {
-        let end = stored + u64::from(bets);
-        let path = file.path().display();
-        let rows = || match stored + 1 {
-            row if row == end => format!("row {row} of {path} is"),
-            first => format!("rows {first} to {end} of {path} are"),
+/// Sends the file; returns how many rows it has.
+fn send_file(job: &Job<'_>, event_loop: &mut EventLoop) -> Result<u64, Error> {
+    let mut batches = job.batches_after(job.sent_before, event_loop)?;
+    let mut stored = job.sent_before;
+    let path = job.file.path();
+    let left = |error: Error, stored, bets| {
+        let in_doubt = matches!(error, Error::InDoubt { .. });
+        let doubtful = if in_doubt { u64::from(bets) } else { 0 };
+        if stored == 0 && doubtful == 0 {
+            return error;
+        }
+        let left = Left::Rows {
+            path: path.to_owned(),
+            stored,
+            doubtful,
         };
-        let id = store(
-            config,
-            event_loop,
-            Step::Batch,
-            &Request::Batch(batch),
-            rows,
-        )?;
-        report::batch_stored(id, bets);
+        let error = Box::new(error);
+        Error::Partly { error, left }
+    };
+    loop {
+        let batch = batches.next_batch();
+        let batch = batch.map_err(|e| left(job.unreadable(e, stored), stored, 0))?;
+        let Some((batch, bets)) = batch else { break };
+        let end = stored + u64::from(bets);
+        let rows = || match stored + 1 {
+            row if row == end => format!("row {row} of {} is", path.display()),
+            first => format!("rows {first} to {end} of {} are", path.display()),
+        };
+        let request = Request::Batch(batch);
+        let sent = store(job.config, event_loop, Step::Batch, &request, rows);
+        report::batch_stored(sent.map_err(|e| left(e, stored, bets))?, bets);
         job.progress.at(end);
         stored = end;
     }
-    job.verify(stored, event_loop)
+    let verified = job.verify(stored, event_loop);
+    verified.map_err(|e| left(e, stored, 0)).map(|()| stored)
 }
 
 /// Sends one request until it is acknowledged; returns its id. `subject` names what was sent, followed by "is" or "are",
@@ -73,7 +95,8 @@ pub(crate) fn store(
     };
     let mut backoff = Backoff::new(config.server.retry, Instant::now());
     loop {
-        match ask(event_loop, &mut backoff, step, request, read) {
+        let wait = Some(config.server.timeout);
+        match ask(event_loop, &mut backoff, step, request, wait, read) {
             Ok((id, Ok(()))) => return Ok(id),
             Ok((_, Err(reason))) => return Err(Error::Refused { step, reason }),
             Err(NoAnswer::NotSent(lost)) => event_loop.pause_after(lost, &mut backoff)?,
@@ -91,7 +114,10 @@ pub(crate) fn store(
 }
 
 /// Asks for the winners until the draw is done. To ask more than once changes nothing on the server.
-fn ask_winners(config: &Config, event_loop: &mut EventLoop) -> Result<Vec<String>, Error> {
+pub(crate) fn ask_winners(
+    config: &Config,
+    event_loop: &mut EventLoop,
+) -> Result<Vec<String>, Error> {
     let step = Step::Winners;
     let agency = config.agency;
     let read = |reply: Reply<'_>| match reply {
@@ -102,15 +128,15 @@ fn ask_winners(config: &Config, event_loop: &mut EventLoop) -> Result<Vec<String
         Reply::Winners(Winners::Refused) => Some(Query::Refused),
         _ => None,
     };
+    // A server that knows resume holds the query until the draw.
+    let wait = match config.server.protocol {
+        Protocol::Resume => None,
+        Protocol::Plain => Some(config.server.timeout),
+    };
+    let request = Request::Winners { agency };
     let mut backoff = Backoff::new(config.server.retry, Instant::now());
     loop {
-        match ask(
-            event_loop,
-            &mut backoff,
-            step,
-            &Request::Winners { agency },
-            read,
-        ) {
+        match ask(event_loop, &mut backoff, step, &request, wait, read) {
             Ok((_, Query::Drawn(winners))) => {
                 report::winners(winners.len());
                 return Ok(winners);
@@ -121,6 +147,7 @@ fn ask_winners(config: &Config, event_loop: &mut EventLoop) -> Result<Vec<String
                 event_loop.pause(config.loop_period.length())?;
                 backoff.progress(Instant::now());
             }
+            Err(NoAnswer::InDoubt(Lost::Stopped(signal))) => return Err(Error::Stopped(signal)),
             // The server may hold the query until the draw, which may take hours.
             Err(NoAnswer::InDoubt(lost @ Lost::Silent(_))) => {
                 report::asking_again(step, &lost);
@@ -157,12 +184,14 @@ impl From<Error> for NoAnswer {
     }
 }
 
-/// Opens a connection, sends one request and waits for its reply. `read` returns `None` for a reply of a wrong kind.
+/// Opens a connection, sends one request and waits for its reply, at most this long. `read` returns `None` for a reply of a
+/// wrong kind.
 fn ask<T>(
     event_loop: &mut EventLoop,
     backoff: &mut Backoff,
     step: Step,
     request: &Request<'_>,
+    wait: Option<Duration>,
     read: impl Fn(Reply<'_>) -> Option<T>,
 ) -> Result<(MessageId, T), NoAnswer> {
     let invalid = |reason: &dyn ToString| Error::Protocol {
@@ -172,8 +201,11 @@ fn ask<T>(
     let mut connection = event_loop.reach(backoff)?;
     let id = connection.outbox.request(request);
     let size = connection.outbox.waiting();
-    match event_loop.exchange(&mut connection, Inbox::has_frame) {
+    match event_loop.exchange(&mut connection, wait, Inbox::has_frame) {
         Ok(()) => {}
+        Err(AttemptError::Fatal(Error::Stopped(signal))) if connection.outbox.waiting() < size => {
+            return Err(NoAnswer::InDoubt(Lost::Stopped(signal)));
+        }
         Err(AttemptError::Fatal(e)) => return Err(NoAnswer::Fatal(e)),
         Err(AttemptError::Lost(lost)) if connection.outbox.waiting() == size => {
             return Err(NoAnswer::NotSent(lost));

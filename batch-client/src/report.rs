@@ -154,6 +154,13 @@ pub fn lines_lost(lines: u64) -> String {
     )
 }
 
+/// A signal ended the client before its result was known.
+pub fn undecided(error: &Error) {
+    let error = error.to_string();
+    let error = Escaped(&error);
+    warn!("action: receive_signal | result: in_progress | warning: {error}");
+}
+
 /// The last line of a client that has done everything, or was stopped.
 pub fn exit(agency: Agency) {
     info!("action: exit | result: success | container: client{agency}");

@@ -18,12 +18,12 @@ use crate::report;
 use crate::scan::Summary;
 use crate::upload::{Event, Next, Upload};
 
-/// Sends the file, says finished, and waits for the winners.
+/// Sends the file, says finished, and waits for the winners where the job waits for them.
 pub(crate) fn run(
     job: &Job<'_>,
     event_loop: &mut EventLoop,
     file: Summary,
-) -> Result<Vec<String>, Error> {
+) -> Result<Option<Vec<String>>, Error> {
     let config = job.config;
     let mut upload = Upload::new(config.agency, file, config.batch.window);
     let mut backoff = Backoff::new(config.server.retry, Instant::now());
@@ -37,7 +37,8 @@ pub(crate) fn run(
             batches: None,
         };
         match session.run() {
-            Ok(winners) => return Ok(winners),
+            Ok(End::Winners(winners)) => return Ok(Some(winners)),
+            Ok(End::Finished) => return Ok(None),
             Err(AttemptError::Fatal(e)) => return Err(e),
             Err(AttemptError::Lost(lost)) => {
                 if upload.is_held() {
@@ -52,6 +53,13 @@ pub(crate) fn run(
     }
 }
 
+/// With what an upload ends.
+enum End {
+    Winners(Vec<String>),
+    /// Nobody waits for the winners.
+    Finished,
+}
+
 /// The part of an upload that one connection does.
 struct Session<'s> {
     job: &'s Job<'s>,
@@ -63,7 +71,7 @@ struct Session<'s> {
 }
 
 impl Session<'_> {
-    fn run(mut self) -> Result<Vec<String>, AttemptError> {
+    fn run(mut self) -> Result<End, AttemptError> {
         let mut connection = self.event_loop.connect()?;
         loop {
             self.fill(&mut connection)?;
@@ -73,8 +81,8 @@ impl Session<'_> {
                 }
                 self.upload.ask_again();
             }
-            if let Some(winners) = self.read(&mut connection)? {
-                return Ok(winners);
+            if let Some(end) = self.read(&mut connection)? {
+                return Ok(end);
             }
         }
     }
@@ -143,8 +151,8 @@ impl Session<'_> {
         self.upload.sent(step, id, bets);
     }
 
-    /// Takes the replies that have come. Returns the winners, where they are among them: they end the upload.
-    fn read(&mut self, connection: &mut Connection) -> Result<Option<Vec<String>>, AttemptError> {
+    /// Takes the replies that have come, up to the one that ends the upload.
+    fn read(&mut self, connection: &mut Connection) -> Result<Option<End>, AttemptError> {
         loop {
             let frame = match connection.inbox.frame() {
                 Ok(Some(frame)) => frame,
@@ -166,6 +174,9 @@ impl Session<'_> {
                 }
                 Event::Finished { id } => {
                     report::finished(id);
+                    if !self.job.waits {
+                        return Ok(Some(End::Finished));
+                    }
                     self.job.progress.waiting_for_draw();
                 }
                 Event::NotYet => report::winners_not_yet(),
@@ -173,7 +184,7 @@ impl Session<'_> {
                     let winners = job::copy_documents(documents);
                     let winners = winners.map_err(|e| self.upload.invalid(e))?;
                     report::winners(winners.len());
-                    return Ok(Some(winners));
+                    return Ok(Some(End::Winners(winners)));
                 }
             }
         }

@@ -26,6 +26,8 @@ pub enum Lost {
     Broken(io::Error),
     /// The server refused a resume and gave no reason.
     Unexplained,
+    /// A signal stopped the client.
+    Stopped(Signal),
     /// The TLS session could not begin, or failed.
     Tls(TlsError),
 }
@@ -44,7 +46,36 @@ impl fmt::Display for Lost {
             Self::Silent(time) => write!(f, "the server did not answer within {time:?}"),
             Self::Broken(e) => write!(f, "the connection failed: {e}"),
             Self::Unexplained => f.write_str("the server refused to resume and gave no reason"),
+            Self::Stopped(signal) => write!(f, "{} stopped the client", signal.name()),
             Self::Tls(e) => e.fmt(f),
+        }
+    }
+}
+
+/// The signals that end a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM: whoever runs the client as a service ends it.
+    Term,
+    /// SIGINT: somebody at a terminal gives up.
+    Int,
+}
+
+impl Signal {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Term => "SIGTERM",
+            Self::Int => "SIGINT",
+        }
+    }
+
+    /// The exit code of a run whose result was not known: 0 for whoever runs the client as a service, else 128 and the
+    /// signal's number.
+    pub(super) fn exit_code(self) -> u8 {
+        match self {
+            Self::Term => 0,
+            Self::Int => 128 + 2,
         }
     }
 }

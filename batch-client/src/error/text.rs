@@ -10,9 +10,35 @@ use frame::Count;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, Next::Again)
+    }
+}
+
+/// What the next run does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// The same as this one.
+    Again,
+    /// What is left, as the end of the sentence says.
+    Rest,
+}
+
+impl Error {
+    fn write(&self, f: &mut fmt::Formatter<'_>, next: Next) -> fmt::Result {
+        let again = |text| if next == Next::Again { text } else { "" };
         match self {
-            Self::Stopped => f.write_str("a signal asked to stop"),
-            Self::Config(e) => e.fmt(f),
+            Self::Stopped(signal) => write!(
+                f,
+                "{} came before the result was known, so nothing is decided{}",
+                signal.name(),
+                again("; run again to go on")
+            ),
+            Self::Usage(reason) => f.write_str(reason),
+            Self::Partly { error, left } => {
+                error.write(f, Next::Rest)?;
+                write!(f, "; {left}")
+            }
+            Self::Config(e) => write!(f, "{e}"),
             Self::NoBet(missing) => write!(
                 f,
                 "not set in the environment: {}; a bet needs NOMBRE, APELLIDO, DOCUMENTO, NACIMIENTO and NUMERO",
@@ -49,6 +75,11 @@ impl fmt::Display for Error {
                 "{} changed after it was checked, and nothing of it was sent: run again",
                 path.display()
             ),
+            Self::FileChanged { path, .. } if next == Next::Rest => write!(
+                f,
+                "{} changed while it was being sent; what was sent is as it was checked: restore the file as it was",
+                path.display()
+            ),
             Self::FileChanged { path, agency, sent } => write!(
                 f,
                 "{} changed while it was being sent, so \"finished\" was not sent; what was sent is {} as they were checked: restore the file as it was and run again, or have agency {agency} reopened at the central and send the changed file",
@@ -67,7 +98,8 @@ impl fmt::Display for Error {
                 };
                 write!(
                     f,
-                    "gave up on {address} after {after:.1}s without progress: {last}{what_to_do}, and run again"
+                    "gave up on {address} after {after:.1}s without progress: {last}{what_to_do}{}",
+                    again(", and run again")
                 )
             }
             Self::NoEcho(lost) => write!(f, "{lost} before it sent the message back"),
@@ -79,7 +111,8 @@ impl fmt::Display for Error {
                 Some(reason) if for_now(Some(reason)) => {
                     write!(
                         f,
-                        "the server refused {step} for now: {reason}; free some space there and run again"
+                        "the server refused {step} for now: {reason}; free some space there{}",
+                        again(" and run again")
                     )
                 }
                 Some(reason) => write!(f, "the server refused {step}: {reason}"),

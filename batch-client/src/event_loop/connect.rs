@@ -159,7 +159,7 @@ impl EventLoop {
         let until = Instant::now() + self.server.timeout;
         while !connection.is_established() {
             let lost = match self.turn(&mut connection, Some(until)) {
-                Ok(Turn::Moved) => continue,
+                Ok(Turn::Moved | Turn::Waited) => continue,
                 Ok(Turn::TimedOut) => Lost::Silent(self.server.timeout),
                 Err(AttemptError::Lost(lost)) => lost,
                 Err(fatal) => return Err(fatal),

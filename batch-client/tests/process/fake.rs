@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use frame::{Ack, Documents, Frame, HEADER, LENGTH_FIELD, MAX_LENGTH, Reply, Request, Winners};
 use socket2::{Domain, Socket, Type};
@@ -95,6 +96,14 @@ impl Peer {
     pub fn trickle(&mut self, reply: &Reply<'_>) {
         for byte in self.encoded(reply) {
             self.stream.write_all(&[byte]).unwrap();
+        }
+    }
+
+    /// Answers the last request, one byte at a time with this pause after each.
+    pub fn drip(&mut self, reply: &Reply<'_>, pause: Duration) {
+        for byte in self.encoded(reply) {
+            self.stream.write_all(&[byte]).unwrap();
+            thread::sleep(pause);
         }
     }
 

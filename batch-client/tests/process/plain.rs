@@ -1,9 +1,11 @@
 //! Mode batch with servers that know only types 1 to 6.
 
-use frame::{Reply, Winners};
+use std::time::Duration;
+
+use frame::{Reply, Request, Winners};
 
 use crate::client::{Client, rows};
-use crate::fake::{FAILURE, Peer, SUCCESS, serve, winners};
+use crate::fake::{ClosedPort, FAILURE, Peer, SUCCESS, numbers, serve, winners};
 
 fn plain(server: &str) -> Client {
     Client::new("batch", server)
@@ -49,9 +51,18 @@ fn each_request_has_a_connection_of_its_own_whether_the_server_closes_it_or_not(
 #[test]
 fn what_may_have_been_stored_is_not_sent_again_and_its_rows_are_named() {
     for (answered, doubtful) in [
-        (0, "rows 1 to 2 of bets.csv are in doubt"),
-        (1, "row 3 of bets.csv is in doubt"),
-        (2, "\"finished\" is in doubt"),
+        (
+            0,
+            "rows 1 to 2 of bets.csv are in doubt; look at what the server stored before you send again; go on with --from-row 3 where what is in doubt is stored, else with --from-row 1",
+        ),
+        (
+            1,
+            "row 3 of bets.csv is in doubt; look at what the server stored before you send again; rows 1 to 2 of bets.csv are stored, and a run from the beginning would store them again: go on with --from-row 4 where what is in doubt is stored, else with --from-row 3",
+        ),
+        (
+            2,
+            "\"finished\" is in doubt; look at what the server stored before you send again; all of bets.csv (3 rows) is stored",
+        ),
     ] {
         for silent in [true, false] {
             let (server, _) = serve(move |listener| {
@@ -69,6 +80,92 @@ fn what_may_have_been_stored_is_not_sent_again_and_its_rows_are_named() {
             client.run().assert_failed(69, doubtful);
         }
     }
+}
+
+/// A server that stores whatever it is sent and goes away after so many replies.
+fn goes_away(after: usize) -> (String, std::thread::JoinHandle<Vec<u32>>) {
+    serve(move |listener| {
+        let mut stored = Vec::new();
+        for _ in 0..after {
+            let mut peer = Peer::accept(&listener);
+            if let Some(request @ Request::Batch(_)) = peer.request() {
+                stored.extend(numbers(&request));
+            }
+            peer.reply(&SUCCESS);
+        }
+        stored
+    })
+}
+
+#[test]
+fn a_run_that_ends_in_the_middle_says_where_to_go_on_and_then_each_bet_is_stored_once() {
+    let client = |server: &str| {
+        let client = plain(server).env("CLI_SERVER_RETRY", "200ms");
+        client.file("bets.csv", rows(5))
+    };
+    let (server, stored) = goes_away(2);
+    let ended = client(&server).run();
+    let left = "rows 1 to 4 of bets.csv are stored, and a run from the beginning would store them again: go on with --from-row 5";
+    ended.assert_failed(69, left);
+    let last = ended.log.last().unwrap();
+    assert!(!last.contains("run again"), "{last}");
+    let mut all = stored.join().unwrap();
+    let (server, stored) = serve(|listener| {
+        let mut stored = Vec::new();
+        for _ in 0..2 {
+            let mut peer = Peer::accept(&listener);
+            if let Some(request @ Request::Batch(_)) = peer.request() {
+                stored.extend(numbers(&request));
+            }
+            peer.reply(&SUCCESS);
+        }
+        let mut peer = Peer::accept(&listener);
+        peer.request();
+        peer.reply(&winners("7"));
+        stored
+    });
+    let ended = client(&server).arg("--from-row").arg("5").run();
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "7\n"));
+    all.extend(stored.join().unwrap());
+    assert_eq!(all, [1, 2, 3, 4, 5]);
+    // All is stored, and then all is said.
+    let all = "all of bets.csv (5 rows) is stored, and a run from the beginning would store it again: go on with --from-row 6";
+    client(&goes_away(3).0).run().assert_failed(69, all);
+    let asks = "all is sent: ask for the winners with batch-client winners";
+    client(&goes_away(4).0).run().assert_failed(69, asks);
+}
+
+#[test]
+fn where_nothing_is_stored_a_run_from_the_beginning_is_right() {
+    let client = plain(&ClosedPort::new().address()).env("CLI_SERVER_RETRY", "100ms");
+    let ended = client.run();
+    ended.assert_failed(69, "or correct server.address, and run again");
+}
+
+#[test]
+fn from_row_is_for_plain_servers_and_for_rows_that_the_file_has() {
+    let from = |client: Client, row: &str| client.arg("--from-row").arg(row).run();
+    from(plain("127.0.0.1:1"), "5").assert_failed(64, "--from-row is 5, and bets.csv has 3 rows");
+    assert_eq!(from(plain("127.0.0.1:1"), "0").code, Some(64));
+    let resume = Client::new("batch", "127.0.0.1:1").file("bets.csv", rows(3));
+    from(resume, "2").assert_failed(64, "--from-row is for server.protocol plain");
+}
+
+#[test]
+fn a_reply_may_take_longer_than_the_timeout_as_long_as_bytes_come() {
+    let (server, _) = serve(|listener| {
+        for _ in 0..3 {
+            let mut peer = Peer::accept(&listener);
+            peer.request();
+            peer.reply(&SUCCESS);
+        }
+        let mut peer = Peer::accept(&listener);
+        peer.request();
+        // Twenty bytes, each within the timeout, and all of them not.
+        peer.drip(&winners("30904465|30904466"), Duration::from_millis(60));
+    });
+    let ended = plain(&server).env("CLI_SERVER_TIMEOUT", "600ms").run();
+    assert_eq!(ended.stdout, "30904465\n30904466\n", "{:#?}", ended.log);
 }
 
 #[test]

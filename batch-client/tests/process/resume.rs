@@ -86,6 +86,58 @@ fn winners_are_printed_as_json_with_the_flag_json() {
 }
 
 #[test]
+fn with_no_wait_a_run_ends_once_the_agency_has_finished_and_mode_winners_asks_later() {
+    let (server, payloads) = working_server(0);
+    let client = Client::new("batch", &server).file("bets.csv", rows(3));
+    let ended = client.arg("--no-wait").run();
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""));
+    assert_eq!(ended.lines("notify_finished").len(), 1);
+    assert_eq!(
+        payloads.join().unwrap().last().unwrap(),
+        "{agency:1,apuestas:3}"
+    );
+
+    let (server, _payloads) = working_server(3);
+    let client = Client::new("batch", &server).file("bets.csv", rows(3));
+    assert_eq!(
+        client.arg("--no-wait").arg("--json").run().stdout,
+        "{\"agency\":1,\"bets\":3,\"winners\":null}\n"
+    );
+
+    let (server, payloads) = working_server(0);
+    let ended = Client::new("winners", &server).run();
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (Some(0), "30000002\na,b\n\"q\\\"\n")
+    );
+    assert_eq!(payloads.join().unwrap(), ["{agency:1}"]);
+    assert_eq!(
+        ended.lines("consulta_ganadores"),
+        ["action: consulta_ganadores | result: success | cant_ganadores: 3"]
+    );
+    let (server, _payloads) = working_server(0);
+    assert_eq!(
+        Client::new("winners", &server).arg("--json").run().stdout,
+        "{\"agency\":1,\"winners\":[\"30000002\",\"a,b\",\"\\\"q\\\\\\\"\"]}\n"
+    );
+}
+
+#[test]
+fn mode_winners_waits_for_a_held_query_longer_than_the_timeout() {
+    let (server, asked) = serve(|listener| {
+        let mut peer = Peer::accept(&listener);
+        peer.request();
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        peer.reply(&winners("7"));
+        // It was not asked twice.
+        peer.payload()
+    });
+    let client = Client::new("winners", &server).env("CLI_SERVER_TIMEOUT", "100ms");
+    assert_eq!(client.run().stdout, "7\n");
+    assert_eq!(asked.join().unwrap(), None);
+}
+
+#[test]
 fn rows_that_the_server_has_are_not_sent_and_a_file_that_may_be_empty_is_finished_at_once() {
     for (count, stored) in [(5, 3), (5, 5), (0, 0)] {
         let (server, payloads) = working_server(stored);

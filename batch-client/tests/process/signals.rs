@@ -1,4 +1,5 @@
-//! SIGTERM and SIGINT in every phase: everything open is closed, and the exit code is 0.
+//! SIGTERM and SIGINT in every phase: everything open is closed, the exit code is 0 or 130, and one line says that nothing is
+//! decided.
 
 use std::net::TcpListener;
 
@@ -11,7 +12,8 @@ use crate::fake::{ClosedPort, Peer, SUCCESS};
 fn stops(client: Running, signal: &str, closes: &[&str]) {
     client.signal(signal);
     let ended = client.end();
-    assert_eq!(ended.code, Some(0));
+    let code = if signal == "INT" { 130 } else { 0 };
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(code), ""));
     let mut expected = vec![format!(
         "INFO     action: receive_signal | result: success | container: client1 | signal: SIG{signal}"
     )];
@@ -20,6 +22,9 @@ fn stops(client: Running, signal: &str, closes: &[&str]) {
             .iter()
             .map(|what| format!("INFO     action: close_{what} | result: success")),
     );
+    expected.push(format!(
+        "WARNING  action: receive_signal | result: in_progress | warning: SIG{signal} came before the result was known, so nothing is decided; run again to go on"
+    ));
     expected.push("INFO     action: exit | result: success | container: client1".to_owned());
     let from = ended.log.len().saturating_sub(expected.len());
     assert_eq!(ended.log[from..], expected);
@@ -68,7 +73,8 @@ fn while_looking_up_the_servers_name_or_connecting() {
 fn while_a_resume_a_batch_or_a_held_query_waits_for_its_answer() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    for signal in ["TERM", "INT"] {
+    for (signal, json) in [("TERM", "--json"), ("INT", "--json"), ("INT", "--no-wait")] {
+        let batch = |address: &str| batch(address).arg(json);
         let client = batch(&address).start();
         let mut peer = Peer::accept(&listener);
         peer.request();
@@ -83,6 +89,9 @@ fn while_a_resume_a_batch_or_a_held_query_waits_for_its_answer() {
         peer.request();
         stops(client, signal, &["connection", "file"]);
 
+        if json == "--no-wait" {
+            continue;
+        }
         let client = batch(&address).start();
         let mut peer = Peer::accept(&listener);
         peer.request();
@@ -91,6 +100,11 @@ fn while_a_resume_a_batch_or_a_held_query_waits_for_its_answer() {
         peer.reply(&SUCCESS);
         peer.request();
         stops(client, signal, &["connection", "file"]);
+
+        let client = Client::new("winners", &address).arg("--json").start();
+        let mut peer = Peer::accept(&listener);
+        peer.request();
+        stops(client, signal, &["connection"]);
     }
 }
 
@@ -112,6 +126,32 @@ fn while_echo_pauses_and_while_it_waits() {
     let peer = Peer::accept(&listener);
     peer.line();
     stops(client, "TERM", &["connection"]);
+}
+
+#[test]
+fn with_a_plain_server_the_line_says_what_is_stored_and_what_is_in_doubt() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let client = batch(&address).env("CLI_SERVER_PROTOCOL", "plain").start();
+    for _ in 0..2 {
+        let mut peer = Peer::accept(&listener);
+        peer.request();
+        peer.reply(&SUCCESS);
+    }
+    let mut peer = Peer::accept(&listener);
+    peer.request();
+    client.signal("INT");
+    let ended = client.end();
+    assert_eq!(ended.code, Some(130));
+    let told = ended.lines("receive_signal");
+    let told = told.last().unwrap();
+    for part in [
+        "SIGINT stopped the client, and nobody knows whether the server stored",
+        "row 3 of bets.csv is in doubt",
+        "go on with --from-row 4 where what is in doubt is stored, else with --from-row 3",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
 }
 
 #[test]
