@@ -168,6 +168,7 @@ impl Session<'_> {
                     progress,
                 } => self.resumed(stored, missing, progress)?,
                 Event::Unexplained => return Err(Lost::Unexplained.into()),
+                Event::NotNow(reason) => return Err(Lost::NotNow(reason).into()),
                 Event::Stored { id, bets } => {
                     report::batch_stored(id, bets);
                     self.job.progress.at(self.upload.stored());

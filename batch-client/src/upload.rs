@@ -14,7 +14,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use frame::{Ack, Agency, Documents, MessageId, Reply, Request, Winners};
+use frame::{Ack, Agency, Documents, MessageId, NOT_NOW, Reply, Request, Winners};
 
 use crate::error::{Error, Lost, Step};
 use crate::scan::Summary;
@@ -97,6 +97,8 @@ pub enum Event<'a> {
     },
     /// The server refused to resume and gave no reason: it may not know this request.
     Unexplained,
+    /// The server does not take the request now, for this reason: it may in the next connection.
+    NotNow(String),
     /// A batch is stored.
     Stored {
         /// The id of the batch.
@@ -275,6 +277,11 @@ impl Upload {
             (Step::Winners, Reply::Winners(Winners::InProgress)) => {
                 self.stage = Stage::NotYet;
                 Ok(Event::NotYet)
+            }
+            (_, Reply::Ack(Ack::Failure { reason: Some(why) })) if why.starts_with(NOT_NOW) => {
+                // Only a server that knows resume says why.
+                self.server = Server::Resumes;
+                Ok(Event::NotNow(why.into_owned()))
             }
             (step, Reply::Ack(Ack::Failure { reason })) => Err(Error::Refused {
                 step,

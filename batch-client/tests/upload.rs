@@ -130,7 +130,7 @@ impl Simulation {
                 self.done = true;
             }
             Event::Finished { .. } | Event::NotYet => {}
-            Event::Unexplained => panic!("the model never refuses"),
+            Event::Unexplained | Event::NotNow(_) => panic!("the model never refuses"),
         }
     }
 

@@ -48,8 +48,8 @@ use std::time::{Duration, Instant};
 use frame::{Agency, Channel, HEADER, Inbox, MessageId, Outbox, Received, Reply, TlsError};
 
 use self::idle_timer::{IdleTimer, Waiting};
+use self::state::{Owed, State, Step};
 pub use self::state::{Rank, Served};
-use self::state::{State, Step};
 use crate::limits::Limits;
 use crate::report;
 use crate::service::{ConnectionId, Judged, Service, Session, Verdict};
@@ -75,6 +75,8 @@ pub struct Connection<S> {
     unsent_requests: usize,
     /// What the replies that were staged in this turn have to wait for.
     waits: Option<(Agency, Ticket)>,
+    /// The first of them, in this turn or while it waits for a commit.
+    owed: Option<Owed>,
     /// The frame in front has waited for its agency to be read, and it was.
     after_read: bool,
     idle_timer: IdleTimer,
@@ -95,6 +97,7 @@ impl<S: Stream> Connection<S> {
             announced: false,
             unsent_requests: 0,
             waits: None,
+            owed: None,
             after_read: false,
             idle_timer: IdleTimer::new(now),
         };
@@ -261,8 +264,13 @@ impl<S: Stream> Connection<S> {
         self.idle_timer.progress();
         let (query, size) = (frame.id, HEADER + frame.payload.len());
         let after_read = std::mem::take(&mut self.after_read);
+        let before = self.channel.outbox.waiting();
         let Judged { verdict, waits } =
             service.handle(self.id, &mut self.session, self.ip, frame, md5, after_read);
+        if waits.is_some() && self.waits.is_none() {
+            let request = query;
+            self.owed = Some(Owed { request, before });
+        }
         self.waits = waits.or(self.waits);
         match verdict {
             Verdict::Reply(reply) => self.channel.outbox.reply(query, &reply),

@@ -213,6 +213,16 @@ pub fn forgotten(ip: IpAddr, agency: Agency) {
     });
 }
 
+/// A connection was refused what it asked for, since the store does not take it now.
+pub fn declined(ip: IpAddr, agency: Agency, why: &dyn Display) {
+    limited(("drop_connection", SUCCESS), FAILURES, || {
+        warn!(
+            "action: drop_connection | result: success | ip: {ip} | agency: {agency} | warning: nothing of what the agency sent last is stored: {}",
+            Escaped(&why.to_string())
+        );
+    });
+}
+
 /// A connection was lost; `quiet` for a probe or a health check.
 pub fn connection_lost(ip: IpAddr, error: &dyn Display, quiet: bool) {
     let line = format_args!("action: close_connection | result: fail | ip: {ip} | error: {error}");

@@ -257,7 +257,7 @@ impl<D: Store> Service<D> {
                 stored,
                 finished,
             } => self.lottery.replace(*agency, *stored, *finished),
-            Event::Forgotten(agency) => self.lottery.forget(*agency),
+            Event::Forgotten(agency) | Event::Declined(agency, _) => self.lottery.forget(*agency),
             Event::Up(_) => self.note_up(),
             Event::Committed(_) | Event::Down(_) | Event::Warning(_) => {}
         }

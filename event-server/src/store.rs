@@ -34,7 +34,7 @@ pub struct Ticket(pub u64);
 pub enum Knowledge {
     /// All that is stored of it has been told, as facts.
     Known,
-    /// It is being read: an [`Event::Read`] or an [`Event::Forgotten`] will follow.
+    /// It is being read: an [`Event::Read`], an [`Event::Forgotten`] or an [`Event::Declined`] will follow.
     Reading,
 }
 
@@ -64,6 +64,8 @@ pub enum Event {
     /// What was staged for this agency is not stored, or nobody knows whether it is: no reply that depends on it may
     /// leave, and what was known of the agency is known no longer.
     Forgotten(Agency),
+    /// Nothing of what was staged for this agency is stored, for this reason; what was known of it is known no longer.
+    Declined(Agency, Declined),
     /// The store can be reached. What is worth a line in the log, as keys and values.
     Up(Vec<(&'static str, String)>),
     /// It cannot be reached, or not be used: why. It is tried again.
@@ -146,6 +148,25 @@ impl fmt::Display for NoSpace {
 }
 
 impl std::error::Error for NoSpace {}
+
+/// Why a store did not take what was staged. The client may try again. Displays as what it is told: the first words are
+/// those by which it knows what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Declined {
+    /// There is no room.
+    NoSpace(NoSpace),
+    /// Nothing is known to be wrong with the request: why it is not taken now.
+    NotNow(&'static str),
+}
+
+impl fmt::Display for Declined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSpace(e) => write!(f, "{}: {e}", frame::NO_SPACE),
+            Self::NotNow(why) => write!(f, "{}: {why}", frame::NOT_NOW),
+        }
+    }
+}
 
 /// The bets of one request while they are written. Sealed, they are staged; dropped, they leave no trace.
 pub trait Draft {

@@ -121,7 +121,12 @@ fn parameter(name: &str, value: &str) -> Vec<u8> {
 }
 
 fn fault(kind: u8, severity: &str, code: &str) -> Vec<u8> {
-    let body = format!("S{severity}\0V{severity}\0C{code}\0Mwhat happened\0\0");
+    fault_of(kind, severity, code, "anything")
+}
+
+/// The same, reported by this function of the server.
+fn fault_of(kind: u8, severity: &str, code: &str, routine: &str) -> Vec<u8> {
+    let body = format!("S{severity}\0V{severity}\0C{code}\0Mwhat happened\0R{routine}\0\0");
     message(kind, body.as_bytes())
 }
 
@@ -208,6 +213,128 @@ fn a_query_is_done_or_failed_and_in_doubt_after_a_warning_or_a_fatal_error() {
     assert_eq!(after(&told).unwrap()[1], "Done(Ok(()))");
     let fatal = after(&[fault(b'E', "FATAL", "57P01")]);
     assert!(matches!(fatal, Err(SessionError::Refused(_))));
+}
+
+#[test]
+fn a_warning_leaves_a_commit_in_doubt_unless_it_is_known_to_be_about_something_else() {
+    let warned = |code: &str, routine: &str| {
+        let mut all = established();
+        all.push(fault_of(b'N', "WARNING", code, routine));
+        all.push(message(b'C', b"COMMIT\0"));
+        all.push(message(b'Z', b"I"));
+        outcome(&all)
+    };
+    // A wait for a standby that was cancelled, or ended; and what nobody knows.
+    for (code, routine) in [
+        ("01000", "SyncRepWaitForLSN"),
+        ("57P01", "SyncRepWaitForLSN"),
+        ("01000", "something_of_an_extension"),
+        ("08006", "something_of_an_extension"),
+    ] {
+        let outcome = warned(code, routine);
+        assert!(
+            matches!(outcome, Err(SessionError::Doubt(_))),
+            "{code} {routine}: {outcome:?}"
+        );
+    }
+    // "database … must be vacuumed within … transactions" has the same SQLSTATE.
+    for (code, routine) in [
+        ("01000", "GetNewTransactionId"),
+        ("01000", "pg_newlocale_from_collation"),
+        ("01007", "ExecGrant_Relation"),
+    ] {
+        let events = warned(code, routine).unwrap();
+        assert!(events[1].starts_with("Warned("), "{events:?}");
+        assert_eq!(events[2], "Done(Ok(()))");
+    }
+}
+
+#[test]
+fn two_queries_behind_each_other_are_two_transactions() {
+    let mut session = Session::new(login(), false);
+    session.receive(&established().concat());
+    assert!(matches!(
+        session.poll(),
+        Ok(Some(SessionEvent::Established(_)))
+    ));
+    session.query("first");
+    session.query_behind("second");
+    let ready = message(b'Z', b"I");
+    session.receive(&[fault(b'E', "ERROR", "23505"), ready.clone()].concat());
+    assert!(matches!(
+        session.poll(),
+        Ok(Some(SessionEvent::Done(Err(_))))
+    ));
+    assert!(!session.is_idle() && matches!(session.poll(), Ok(None)));
+    session.receive(&ready);
+    assert!(matches!(
+        session.poll(),
+        Ok(Some(SessionEvent::Done(Ok(()))))
+    ));
+    assert!(session.is_idle());
+}
+
+/// A session over TLS with a server whose certificate was verified, or not, and that says this.
+fn over_tls(verified: bool, messages: &[Vec<u8>]) -> (Session, Result<(), SessionError>) {
+    let mut session = Session::new(login(), true);
+    session.receive(b"S");
+    assert!(matches!(session.poll(), Ok(Some(SessionEvent::BeginTls))));
+    session.tls_established(None, verified);
+    session.take_output();
+    session.receive(&messages.concat());
+    let outcome = session.poll().map(drop);
+    (session, outcome)
+}
+
+#[test]
+fn a_password_goes_in_the_clear_or_as_md5_only_to_a_server_whose_certificate_was_verified() {
+    for (request, sent) in [
+        (authentication(3, b""), "secret"),
+        (authentication(5, b"salt"), "md5"),
+    ] {
+        let (mut session, outcome) = over_tls(false, std::slice::from_ref(&request));
+        let error = outcome.unwrap_err().to_string();
+        assert!(error.contains("its certificate is not verified"), "{error}");
+        assert!(session.take_output().is_empty(), "something was sent");
+
+        let (mut session, outcome) = over_tls(true, &[request]);
+        outcome.unwrap();
+        let output = session.take_output();
+        let text = String::from_utf8_lossy(&output);
+        assert!(output[0] == b'p' && text.contains(sent), "{text}");
+    }
+}
+
+#[test]
+fn a_server_that_begins_scram_ends_it_with_its_own_proof_or_there_is_no_session() {
+    let begun = || authentication(10, b"SCRAM-SHA-256\0\0");
+    for (verified, then, sentence) in [
+        // It lets anyone in, or asks for what is worth more.
+        (
+            false,
+            authentication(0, b""),
+            "does not prove that it knows",
+        ),
+        (true, authentication(0, b""), "does not prove that it knows"),
+        (true, authentication(3, b""), "a kind of authentication"),
+        (true, begun(), "a kind of authentication"),
+    ] {
+        let (_, outcome) = over_tls(verified, &[begun(), then]);
+        let error = outcome.unwrap_err().to_string();
+        assert!(error.contains(sentence), "{error}");
+    }
+    // It goes on until it has what it needs to guess the password.
+    let (mut session, outcome) = over_tls(false, &[begun()]);
+    outcome.unwrap();
+    let output = session.take_output();
+    let text = String::from_utf8_lossy(&output);
+    let nonce = text.split("r=").nth(1).unwrap();
+    let challenge = format!("r={nonce}more,s=c2FsdA==,i=4096");
+    session.receive(&authentication(11, challenge.as_bytes()));
+    session.poll().unwrap();
+    assert!(String::from_utf8_lossy(&session.take_output()).contains(",p="));
+    session.receive(&authentication(0, b""));
+    assert_eq!(session.poll().unwrap_err(), SessionError::Unproven);
 }
 
 #[test]

@@ -13,6 +13,10 @@ use crate::payload::{self, Objects};
 /// same request is accepted.
 pub const NO_SPACE: &str = "no space";
 
+/// The reason of a refusal begins with these words where nothing is known to be wrong with the request: the server waits
+/// for something, and the same request may be accepted in a while.
+pub const NOT_NOW: &str = "not now";
+
 /// What an agency sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request<'a> {

@@ -127,6 +127,14 @@ impl Outbox {
         self.bytes.is_empty()
     }
 
+    /// Discards the waiting bytes but the first `count`.
+    pub fn truncate(&mut self, count: usize) {
+        self.bytes.truncate(self.sent + count);
+        if self.waiting() == 0 {
+            self.clear();
+        }
+    }
+
     /// Discards the waiting bytes.
     pub fn clear(&mut self) {
         self.bytes.clear();

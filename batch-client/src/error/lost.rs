@@ -28,6 +28,8 @@ pub enum Lost {
     Unexplained,
     /// A signal stopped the client.
     Stopped(Signal),
+    /// The server does not take the request now, for this reason.
+    NotNow(String),
     /// The TLS session could not begin, or failed.
     Tls(TlsError),
 }
@@ -47,6 +49,7 @@ impl fmt::Display for Lost {
             Self::Broken(e) => write!(f, "the connection failed: {e}"),
             Self::Unexplained => f.write_str("the server refused to resume and gave no reason"),
             Self::Stopped(signal) => write!(f, "{} stopped the client", signal.name()),
+            Self::NotNow(reason) => write!(f, "the server said {reason}"),
             Self::Tls(e) => e.fmt(f),
         }
     }

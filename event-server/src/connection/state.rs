@@ -95,6 +95,15 @@ impl Rank {
     pub const ALL: [Self; 4] = [Self::Silent, Self::Opening, Self::Idle, Self::Owing];
 }
 
+/// The first reply that waits for a commit.
+#[derive(Clone, Copy)]
+pub(super) struct Owed {
+    /// The request that it answers.
+    pub request: MessageId,
+    /// Bytes in the outbox before it.
+    pub before: usize,
+}
+
 /// What the hub has to do after a connection was served.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Served {

@@ -1,13 +1,13 @@
 //! Waiting: for a remote store to commit or to read an agency, and for the draw.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use frame::{Agency, Reply, Winners};
+use frame::{Ack, Agency, Reply, Winners};
 
 use super::Connection;
 use super::state::{After, State};
 use crate::report;
-use crate::store::Ticket;
+use crate::store::{Declined, Ticket};
 use crate::stream::Stream;
 
 impl<S: Stream> Connection<S> {
@@ -82,22 +82,37 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Nobody knows what is stored of these agencies. A connection that speaks for one, or owes a reply about one, closes
-    /// without one; says whether it is one.
-    pub fn forget(&mut self, agencies: &BTreeSet<Agency>) -> bool {
+    /// Nobody knows what is stored of these agencies, or nothing of what was sent for them is, for this reason. A
+    /// connection that speaks for one, or owes a reply about one, closes; it says the reason before, where its peer reads
+    /// that. Says whether it is one.
+    pub fn forget(&mut self, agencies: &BTreeMap<Agency, Option<Declined>>) -> bool {
         let owed = match self.state {
             State::Committing { agency, .. } => Some(agency),
             _ => None,
         };
-        let mut concerns = [owed, self.session.agency()].into_iter().flatten();
-        let Some(agency) = concerns.find(|agency| agencies.contains(agency)) else {
+        let concerns = [owed, self.session.agency()].into_iter().flatten();
+        let mut told = concerns.filter_map(|agency| Some((agency, agencies.get(&agency)?)));
+        let Some((agency, why)) = told.next() else {
             return false;
         };
         if self.is_closed() {
             return false;
         }
-        report::forgotten(self.ip, agency);
-        self.close();
+        match (why, self.owed.filter(|_| self.is_committing())) {
+            (Some(why), Some(owed)) if self.session.reads_reasons() => {
+                report::declined(self.ip, agency, why);
+                // What was staged says that it is stored.
+                self.channel.outbox.truncate(owed.before);
+                let reason = Some(why.to_string().into());
+                let reply = Reply::Ack(Ack::Failure { reason });
+                self.channel.outbox.reply(owed.request, &reply);
+                self.drain();
+            }
+            _ => {
+                report::forgotten(self.ip, agency);
+                self.close();
+            }
+        }
         true
     }
 }

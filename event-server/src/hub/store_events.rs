@@ -1,13 +1,13 @@
 //! What a remote store says, handed on to the connections that wait for it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use frame::Agency;
 
 use super::Hub;
 use crate::report;
-use crate::store::{Event, Store, Ticket};
+use crate::store::{Declined, Event, Store, Ticket};
 use crate::stream::Stream;
 
 impl<S: Stream, D: Store> Hub<S, D> {
@@ -16,15 +16,16 @@ impl<S: Stream, D: Store> Hub<S, D> {
         self.service.watch_draw(!self.held.is_empty());
         self.service.advance_store(now)?;
         // Where a session is lost, very many are forgotten at once: one look at the connections is enough for all of them.
-        let mut forgotten = BTreeSet::new();
+        let mut forgotten = BTreeMap::new();
         while let Some(event) = self.service.poll_store() {
-            if !matches!(event, Event::Forgotten(_)) {
+            if !matches!(event, Event::Forgotten(_) | Event::Declined(..)) {
                 self.forget(&mut forgotten);
             }
             match event {
                 Event::Read { agency, .. } => self.read(agency),
                 Event::Committed(ticket) => self.committed(ticket),
-                Event::Forgotten(agency) => _ = forgotten.insert(agency),
+                Event::Forgotten(agency) => _ = forgotten.insert(agency, None),
+                Event::Declined(agency, why) => _ = forgotten.insert(agency, Some(why)),
                 Event::Up(what) => report::store_up(&what),
                 Event::Down(why) => report::store_down(&why),
                 Event::Warning(what) => report::store_warning(&what),
@@ -65,8 +66,9 @@ impl<S: Stream, D: Store> Hub<S, D> {
         }
     }
 
-    /// Drops the connections that speak for these agencies; afterwards there are none in the set.
-    fn forget(&mut self, agencies: &mut BTreeSet<Agency>) {
+    /// Drops the connections that speak for these agencies, with a reply where there is a reason for it; afterwards there
+    /// are no agencies left.
+    fn forget(&mut self, agencies: &mut BTreeMap<Agency, Option<Declined>>) {
         let agencies = std::mem::take(agencies);
         if agencies.is_empty() {
             return;

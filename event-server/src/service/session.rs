@@ -56,6 +56,11 @@ impl Session {
         }
     }
 
+    /// Whether its peer is known to read why a request is refused: it began with a resume.
+    pub fn reads_reasons(self) -> bool {
+        self.upload().is_some()
+    }
+
     /// The upload it carries.
     pub(super) fn upload(self) -> Option<(Agency, UploadId)> {
         match self {

@@ -29,10 +29,12 @@ mod dispatch;
 mod error;
 mod group;
 mod known;
+mod left;
 mod link;
 mod operator;
 mod options;
 mod progress;
+mod prologue;
 mod quote;
 mod schema;
 mod session;
@@ -43,7 +45,7 @@ mod tls;
 mod url;
 mod work;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use frame::{Agency, Bet, Number};
@@ -60,6 +62,7 @@ pub use self::link::Link;
 pub use self::operator::{Operator, OperatorError};
 pub use self::options::{CommitMode, LinkOptions};
 use self::progress::Progress;
+pub use self::prologue::LockWait;
 pub use self::session::{Login, Parameters, Row, Session, SessionEvent};
 use self::survey::Survey;
 pub use self::tls::DatabaseTls;
@@ -70,6 +73,9 @@ use crate::fact::Fact;
 
 /// Bytes of rows beyond which a group takes no more: the next one begins when it is on its way.
 const MAX_GROUP: usize = 1024 * 1024;
+
+/// How many agencies are remembered as blocked. Where there are more, a table is locked, and all of them wait anyway.
+const MAX_BLOCKED: usize = 1_024;
 
 /// How often to look whether the draw is done while somebody waits for it: where nobody notifies.
 const LOOK: Duration = Duration::from_secs(1);
@@ -89,6 +95,8 @@ pub struct PostgresStore<B> {
     rows: Vec<u8>,
     /// The database has no space: until the next [`retry`](Store::retry) nothing is staged.
     no_space: Option<NoSpace>,
+    /// Agencies whose last commit waited for a lock in vain: the next one waits less, since others wait behind it.
+    blocked: BTreeSet<Agency>,
     /// Why the database cannot be reached.
     down: Option<String>,
     progress: Progress,
@@ -117,6 +125,7 @@ impl<B: Database> PostgresStore<B> {
             events: VecDeque::new(),
             rows: Vec::new(),
             no_space: None,
+            blocked: BTreeSet::new(),
             down: Some("the database was not reached yet".to_owned()),
             progress: Progress::Open,
             awaited: false,

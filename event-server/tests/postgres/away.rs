@@ -9,6 +9,9 @@ use crate::stage::{Stage, run};
 
 const SUCCESS: &str = "{result:success}";
 
+/// For a central whose commits wait for a lock as long as the test wants.
+const PATIENT: (&str, &str) = ("SERVER_STORE_TIMEOUT", "10m");
+
 /// A session that keeps a lock until it is dropped.
 struct Lock(Child);
 
@@ -131,7 +134,7 @@ fn a_host_that_nobody_knows_is_named_and_tried_again_and_a_stop_is_in_order() {
 #[test]
 fn a_session_that_is_ended_in_a_commit_leaves_no_reply_and_nothing_half_stored() {
     let Some(stage) = Stage::set() else { return };
-    let (central, address) = stage.central(&[("SERVER_AGENCIES", "2")]);
+    let (central, address) = stage.central(&[("SERVER_AGENCIES", "2"), PATIENT]);
     let mut peer = Peer::connect(address);
     assert_eq!(peer.ask(&resume(1, 7)), "{apuestas:0}");
     let lock = Lock::bets(&stage);
@@ -280,7 +283,7 @@ fn a_full_disk_of_the_database_is_told_and_ends_when_there_is_room() {
 #[test]
 fn bets_that_the_database_refuses_cost_no_other_agency_anything() {
     let Some(stage) = Stage::set() else { return };
-    let (central, address) = stage.central(&[("SERVER_AGENCIES", "2")]);
+    let (central, address) = stage.central(&[("SERVER_AGENCIES", "2"), PATIENT]);
     central.wait_for("open_store | result: success").unwrap();
     let refuse = "alter table lottery.bets add check (agency <> 2)";
     stage.database.sql(refuse).unwrap();
@@ -297,6 +300,9 @@ fn bets_that_the_database_refuses_cost_no_other_agency_anything() {
     drop(lock);
     assert_eq!(one_agency.answer().unwrap().payload, SUCCESS);
     assert_eq!(one_agency.answer().unwrap().payload, SUCCESS);
+    // It is told that nothing is stored, and may try again when somebody has mended the table.
+    let told = other.answer().unwrap().payload;
+    assert!(told.contains("not now: the database refuses"), "{told}");
     assert_eq!(other.answer(), None);
     central
         .wait_for("the database refuses to store: new row for relation")
@@ -308,7 +314,7 @@ fn a_server_that_stops_answers_what_is_committed_within_its_grace_and_nothing_el
     let Some(stage) = Stage::set() else { return };
     for (grace, in_time) in [("60s", true), ("200ms", false)] {
         let grace = ("SERVER_SHUTDOWN_GRACE", grace);
-        let (central, address) = stage.central(&[("SERVER_AGENCIES", "0"), grace]);
+        let (central, address) = stage.central(&[("SERVER_AGENCIES", "0"), grace, PATIENT]);
         let mut peer = Peer::connect(address);
         let document = if in_time { "1" } else { "2" };
         assert_eq!(

@@ -95,6 +95,7 @@ impl Central {
             winner,
             tight,
             crowded: false,
+            remote: false,
             stopping: false,
         });
         let life = ledger.lives.len() - 1;

@@ -63,6 +63,8 @@ pub struct Life {
     pub tight: bool,
     /// More than half of the connections that it may have were there at some time.
     pub crowded: bool,
+    /// Its store is a database: a resume is stored, too, and something may be in the way for a while.
+    pub remote: bool,
     /// It has begun to end in order.
     pub stopping: bool,
 }
@@ -306,7 +308,12 @@ impl Ledger {
         let drawn = self.may_be_drawn(life);
         let closed = account(|account| account.finished_sent) || drawn;
         let beside = self.takes_part(life, agency) != Some(true)
-            || self.lives[life].tight && what != What::Query && what != What::Resume
+            || self.lives[life].tight
+                && match what {
+                    What::Query => false,
+                    What::Resume => self.lives[life].remote,
+                    _ => true,
+                }
             || match what {
                 What::Bet => false,
                 What::Batch | What::Resume => rivals,

@@ -147,6 +147,7 @@ impl Uploader {
             let Some(link) = &mut self.link else { return };
             let (life, number) = (link.life, link.number);
             let (upload, agency) = (&mut self.upload, self.agency);
+            let mut not_now = false;
             let answer = link.reply(|id, reply| {
                 ledger.note(format_args!("{number} <- {id} {reply:?}"));
                 match upload.take(id, reply)? {
@@ -181,10 +182,15 @@ impl Uploader {
                         self.done = true;
                     }
                     Event::Unexplained => panic!("a resume is refused without a reason"),
+                    Event::NotNow(_) => {
+                        assert!(ledger.lives[life].remote, "there is nothing to wait for");
+                        not_now = true;
+                    }
                 }
                 Ok::<_, Error>(())
             });
             match answer {
+                Ok(Ok(())) if not_now => return self.try_again(rng),
                 Ok(Ok(())) if self.done => return self.end(ledger, rng),
                 Ok(Ok(())) => {}
                 Ok(Err(e)) => return self.refused(e, life, ledger, rng),
@@ -224,6 +230,15 @@ impl Uploader {
         self.wait(rng);
     }
 
+    /// The server does not take it now, and closes.
+    fn try_again(&mut self, rng: &mut fastrand::Rng) {
+        self.link = None;
+        let lost = Lost::NotNow("not now".to_owned());
+        let lost = self.upload.lost(lost, Duration::ZERO);
+        assert!(lost.is_ok(), "a server that says so knows resume");
+        self.wait(rng);
+    }
+
     /// Begins with the file anew, as if nothing was acknowledged.
     pub fn begin_anew(&mut self, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
         self.lose(ledger, rng);
@@ -252,7 +267,6 @@ fn start(ledger: &Ledger, file: usize, window: usize) -> Upload {
     let summary = Summary {
         bets: file.bets.len() as u64,
         upload: file.upload,
-        checksum: 0,
     };
     Upload::new(Agency::new(file.agency).unwrap(), summary, window)
 }

@@ -1,16 +1,20 @@
 //! What the database tells, and what follows from it.
 
-use std::collections::BTreeSet;
-
 use frame::Agency;
 
-use super::PostgresStore;
 use super::account::Account;
 use super::database::{Answer, Database, Failure};
 use super::known::Read;
 use super::progress::Progress;
 use super::work::{Retry, Work};
-use crate::store::{Commit, Drawn, Event, NoSpace};
+use super::{MAX_BLOCKED, PostgresStore};
+use crate::store::{Commit, Declined, Drawn, Event, NoSpace};
+
+/// What the client of an agency is told whose commit waited for a lock in vain.
+const LOCKED: &str = "the database waits for a lock that somebody holds";
+
+/// What it is told where the database would not store it for another reason; the log has the reason.
+const REFUSED: &str = "the database refuses to store it, and the server's log says why";
 
 impl<B: Database> PostgresStore<B> {
     pub(super) fn hear(&mut self, answer: Answer) {
@@ -80,12 +84,15 @@ impl<B: Database> PostgresStore<B> {
             Some(Work::Commit(group)) => {
                 self.count_commit(group.bets());
                 self.known.confirm();
+                let parts = group.parts();
+                parts.for_each(|part| _ = self.blocked.remove(&part.agency));
                 self.look_due |= group.parts().any(|part| part.account.finished);
                 self.events.push_back(Event::Committed(group.ticket));
             }
             Some(Work::CommitAlone(part)) => {
                 self.count_commit(part.bets);
                 self.known.confirm();
+                self.blocked.remove(&part.agency);
                 self.look_due |= part.account.finished;
                 if let Some(retry) = &mut self.retry {
                     retry.done.insert(part.agency);
@@ -125,34 +132,57 @@ impl<B: Database> PostgresStore<B> {
                 self.no_space = Some(NoSpace::new(why.clone()));
                 self.refuse(why, [part.agency]);
             }
+            // What was read is read again, and a commit that only confirms it is tried again.
+            (Some(Work::Read(agencies)), Failure::NotNow(_)) => {
+                let agencies = agencies.into_iter();
+                agencies.for_each(|agency| self.known.want_again(agency));
+            }
+            (Some(Work::Survey(_)), Failure::NotNow(_)) => self.survey.failed(self.now),
+            (Some(Work::Look | Work::Draw { .. }), Failure::NotNow(_)) => {}
+            // Somebody holds a lock, perhaps on the row of one agency alone. A table that is locked is in the way of all.
+            (Some(Work::Commit(group)), Failure::NotNow(why)) => {
+                self.events.push_back(Event::Warning(why));
+                self.retry = Some(Retry::of(group));
+            }
             // One agency that is served twice, or whose bets the database refuses, costs nobody else.
             (Some(Work::Commit(group)), _) if group.parts().next().is_some() => {
-                self.retry = Some(Retry {
-                    ticket: group.ticket,
-                    depends: group.depends().clone(),
-                    rest: group.into_parts().collect(),
-                    done: BTreeSet::new(),
-                });
+                self.retry = Some(Retry::of(group));
             }
             // Another central has gone on with it.
             (Some(Work::CommitAlone(part)), Failure::Conflict) => self.forget(part.agency),
+            (Some(Work::CommitAlone(part)), Failure::NotNow(_)) => {
+                if self.blocked.len() < MAX_BLOCKED {
+                    self.blocked.insert(part.agency);
+                }
+                self.decline(part.agency, Declined::NotNow(LOCKED));
+            }
             (Some(Work::CommitAlone(part)), Failure::Other(why)) => {
-                self.refuse(why, [part.agency]);
+                self.events.push_back(Event::Warning(why));
+                self.decline(part.agency, Declined::NotNow(REFUSED));
             }
             (work, failure) => {
                 self.work = work;
                 self.database.give_up(match failure {
                     Failure::Conflict => "the database asks to try again".to_owned(),
-                    Failure::NoSpace(why) | Failure::Other(why) => why,
+                    Failure::NoSpace(why) | Failure::NotNow(why) | Failure::Other(why) => why,
                 });
             }
         }
     }
 
-    /// The database would not store what these agencies have sent.
+    /// The database has no space for what these agencies have sent.
     fn refuse(&mut self, why: String, agencies: impl IntoIterator<Item = Agency>) {
+        let no_space = NoSpace::new(why.clone());
         self.events.push_back(Event::Warning(why));
-        agencies.into_iter().for_each(|agency| self.forget(agency));
+        let declined = |agency| self.decline(agency, Declined::NoSpace(no_space.clone()));
+        agencies.into_iter().for_each(declined);
+    }
+
+    /// Nothing of what this agency has sent is stored, and its client is told why.
+    fn decline(&mut self, agency: Agency, why: Declined) {
+        self.known.forget(agency);
+        self.gathering.remove(agency);
+        self.events.push_back(Event::Declined(agency, why));
     }
 
     /// The session is lost, and with it all that is not known to be durable.

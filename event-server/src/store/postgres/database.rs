@@ -11,6 +11,7 @@ use frame::{Agency, Number};
 
 use super::account::Account;
 use super::group::Part;
+use super::prologue::LockWait;
 
 /// One query, and one transaction.
 #[derive(Debug)]
@@ -19,14 +20,29 @@ pub enum Query<'a> {
     Read(&'a BTreeSet<Agency>),
     /// The same of all agencies from the first to the last of these, whatever is known of them.
     Survey(Agency, Agency),
-    /// Appends these parts, all of them or none. With no part, only commits: what was read before counts then.
-    Append(&'a [&'a Part]),
+    /// Appends these parts, all of them or none; waits so long for a lock. With no part, only commits: what was read
+    /// before counts then.
+    Append(&'a [&'a Part], LockWait),
     /// How many agencies have finished, and whether somebody has drawn: one [`Answer::Progress`].
     Look,
     /// Draws, with this winner, where all agencies have finished and nobody has drawn; commits, so that what is told
     /// counts. One [`Answer::Winner`] where there is a draw, and an [`Answer::Won`] for each bet that won, in the
     /// order of the bets.
     Draw(Number),
+}
+
+/// Displays as a word: what the query is about.
+impl fmt::Display for Query<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read(_) => "read",
+            Self::Survey(..) => "survey",
+            Self::Append([], _) => "confirm",
+            Self::Append(..) => "append",
+            Self::Look => "look",
+            Self::Draw(_) => "draw",
+        })
+    }
 }
 
 /// What a database tells.
@@ -67,6 +83,8 @@ pub enum Failure {
     Conflict,
     /// There is no space: what the database says.
     NoSpace(String),
+    /// Somebody holds a lock, or something else is in the way for a while: what the database says.
+    NotNow(String),
     /// Anything else: what the database says.
     Other(String),
 }

@@ -7,6 +7,7 @@ use super::PostgresStore;
 use super::database::{Database, Query};
 use super::group::{Group, Part};
 use super::progress::Progress;
+use super::prologue::LockWait;
 use super::work::{Retry, Work};
 use crate::store::{Event, Ticket};
 use crate::tally::Tally;
@@ -38,9 +39,17 @@ impl<B: Database> PostgresStore<B> {
             }
             Work::Commit(group) => {
                 let parts: Vec<&Part> = group.parts().collect();
-                self.database.submit(&Query::Append(&parts));
+                let blocked = |part: &&Part| self.blocked.contains(&part.agency);
+                let wait = match parts.iter().any(blocked) {
+                    true => LockWait::Short,
+                    false => LockWait::Usual,
+                };
+                self.database.submit(&Query::Append(&parts, wait));
             }
-            Work::CommitAlone(part) => self.database.submit(&Query::Append(&[part])),
+            Work::CommitAlone(part) => {
+                let query = Query::Append(&[part], LockWait::Short);
+                self.database.submit(&query);
+            }
             Work::Look => self.database.submit(&Query::Look),
             Work::Draw { .. } => self.database.submit(&Query::Draw(self.winner)),
         }

@@ -12,8 +12,20 @@ pub struct DatabaseError {
     /// Its SQLSTATE: five letters or digits.
     pub code: String,
     message: String,
-    detail: Option<String>,
+    /// The function of the server that reports it; other engines may leave it out.
+    routine: String,
 }
+
+/// Warnings of the general SQLSTATE 01000 that are about something else than a commit, by the function that gives them:
+/// transaction numbers that run out, a collation of another version, a session that does not end.
+const HARMLESS: [&str; 6] = [
+    "GetNewTransactionId",
+    "GetNewMultiXactId",
+    "pg_newlocale_from_collation",
+    "pg_signal_backend",
+    "pg_terminate_backend",
+    "pg_wait_until_termination",
+];
 
 impl DatabaseError {
     pub(super) fn read(mut fields: ErrorFields<'_>) -> Result<Self, SessionError> {
@@ -26,7 +38,7 @@ impl DatabaseError {
                 b'S' if error.severity.is_empty() => error.severity = value,
                 b'C' => error.code = value,
                 b'M' => error.message = value,
-                b'D' => error.detail = Some(value),
+                b'R' => error.routine = value,
                 _ => {}
             }
         }
@@ -40,6 +52,18 @@ impl DatabaseError {
 
     pub(super) fn is_warning(&self) -> bool {
         self.severity == "WARNING"
+    }
+
+    /// Whether a commit with this warning may be on one machine alone. A wait for a standby that was cancelled has the
+    /// SQLSTATE of every warning without one of its own, so the function that gives it decides; what nobody knows is in
+    /// doubt.
+    pub(super) fn is_doubt(&self) -> bool {
+        let harmless = match self.code.as_str() {
+            "01000" => HARMLESS.contains(&self.routine.as_str()),
+            // Another warning of the SQL standard: a privilege, a truncated text, something deprecated.
+            code => code.starts_with("01"),
+        };
+        self.is_warning() && !harmless
     }
 }
 
@@ -65,6 +89,10 @@ pub enum SessionError {
     NoPassword,
     /// The server wants this over a connection without TLS.
     Unprotected(&'static str),
+    /// The server wants this, and nobody has verified its certificate.
+    Unverified(&'static str),
+    /// The server began SCRAM, and let the session begin without its own proof.
+    Unproven,
     /// The server takes no writes.
     Standby,
     /// The database keeps texts in another encoding than UTF-8.
@@ -90,6 +118,8 @@ impl SessionError {
             | Self::Authentication
             | Self::NoPassword
             | Self::Unprotected(_)
+            | Self::Unverified(_)
+            | Self::Unproven
             | Self::Encoding { .. } => true,
             // Invalid authorization, and a database that is not there.
             Self::Refused(e) => e.code.starts_with("28") || e.code == "3D000",
@@ -124,6 +154,13 @@ impl fmt::Display for SessionError {
             Self::Unprotected(what) => write!(
                 f,
                 "the database wants {what} over a connection without TLS: let it ask for scram-sha-256, or use TLS"
+            ),
+            Self::Unverified(what) => write!(
+                f,
+                "the database wants {what}, and its certificate is not verified: let it ask for scram-sha-256, or set sslmode=verify-full and sslrootcert"
+            ),
+            Self::Unproven => f.write_str(
+                "the database does not prove that it knows the password: it may be another server than it claims to be",
             ),
             Self::Standby => f.write_str("it is a standby, which takes no bets"),
             Self::Encoding { database, encoding } => write!(

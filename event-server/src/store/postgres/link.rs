@@ -23,8 +23,10 @@ use frame::Channel;
 use super::backoff::Backoff;
 use super::database::{Answer, Database, Query, Unusable};
 use super::dial::Dial;
-use super::error::SessionError;
-use super::options::LinkOptions;
+use super::error::{DatabaseError, SessionError};
+use super::left::Left;
+use super::options::{CommitMode, LinkOptions};
+use super::prologue::{Backend, LockWait, Prologue, Replication};
 use super::schema::Schema;
 use super::session::Session;
 use super::setup::Setup;
@@ -42,8 +44,10 @@ pub struct Link<D: Dial> {
     /// The host that is tried, by its place in the URL.
     host: usize,
     backoff: Backoff,
-    /// Why each host took no session since the last pause, in words.
-    refusals: Vec<String>,
+    /// Why each host took no session since the last pause.
+    refusals: Vec<Refusal>,
+    /// The sessions that were given up, until they are known to be gone.
+    left: Left,
     answers: VecDeque<Answer>,
     /// The session is ready, and the store was told so.
     is_up: bool,
@@ -51,6 +55,16 @@ pub struct Link<D: Dial> {
     was_ready: bool,
     unusable: Option<Unusable>,
     now: Instant,
+}
+
+/// Why a host took no session.
+struct Refusal {
+    /// In words, without the host's name.
+    why: String,
+    /// Which host.
+    host: String,
+    /// The configuration, of this central or of the host, has to change.
+    is_final: bool,
 }
 
 enum State<S> {
@@ -77,6 +91,20 @@ struct Open<S> {
     /// The last time that the server was heard, or asked for something.
     heard: Instant,
     phase: Phase,
+    /// Whose backend it is, since when it runs, and how durable its commits are; once it has told.
+    met: Option<Met>,
+    /// The query under way has told it, too.
+    told: bool,
+    /// An operator was told of a warning in this session.
+    warned: bool,
+}
+
+struct Met {
+    backend: Backend,
+    since: String,
+    replication: Replication,
+    /// What its transactions begin with, once it is set up.
+    prologue: Option<Prologue>,
 }
 
 enum Phase {
@@ -85,30 +113,55 @@ enum Phase {
     Handshaking,
     SettingUp(Setup),
     Ready,
-    Asked(Asked),
+    Asked {
+        asked: Asked,
+        /// What is owed beside the answer.
+        behind: Behind,
+    },
+}
+
+/// A second query of an exchange: the store hears of the answer to the first one when this one is done, too.
+enum Behind {
+    /// There is none.
+    Nothing,
+    /// It was sent behind the first one, and tells how durable a commit is after it.
+    Awaited,
+    /// The answer to the first one, while the second is under way.
+    UnderWay(Result<(), DatabaseError>),
 }
 
 /// What the rows of the query under way mean.
 #[derive(Clone, Copy)]
 enum Asked {
     Accounts,
-    Nothing,
+    Commit,
     Progress,
     Draw,
+}
+
+impl Asked {
+    /// Whether its being done means that something is durable.
+    fn commits(self) -> bool {
+        matches!(self, Self::Commit | Self::Draw)
+    }
 }
 
 /// Why a session or an attempt ended.
 enum End {
     /// What it says; another attempt may help.
     Lost(String),
-    /// The configuration has to change.
+    /// This host cannot be used as it is configured, or as this central is; another one may be.
+    Refused(String),
+    /// No host can be used as this central is configured.
     Unusable(Unusable),
+    /// The backend is another one than before.
+    Pooled,
 }
 
 impl From<SessionError> for End {
     fn from(e: SessionError) -> Self {
         match e.is_final() {
-            true => Self::Unusable(Unusable(e.to_string())),
+            true => Self::Refused(e.to_string()),
             false => Self::Lost(e.to_string()),
         }
     }
@@ -141,6 +194,7 @@ impl<D: Dial> Link<D> {
             host: 0,
             backoff: Backoff::new(rng),
             refusals: Vec::new(),
+            left: Left::default(),
             answers: VecDeque::new(),
             is_up: false,
             was_ready: false,
@@ -163,40 +217,37 @@ impl<D: Dial> Database for Link<D> {
         let State::Open(open) = &mut self.state else {
             return;
         };
-        let (statements, session) = (&self.statements, &mut open.session);
-        let asked = match query {
-            Query::Read(agencies) => {
-                session.query(&statements.read(agencies));
-                Asked::Accounts
-            }
-            Query::Survey(first, last) => {
-                session.query(&statements.survey(*first, *last));
-                Asked::Accounts
-            }
-            Query::Append([]) => {
-                session.query(&statements.barrier());
-                Asked::Nothing
-            }
-            Query::Append(parts) => {
-                let sql = statements.append(parts.iter().copied());
-                if parts.iter().any(|part| !part.rows.is_empty()) {
-                    session.query_with_copy(&sql, parts.iter().map(|part| &part.rows[..]));
-                } else {
-                    session.query(&sql);
-                }
-                Asked::Nothing
-            }
-            Query::Look => {
-                session.query(&statements.look());
-                Asked::Progress
-            }
-            Query::Draw(winner) => {
-                session.query(&statements.draw(*winner));
-                Asked::Draw
-            }
+        let Some(prologue) = open.met.as_ref().and_then(|met| met.prologue.as_ref()) else {
+            return;
         };
-        open.phase = Phase::Asked(asked);
-        open.heard = self.now;
+        let (statements, session) = (&self.statements, &mut open.session);
+        let mut lock = LockWait::Usual;
+        let (asked, sql) = match query {
+            Query::Read(agencies) => (Asked::Accounts, statements.read(agencies)),
+            Query::Survey(first, last) => (Asked::Accounts, statements.survey(*first, *last)),
+            Query::Append([], _) => (Asked::Commit, statements.barrier()),
+            Query::Append(parts, wait) => {
+                lock = *wait;
+                (Asked::Commit, statements.append(parts.iter().copied()))
+            }
+            Query::Look => (Asked::Progress, statements.look()),
+            Query::Draw(winner) => (Asked::Draw, statements.draw(*winner)),
+        };
+        // What it is about comes first: a list of sessions shows the beginning of each query.
+        let sql = format!("/* {query} */ {}{sql}", prologue.begin(lock));
+        match query {
+            Query::Append(parts, _) if parts.iter().any(|part| !part.rows.is_empty()) => {
+                session.query_with_copy(&sql, parts.iter().map(|part| &part.rows[..]));
+            }
+            _ => session.query(&sql),
+        }
+        let mut behind = Behind::Nothing;
+        if self.options.commit == CommitMode::Replicated && asked.commits() {
+            session.query_behind(&Prologue::identify());
+            behind = Behind::Awaited;
+        }
+        open.phase = Phase::Asked { asked, behind };
+        (open.told, open.heard) = (false, self.now);
         // At once: the turn is over, and what the stream takes now need not wait for the next. An error is found by it.
         let output = open.session.take_output();
         open.channel.outbox.text(&output);
@@ -230,7 +281,12 @@ impl<D: Dial> Database for Link<D> {
     }
 
     fn give_up(&mut self, why: String) {
-        self.ended(End::Lost(why));
+        let state = std::mem::replace(&mut self.state, State::Pausing { until: self.now });
+        let open = match state {
+            State::Open(open) => Some(open),
+            _ => None,
+        };
+        self.ended(End::Lost(why), open);
     }
 
     fn close(&mut self) {

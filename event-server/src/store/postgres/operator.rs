@@ -10,6 +10,7 @@ use frame::{Agency, Bet, Birthdate, Channel, Document, Inbox, Name, Number, Outb
 
 use super::error::{DatabaseError, SessionError};
 use super::options::LinkOptions;
+use super::prologue::{LockWait, Prologue};
 use super::quote::identifier;
 use super::schema::Schema;
 use super::session::{Login, Row, Session, SessionEvent};
@@ -63,6 +64,7 @@ pub struct Operator {
     session: Session,
     schema: Schema,
     statements: Statements,
+    prologue: Prologue,
     lottery: String,
 }
 
@@ -100,7 +102,8 @@ impl Operator {
             lottery,
             central,
             agencies,
-            ..
+            commit,
+            timeout,
         } = options;
         let login = Login {
             user: url.user.clone(),
@@ -113,6 +116,7 @@ impl Operator {
             session: Session::new(login, tls.is_some()),
             schema: Schema::new(lottery, central, *agencies),
             statements: Statements::new(lottery, central, *agencies),
+            prologue: Prologue::new(*commit, *timeout),
             lottery: lottery.clone(),
         };
         let mut hash = None;
@@ -132,7 +136,10 @@ impl Operator {
                     if operator.channel.is_established()
                         && let Some(certificate) = hash.take()
                     {
-                        operator.session.tls_established(certificate.get());
+                        let verified = tls.is_some_and(DatabaseTls::verifies);
+                        operator
+                            .session
+                            .tls_established(certificate.get(), verified);
                     }
                 }
             }
@@ -200,8 +207,8 @@ impl Operator {
             match (done, &numbers[..]) {
                 (Ok(()), [0, removed]) => return Ok(Some(*removed)),
                 (Ok(()), _) => return Ok(None),
-                // A central has stored something of the agency in the same moment.
-                (Err(e), _) if e.code == "23505" => {}
+                // A central has stored something of the agency in the same moment, or is about to.
+                (Err(e), _) if e.code == "23505" || e.code == "55P03" => {}
                 (Err(e), _) => {
                     let what = format!("the agency cannot be reopened: {e}");
                     return Err(OperatorError::Unusable(what));
@@ -218,9 +225,13 @@ impl Operator {
         sql: &str,
         mut row: impl FnMut(&[Option<&[u8]>]) -> Result<(), OperatorError>,
     ) -> Result<Result<(), DatabaseError>, OperatorError> {
-        self.session.query(sql);
+        let begin = self.prologue.begin(LockWait::Usual);
+        self.session.query(&(begin + sql));
+        let mut told = false;
         loop {
             match self.session.poll()? {
+                // It tells whose backend it is.
+                Some(SessionEvent::Row(_)) if !std::mem::replace(&mut told, true) => {}
                 Some(SessionEvent::Row(found)) => row(&Row::columns(&found)?)?,
                 Some(SessionEvent::Done(result)) => return Ok(result),
                 Some(_) => {}

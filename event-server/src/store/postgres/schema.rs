@@ -19,13 +19,6 @@ pub struct Schema {
     agencies: u32,
 }
 
-/// How durable a commit is, as the database is set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Replication {
-    /// At least one synchronous standby is named, and commits wait for it.
-    pub synchronous: bool,
-}
-
 impl Schema {
     /// The schema `name` of a lottery of agencies 1 to `agencies`, as the central of this name sees it.
     pub fn new(name: &str, central: &str, agencies: u32) -> Self {
@@ -136,6 +129,14 @@ impl Schema {
         }
     }
 
+    /// Whether the configuration, of the central or of the database, has to change before these statements can succeed.
+    /// Anything else may pass: a lock that somebody holds, a full disk, a server that shuts down.
+    pub fn is_final(error: &DatabaseError) -> bool {
+        // A feature that is not there, an unknown database or schema, a wrong statement or a missing right.
+        let classes = ["0A", "3D", "3F", "42"];
+        classes.iter().any(|class| error.code.starts_with(class))
+    }
+
     /// What an error of these statements means for the operator.
     pub fn explain(&self, error: &DatabaseError) -> Unusable {
         let name = &self.name;
@@ -150,29 +151,15 @@ impl Schema {
         }
     }
 
-    /// Notes this central, and asks how durable a commit is: `synchronous_standby_names, synchronous_commit`.
+    /// Notes this central.
     pub fn introduce(&self) -> String {
         let schema = identifier(&self.name);
         let central = literal(&self.central);
         let version = literal(env!("CARGO_PKG_VERSION"));
         format!(
             "insert into {schema}.centrals (name, version, started, seen) values ({central}, {version}, now(), now()) \
-             on conflict (name) do update set version = excluded.version, started = now(), seen = now(); \
-             select current_setting('synchronous_standby_names', true), current_setting('synchronous_commit', true)"
+             on conflict (name) do update set version = excluded.version, started = now(), seen = now()"
         )
-    }
-
-    /// Reads the row of [`introduce`](Self::introduce). An engine without these settings replicates in its own way.
-    pub fn replication(columns: &[Option<&[u8]>]) -> Replication {
-        let setting = |at: usize| columns.get(at).copied().flatten();
-        let synchronous = match (setting(0), setting(1)) {
-            (None, None) => true,
-            (names, commit) => {
-                names.is_some_and(|names| !names.is_empty())
-                    && !matches!(commit, Some(b"off" | b"local"))
-            }
-        };
-        Replication { synchronous }
     }
 }
 
@@ -199,16 +186,5 @@ mod tests {
         let error = row("2", "5").unwrap_err().to_string();
         assert!(error.contains("has form 2"), "{error}");
         assert!(schema.judge(&[None]).is_err());
-    }
-
-    #[test]
-    fn commits_wait_for_a_standby_only_where_one_is_named_and_waited_for() {
-        let of = |names: &'static str, commit: &'static str| {
-            let columns = [Some(names.as_bytes()), Some(commit.as_bytes())];
-            Schema::replication(&columns).synchronous
-        };
-        assert!(of("pg2", "on") && of("*", "remote_apply"));
-        assert!(!of("", "on") && !of("pg2", "local") && !of("pg2", "off"));
-        assert!(Schema::replication(&[None, None]).synchronous);
     }
 }

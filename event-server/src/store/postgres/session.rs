@@ -66,6 +66,8 @@ pub enum SessionEvent {
     Done(Result<(), DatabaseError>),
     /// Somebody notified a channel that this session listens to.
     Notified,
+    /// A warning came that says nothing about how durable a commit is.
+    Warned(DatabaseError),
 }
 
 /// A row, its columns as text.
@@ -89,11 +91,27 @@ impl Row {
 
 enum State {
     AwaitingTls,
-    Authenticating(Option<ScramSha256>),
+    Authenticating(Proof),
     Settling,
     Idle,
-    /// A query is under way; what it failed for, as far as it has.
-    Busy(Option<DatabaseError>),
+    Busy {
+        /// What the query under way failed for, as far as it has.
+        failed: Option<DatabaseError>,
+        /// Queries that were sent behind it.
+        behind: u32,
+    },
+}
+
+/// How far both sides have shown who they are.
+enum Proof {
+    /// The server has not asked yet. It may not ask at all.
+    NotAsked,
+    /// It has the password, or a hash of it.
+    Given,
+    /// SCRAM is under way: the server still owes its own proof.
+    Scram(Box<ScramSha256>),
+    /// The server has shown that it knows the password.
+    Mutual,
 }
 
 /// One session, from its first byte.
@@ -101,6 +119,8 @@ pub struct Session {
     login: Login,
     state: State,
     parameters: Parameters,
+    /// The stream carries TLS, and the server has shown a certificate that an authority of ours has signed.
+    verified: bool,
     /// The stream carries TLS.
     encrypted: bool,
     /// What identifies the server's certificate, where it can be bound to the password.
@@ -116,6 +136,7 @@ impl Session {
             login,
             state: State::AwaitingTls,
             parameters: Parameters::default(),
+            verified: false,
             encrypted: false,
             certificate: None,
             received: BytesMut::new(),
@@ -129,9 +150,11 @@ impl Session {
         session
     }
 
-    /// TLS is established. `certificate`: the hash of the server's certificate (RFC 5929, tls-server-end-point).
-    pub fn tls_established(&mut self, certificate: Option<Vec<u8>>) {
+    /// TLS is established. `certificate`: the hash of the server's certificate (RFC 5929, tls-server-end-point);
+    /// `verified`: an authority that the URL names has signed it.
+    pub fn tls_established(&mut self, certificate: Option<Vec<u8>>, verified: bool) {
         self.encrypted = true;
+        self.verified = verified;
         self.certificate = certificate;
         self.start_up();
     }
@@ -153,7 +176,7 @@ impl Session {
         ];
         // Zero bytes are the only error: the URL refuses them.
         let _ = frontend::startup_message(parameters, &mut self.to_send);
-        self.state = State::Authenticating(None);
+        self.state = State::Authenticating(Proof::NotAsked);
     }
 
     /// Whether a query may be sent.
@@ -176,7 +199,19 @@ impl Session {
         debug_assert!(self.is_idle(), "one query at a time");
         // Zero bytes are the only error: names with one are refused where they are configured.
         let _ = frontend::query(sql, &mut self.to_send);
-        self.state = State::Busy(None);
+        self.state = State::Busy {
+            failed: None,
+            behind: 0,
+        };
+    }
+
+    /// Sends another query behind the one that was just sent, without waiting: a transaction of its own, with a
+    /// [`Done`](SessionEvent::Done) of its own, whatever becomes of the first.
+    pub fn query_behind(&mut self, sql: &str) {
+        if let State::Busy { behind, .. } = &mut self.state {
+            *behind += 1;
+            let _ = frontend::query(sql, &mut self.to_send);
+        }
     }
 
     /// Sends statements of which the last is a binary COPY, and its tuples behind them without waiting: where a
@@ -276,7 +311,10 @@ impl Session {
                 let notice = DatabaseError::read(notice.fields())?;
                 // A wait for a replica that was given up is reported as success with a warning.
                 match self.state {
-                    State::Busy(_) if notice.is_warning() => Err(SessionError::Doubt(notice)),
+                    State::Busy { .. } if notice.is_doubt() => Err(SessionError::Doubt(notice)),
+                    State::Busy { .. } if notice.is_warning() => {
+                        Ok(Some(SessionEvent::Warned(notice)))
+                    }
                     _ => Ok(None),
                 }
             }
@@ -284,7 +322,7 @@ impl Session {
             Message::ErrorResponse(error) => {
                 let error = DatabaseError::read(error.fields())?;
                 match &mut self.state {
-                    State::Busy(failed) if !error.is_fatal() => {
+                    State::Busy { failed, .. } if !error.is_fatal() => {
                         failed.get_or_insert(error);
                         Ok(None)
                     }
@@ -294,7 +332,7 @@ impl Session {
             message => match &self.state {
                 State::Authenticating(_) => self.authenticate(&message),
                 State::Settling => self.settle(&message),
-                State::Busy(_) => Ok(self.progress(message)),
+                State::Busy { .. } => Ok(self.progress(message)),
                 State::AwaitingTls | State::Idle => Ok(None),
             },
         }
@@ -327,10 +365,14 @@ impl Session {
         match message {
             Message::DataRow(row) => Some(SessionEvent::Row(Row(row))),
             Message::ReadyForQuery(_) => {
-                let failed = match std::mem::replace(&mut self.state, State::Idle) {
-                    State::Busy(failed) => failed,
-                    _ => None,
+                let State::Busy { failed, behind } = &mut self.state else {
+                    return None;
                 };
+                let failed = failed.take();
+                match behind.checked_sub(1) {
+                    Some(rest) => *behind = rest,
+                    None => self.state = State::Idle,
+                }
                 Some(SessionEvent::Done(failed.map_or(Ok(()), Err)))
             }
             _ => None,

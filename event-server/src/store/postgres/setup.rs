@@ -1,14 +1,27 @@
-//! What a new session does before the store may use it: find or make the tables, introduce the central, listen.
+//! What a new session does before the store may use it: learn whose backend it is, end those that were given up before
+//! it, find or make the tables, introduce the central, listen.
+
+use std::time::Duration;
 
 use super::database::Unusable;
 use super::error::DatabaseError;
+use super::left::{Left, Remains};
 use super::options::CommitMode;
-use super::schema::{Replication, Schema};
+use super::prologue::{LockWait, Prologue, Replication};
+use super::schema::Schema;
 use super::session::Parameters;
 use super::statements::Statements;
 
 /// How often the tables are tried again that another central makes at the same time.
 const RACES: u32 = 20;
+
+/// Why no bet is taken where commits have to be replicated.
+pub(super) const NO_STANDBY: &str = "it has no synchronous standby, and SERVER_DURABILITY is replicated: \
+     set synchronous_standby_names there";
+
+/// What an operator should know where they need not be.
+pub(super) const ALONE: &str =
+    "the database has no synchronous standby: an acknowledged bet is on one machine alone";
 
 /// The course of a set-up.
 pub(super) struct Setup {
@@ -19,18 +32,23 @@ pub(super) struct Setup {
     /// Why the schema could not be made.
     denied: Option<DatabaseError>,
     parameters: Parameters,
-    replication: Replication,
+    prologue: Prologue,
+    /// How long the server may take to end a session that was given up.
+    patience: Duration,
+    remains: Remains,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    /// Whose backend is it, and which settings does the server know?
+    Meet,
+    /// Ends the sessions that were given up.
+    End,
     Check,
     Create,
     /// The tables alone, in a schema that an administrator has made.
     CreateTables,
     Introduce,
-    /// Without a wait for the disk, where that is wanted.
-    Relax,
     Listen,
 }
 
@@ -46,31 +64,42 @@ pub(super) enum Step {
 }
 
 impl Setup {
-    /// The set-up of a session whose server said this about itself.
-    pub(super) fn new(parameters: Parameters) -> Self {
+    /// The set-up of a session whose server said this about itself. An answer is due after `timeout`.
+    pub(super) fn new(parameters: Parameters, prologue: Prologue, timeout: Duration) -> Self {
         Self {
-            stage: Stage::Check,
+            stage: Stage::Meet,
             races: 0,
             found: false,
             denied: None,
             parameters,
-            replication: Replication { synchronous: false },
+            prologue,
+            patience: timeout / 2,
+            remains: Remains::default(),
         }
     }
 
-    /// The query to send.
-    pub(super) fn sql(&self, schema: &Schema, statements: &Statements) -> String {
-        match self.stage {
+    /// The query to send. `left`: the sessions that were given up before this one.
+    pub(super) fn sql(&self, schema: &Schema, statements: &Statements, left: &Left) -> String {
+        let sql = match self.stage {
+            Stage::Meet => return Prologue::ask(),
+            Stage::End => left.end(self.patience),
             Stage::Check => schema.check(),
             Stage::Create => schema.create(),
             Stage::CreateTables => schema.create_tables(),
             Stage::Introduce => schema.introduce(),
-            Stage::Relax => "set synchronous_commit = off".to_owned(),
             Stage::Listen => statements.listen(),
+        };
+        self.prologue.begin(LockWait::Usual) + &sql
+    }
+
+    /// Takes the row that tells whose backend it is, the first one of every query.
+    pub(super) fn meet(&mut self, columns: &[Option<&[u8]>]) {
+        if self.stage == Stage::Meet {
+            self.prologue.learn(columns);
         }
     }
 
-    /// Takes a row of its result.
+    /// Takes another row of its result.
     ///
     /// # Errors
     /// The lottery there is another one.
@@ -84,15 +113,21 @@ impl Setup {
                 self.found = true;
                 schema.judge(columns)
             }
-            Stage::Introduce => {
-                self.replication = Schema::replication(columns);
+            Stage::End => {
+                self.remains.row(columns);
                 Ok(())
             }
-            Stage::Create | Stage::CreateTables | Stage::Relax | Stage::Listen => Ok(()),
+            _ => Ok(()),
         }
     }
 
-    /// The query is done, or failed.
+    /// What the transactions of the session begin with.
+    pub(super) fn prologue(&self) -> &Prologue {
+        &self.prologue
+    }
+
+    /// The query is done, or failed. `left`: the sessions that were given up before this one, those on this server.
+    /// `replication`: how durable its commit is.
     ///
     /// # Errors
     /// The database cannot be used as it is.
@@ -100,9 +135,25 @@ impl Setup {
         &mut self,
         result: Result<(), DatabaseError>,
         schema: &Schema,
+        left: &mut Left,
+        replication: Replication,
         commit: CommitMode,
     ) -> Result<Step, Unusable> {
         match (self.stage, result) {
+            (Stage::Meet, Ok(())) if left.is_empty() => self.stage = Stage::Check,
+            (Stage::Meet, Ok(())) => self.stage = Stage::End,
+            (Stage::End, Ok(())) => {
+                if let Some(why) = self.remains.why() {
+                    return Ok(Step::Wait(why));
+                }
+                left.clear();
+                self.stage = Stage::Check;
+            }
+            // An engine that ends no sessions for others.
+            (Stage::End, Err(e)) if Schema::is_final(&e) => {
+                left.clear();
+                self.stage = Stage::Check;
+            }
             (Stage::Check, Ok(())) if self.found => self.stage = Stage::Introduce,
             (Stage::Check, Ok(())) => self.stage = Stage::Create,
             (Stage::Check, Err(e)) if Schema::is_missing(&e) => self.stage = Stage::Create,
@@ -122,39 +173,31 @@ impl Setup {
                 let denied = self.denied.take().unwrap_or(e);
                 return Err(schema.explain(&denied));
             }
-            (Stage::Introduce, Ok(())) => match (commit, self.replication.synchronous) {
-                (CommitMode::Replicated, false) => {
-                    return Ok(Step::Wait(
-                        "it has no synchronous standby, and SERVER_DURABILITY is replicated: \
-                         set synchronous_standby_names there"
-                            .to_owned(),
-                    ));
-                }
-                (CommitMode::Off, _) => self.stage = Stage::Relax,
-                _ => self.stage = Stage::Listen,
-            },
-            (Stage::Relax, Ok(())) => self.stage = Stage::Listen,
+            (Stage::Introduce, Ok(()))
+                if commit == CommitMode::Replicated && !replication.named =>
+            {
+                return Ok(Step::Wait(NO_STANDBY.to_owned()));
+            }
+            (Stage::Introduce, Ok(())) => self.stage = Stage::Listen,
             // An engine without notifications is looked at once a second.
-            (Stage::Listen, _) => return Ok(self.ready(commit)),
-            (_, Err(e)) => return Err(schema.explain(&e)),
+            (Stage::Listen, _) => return Ok(self.ready(commit, replication)),
+            (_, Err(e)) if Schema::is_final(&e) => return Err(schema.explain(&e)),
+            (_, Err(e)) => return Ok(Step::Wait(format!("it is not ready: {e}"))),
         }
         Ok(Step::Next)
     }
 
-    fn ready(&self, commit: CommitMode) -> Step {
-        let synchronous = self.replication.synchronous;
+    fn ready(&self, commit: CommitMode, Replication { synchronous, .. }: Replication) -> Step {
         let standby = if synchronous { "yes" } else { "no" };
         let up = vec![
             ("server_version", self.parameters.version.clone()),
             ("synchronous_standby", standby.to_owned()),
         ];
-        let alone =
-            "the database has no synchronous standby: an acknowledged bet is on one machine alone";
         let relaxed =
             "SERVER_DURABILITY is never: the database may lose acknowledged bets when it crashes";
         let warning = match commit {
             CommitMode::Off => Some(relaxed.to_owned()),
-            _ => (!synchronous).then(|| alone.to_owned()),
+            _ => (!synchronous).then(|| ALONE.to_owned()),
         };
         Step::Ready(up, warning)
     }

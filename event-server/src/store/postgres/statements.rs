@@ -112,12 +112,17 @@ impl Statements {
         sql
     }
 
-    /// A commit that stores nothing of the lottery: once it is done, what was read before counts.
+    /// A commit that stores nothing of the lottery: once it is done, what was read before counts. It writes this central's
+    /// row, also where somebody has deleted it: a transaction that writes nothing waits for no standby.
     pub(super) fn barrier(&self) -> String {
         let Self {
             schema, central, ..
         } = self;
-        format!("update {schema}.centrals set seen = now() where name = {central}")
+        let version = literal(env!("CARGO_PKG_VERSION"));
+        format!(
+            "insert into {schema}.centrals (name, version, started, seen) values ({central}, {version}, now(), now()) \
+             on conflict (name) do update set seen = now()"
+        )
     }
 
     /// How many agencies have finished, and the number that was drawn: `finished, winner`.

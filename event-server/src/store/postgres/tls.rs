@@ -64,6 +64,11 @@ impl DatabaseTls {
         }))
     }
 
+    /// Whether a session is made only with a server whose certificate an authority of ours has signed.
+    pub fn verifies(&self) -> bool {
+        self.authority.is_some()
+    }
+
     /// Our side of a new session with this host, and where the hash of its certificate will be.
     ///
     /// # Errors

@@ -37,6 +37,18 @@ pub(super) struct Retry {
     pub(super) depends: BTreeSet<Agency>,
 }
 
+impl Retry {
+    /// Of a group of which nothing is stored.
+    pub(super) fn of(group: Group) -> Self {
+        Self {
+            ticket: group.ticket,
+            depends: group.depends().clone(),
+            rest: group.into_parts().collect(),
+            done: BTreeSet::new(),
+        }
+    }
+}
+
 /// The ticket that replies about this agency wait for, where a commit is under way.
 pub(super) fn under_way(
     work: &Option<Work>,

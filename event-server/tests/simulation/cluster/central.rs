@@ -69,6 +69,7 @@ impl Central {
             winner,
             tight: database.full,
             crowded: false,
+            remote: true,
             stopping: false,
         });
         let (link, wire) = database.link(life);

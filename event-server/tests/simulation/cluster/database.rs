@@ -267,8 +267,9 @@ impl Database {
     /// Carries out a query on the exchange's node, or fails without a reason.
     fn carry_out(&mut self, exchange: &Exchange, statement: &Statement) -> Outcome {
         if !self.calm && self.rng.u32(..self.failure_rate) == 0 {
-            return Outcome::failed(match self.rng.u8(..4) {
+            return Outcome::failed(match self.rng.u8(..8) {
                 0 => Failure::Other("it does not like that".to_owned()),
+                1..3 => Failure::NotNow("somebody holds a lock".to_owned()),
                 _ => Failure::Conflict,
             });
         }

@@ -139,7 +139,7 @@ impl Database for SimLink {
                 let numbers = first.get()..=last.get();
                 Statement::Read(numbers.filter_map(Agency::new).collect())
             }
-            Query::Append(parts) => {
+            Query::Append(parts, _) => {
                 Statement::Append(parts.iter().map(|part| (*part).clone()).collect())
             }
             Query::Look => Statement::Look,

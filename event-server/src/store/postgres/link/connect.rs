@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use frame::{Channel, Inbox, Outbox};
 
-use super::{End, Link, Open, Phase, State};
+use super::{End, Link, Met, Open, Phase, Refusal, State};
 use crate::store::postgres::database::{Answer, Unusable};
 use crate::store::postgres::dial::Dial;
 use crate::store::postgres::session::{Login, Session};
@@ -15,6 +15,13 @@ use crate::store::postgres::url::Host;
 /// How long a host may be silent while a session begins, where there are others: one of them may be the primary by now.
 /// A machine that stands still accepts a connection, and then says nothing.
 const OPENING: Duration = Duration::from_secs(3);
+
+/// What is wrong where the backend of a session is not always the same.
+const POOLED: &str = "a pooler in transaction mode stands between, which hands each transaction to another session of the \
+     database: name the database itself in SERVER_STORE, or set the pooler to session mode (pool_mode = session)";
+
+/// How long to wait before a pooler is looked at again.
+const POOLED_PAUSE: Duration = Duration::from_secs(30);
 
 /// Bytes that wait in front of the session; it takes them at once.
 const INBOX: usize = 64 * 1024;
@@ -94,7 +101,7 @@ impl<D: Dial> Link<D> {
                     moved
                 }
                 Err(end) => {
-                    self.ended(end);
+                    self.ended(end, Some(open));
                     true
                 }
             },
@@ -135,12 +142,20 @@ impl<D: Dial> Link<D> {
 
     /// Goes on with the next host: at once, or after a pause where a session was lost or all hosts were tried.
     pub(super) fn try_next_host(&mut self, why: &str) {
+        self.next_host(why, false);
+    }
+
+    fn next_host(&mut self, why: &str, is_final: bool) {
         let host = self.current_host().to_string();
         self.host = (self.host + 1) % self.options.url.hosts.len();
         let told = if std::mem::take(&mut self.is_up) {
             Some(format!("the database at {host} is lost: {why}"))
         } else {
-            self.refusals.push(format!("{host}: {why}"));
+            self.refusals.push(Refusal {
+                why: why.to_owned(),
+                host,
+                is_final: is_final && !self.was_ready,
+            });
             self.all_refused()
         };
         let mut until = self.now;
@@ -151,10 +166,16 @@ impl<D: Dial> Link<D> {
         self.state = State::Pausing { until };
     }
 
-    /// Why no host took a session, once all of them were tried.
+    /// Why no host took a session, once all of them were tried. Where none can as it is, the central is to end.
     fn all_refused(&mut self) -> Option<String> {
         let hosts = self.options.url.hosts.len();
         if self.refusals.len() < hosts {
+            return None;
+        }
+        if self.refusals.iter().all(|refusal| refusal.is_final) {
+            let only = self.refusals.pop().filter(|_| hosts == 1);
+            let why = only.map_or_else(|| self.take_refusals(), |refusal| refusal.why);
+            self.unusable = Some(Unusable(why));
             return None;
         }
         let what = match hosts {
@@ -166,13 +187,28 @@ impl<D: Dial> Link<D> {
 
     /// Why each host that was tried took no session.
     pub(super) fn take_refusals(&mut self) -> String {
-        std::mem::take(&mut self.refusals).join("; ")
+        let refusals = std::mem::take(&mut self.refusals).into_iter();
+        let refusals = refusals.map(|Refusal { host, why, .. }| format!("{host}: {why}"));
+        refusals.collect::<Vec<_>>().join("; ")
     }
 
-    pub(super) fn ended(&mut self, end: End) {
+    /// The session or the attempt is over.
+    pub(super) fn ended(&mut self, end: End, open: Option<Box<Open<D::Stream>>>) {
+        if let Some(Met { backend, since, .. }) = open.and_then(|open| open.met)
+            && !matches!(end, End::Pooled)
+        {
+            self.left.add(backend, since);
+        }
         match end {
             End::Unusable(why) if !self.was_ready => self.unusable = Some(why),
-            End::Unusable(Unusable(why)) | End::Lost(why) => self.try_next_host(&why),
+            End::Unusable(Unusable(why)) | End::Lost(why) => self.next_host(&why, false),
+            End::Refused(why) => self.next_host(&why, true),
+            End::Pooled => {
+                self.next_host(POOLED, false);
+                if let State::Pausing { until } = &mut self.state {
+                    *until = self.now + POOLED_PAUSE;
+                }
+            }
         }
     }
 
@@ -194,6 +230,9 @@ impl<D: Dial> Link<D> {
             hash: None,
             heard: self.now,
             phase: Phase::Opening,
+            met: None,
+            told: false,
+            warned: false,
         }));
     }
 }

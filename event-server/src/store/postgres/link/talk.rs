@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use frame::{Agency, Number, Received, TlsError};
 
-use super::{Asked, End, Link, Open, Phase};
-use crate::store::postgres::database::{Answer, Failure, Unusable};
+use super::{Asked, Behind, End, Link, Met, Open, Phase};
+use crate::store::postgres::database::{Answer, Failure};
 use crate::store::postgres::dial::Dial;
 use crate::store::postgres::error::DatabaseError;
+use crate::store::postgres::options::{CommitMode, LinkOptions};
+use crate::store::postgres::prologue::{Identity, Prologue};
 use crate::store::postgres::session::{Row, SessionEvent};
-use crate::store::postgres::setup::{Setup, Step};
+use crate::store::postgres::setup::{ALONE, NO_STANDBY, Setup, Step};
 use crate::store::postgres::statements::{parse, parse_account};
-use crate::store::postgres::tls::CertificateHash;
+use crate::store::postgres::tls::{CertificateHash, DatabaseTls};
 
 impl<D: Dial> Link<D> {
     /// Receives, takes what happened, sends; whether anything moved.
@@ -30,15 +32,20 @@ impl<D: Dial> Link<D> {
                 Ok(Received::End) => return Err(End::Lost("it closed the connection".to_owned())),
                 Err(e) => {
                     return Err(match TlsError::of(&e) {
-                        Some(e @ TlsError::Untrusted(_)) => End::Unusable(Unusable(format!(
-                            "{e}; check sslrootcert in SERVER_STORE"
-                        ))),
+                        Some(e @ TlsError::Untrusted(_)) => {
+                            End::Refused(format!("{e}; check sslrootcert in SERVER_STORE"))
+                        }
                         Some(e) => End::Lost(e.to_string()),
                         None => End::Lost(e.to_string()),
                     });
                 }
             }
-            if !self.hear(open)? && !open.channel.can_receive() {
+            // All of it: the last words of a server that ends the session say why, and the stream's end comes right behind.
+            let mut heard = false;
+            while self.hear(open)? {
+                heard = true;
+            }
+            if !heard && !open.channel.can_receive() {
                 break;
             }
         }
@@ -55,7 +62,7 @@ impl<D: Dial> Link<D> {
     pub(super) fn patience(&self, phase: &Phase) -> Option<Duration> {
         match phase {
             Phase::Opening | Phase::Handshaking => Some(self.opening_timeout()),
-            Phase::SettingUp(_) | Phase::Asked(_) => Some(self.options.timeout),
+            Phase::SettingUp(_) | Phase::Asked { .. } => Some(self.options.timeout),
             Phase::Ready => None,
         }
     }
@@ -76,7 +83,8 @@ impl<D: Dial> Link<D> {
                 return Ok(false);
             }
             let hash = open.hash.as_ref().and_then(CertificateHash::get);
-            open.session.tls_established(hash);
+            let verified = self.tls.as_ref().is_some_and(DatabaseTls::verifies);
+            open.session.tls_established(hash, verified);
             open.phase = Phase::Opening;
             return Ok(true);
         }
@@ -95,10 +103,21 @@ impl<D: Dial> Link<D> {
                 open.phase = Phase::Handshaking;
             }
             SessionEvent::Established(parameters) => {
-                let setup = Setup::new(parameters);
-                open.session
-                    .query(&setup.sql(&self.schema, &self.statements));
+                let LinkOptions {
+                    commit, timeout, ..
+                } = self.options;
+                let prologue = Prologue::new(commit, timeout);
+                let setup = Setup::new(parameters, prologue, timeout);
+                let sql = setup.sql(&self.schema, &self.statements, &self.left);
+                open.session.query(&sql);
+                open.told = false;
                 open.phase = Phase::SettingUp(setup);
+            }
+            SessionEvent::Warned(warning) => {
+                if !std::mem::replace(&mut open.warned, true) {
+                    let warning = format!("the database warns: {warning}");
+                    self.answers.push_back(Answer::Warning(warning));
+                }
             }
             SessionEvent::Notified => self.answers.push_back(Answer::Notified),
             SessionEvent::Row(row) => self.row(open, &row)?,
@@ -107,54 +126,110 @@ impl<D: Dial> Link<D> {
         Ok(true)
     }
 
-    pub(super) fn row(&mut self, open: &mut Open<D::Stream>, row: &Row) -> Result<(), End> {
+    fn row(&mut self, open: &mut Open<D::Stream>, row: &Row) -> Result<(), End> {
         let columns = row.columns()?;
         let senseless = || End::Lost("it answers with a row that makes no sense".to_owned());
+        if !std::mem::replace(&mut open.told, true) {
+            let identity = Identity::read(&columns).ok_or_else(senseless)?;
+            return self.meet(open, identity, &columns);
+        }
         let answer = match (&mut open.phase, &*columns) {
             (Phase::SettingUp(setup), columns) => {
                 let taken = setup.row(columns, &self.schema);
                 return taken.map_err(End::Unusable);
             }
-            (Phase::Asked(Asked::Accounts), columns) => {
-                let (agency, account) = parse_account(columns).ok_or_else(senseless)?;
-                Answer::Account(agency, account)
-            }
-            (Phase::Asked(Asked::Progress), [Some(finished), winner]) => {
-                let finished: u32 = parse(finished).ok_or_else(senseless)?;
-                Answer::Progress {
-                    all_finished: finished > 0 && finished == self.options.agencies,
-                    drawn: winner.is_some(),
+            (Phase::Asked { asked, .. }, columns) => match (asked, columns) {
+                (Asked::Accounts, columns) => {
+                    let (agency, account) = parse_account(columns).ok_or_else(senseless)?;
+                    Answer::Account(agency, account)
                 }
-            }
-            (Phase::Asked(Asked::Draw), [Some(winner)]) => {
-                Answer::Winner(Number::parse(winner).map_err(|_| senseless())?)
-            }
-            (Phase::Asked(Asked::Draw), [Some(agency), Some(document)]) => {
-                let agency = Agency::parse(agency).map_err(|_| senseless())?;
-                Answer::Won(agency, document.to_vec())
-            }
+                (Asked::Progress, [Some(finished), winner]) => {
+                    let finished: u32 = parse(finished).ok_or_else(senseless)?;
+                    Answer::Progress {
+                        all_finished: finished > 0 && finished == self.options.agencies,
+                        drawn: winner.is_some(),
+                    }
+                }
+                (Asked::Draw, [Some(winner)]) => {
+                    Answer::Winner(Number::parse(winner).map_err(|_| senseless())?)
+                }
+                (Asked::Draw, [Some(agency), Some(document)]) => {
+                    let agency = Agency::parse(agency).map_err(|_| senseless())?;
+                    Answer::Won(agency, document.to_vec())
+                }
+                _ => return Err(senseless()),
+            },
             _ => return Err(senseless()),
         };
         self.answers.push_back(answer);
         Ok(())
     }
 
-    pub(super) fn done(
+    /// The query under way tells whose backend it is, and how durable its commit.
+    fn meet(
+        &mut self,
+        open: &mut Open<D::Stream>,
+        identity: Identity,
+        columns: &[Option<&[u8]>],
+    ) -> Result<(), End> {
+        let Identity {
+            backend,
+            replication,
+        } = identity;
+        if let Phase::SettingUp(setup) = &mut open.phase {
+            setup.meet(columns);
+        }
+        let Some(met) = &mut open.met else {
+            self.left.keep_those_of(&backend.server);
+            let since = columns.get(5).copied().flatten().unwrap_or_default();
+            open.met = Some(Met {
+                backend,
+                since: String::from_utf8_lossy(since).into_owned(),
+                replication,
+                prologue: None,
+            });
+            return Ok(());
+        };
+        if met.backend != backend {
+            return Err(End::Pooled);
+        }
+        let before = std::mem::replace(&mut met.replication, replication);
+        if let Phase::Asked { .. } = open.phase {
+            match self.options.commit {
+                CommitMode::Replicated if !replication.named => {
+                    return Err(End::Lost(NO_STANDBY.to_owned()));
+                }
+                CommitMode::AsSet if before.synchronous && !replication.synchronous => {
+                    self.answers.push_back(Answer::Warning(ALONE.to_owned()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn done(
         &mut self,
         open: &mut Open<D::Stream>,
         result: Result<(), DatabaseError>,
     ) -> Result<(), End> {
-        match &mut open.phase {
-            Phase::SettingUp(setup) => {
-                match setup.done(result, &self.schema, self.options.commit) {
+        let told = std::mem::take(&mut open.told);
+        match (&mut open.phase, &mut open.met) {
+            (Phase::SettingUp(setup), met) => {
+                let (Some(met), true) = (met, told || result.is_err()) else {
+                    return Err(untold());
+                };
+                let (left, commit) = (&mut self.left, self.options.commit);
+                let replication = met.replication;
+                match setup.done(result, &self.schema, left, replication, commit) {
                     Ok(Step::Next) => {
-                        let sql = setup.sql(&self.schema, &self.statements);
+                        let sql = setup.sql(&self.schema, &self.statements, &self.left);
                         open.session.query(&sql);
                     }
                     Ok(Step::Ready(up, warning)) => {
+                        met.prologue = Some(setup.prologue().clone());
                         open.phase = Phase::Ready;
                         (self.is_up, self.was_ready) = (true, true);
-                        self.backoff.reset();
                         let mut parts = vec![
                             ("database", self.current_host().to_string()),
                             ("lottery", self.options.lottery.clone()),
@@ -170,23 +245,51 @@ impl<D: Dial> Link<D> {
                     Err(unusable) => return Err(End::Unusable(unusable)),
                 }
             }
-            phase => {
-                *phase = Phase::Ready;
+            (Phase::Asked { .. }, _) if result.is_ok() && !told => return Err(untold()),
+            (Phase::Asked { behind, .. }, _) if matches!(behind, Behind::Awaited) => {
+                *behind = Behind::UnderWay(result);
+            }
+            (Phase::Asked { asked, behind }, _) => {
+                let asked = *asked;
+                let result = match (std::mem::replace(behind, Behind::Nothing), result) {
+                    (Behind::UnderWay(first), Ok(())) => first,
+                    (Behind::UnderWay(_), Err(e)) => return Err(End::Lost(e.to_string())),
+                    (_, result) => result,
+                };
+                open.phase = Phase::Ready;
                 self.answers.push_back(match result {
-                    Ok(()) => Answer::Done,
+                    Ok(()) => {
+                        if asked.commits() {
+                            self.backoff.reset();
+                        }
+                        Answer::Done
+                    }
+                    // It was the primary.
+                    Err(e) if e.code == READ_ONLY => return Err(End::Lost(e.to_string())),
                     Err(e) => Answer::Failed(failure(&e)),
                 });
             }
+            _ => {}
         }
         Ok(())
     }
 }
 
+/// The SQLSTATE of a server that takes no writes.
+const READ_ONLY: &str = "25006";
+
+/// Another engine, or something in between, answers.
+fn untold() -> End {
+    End::Lost("it does not tell which process of the database answers".to_owned())
+}
+
 /// What a failed query means; nothing of it is stored.
 fn failure(error: &DatabaseError) -> Failure {
     match error.code.as_str() {
-        // Unique violation, serialization failure, deadlock.
-        "23505" | "40001" | "40P01" => Failure::Conflict,
+        // Unique violation, no version before this one, serialization failure, deadlock.
+        "23505" | "23502" | "40001" | "40P01" => Failure::Conflict,
+        // Lock not available, query cancelled, out of memory.
+        "55P03" | "57014" | "53200" => Failure::NotNow(format!("the database waits: {error}")),
         // Insufficient resources, disk full.
         "53000" | "53100" => Failure::NoSpace(format!("the database has no space: {error}")),
         _ => Failure::Other(format!("the database refuses to store: {error}")),

@@ -1,4 +1,7 @@
 //! How a session shows who it is: SCRAM-SHA-256, bound to the server's certificate where that can be, and older ways.
+//!
+//! With SCRAM the server shows, too, that it knows the password, and has to. The older ways give the password, or what is
+//! as good, to whoever asks: so only to a server whose certificate was verified.
 
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::authentication::md5_hash;
@@ -8,7 +11,7 @@ use postgres_protocol::authentication::sasl::{
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 
-use super::{Session, SessionEvent, State};
+use super::{Proof, Session, SessionEvent, State};
 use crate::store::postgres::error::SessionError;
 
 impl Session {
@@ -16,18 +19,24 @@ impl Session {
         &mut self,
         message: &Message,
     ) -> Result<Option<SessionEvent>, SessionError> {
-        match message {
-            Message::AuthenticationOk => self.state = State::Settling,
-            Message::AuthenticationCleartextPassword => {
-                let password = self.password_over_tls("a password in the clear")?;
+        let State::Authenticating(proof) = &mut self.state else {
+            return Err(SessionError::Authentication);
+        };
+        match (message, proof) {
+            (Message::AuthenticationOk, Proof::Scram(_)) => return Err(SessionError::Unproven),
+            (Message::AuthenticationOk, _) => self.state = State::Settling,
+            (Message::AuthenticationCleartextPassword, Proof::NotAsked) => {
+                let password = self.password_for_verified("a password in the clear")?;
                 let _ = frontend::password_message(&password, &mut self.to_send);
+                self.state = State::Authenticating(Proof::Given);
             }
-            Message::AuthenticationMd5Password(body) => {
-                let password = self.password_over_tls("an MD5 of the password")?;
+            (Message::AuthenticationMd5Password(body), Proof::NotAsked) => {
+                let password = self.password_for_verified("an MD5 of the password")?;
                 let hash = md5_hash(self.login.user.as_bytes(), &password, body.salt());
                 let _ = frontend::password_message(hash.as_bytes(), &mut self.to_send);
+                self.state = State::Authenticating(Proof::Given);
             }
-            Message::AuthenticationSasl(body) => {
+            (Message::AuthenticationSasl(body), Proof::NotAsked) => {
                 let (mut plain, mut plus) = (false, false);
                 let mut mechanisms = body.mechanisms();
                 while let Some(mechanism) =
@@ -49,29 +58,21 @@ impl Session {
                 let scram = ScramSha256::new(&password, binding);
                 let _ =
                     frontend::sasl_initial_response(mechanism, scram.message(), &mut self.to_send);
-                self.state = State::Authenticating(Some(scram));
+                self.state = State::Authenticating(Proof::Scram(Box::new(scram)));
             }
-            Message::AuthenticationSaslContinue(body) => {
-                let scram = self.scram()?;
+            (Message::AuthenticationSaslContinue(body), Proof::Scram(scram)) => {
                 let updated = scram.update(body.data());
                 updated.map_err(|e| SessionError::protocol(&e))?;
-                let response = scram.message().to_vec();
-                let _ = frontend::sasl_response(&response, &mut self.to_send);
+                let _ = frontend::sasl_response(scram.message(), &mut self.to_send);
             }
-            Message::AuthenticationSaslFinal(body) => {
-                let finished = self.scram()?.finish(body.data());
+            (Message::AuthenticationSaslFinal(body), Proof::Scram(scram)) => {
+                let finished = scram.finish(body.data());
                 finished.map_err(|e| SessionError::protocol(&e))?;
+                self.state = State::Authenticating(Proof::Mutual);
             }
             _ => return Err(SessionError::Authentication),
         }
         Ok(None)
-    }
-
-    fn scram(&mut self) -> Result<&mut ScramSha256, SessionError> {
-        match &mut self.state {
-            State::Authenticating(Some(scram)) => Ok(scram),
-            _ => Err(SessionError::Authentication),
-        }
     }
 
     fn password(&self) -> Result<Vec<u8>, SessionError> {
@@ -80,10 +81,11 @@ impl Session {
         Ok(password.0.as_bytes().to_vec())
     }
 
-    fn password_over_tls(&self, what: &'static str) -> Result<Vec<u8>, SessionError> {
-        match self.encrypted {
-            true => self.password(),
-            false => Err(SessionError::Unprotected(what)),
+    fn password_for_verified(&self, what: &'static str) -> Result<Vec<u8>, SessionError> {
+        match (self.verified, self.encrypted) {
+            (true, _) => self.password(),
+            (false, true) => Err(SessionError::Unverified(what)),
+            (false, false) => Err(SessionError::Unprotected(what)),
         }
     }
 }

@@ -1,0 +1,251 @@
+//! What each transaction begins with: the settings that the store relies on, and whose backend it is.
+//!
+//! ```text
+//! set transaction …; select pid, start, standbys, set_config(…, true), …;   insert … ; copy …
+//! '------------------------ prologue ------------------------'             '-- what is asked --'
+//! ```
+//!
+//! It travels in the same simple query, so it costs no round trip. Nothing is set beyond the end of a transaction: behind a
+//! pooler the next one may run for somebody else, and what this one set would reach them.
+//!
+//! What a role, a database or an administrator has set changes no promise: it is set here, or told.
+
+use std::time::Duration;
+
+use super::options::CommitMode;
+use super::statements::parse;
+
+/// How long a server waits for a sign of life from a central in the middle of a transaction, and how often it asks again.
+const KEEPALIVE_IDLE: u32 = 5;
+const KEEPALIVE_INTERVAL: u32 = 2;
+const KEEPALIVE_COUNT: u32 = 3;
+
+/// Settings that not every server knows; `set_config` fails where one is unknown.
+const OPTIONAL: [&str; 7] = [
+    "client_connection_check_interval",
+    "idle_in_transaction_session_timeout",
+    "tcp_keepalives_count",
+    "tcp_keepalives_idle",
+    "tcp_keepalives_interval",
+    "tcp_user_timeout",
+    "transaction_timeout",
+];
+
+/// The part of the store's timeout that a transaction waits for a lock: whoever waits for its group is answered in time.
+const LOCK_SHARE: u32 = 8;
+
+/// The same for a transaction of which it is likely that it waits in vain.
+const SHORT_LOCK_SHARE: u32 = 128;
+
+/// The shortest wait for a lock: two centrals that serve one agency at the same time wait so long for each other.
+const SHORTEST_LOCK: Duration = Duration::from_millis(10);
+
+/// How long a transaction may wait for a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockWait {
+    /// As long as usual.
+    Usual,
+    /// Not long: somebody held the lock a moment ago, and others wait behind this transaction.
+    Short,
+}
+
+impl LockWait {
+    fn time(self, timeout: Duration) -> Duration {
+        let share = match self {
+            Self::Usual => LOCK_SHARE,
+            Self::Short => SHORT_LOCK_SHARE,
+        };
+        (timeout / share).max(SHORTEST_LOCK)
+    }
+}
+
+/// The process of the server that serves a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Backend {
+    /// Its process.
+    pub pid: i32,
+    /// When the server started, in seconds since 1970, as it writes them: another server, or another life of it, differs.
+    pub server: String,
+}
+
+/// What a transaction told about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub backend: Backend,
+    pub replication: Replication,
+}
+
+/// How durable a commit is, as the database is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Replication {
+    /// At least one synchronous standby is named.
+    pub named: bool,
+    /// And commits wait for it.
+    pub synchronous: bool,
+}
+
+/// What each transaction of a session begins with.
+#[derive(Clone, Debug)]
+pub(super) struct Prologue {
+    commit: CommitMode,
+    timeout: Duration,
+    /// Those of [`OPTIONAL`] that the server knows, as it lists them.
+    known: String,
+}
+
+/// Whose backend it is, and how durable its commits are: the columns that [`Identity::read`] takes.
+const IDENTITY: &str = "pg_catalog.pg_backend_pid(), \
+     extract(epoch from pg_catalog.pg_postmaster_start_time()), \
+     pg_catalog.current_setting('synchronous_standby_names', true)";
+
+impl Prologue {
+    /// Of a session that has not [asked](Self::ask) yet.
+    pub(super) fn new(commit: CommitMode, timeout: Duration) -> Self {
+        Self {
+            commit,
+            timeout,
+            known: String::new(),
+        }
+    }
+
+    /// The first query of a session: its identity, which of the settings the server knows, and since when the backend
+    /// runs. It sets nothing. Its row is an [`Identity`], and what [`learn`](Self::learn) takes.
+    pub(super) fn ask() -> String {
+        let names = OPTIONAL.map(|name| format!("'{name}'")).join(", ");
+        format!(
+            "{}, (select string_agg(name, ',') from pg_catalog.pg_settings where name in ({names})), \
+             (select extract(epoch from backend_start) from pg_catalog.pg_stat_activity \
+             where pid = pg_catalog.pg_backend_pid())",
+            Self::identify()
+        )
+    }
+
+    /// Takes the answer's row.
+    pub(super) fn learn(&mut self, columns: &[Option<&[u8]>]) {
+        let known = columns.get(4).copied().flatten().unwrap_or_default();
+        self.known = String::from_utf8_lossy(known).into_owned();
+    }
+
+    /// Asks for an [`Identity`] alone: behind a commit that has to be replicated.
+    pub(super) fn identify() -> String {
+        format!("select {IDENTITY}, pg_catalog.current_setting('synchronous_commit', true)")
+    }
+
+    /// What stands in front of the statements of a transaction. Its row is an [`Identity`].
+    pub(super) fn begin(&self, lock: LockWait) -> String {
+        let lock = lock.time(self.timeout);
+        let synchronous = "pg_catalog.current_setting('synchronous_commit', true)";
+        let commit = match self.commit {
+            CommitMode::AsSet => synchronous.to_owned(),
+            CommitMode::Off => set("synchronous_commit", "off"),
+            // Whoever asks for that relies on it: what is below is raised.
+            CommitMode::Replicated => format!(
+                "pg_catalog.set_config('synchronous_commit', case {synchronous} \
+                 when 'remote_apply' then 'remote_apply' else 'on' end, true)"
+            ),
+        };
+        let mut sql =
+            format!("set transaction isolation level read committed; select {IDENTITY}, {commit}");
+        let needed = [
+            ("client_min_messages", "warning".to_owned()),
+            ("statement_timeout", "0".to_owned()),
+            ("lock_timeout", milliseconds(lock)),
+            ("search_path", "pg_catalog".to_owned()),
+            ("standard_conforming_strings", "on".to_owned()),
+            ("datestyle", "ISO".to_owned()),
+        ];
+        for (name, value) in &needed {
+            sql.push_str(", ");
+            sql.push_str(&set(name, value));
+        }
+        for name in self.known.split(',') {
+            if let Some(value) = self.optional(name) {
+                sql.push_str(", ");
+                sql.push_str(&set(name, &value));
+            }
+        }
+        sql.push_str("; ");
+        sql
+    }
+
+    fn optional(&self, name: &str) -> Option<String> {
+        Some(match name {
+            // A server that works, or waits for a lock, for a central that is gone notices that.
+            "client_connection_check_interval" => "1s".to_owned(),
+            "idle_in_transaction_session_timeout" => milliseconds(self.timeout),
+            "tcp_keepalives_idle" => KEEPALIVE_IDLE.to_string(),
+            "tcp_keepalives_interval" => KEEPALIVE_INTERVAL.to_string(),
+            "tcp_keepalives_count" => KEEPALIVE_COUNT.to_string(),
+            "tcp_user_timeout" => {
+                let seconds = KEEPALIVE_IDLE + KEEPALIVE_INTERVAL * KEEPALIVE_COUNT;
+                milliseconds(Duration::from_secs(seconds.into()))
+            }
+            "transaction_timeout" => "0".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+impl Identity {
+    /// Reads the row of [`begin`](Prologue::begin) or [`identify`](Prologue::identify); `None` where it is no such row.
+    /// An engine without these settings replicates in its own way.
+    pub(super) fn read(columns: &[Option<&[u8]>]) -> Option<Self> {
+        let &[Some(pid), Some(server), names, commit, ..] = columns else {
+            return None;
+        };
+        let named = names.is_none_or(|names| !names.is_empty());
+        let synchronous = named && !matches!(commit, Some(b"off" | b"local"));
+        Some(Self {
+            backend: Backend {
+                pid: parse(pid)?,
+                server: String::from_utf8_lossy(server).into_owned(),
+            },
+            replication: Replication { named, synchronous },
+        })
+    }
+}
+
+fn set(name: &str, value: &str) -> String {
+    format!("pg_catalog.set_config('{name}', '{value}', true)")
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{}ms", time.as_millis().max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commits_wait_for_a_standby_only_where_one_is_named_and_waited_for() {
+        let of = |names: &'static str, commit: &'static str| {
+            let columns = ["7", "1.5", names, commit].map(|text| Some(text.as_bytes()));
+            Identity::read(&columns).unwrap().replication.synchronous
+        };
+        assert!(of("pg2", "on") && of("*", "remote_apply"));
+        assert!(!of("", "on") && !of("pg2", "local") && !of("pg2", "off"));
+        let bare = [Some(&b"7"[..]), Some(b"1.5"), None, None];
+        assert!(Identity::read(&bare).unwrap().replication.synchronous);
+        assert_eq!(Identity::read(&bare[1..]), None);
+    }
+
+    #[test]
+    fn a_setting_that_the_server_does_not_know_is_left_alone() {
+        let mut prologue = Prologue::new(CommitMode::AsSet, Duration::from_secs(10));
+        assert!(!prologue.begin(LockWait::Usual).contains("tcp_"));
+        prologue.learn(&[
+            None,
+            None,
+            None,
+            None,
+            Some(b"tcp_user_timeout,something_else"),
+        ]);
+        let sql = prologue.begin(LockWait::Usual);
+        assert!(sql.contains("set_config('tcp_user_timeout', '11000ms', true)"));
+        assert!(!sql.contains("something_else") && !sql.contains("transaction_timeout"));
+        assert!(sql.contains("set_config('lock_timeout', '1250ms', true)"));
+        let short = prologue.begin(LockWait::Short);
+        assert!(short.contains("set_config('lock_timeout', '78ms', true)"));
+    }
+}
