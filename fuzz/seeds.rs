@@ -124,10 +124,10 @@ fn main() -> std::io::Result<()> {
     corpus("connection", seeds)?;
 
     let requests: [&[u8]; 5] = [
-        b"GET / HTTP/1.1\r\nHost: h\r\n\r\nHEAD /metrics HTTP/1.1\r\nHost: h\r\n\r\nGET /x HTTP/1.0\r\n\r\n",
-        b"GET /api/lottery?a HTTP/1.1\r\nHost: h\r\nAccept: application/openmetrics-text;q=0.5\r\n\r\n",
-        b"POST /readyz HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
-        b"GET http://h/healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nHEAD /metrics HTTP/1.1\r\nHost: localhost\r\n\r\nGET /x HTTP/1.0\r\n\r\n",
+        b"GET /api/lottery?a HTTP/1.1\r\nHost: localhost\r\nAccept: application/openmetrics-text;q=0.5\r\n\r\n",
+        b"POST /readyz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc",
+        b"GET http://h/healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\n",
         b"GET /x\xff\xff HTTP/1.1\r\n\r\n",
     ];
     let ways = CONTROLS.iter();

@@ -3,11 +3,10 @@
 //! In come the configuration and the three files that it names, which are read once; out comes a [`Connector`], which
 //! begins sessions. The sessions themselves are in [`frame`]. In this crate only this file names rustls.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use frame::{Tls, TlsError, pem};
+use frame::{Tls, TlsError, pem, small_file};
 use rustls::client::Resumption;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::ServerName;
@@ -76,7 +75,7 @@ fn read<T>(
     path: &Path,
     parse: impl FnOnce(&[u8]) -> Result<T, String>,
 ) -> Result<T, ConfigError> {
-    fs::read(path)
+    small_file::read(path)
         .map_err(|e| e.to_string())
         .and_then(|pem| parse(&pem))
         .map_err(|reason| ConfigError::Tls {

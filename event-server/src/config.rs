@@ -16,8 +16,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use frame::Number;
 use frame::log::{Format, Level};
+use frame::{Number, small_file};
 
 pub use self::error::ConfigError;
 use self::keys::Keys;
@@ -45,6 +45,8 @@ pub struct Config {
     pub name: String,
     /// `SERVER_HTTP`: where the central can be watched.
     pub http: Option<SocketAddr>,
+    /// The names by which the HTTP port may be asked: the host's, `SERVER_NAME` and those of `SERVER_HTTP_HOSTS`.
+    pub http_hosts: Vec<String>,
     /// `LOGGING_LEVEL`.
     pub logging_level: Level,
     /// `LOGGING_FORMAT`.
@@ -87,7 +89,7 @@ impl Config {
         flags: &[Flag],
     ) -> Result<Loaded, ConfigError> {
         let path = file.unwrap_or(Path::new(DEFAULT_FILE));
-        let text = match std::fs::read_to_string(path) {
+        let text = match small_file::read_text(path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && file.is_none() => String::new(),
             Err(e) => {
@@ -117,8 +119,9 @@ impl Config {
         let config = Self {
             address: SocketAddr::new(bind, port),
             listen_backlog: keys.number("SERVER_LISTEN_BACKLOG", 1_024, 1..=65_535)?,
-            name,
             http: watching::http(&mut keys)?,
+            http_hosts: watching::http_hosts(&mut keys, [name::host_name(), name.clone()])?,
+            name,
             logging_level: watching::logging_level(&mut keys)?,
             logging_format: watching::logging_format(&mut keys)?,
             agencies,

@@ -357,7 +357,7 @@ pub fn draw_stalled(error: &dyn Display) {
     error!("action: sorteo | result: fail | error: {error}");
 }
 
-/// A signal asks the server to stop.
+/// A signal came.
 pub fn signal(name: &str) {
     info!("action: receive_signal | result: success | container: {CONTAINER} | signal: {name}");
 }

@@ -8,7 +8,7 @@ mod http;
 mod lookup;
 mod tokens;
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use frame::log::Logger;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
@@ -41,12 +41,24 @@ use crate::web;
 /// Events that one poll may bring.
 const EVENTS: usize = 1_024;
 
+/// Connections of the HTTP port that wait to be accepted. Where there are more, the kernel drops them, and a client tries
+/// again only after a second.
+const HTTP_BACKLOG: u32 = 1_024;
+
 /// Connections that one turn accepts, so that a storm of them does not stop the others.
 const ACCEPTS_A_TURN: usize = 64;
 
-/// SIGTERM and SIGINT, caught: the first one is an event, whenever the poll asks for it; a second one ends the
-/// program at once, with 128 and its number, whatever it is doing.
-pub struct Termination(Signals);
+/// The signals that are caught. Each is an event, whenever the poll asks for it.
+///
+/// SIGTERM and SIGINT stop the server; a second one of them ends the program at once, with 128 and its number, whatever
+/// it is doing. SIGHUP stops it where standard input was a terminal and that terminal is gone. Any other SIGHUP, SIGUSR1
+/// and SIGUSR2 would end a program that does not catch them, and are sent by habit where a log is rotated: they are one
+/// line.
+pub struct Termination {
+    signals: Signals,
+    /// Standard input was a terminal at the start.
+    in_terminal: bool,
+}
 
 impl Termination {
     /// Catches the signals; to be called before anything is opened, since that may take its time.
@@ -54,23 +66,38 @@ impl Termination {
     /// # Errors
     /// The system would not.
     pub fn catch() -> io::Result<Self> {
-        let catch = || {
-            let stopping = Arc::new(AtomicBool::new(false));
-            for signal in [SIGTERM, SIGINT] {
-                let (code, flag) = (128 + signal, Arc::clone(&stopping));
-                signal_hook::flag::register_conditional_shutdown(signal, code, flag)?;
-                signal_hook::flag::register(signal, Arc::clone(&stopping))?;
-            }
-            Signals::new([SIGTERM, SIGINT])
-        };
-        catch().map(Self)
+        let stopping = Arc::new(AtomicBool::new(false));
+        for signal in [SIGTERM, SIGINT] {
+            let (code, flag) = (128 + signal, Arc::clone(&stopping));
+            signal_hook::flag::register_conditional_shutdown(signal, code, flag)?;
+            signal_hook::flag::register(signal, Arc::clone(&stopping))?;
+        }
+        Ok(Self {
+            signals: Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2])?,
+            in_terminal: io::stdin().is_terminal(),
+        })
+    }
+
+    /// The signals that came since the last call: tells of each, and returns whether one of them stops the server.
+    fn take(&mut self) -> bool {
+        let mut stops = false;
+        for signal in self.signals.pending() {
+            report::signal(signal_hook::low_level::signal_name(signal).unwrap_or("unknown"));
+            stops |= match signal {
+                SIGTERM | SIGINT => true,
+                // A terminal that was closed is none any more.
+                SIGHUP => self.in_terminal && !io::stdin().is_terminal(),
+                _ => false,
+            };
+        }
+        stops
     }
 }
 
 /// The poll, before anything is watched but the signals: a remote store needs it before the server is bound.
 pub struct Watch {
     poll: Poll,
-    signals: Signals,
+    signals: Termination,
 }
 
 impl Watch {
@@ -78,10 +105,11 @@ impl Watch {
     ///
     /// # Errors
     /// The system has no resources.
-    pub fn new(Termination(mut signals): Termination) -> io::Result<Self> {
+    pub fn new(mut signals: Termination) -> io::Result<Self> {
         let poll = Poll::new()?;
+        let source = &mut signals.signals;
         poll.registry()
-            .register(&mut signals, Token(SIGNALS), Interest::READABLE)?;
+            .register(source, Token(SIGNALS), Interest::READABLE)?;
         Ok(Self { poll, signals })
     }
 
@@ -140,7 +168,7 @@ impl Dial for Dialer {
 /// A server that listens.
 pub struct Server<D: Store> {
     poll: Poll,
-    signals: Signals,
+    signals: Termination,
     /// Until the server stops.
     listener: Option<TcpListener>,
     address: SocketAddr,
@@ -182,12 +210,12 @@ impl<D: Store> Server<D> {
         let mut hub = Hub::new(service, acceptor, limits);
         let http = match config.http {
             Some(address) => {
-                let backlog = web::MAX_CONNECTIONS as u32;
-                let listener = listen(address, backlog, registry, HTTP_LISTENER);
+                let listener = listen(address, HTTP_BACKLOG, registry, HTTP_LISTENER);
                 let listener = listener.map_err(what(address))?;
                 report::http_listening(listener.local_addr().map_err(what(address))?);
                 hub.measure();
-                Some(HttpPort::new(listener, &config.name, Instant::now()))
+                let hosts = config.http_hosts.clone();
+                Some(HttpPort::new(listener, &config.name, hosts, Instant::now()))
             }
             None => None,
         };
@@ -274,7 +302,11 @@ impl<D: Store> Server<D> {
             let dead = event.is_error() || event.is_write_closed();
             match Source::of(event.token().0) {
                 Source::Listener => self.backlog.mark(),
-                Source::Signals => self.stop(now),
+                Source::Signals => {
+                    if self.signals.take() {
+                        self.stop(now);
+                    }
+                }
                 // The next turn asks for what was found.
                 Source::Resolved => {}
                 Source::Database => self.hub.mark_store(readable, writable, dead),
@@ -332,10 +364,6 @@ impl<D: Store> Server<D> {
     }
 
     fn stop(&mut self, now: Instant) {
-        for signal in self.signals.pending() {
-            let is_int = signal == SIGINT;
-            report::signal(if is_int { "SIGINT" } else { "SIGTERM" });
-        }
         if self.stop_until.is_some() {
             return;
         }

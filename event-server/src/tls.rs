@@ -5,11 +5,10 @@
 //! of which agency is for the service to decide. Beside `frame`, this is the only file that names rustls.
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use frame::{Agency, Tls, TlsError, pem};
+use frame::{Agency, Tls, TlsError, pem, small_file};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
@@ -127,7 +126,7 @@ fn read<T>(
     path: &Path,
     parse: impl FnOnce(&[u8]) -> Result<T, String>,
 ) -> Result<T, BadFile> {
-    fs::read(path)
+    small_file::read(path)
         .map_err(|e| e.to_string())
         .and_then(|pem| parse(&pem))
         .map_err(|reason| BadFile {

@@ -19,6 +19,7 @@
 mod connection;
 mod head;
 mod history;
+mod hosts;
 mod json;
 mod metrics;
 mod page;
@@ -68,36 +69,38 @@ struct Entry<S> {
 }
 
 impl<S: Stream> Web<S> {
-    /// A port without connections, of a central of this name that starts now.
-    pub fn new(name: &str, now: Instant) -> Self {
+    /// A port without connections, of a central of this name that starts now. `hosts`: the names by which it may be
+    /// asked, beside IP addresses and `localhost`.
+    pub fn new(name: &str, hosts: Vec<String>, now: Instant) -> Self {
         Self {
             connections: Slab::new(),
             ready: VecDeque::new(),
-            pages: Pages::new(name, now),
+            pages: Pages::new(name, hosts, now),
             next_sweep: None,
             stopping: false,
         }
     }
 
-    /// Whether another connection may be taken: there is a free place, or one that waits for a request and gives way.
+    /// Whether another connection may be taken: there is a free place, or one that gives way.
     pub fn has_room(&self) -> bool {
-        self.connections.len() < MAX_CONNECTIONS || self.most_idle().is_some()
+        self.connections.len() < MAX_CONNECTIONS || self.slowest().is_some()
     }
 
-    /// Closes the connection that has waited longest for a request, where no place is free.
+    /// Closes the connection whose peer has been waited for longest, where no place is free.
     pub fn make_room(&mut self) {
         if self.connections.len() >= MAX_CONNECTIONS
-            && let Some(slot) = self.most_idle()
+            && let Some(slot) = self.slowest()
         {
             self.remove(slot, "its place is needed");
         }
     }
 
-    fn most_idle(&self) -> Option<usize> {
-        let since =
-            |(slot, entry): (usize, &Entry<S>)| Some((entry.connection.idle_since()?, slot));
-        let idle = self.connections.iter().filter_map(since).min();
-        idle.map(|(_, slot)| slot)
+    /// The connection whose peer has been waited for longest: for a request, for the rest of one, or until it has taken
+    /// its answer. None of those that can move, so that whoever has just sent a request is answered.
+    fn slowest(&self) -> Option<usize> {
+        let waiting = self.connections.iter().filter(|(_, entry)| !entry.queued);
+        let slowest = waiting.min_by_key(|(_, entry)| entry.connection.waits_since());
+        slowest.map(|(slot, _)| slot)
     }
 
     /// The slot that the next [`insert`](Self::insert) fills; below [`MAX_CONNECTIONS`] where there

@@ -143,7 +143,7 @@ fn the_configuration_is_shown_with_the_source_of_each_value() {
         "[DEFAULT]\nSERVER_PORT = 7\nSERVER_PROT = 8\n",
     )
     .unwrap();
-    let store = "postgresql://a:hidden@h/db?sslmode=disable";
+    let store = "postgresql://a@h/db?sslmode=disable";
     let shown = operate(
         data,
         &["config", "--store", store, "--set", "LOGGING_LEVEL=DEBUG"],
@@ -153,7 +153,7 @@ fn the_configuration_is_shown_with_the_source_of_each_value() {
         "SERVER_PORT = 7  # config.ini",
         "SERVER_AGENCIES = 2  # the environment",
         "SERVER_BIND = 127.0.0.1  # default",
-        "SERVER_STORE = postgresql://a:***@h/db?sslmode=disable  # the argument --store",
+        "SERVER_STORE = postgresql://a@h/db?sslmode=disable  # the argument --store",
         "LOGGING_LEVEL = DEBUG  # the argument --set",
     ] {
         assert!(
@@ -180,5 +180,43 @@ fn the_configuration_is_shown_with_the_source_of_each_value() {
         bad.2.contains("sslrootcert /none.pem cannot be used"),
         "{}",
         bad.2
+    );
+}
+
+#[test]
+fn a_password_in_an_argument_is_refused_with_the_ways_that_nobody_else_can_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = "postgresql://a:hidden@h/db?sslmode=disable";
+    let set = format!("server_store={store}");
+    for command in [
+        &[][..],
+        &["config"],
+        &["export"],
+        &["reopen", "--agency", "1"],
+    ] {
+        for arguments in [["--store", store], ["--set", &set]] {
+            let ended = operate(folder.path(), &[command, &arguments].concat());
+            assert_refused(
+                &ended,
+                78,
+                "SERVER_STORE cannot be used: every user of this machine can read",
+            );
+            for way in ["PGPASSWORD", "SERVER_STORE_PASSWORD_FILE", "config.ini"] {
+                assert!(ended.2.contains(way), "{way}: {}", ended.2);
+            }
+            assert!(!ended.2.contains("hidden"), "{}", ended.2);
+        }
+    }
+    fs::write(
+        folder.path().join("config.ini"),
+        format!("[DEFAULT]\nSERVER_STORE={store}\n"),
+    )
+    .unwrap();
+    let shown = operate(folder.path(), &["config"]);
+    assert_eq!(shown.0, Some(0), "{}", shown.2);
+    assert!(
+        shown
+            .1
+            .contains("SERVER_STORE = postgresql://a:***@h/db?sslmode=disable  # config.ini")
     );
 }

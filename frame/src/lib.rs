@@ -22,8 +22,9 @@
 //! no error but `Ok(None)`: call again with more bytes. The type of an error says what to do: [`FramingError`] (close
 //! the connection), [`RequestError`] (refuse the request and go on).
 //!
-//! [`Channel`] is generic over its stream. Nothing here opens a socket or a file, reads a clock, or knows a rule of the
-//! lottery; only [`log`](mod@log), the form of the log lines of both programs, writes and reads the time.
+//! [`Channel`] is generic over its stream. Nothing here opens a socket, reads a clock, or knows a rule of the lottery;
+//! only [`log`](mod@log), the form of the log lines of both programs, writes and reads the time, and [`small_file`] reads
+//! the files that both programs are given.
 
 pub mod log;
 
@@ -42,6 +43,7 @@ mod outbox;
 pub mod payload;
 mod plain;
 mod requests;
+pub mod small_file;
 mod tls;
 
 pub use bet::Bet;

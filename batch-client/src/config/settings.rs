@@ -8,6 +8,8 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use frame::small_file;
+
 use super::error::ConfigError;
 use super::keys::{KEYS, Key, PREFIX, variable};
 use super::{secret, yaml};
@@ -101,13 +103,11 @@ impl Settings {
     /// same.
     fn add_file(&mut self, named: Option<&Path>) -> Result<(), ConfigError> {
         let path = named.unwrap_or(Path::new(DEFAULT_FILE));
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes,
+        let text = match small_file::read_text(path) {
+            Ok(text) => text,
             Err(e) if e.kind() == ErrorKind::NotFound && named.is_none() => return Ok(()),
             Err(e) => return Err(ConfigError::file(path, e)),
         };
-        let text = String::from_utf8(bytes)
-            .map_err(|_| ConfigError::file(path, "it is not text in UTF-8: save it as UTF-8"))?;
         let entries = yaml::entries(&text).map_err(|reason| ConfigError::file(path, reason))?;
         let shown = path.display();
         let mut seen = Vec::new();

@@ -13,16 +13,24 @@ use serde_yaml::Number;
 /// Some editors write it at the beginning of a file in UTF-8.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
+/// The most bytes of a file: some hundred times what all keys take.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// The most brackets that a file may open: keys are nested three deep. The parser takes a time that grows with the square
+/// of the depth.
+const MAX_BRACKETS: usize = 100;
+
 /// A name with dots, and its value.
 pub(super) type Entry = (String, String);
 
 /// Reads the names and values of a file, those without a value left out.
 ///
 /// # Errors
-/// The text is not YAML, is not a mapping, or has something else than a single value at a name. The error is part of a
-/// sentence.
+/// The text is too long or nested too deep, is not YAML, is not a mapping, or has something else than a single value at a
+/// name. The error is part of a sentence.
 pub(super) fn entries(text: &str) -> Result<Vec<Entry>, String> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    check_size(text)?;
     let tree: Option<Tree> = serde_yaml::from_str(text).map_err(|e| e.to_string())?;
     let mut entries = Vec::new();
     match tree {
@@ -31,6 +39,22 @@ pub(super) fn entries(text: &str) -> Result<Vec<Entry>, String> {
         Some(_) => return Err("it is not a list of keys and values".to_owned()),
     }
     Ok(entries)
+}
+
+/// Refuses what the parser would work on for long.
+fn check_size(text: &str) -> Result<(), String> {
+    if text.len() > MAX_BYTES {
+        return Err(format!(
+            "it has more than {MAX_BYTES} bytes: it is no configuration of this program; the agency's file belongs in batch.file"
+        ));
+    }
+    // Brackets in quotes and comments count, too: whoever writes a configuration has no hundred of them.
+    if text.matches(['{', '[']).count() > MAX_BRACKETS {
+        return Err(format!(
+            "it opens more than {MAX_BRACKETS} brackets: it is no configuration of this program"
+        ));
+    }
+    Ok(())
 }
 
 fn flatten(name: &str, mapping: Vec<(Tree, Tree)>, entries: &mut Vec<Entry>) -> Result<(), String> {
@@ -152,5 +176,42 @@ mod tests {
             assert_eq!(entries(text).unwrap_err(), reason, "{text}");
         }
         assert!(entries("a: {").is_err() && entries("a: 1\n---\nb: 2").is_err());
+    }
+    #[test]
+    fn a_file_that_the_parser_would_read_for_long_is_refused_before() {
+        for text in [
+            "{a: ".repeat(75_000),
+            "{a: ".repeat(10_000),
+            "[".repeat(60_000),
+            "{a: #}\n".repeat(8_000),
+            "&a [*a, *a]\n".repeat(5_000),
+            "# words\n".repeat(10_000),
+        ] {
+            let reason = entries(&text).unwrap_err();
+            assert!(
+                reason.contains("it is no configuration of this program"),
+                "{reason}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_parser_reads_everything_else_at_once() {
+        let began = std::time::Instant::now();
+        for text in [
+            "- ".repeat(30_000),
+            "? ".repeat(30_000),
+            "a: \"".to_owned() + &"\\\n".repeat(30_000),
+            "a: ".to_owned() + &"&a ".repeat(20_000),
+            (0..350).map(|depth| " ".repeat(depth) + "a:\n").collect(),
+            "a: b\n".repeat(13_000),
+            "'".repeat(60_000),
+            "a:\n".to_owned() + &"\n".repeat(60_000),
+            "a: |\n".to_owned() + &" x\n".repeat(20_000),
+        ] {
+            assert!(check_size(&text).is_ok());
+            let _ = entries(&text);
+        }
+        assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
     }
 }

@@ -57,11 +57,11 @@ impl Keys {
         &mut self,
         key: &'static str,
         default: &str,
-        parse: impl Fn(&str) -> Result<T, String>,
+        parse: impl Fn(&str, &Source) -> Result<T, String>,
         masked: impl Fn(&str) -> String,
     ) -> Result<T, ConfigError> {
         let (value, source) = self.take(key, default);
-        let parsed = parse(value.trim())
+        let parsed = parse(value.trim(), &source)
             .map_err(|why| ConfigError(format!("{source}: {key} cannot be used: {why}")));
         let value = masked(value.trim());
         self.settings.push(Setting { key, value, source });

@@ -16,7 +16,8 @@ pub(super) fn parse(text: &str) -> Option<String> {
     ((1..=63).contains(&text.len()) && text.chars().all(wanted)).then(|| text.to_owned())
 }
 
-fn host_name() -> String {
+/// The host's name, or a word in its place where it has characters that no name may have.
+pub(super) fn host_name() -> String {
     let host = rustix::system::uname();
     let host = host.nodename().to_str().ok().and_then(parse);
     host.unwrap_or_else(|| "central".to_owned())

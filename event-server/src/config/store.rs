@@ -1,15 +1,21 @@
 //! The keys of the store: `SERVER_STORE` and what goes with it.
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use frame::small_file;
+
 use super::error::ConfigError;
 use super::keys::Keys;
+use super::layers::Source;
 use super::limits::CommitKind;
 use super::name::{ALLOWED, parse as parse_name};
 use crate::store::local::Durability;
 use crate::store::postgres::{CommitMode, DatabaseUrl, LinkOptions, Secret, masked};
+
+/// Why a password may not stand in an argument.
+const SHOWN: &str = "every user of this machine can read a password in an argument: put it into the variable PGPASSWORD, \
+                     into the file that SERVER_STORE_PASSWORD_FILE names, or write SERVER_STORE into config.ini";
 
 /// Where bets are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,9 +63,13 @@ impl StoreConfig {
                 _ => None,
             },
         )?;
-        let parse = |text: &str| match text {
-            "files" => Ok(None),
-            url => DatabaseUrl::parse(url).map(Some),
+        let parse = |text: &str, source: &Source| match (text, source) {
+            ("files", _) => Ok(None),
+            (url, Source::Flag(_)) => match DatabaseUrl::parse(url)? {
+                url if url.password.is_some() => Err(SHOWN.to_owned()),
+                url => Ok(Some(url)),
+            },
+            (url, _) => DatabaseUrl::parse(url).map(Some),
         };
         let url = keys.secret("SERVER_STORE", "files", parse, masked)?;
         let password_file =
@@ -93,7 +103,7 @@ impl StoreConfig {
             url.password = match (keys.variable("PGPASSWORD"), password_file) {
                 (Some(password), _) => Some(Secret(password)),
                 (None, Some(path)) => {
-                    let password = fs::read_to_string(&path).map_err(|e| {
+                    let password = small_file::read_text(&path).map_err(|e| {
                         let path = path.display();
                         ConfigError(format!("SERVER_STORE_PASSWORD_FILE: {path}: {e}"))
                     })?;

@@ -20,6 +20,27 @@ pub(super) fn http(keys: &mut Keys) -> Result<Option<SocketAddr>, ConfigError> {
     )
 }
 
+/// The names by which the HTTP port may be asked: `own`, and those of the key.
+pub(super) fn http_hosts(keys: &mut Keys, own: [String; 2]) -> Result<Vec<String>, ConfigError> {
+    let further = keys.get(
+        "SERVER_HTTP_HOSTS",
+        "names of hosts with commas between, such as lottery.example,proxy",
+        "",
+        |text| match text {
+            "" => Some(Vec::new()),
+            names => names.split(',').map(|name| host(name.trim())).collect(),
+        },
+    )?;
+    Ok(own.into_iter().chain(further).collect())
+}
+
+/// A host's name, without a port; it has at most 253 bytes (RFC 1035).
+fn host(name: &str) -> Option<String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let is_name = (1..=253).contains(&name.len()) && name.chars().all(is_plain);
+    is_name.then(|| name.trim_end_matches('.').to_owned())
+}
+
 /// The lowest level that is logged.
 pub(super) fn logging_level(keys: &mut Keys) -> Result<Level, ConfigError> {
     keys.get(

@@ -23,12 +23,12 @@ pub(super) struct HttpPort<L, S> {
 }
 
 impl<L, S: Stream> HttpPort<L, S> {
-    /// A port of a central of this name, over a listener that is watched.
-    pub(super) fn new(listener: L, name: &str, now: Instant) -> Self {
+    /// A port of a central of this name, over a listener that is watched. `hosts`: the names by which it may be asked.
+    pub(super) fn new(listener: L, name: &str, hosts: Vec<String>, now: Instant) -> Self {
         Self {
             listener,
             backlog: Backlog::default(),
-            web: Web::new(name, now),
+            web: Web::new(name, hosts, now),
         }
     }
 

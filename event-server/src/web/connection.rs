@@ -106,11 +106,10 @@ impl<S: Stream> Connection<S> {
         self.dead |= dead;
     }
 
-    /// Since when it waits for a request of which not a byte has come.
-    pub fn idle_since(&self) -> Option<Instant> {
-        let idle = self.state == State::Reading && self.channel.inbox.is_empty();
-        // Bytes may wait that were not read yet.
-        (idle && !self.channel.can_receive()).then_some(self.since)
+    /// Since when its peer is waited for: for a request, from the first byte of one on for the rest, or from the beginning
+    /// of an answer on until it is taken.
+    pub fn waits_since(&self) -> Instant {
+        self.since
     }
 
     /// Why it is to be dropped, where it is.

@@ -31,6 +31,8 @@ pub struct Request<'b> {
     pub method: Method,
     /// Of what: begins with `/`, without a query.
     pub path: &'b str,
+    /// The host that the client means to ask, with a port where it names one; `None` where it names no host.
+    pub host: Option<&'b str>,
     /// Whether the OpenMetrics format is preferred to the older one of Prometheus.
     pub openmetrics: bool,
     /// Whether the connection may carry another request after this one.
@@ -75,12 +77,15 @@ pub fn parse(bytes: &[u8]) -> Head<'_> {
 
 fn read<'b>(request: &httparse::Request<'_, 'b>) -> Result<Request<'b>, &'static str> {
     let http_1_0 = request.version == Some(0);
-    let (mut hosts, mut body, mut openmetrics) = (0, false, Preference::default());
+    let (mut hosts, mut host, mut body) = (0, None, false);
+    let mut openmetrics = Preference::default();
     let (mut close, mut stay) = (false, false);
     for field in request.headers.iter() {
         let is = |name: &str| field.name.eq_ignore_ascii_case(name);
         if is("host") {
             hosts += 1;
+            // No host has a name that is not text.
+            host = Some(std::str::from_utf8(field.value).unwrap_or("?"));
         } else if is("transfer-encoding") {
             body = true;
         } else if is("content-length") {
@@ -101,33 +106,38 @@ fn read<'b>(request: &httparse::Request<'_, 'b>) -> Result<Request<'b>, &'static
         _ => Method::Other,
     };
     let target = request.path.unwrap_or_default();
-    let path = match (path(target), method) {
-        (Some(path), _) => path,
+    let (authority, path) = match (split(target), method) {
+        (Some(parts), _) => parts,
         // An asterisk, or a host to connect to.
-        (None, Method::Other) => target,
+        (None, Method::Other) => (None, target),
         (None, _) => return Err("the target is neither a path nor an http URL"),
     };
     Ok(Request {
         method,
         path,
+        // That of a URL counts (RFC 9112, section 3.2.2).
+        host: authority.or(host),
         openmetrics: openmetrics.is_openmetrics(),
         keep_alive: !body && !close && (stay || !http_1_0),
         http_1_0,
     })
 }
 
-/// The path of a target in origin form or in absolute form.
-fn path(target: &str) -> Option<&str> {
+/// The host, in absolute form, and the path of a target in origin form or in absolute form.
+fn split(target: &str) -> Option<(Option<&str>, &str)> {
     let scheme = target.get(..7);
-    let path = match scheme.filter(|scheme| scheme.eq_ignore_ascii_case("http://")) {
-        Some(_) => target[7..]
-            .find(['/', '?'])
-            .map_or("/", |at| &target[7 + at..]),
-        None => target,
+    let (host, path) = match scheme.filter(|scheme| scheme.eq_ignore_ascii_case("http://")) {
+        Some(_) => {
+            let rest = &target[7..];
+            let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+            (Some(host), path)
+        }
+        None => (None, target),
     };
-    match path.split('?').next() {
-        Some("") => Some("/").filter(|_| path != target),
-        path => path.filter(|path| path.starts_with('/')),
+    let path = path.split('?').next().unwrap_or_default();
+    match (host, path) {
+        (Some(_), "") => Some((host, "/")),
+        _ => path.starts_with('/').then_some((host, path)),
     }
 }
 
@@ -208,16 +218,18 @@ mod tests {
 
     #[test]
     fn a_target_may_be_a_path_or_a_url() {
-        for (target, path) in [
-            ("/", "/"),
-            ("/?a", "/"),
-            ("http://h:8080", "/"),
-            ("HTTP://h?q", "/"),
-            ("http://h/healthz?x", "/healthz"),
-            ("//double", "//double"),
+        for (target, path, host) in [
+            ("/", "/", ""),
+            ("/?a", "/", ""),
+            ("http://h:8080", "/", "h:8080"),
+            ("HTTP://h?q", "/", "h"),
+            ("http://h/healthz?x", "/healthz", "h"),
+            ("//double", "//double", ""),
         ] {
-            let text = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
-            assert_eq!(request(&text).path, path, "{target}");
+            let text = format!("GET {target} HTTP/1.1\r\nHost: f:1\r\n\r\n");
+            let host = if target.starts_with('/') { "f:1" } else { host };
+            let request = request(&text);
+            assert_eq!((request.path, request.host), (path, Some(host)), "{target}");
         }
         for target in ["*", "host:80", "?", "https://h/", "ftp://h/"] {
             let text = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");

@@ -74,5 +74,5 @@ pub(super) fn lottery(
 }
 
 fn text(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    frame::escape_json(&serde_json::Value::from(text).to_string())
 }

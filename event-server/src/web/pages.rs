@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use frame::Escaped;
 
 use super::head::{Method, Request};
 use super::history::History;
+use super::hosts::Hosts;
 use super::json::{self, Central};
 use super::metrics::{Metrics, OPENMETRICS, TEXT};
 use super::page;
@@ -24,10 +26,15 @@ const SHARED: Duration = Duration::from_millis(500);
 /// Somebody counts as watching for so long after they have asked.
 const WATCHED: Duration = Duration::from_secs(60);
 
+const MISDIRECTED: &str = "this port answers requests for an IP address, localhost and its own names; \
+                           SERVER_HTTP_HOSTS gives it further ones";
+
 /// What answers are made of.
 pub(super) struct Pages {
     /// This central's name.
     name: String,
+    /// The names of hosts by which the port may be asked.
+    hosts: Hosts,
     started: Instant,
     page: Response,
     history: History,
@@ -40,9 +47,10 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    pub(super) fn new(name: &str, now: Instant) -> Self {
+    pub(super) fn new(name: &str, hosts: Vec<String>, now: Instant) -> Self {
         Self {
             name: name.to_owned(),
+            hosts: Hosts::new(hosts),
             started: now,
             page: page::page(),
             history: History::new(now),
@@ -75,6 +83,9 @@ impl Pages {
         central: &mut impl Observe,
     ) -> Response {
         self.requests += 1;
+        if request.host.is_some_and(|host| !self.hosts.allow(host)) {
+            return Response::text(421, MISDIRECTED);
+        }
         if request.method == Method::Other {
             let mut response = Response::text(405, "only GET and HEAD are allowed");
             response.fields.push("Allow: GET, HEAD".to_owned());
@@ -85,7 +96,7 @@ impl Pages {
             "/healthz" => Response::text(200, "ok"),
             "/readyz" => match central.unavailable() {
                 None => Response::text(200, "ready"),
-                Some(why) => Response::text(503, &why),
+                Some(why) => Response::text(503, &Escaped(&why).to_string()),
             },
             "/api/lottery" => self.lottery(now, central),
             "/metrics" => self.metrics(request, now, central),

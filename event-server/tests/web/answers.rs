@@ -5,12 +5,14 @@ use std::net::Shutdown;
 
 use crate::central::{Answer, Central, Client};
 
-const GET: &str = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+const GET: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// What every answer has to say.
 fn assert_sound(answer: &Answer) {
     assert_eq!(answer.field("cache-control"), Some("no-store"));
     assert_eq!(answer.field("x-content-type-options"), Some("nosniff"));
+    let policy = answer.field("cross-origin-resource-policy");
+    assert_eq!(policy, Some("same-origin"));
     assert!(answer.field("content-type").is_some());
     let date = answer.field("date").unwrap();
     assert!(date.ends_with(" GMT") && date.len() == 29, "{date}");
@@ -66,7 +68,9 @@ fn each_path_is_answered_as_specified_and_every_other_one_is_not_found() {
         );
 
         let mut client = central.connect();
-        client.send(&format!("HEAD {path} HTTP/1.1\r\nHost: h\r\n\r\n{GET}"));
+        client.send(&format!(
+            "HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n{GET}"
+        ));
         let head = client.head();
         assert_sound(&head);
         assert_eq!(head.status, status, "{path}");
@@ -90,7 +94,9 @@ fn other_methods_are_not_allowed_and_what_is_no_request_is_told_so_and_closed() 
     let central = Central::start(&[]);
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "BREW"] {
         let mut client = central.connect();
-        client.send(&format!("{method} / HTTP/1.1\r\nHost: h\r\n\r\n{GET}"));
+        client.send(&format!(
+            "{method} / HTTP/1.1\r\nHost: localhost\r\n\r\n{GET}"
+        ));
         let answer = client.answer();
         assert_sound(&answer);
         assert_eq!(
@@ -102,7 +108,7 @@ fn other_methods_are_not_allowed_and_what_is_no_request_is_told_so_and_closed() 
     // A body that nobody reads must not pass for a request.
     let mut client = central.connect();
     client.send(&format!(
-        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{GET}",
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{GET}",
         GET.len()
     ));
     let answer = client.answer();
@@ -114,7 +120,7 @@ fn other_methods_are_not_allowed_and_what_is_no_request_is_told_so_and_closed() 
 
     let long = format!("GET /{} HTTP/1.1\r\n", "x".repeat(9_000));
     let many = format!(
-        "GET / HTTP/1.1\r\nHost: h\r\n{}\r\n",
+        "GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n",
         "X: y\r\n".repeat(100)
     );
     for (text, status) in [
@@ -153,7 +159,12 @@ fn a_request_may_come_byte_by_byte_and_many_may_come_at_once() {
     // More than an inbox holds, and more than a turn answers.
     let paths = ["/healthz", "/readyz", "/nothing", "/metrics", "/"];
     let requests: Vec<String> = (0..1_000)
-        .map(|i| format!("GET {} HTTP/1.1\r\nHost: h\r\n\r\n", paths[i % paths.len()]))
+        .map(|i| {
+            format!(
+                "GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                paths[i % paths.len()]
+            )
+        })
         .collect();
     let writer = client.stream().try_clone().unwrap();
     let sender = std::thread::spawn(move || (&writer).write_all(requests.concat().as_bytes()));
@@ -185,7 +196,7 @@ fn connections_stay_or_end_as_the_client_and_its_version_have_it() {
     assert_eq!(answer.field("connection"), Some("keep-alive"));
     client.send(GET);
     assert_eq!(client.answer().status, 200);
-    let (answer, mut client) = ask("Host: h\r\nConnection: close\r\n", "1.1");
+    let (answer, mut client) = ask("Host: localhost\r\nConnection: close\r\n", "1.1");
     assert_eq!(answer.field("connection"), Some("close"));
     assert!(client.is_closed());
 
@@ -205,4 +216,69 @@ fn nothing_listens_where_the_port_is_off() {
     let (central, _) = fixtures::programs::central(folder.path(), &[]).unwrap();
     let (status, log) = central.stop().unwrap();
     assert!(status.success() && !log.contains("http"), "{log}");
+}
+
+#[test]
+fn a_request_that_names_another_host_is_misdirected() {
+    let central = Central::start(&[
+        ("SERVER_NAME", "central-1"),
+        ("SERVER_HTTP_HOSTS", "Lottery.example, proxy"),
+    ]);
+    let machine = rustix::system::uname();
+    let machine = machine.nodename().to_str().unwrap();
+    let ask = |head: &str| {
+        let mut client = central.connect();
+        client.send(&format!("{head}\r\n\r\n"));
+        client.answer()
+    };
+    for host in [
+        "127.0.0.1:8080",
+        "192.0.2.7",
+        "[::1]:8080",
+        "[2001:db8::1]",
+        "localhost",
+        "LOCALHOST:1",
+        "localhost.",
+        "lottery.EXAMPLE:443",
+        "proxy",
+        "central-1",
+        machine,
+    ] {
+        let answer = ask(&format!("GET /healthz HTTP/1.1\r\nHost: {host}"));
+        assert_eq!(answer.status, 200, "{host}");
+    }
+    for host in [
+        "evil.example",
+        "evil.example:8080",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "localhost:80:80",
+        "localhost:x",
+        "user@localhost",
+        "[::1",
+        "[localhost]",
+        "1.2.3",
+        "",
+        "\u{e9}",
+    ] {
+        let answer = ask(&format!("GET /healthz HTTP/1.1\r\nHost: {host}"));
+        assert_eq!(answer.status, 421, "{host}");
+        assert_sound(&answer);
+        assert!(answer.text().contains("SERVER_HTTP_HOSTS"));
+    }
+    // A target that is a URL counts more than the field (RFC 9112, section 3.2.2).
+    for (target, host, status) in [
+        ("http://evil.example/healthz", "localhost", 421),
+        ("http://localhost:1/healthz", "evil.example", 200),
+        ("http://proxy?x", "evil.example", 200),
+    ] {
+        let answer = ask(&format!("GET {target} HTTP/1.1\r\nHost: {host}"));
+        assert_eq!(answer.status, status, "{target} {host}");
+    }
+    // No browser speaks HTTP/1.0 without it.
+    assert_eq!(ask("GET /healthz HTTP/1.0").status, 200);
+    assert_eq!(
+        ask("GET /healthz HTTP/1.0\r\nHost: evil.example").status,
+        421
+    );
 }

@@ -71,7 +71,7 @@ impl Central {
 pub fn get(http: SocketAddr, path: &str) -> Answer {
     let mut client = Client::connect(http);
     client.send(&format!(
-        "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     ));
     let answer = client.answer();
     assert!(client.is_closed(), "it said that it would close");

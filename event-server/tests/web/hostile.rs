@@ -1,7 +1,11 @@
 //! Who is slow, sends garbage, or comes in numbers.
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use fixtures::{FIXTURES, programs};
@@ -10,7 +14,7 @@ use socket2::{Domain, Socket, Type};
 use crate::central::{Central, Client};
 use crate::common::{reset, status_of};
 
-const GET: &str = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+const GET: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// A connection whose client takes little before it has read any of it.
 fn with_little_room(address: SocketAddr) -> TcpStream {
@@ -43,7 +47,7 @@ fn slow_readers_in_every_place_are_closed_in_time_and_agencies_notice_nothing() 
         .map(|_| {
             let mut stream = with_little_room(central.http);
             stream
-                .write_all(b"GET /api/lottery HTTP/1.1\r\nHost: h\r\n\r\n")
+                .write_all(b"GET /api/lottery HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 .unwrap();
             stream
         })
@@ -69,6 +73,62 @@ fn slow_readers_in_every_place_are_closed_in_time_and_agencies_notice_nothing() 
     drop(slow);
 }
 
+/// Asks once; `None` where the connection was refused, closed or silent for a second.
+fn try_get(http: SocketAddr, path: &str) -> Option<String> {
+    let second = Duration::from_secs(1);
+    let mut stream = TcpStream::connect_timeout(&http, second).ok()?;
+    stream.set_read_timeout(Some(second)).ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    (!answer.is_empty()).then_some(answer)
+}
+
+#[test]
+fn a_probe_is_answered_while_slow_heads_are_renewed_and_readers_do_not_read() {
+    let central = Central::start(&[("SERVER_AGENCIES", "65536")]);
+    let http = central.http;
+    let over = AtomicBool::new(false);
+    let (all_in, begin) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let open = |bytes: &[u8]| {
+                let mut stream = with_little_room(http);
+                // It may be closed already.
+                let _ = stream.write_all(bytes);
+                stream
+            };
+            let greedy = b"GET /api/lottery HTTP/1.1\r\nHost: localhost\r\n\r\n";
+            let mut heads: VecDeque<TcpStream> = (0..130).map(|_| open(b"G")).collect();
+            let mut readers: VecDeque<TcpStream> = (0..80).map(|_| open(greedy)).collect();
+            all_in.send(()).unwrap();
+            while !over.load(Ordering::Relaxed) {
+                for (crowd, bytes) in [(&mut heads, &b"G"[..]), (&mut readers, greedy)] {
+                    crowd.pop_front();
+                    crowd.push_back(open(bytes));
+                }
+                // As fast as a hundred of each a second.
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        begin.recv().unwrap();
+        // A probe is asked again where it fails; a central whose probes go on failing is restarted.
+        let began = Instant::now();
+        let in_time = || began.elapsed() < Duration::from_secs(20);
+        let answers = ["/healthz", "/readyz"].repeat(5).into_iter().map(|path| {
+            let mut tries = std::iter::from_fn(|| in_time().then(|| try_get(http, path)));
+            tries.find_map(|answer| answer)
+        });
+        let answers: Vec<Option<String>> = answers.collect();
+        over.store(true, Ordering::Relaxed);
+        for answer in answers {
+            let answer = answer.expect("no answer in time");
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        }
+    });
+}
+
 #[test]
 fn a_head_that_does_not_end_is_closed_in_time() {
     let central = Central::start(&[("LOGGING_LEVEL", "DEBUG")]);
@@ -91,7 +151,7 @@ fn garbage_and_resets_leave_a_central_that_answers() {
         "GET / HTTP/1.1\r\n",
         "HEAD ",
         "\r\n\r\n",
-        "POST / HTTP/1.1\r\nHost: h\r\n",
+        "POST / HTTP/1.1\r\nHost: localhost\r\n",
     ];
     for round in 0..2_000 {
         let mut stream = TcpStream::connect(central.http).unwrap();

@@ -142,7 +142,7 @@ impl Machine {
             room: usize::MAX,
             ..Wire::default()
         }));
-        let mut web = Web::new("quiet", now);
+        let mut web = Web::new("quiet", Vec::new(), now);
         let slot = web.next_slot();
         let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
         web.insert(End(Rc::clone(&wire)), ip, now);

@@ -140,7 +140,7 @@ fn openmetrics_has_the_same_samples_and_ends_as_it_has_to() {
     let (central, _agencies) = busy();
     let mut client = central.connect();
     client.send(
-        "GET /metrics HTTP/1.1\r\nHost: h\r\nAccept: application/openmetrics-text; version=1.0.0\r\n\r\n",
+        "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: application/openmetrics-text; version=1.0.0\r\n\r\n",
     );
     let answer = client.answer();
     let content_type = answer.field("content-type").unwrap();

@@ -13,7 +13,7 @@ fn requests(rng: &mut fastrand::Rng) -> Vec<u8> {
         let method = ["GET", "GET", "HEAD", "PUT"][rng.usize(..4)];
         let path = PATHS[rng.usize(..PATHS.len())];
         let fill = "x".repeat(rng.usize(..600));
-        text += &format!("{method} {path}?{fill} HTTP/1.1\r\nHost: h\r\nX: {fill}\r\n\r\n");
+        text += &format!("{method} {path}?{fill} HTTP/1.1\r\nHost: localhost\r\nX: {fill}\r\n\r\n");
     }
     let ends = [
         "",
@@ -71,7 +71,7 @@ fn however_requests_are_cut_and_answers_taken_the_answers_are_the_same() {
 #[test]
 fn a_turn_answers_few_requests() {
     let mut machine = Machine::new(1);
-    let request = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+    let request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     machine.change(|wire| wire.input = request.repeat(100).into_bytes());
     for turn in 1..=25 {
         machine.tick();
@@ -83,7 +83,7 @@ fn a_turn_answers_few_requests() {
 #[test]
 fn a_turn_sends_few_bytes() {
     let mut machine = Machine::new(20_000);
-    let request = "GET /api/lottery HTTP/1.1\r\nHost: h\r\n\r\n";
+    let request = "GET /api/lottery HTTP/1.1\r\nHost: localhost\r\n\r\n";
     machine.change(|wire| wire.input = request.repeat(3).into_bytes());
     let mut before = 0;
     let mut turns = 0;
@@ -99,7 +99,7 @@ fn a_turn_sends_few_bytes() {
 
 #[test]
 fn who_begins_a_request_or_takes_no_answer_is_closed_in_time_and_who_waits_for_nothing_later() {
-    let get = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+    let get = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     // What is sent, how many bytes are taken, and for how many seconds it may last.
     for (sent, taken, seconds) in [
         (get, usize::MAX, 60),

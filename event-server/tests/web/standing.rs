@@ -123,7 +123,7 @@ fn a_central_that_stops_says_so_while_the_grace_lasts() {
     while (&peer.stream).write_all(&requests).is_ok() {}
     central.running.signal(Signal::TERM).unwrap();
     central.running.wait_for("action: close_listener").unwrap();
-    watcher.send("GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n");
+    watcher.send("GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let answer = watcher.answer();
     assert_eq!(
         (answer.status, answer.text()),

@@ -23,7 +23,7 @@ const SCRAPE: Duration = Duration::from_secs(1);
 
 pub(super) fn watching(abuser: &mut Abuser<'_>) -> io::Result<()> {
     let http = abuser.scene.http;
-    let request = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+    let request = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let slow = || -> io::Result<TcpStream> {
         let socket = Socket::new(Domain::for_address(http), Type::STREAM, None)?;
         socket.set_recv_buffer_size(4 * 1024)?;

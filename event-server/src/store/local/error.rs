@@ -130,6 +130,21 @@ impl StoreError {
     }
 }
 
+/// The path leads to no folder, or to where none can be made.
+fn is_misplaced(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(
+            Errno::NOENT
+                | Errno::EXIST
+                | Errno::NOTDIR
+                | Errno::LOOP
+                | Errno::NAMETOOLONG
+                | Errno::ROFS
+        )
+    )
+}
+
 /// The process or the machine has as many files open as it may: peers can bring that about.
 fn lacks_descriptors(error: &io::Error) -> bool {
     matches!(
@@ -172,6 +187,9 @@ impl fmt::Display for StoreError {
                     _ if self.is_full() => "make room and start again",
                     ErrorKind::PermissionDenied => {
                         "let the server's user do that, or set another SERVER_DATA_DIR"
+                    }
+                    _ if is_misplaced(error) => {
+                        "set SERVER_DATA_DIR to a folder, or to where one can be made"
                     }
                     _ => "check the disk and start again",
                 };

@@ -92,15 +92,17 @@ impl Files for ReadOnlyFolder {
 
 /// Makes the folder where it is not there, each name durable in the folder above it.
 fn create(path: &Path) -> io::Result<()> {
-    match (
-        DirBuilder::new().mode(FOLDER_MODE).create(path),
-        path.parent(),
-    ) {
+    let make = || DirBuilder::new().mode(FOLDER_MODE).create(path);
+    let (mut made, parent) = (make(), path.parent());
+    if let (Err(e), Some(parent)) = (&made, parent)
+        && e.kind() == ErrorKind::NotFound
+    {
+        create(parent)?;
+        // Once: there are folders, such as /proc, in which none can be made, and which say that they are not there.
+        made = make();
+    }
+    match (made, parent) {
         (Err(e), _) if e.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        (Err(e), Some(parent)) if e.kind() == ErrorKind::NotFound => {
-            create(parent)?;
-            create(path)
-        }
         (Ok(()), Some(parent)) => File::open(parent)?.sync_all(),
         (made, _) => made,
     }

@@ -3,10 +3,9 @@
 //! The sessions themselves are [`frame`]'s. `verify-full` trusts an authority and asks for the host's name; `verify-ca`
 //! leaves the name out, as PostgreSQL's `sslmode` says; `require` trusts whoever answers.
 
-use std::fs;
 use std::sync::{Arc, OnceLock};
 
-use frame::{Tls, TlsError, pem};
+use frame::{Tls, TlsError, pem, small_file};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::ring::default_provider;
@@ -50,7 +49,7 @@ impl DatabaseTls {
             (SslMode::VerifyCa | SslMode::VerifyFull, Some(path)) => {
                 let unusable =
                     |e: String| format!("sslrootcert {} cannot be used: {e}", path.display());
-                let pem = fs::read(path).map_err(|e| unusable(e.to_string()))?;
+                let pem = small_file::read(path).map_err(|e| unusable(e.to_string()))?;
                 let roots = Arc::new(pem::authorities(&pem).map_err(unusable)?);
                 let verifier =
                     WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
