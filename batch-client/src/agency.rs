@@ -9,7 +9,7 @@ use std::sync::Arc;
 use frame::Count;
 use frame::log::Logger;
 
-use crate::advice;
+use crate::advice::Advice;
 use crate::blocks::Blocks;
 use crate::check::{self, Rules};
 use crate::config::{Config, Protocol};
@@ -106,21 +106,30 @@ fn check_file(
         allow_empty: config.batch.allow_empty,
     };
     let (verdict, scan) = check::read(file, config.agency, rules, || event_loop.check())?;
+    let path = file.path();
+    let damages = scan.damages();
     match verdict {
         Verdict::Good(summary, blocks) => {
+            for damage in &damages {
+                report::damaged(path, damage);
+            }
+            check::strict(path, config.batch.strict, &damages)?;
             report::file_checked(summary);
             Ok((summary, blocks))
         }
         Verdict::Bad { first, count } => {
-            let path = file.path();
-            if let Some(advice) = advice::sentence(&scan.evidence()) {
-                report::file_advice(path, &advice);
+            let advice = Advice::of(&scan.evidence());
+            let another = advice.as_ref().is_some_and(Advice::is_another_format);
+            if let Some(advice) = advice.as_ref().filter(|_| !another) {
+                report::file_advice(path, &advice.to_string());
             }
-            for row in &first {
+            for row in first.iter().filter(|_| !another) {
                 report::bad_row(path, row);
             }
-            let path = path.to_owned();
-            Err(Error::BadRows { path, count })
+            for damage in &damages {
+                report::damaged(path, damage);
+            }
+            Err(check::bad_rows(path, count, advice.as_ref()))
         }
     }
 }

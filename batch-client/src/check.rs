@@ -1,14 +1,17 @@
 //! Reading the whole agency file once: for mode batch, before anything is sent, and for mode check, which sends nothing.
 //!
-//! In comes the file; out come a verdict on it and what shows its kind. Mode check waits for no signal: it has nothing to close that the
-//! system does not close.
+//! In comes the file; out come a verdict on it, what shows its kind, and what looks damaged in it. Mode check waits for no
+//! signal: it has nothing to close that the system does not close.
 
 use std::io;
+use std::path::Path;
 
-use frame::Agency;
+use frame::{Agency, Birthdate};
+use jiff::{Timestamp, ToSpan as _};
 
-use crate::advice;
+use crate::advice::Advice;
 use crate::config::{CheckConfig, Protocol};
+use crate::damage::Damage;
 use crate::error::Error;
 use crate::file::{OpenFile, Reader};
 use crate::rows::BadRow;
@@ -38,6 +41,9 @@ pub(crate) fn read<'f>(
     mut look: impl FnMut() -> Result<(), Error>,
 ) -> Result<(Verdict, Scan<Reader<'f>>), Error> {
     let mut scan = Scan::new(file.reader(), agency, rules.plain);
+    if let Some(today) = today() {
+        scan = scan.watching(today);
+    }
     let verdict = loop {
         look()?;
         match scan.advance(ROWS_AT_ONCE) {
@@ -54,17 +60,55 @@ pub(crate) fn read<'f>(
     }
 }
 
+/// Today, where on earth the day begins first; `None` where the clock is beyond the year 9999.
+fn today() -> Option<Birthdate> {
+    let later = Timestamp::now().checked_add(14.hours()).ok()?;
+    let text = later.strftime("%Y-%m-%d").to_string();
+    Birthdate::parse(text.as_bytes()).ok()
+}
+
+/// The error of a file with so many bad rows. Says what the file is once more, since it is what a person reads last.
+pub(crate) fn bad_rows(path: &Path, count: u64, advice: Option<&Advice>) -> Error {
+    let path = path.to_owned();
+    match advice {
+        Some(advice) if advice.is_another_format() => {
+            let advice = advice.to_string();
+            Error::AnotherFormat { path, advice }
+        }
+        _ => {
+            let advice = advice.map(Advice::to_string);
+            Error::BadRows {
+                path,
+                count,
+                advice,
+            }
+        }
+    }
+}
+
+/// The error of values that look damaged, where these are refused.
+pub(crate) fn strict(path: &Path, strict: bool, damages: &[Damage]) -> Result<(), Error> {
+    if !strict || damages.is_empty() {
+        return Ok(());
+    }
+    let path = path.to_owned();
+    let kinds = damages.len() as u64;
+    Err(Error::Damaged { path, kinds })
+}
+
 /// What mode check finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found<'a> {
     /// Every row is a bet, and there are so many of them.
     Bets(u64),
-    /// What the file is instead, and how to save it right. Comes once, before the rows.
-    Advice(&'a str),
+    /// What the file is instead, and how to save it right: everything of it. Comes once, before the rows.
+    Advice(&'a Advice),
     /// A row that is not a bet. Comes for every such row, in their order.
     Row(&'a BadRow),
-    /// So many rows are not bets. Comes last.
+    /// So many rows are not bets. Comes behind them.
     BadRows(u64),
+    /// Rows with values that look damaged. Comes last, once for each kind.
+    Damage(&'a Damage),
 }
 
 /// Runs mode check: reads the file as mode batch would, and tells all that it finds.
@@ -82,30 +126,48 @@ pub fn run(
         allow_empty: config.allow_empty,
     };
     let (verdict, scan) = read(&file, config.agency, rules, || Ok(()))?;
+    let path = file.path();
+    let mut tell = |found: Found<'_>| tell(found).map_err(Error::Output);
+    let damages = scan.damages();
     let (first, count) = match verdict {
-        Verdict::Good(summary, _) => return tell(Found::Bets(summary.bets)).map_err(Error::Output),
+        Verdict::Good(summary, _) => {
+            tell(Found::Bets(summary.bets))?;
+            tell_damages(&damages, tell)?;
+            return strict(path, config.strict, &damages);
+        }
         Verdict::Bad { first, count } => (first, count),
     };
-    if let Some(advice) = advice::sentence(&scan.evidence()) {
-        tell(Found::Advice(&advice)).map_err(Error::Output)?;
+    let advice = Advice::of(&scan.evidence());
+    if let Some(advice) = &advice {
+        tell(Found::Advice(advice))?;
     }
-    for row in &first {
-        tell(Found::Row(row)).map_err(Error::Output)?;
-    }
-    if count > first.len() as u64 {
-        // Reads the file once more, so that memory does not grow with the number of bad rows.
-        let mut scan = Scan::new(file.reader(), config.agency, rules.plain);
-        // The file may have other rows by now: no more are told than were counted.
-        for index in 0..count {
-            let Some(row) = scan.next_bad().map_err(|e| file.failed(e))? else {
-                break;
-            };
-            if index >= MAX_REPORTED as u64 {
-                tell(Found::Row(&row)).map_err(Error::Output)?;
+    let another = advice.as_ref().is_some_and(Advice::is_another_format);
+    if !another {
+        for row in &first {
+            tell(Found::Row(row))?;
+        }
+        if count > first.len() as u64 {
+            // Reads the file once more, so that memory does not grow with the number of bad rows.
+            let mut scan = Scan::new(file.reader(), config.agency, rules.plain);
+            // The file may have other rows by now: no more are told than were counted.
+            for index in 0..count {
+                let Some(row) = scan.next_bad().map_err(|e| file.failed(e))? else {
+                    break;
+                };
+                if index >= MAX_REPORTED as u64 {
+                    tell(Found::Row(&row))?;
+                }
             }
         }
     }
-    tell(Found::BadRows(count)).map_err(Error::Output)?;
-    let path = config.file.clone();
-    Err(Error::BadRows { path, count })
+    tell(Found::BadRows(count))?;
+    tell_damages(&damages, tell)?;
+    Err(bad_rows(path, count, advice.as_ref()))
+}
+
+fn tell_damages(
+    damages: &[Damage],
+    tell: impl FnMut(Found<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    damages.iter().map(Found::Damage).try_for_each(tell)
 }

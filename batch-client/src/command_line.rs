@@ -65,14 +65,14 @@ pub enum Mode {
         #[arg(long)]
         json: bool,
     },
-    /// Read the agency's file as batch would, and send nothing: print the number of bets, or every bad row
+    /// Read the agency's file as batch would, and send nothing: print the number of bets, or every bad row, and what looks damaged
     #[command(after_help = CHECK_EXAMPLES)]
     Check {
         #[command(flatten)]
         file: FileFlags,
         #[command(flatten)]
         flags: Flags,
-        /// Print a JSON object a line: the number of bets, or the bad rows and their number
+        /// Print a JSON object a line: the number of bets, or the bad rows and their number, and what looks damaged
         #[arg(long)]
         json: bool,
     },
@@ -119,6 +119,7 @@ says with which --from-row the next run has to begin.";
 const CHECK_EXAMPLES: &str = "\
 Examples:
   batch-client check bets.csv
+  batch-client check bets.csv --strict
   batch-client check bets.csv --json";
 
 /// Which file, and what it may be.
@@ -129,6 +130,9 @@ pub struct FileFlags {
     /// Accept a file without bets: an agency that has finished cannot send bets later
     #[arg(long)]
     allow_empty: bool,
+    /// Refuse a file with values that look damaged, which are only told otherwise
+    #[arg(long)]
+    strict: bool,
 }
 
 /// What every mode with a configuration takes.
@@ -176,10 +180,13 @@ impl FileFlags {
             .file
             .as_ref()
             .map(|file| flag("FILE", "batch.file", file));
-        let allowed = self
-            .allow_empty
-            .then(|| flag("--allow-empty", "batch.allowEmpty", "true"));
-        file.into_iter().chain(allowed)
+        let switches = [
+            ("--allow-empty", "batch.allowEmpty", self.allow_empty),
+            ("--strict", "batch.strict", self.strict),
+        ];
+        let set = switches.into_iter().filter(|(_, _, set)| *set);
+        let set = set.map(|(name, key, _)| flag(name, key, "true"));
+        file.into_iter().chain(set)
     }
 }
 

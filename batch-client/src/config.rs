@@ -82,6 +82,8 @@ pub struct Batch {
     pub file: PathBuf,
     /// `batch.allowEmpty`: whether a file without bets may be finished.
     pub allow_empty: bool,
+    /// `batch.strict`: whether a file with values that look damaged is refused.
+    pub strict: bool,
 }
 
 /// What mode check needs: how the file is read.
@@ -97,6 +99,8 @@ pub struct CheckConfig {
     pub file: PathBuf,
     /// `batch.allowEmpty`.
     pub allow_empty: bool,
+    /// `batch.strict`.
+    pub strict: bool,
 }
 
 impl CheckConfig {
@@ -111,6 +115,7 @@ impl CheckConfig {
             log_level: settings.get("log.level", level)?,
             file: settings.get("batch.file", path)?,
             allow_empty: settings.get("batch.allowEmpty", boolean)?,
+            strict: settings.get("batch.strict", boolean)?,
         })
     }
 }
@@ -167,6 +172,7 @@ impl Config {
                 window: settings.get("batch.window", |v| number(v, 1, 1_024))? as usize,
                 file: settings.get("batch.file", path)?,
                 allow_empty: settings.get("batch.allowEmpty", boolean)?,
+                strict: settings.get("batch.strict", boolean)?,
             },
         })
     }

@@ -97,6 +97,22 @@ pub enum Error {
         path: PathBuf,
         /// How many.
         count: u64,
+        /// What is wrong with the whole file, and what to do, where that was found out.
+        advice: Option<String>,
+    },
+    /// The agency file is something else altogether.
+    AnotherFormat {
+        /// Which file.
+        path: PathBuf,
+        /// What it is, and what to do.
+        advice: String,
+    },
+    /// Values of the agency file look damaged, and are not to be sent then. They were reported before.
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// In how many ways.
+        kinds: u64,
     },
     /// The agency file has changed since it was checked.
     FileChanged {
@@ -185,6 +201,7 @@ impl Error {
             Self::Usage(_) => USAGE,
             Self::BadBet { .. } | Self::NotRegular { .. } | Self::NoBets(_) => BAD_DATA,
             Self::BadRows { .. } | Self::FileChanged { .. } => BAD_DATA,
+            Self::AnotherFormat { .. } | Self::Damaged { .. } => BAD_DATA,
             Self::GaveUp { .. } | Self::NoEcho(_) | Self::InDoubt { .. } => UNAVAILABLE,
             Self::File { .. } | Self::Output(_) | Self::Write { .. } | Self::System(_) => IO,
             Self::Refused { reason, .. } if for_now(reason.as_deref()) => FOR_NOW,
@@ -215,6 +232,7 @@ impl Error {
             Self::NoBet(_) | Self::BadBet { .. } => Step::Bet.action(),
             Self::File { .. } | Self::NotRegular { .. } | Self::NoBets(_) => "read_file",
             Self::BadRows { .. } | Self::FileChanged { .. } => "read_file",
+            Self::AnotherFormat { .. } | Self::Damaged { .. } => "read_file",
             Self::GaveUp { .. } => "connect",
             Self::NoEcho(_) => Step::Echo.action(),
             Self::InDoubt { step, .. } => step.action(),

@@ -11,10 +11,11 @@
 //!            |             ^  +-> quoting
 //!      -> check -> scan ---+             whether all of its rows are bets
 //!                   +-> advice           what it is instead, and how to save it right
+//!                   +-> damage           which values look damaged though they are allowed
 //! ```
 //!
-//! The modules that decide, [`batch`], [`scan`], [`rows`], [`blocks`], [`advice`], [`upload`] and [`backoff`], use no
-//! socket, no file and no clock. Only [`event_loop`] waits, and [`progress`] shows for what. [`tls`] decides which server is trusted, and
+//! The modules that decide, [`batch`], [`scan`], [`rows`], [`blocks`], [`advice`], [`damage`], [`upload`] and
+//! [`backoff`], use no socket, no file and no clock. Only [`event_loop`] waits, and [`progress`] shows for what. [`tls`] decides which server is trusted, and
 //! [`report`] holds the text of the log. Each mode is a function of a [`Config`](config::Config): [`echo::run`],
 //! [`bet::run`], [`agency::run`], [`check::run`]. The program adds the command line, the environment, the text of
 //! standard output, and the exit code.
@@ -27,6 +28,7 @@ pub mod bet;
 pub mod blocks;
 pub mod check;
 pub mod config;
+pub mod damage;
 pub mod duration;
 pub mod echo;
 pub mod error;

@@ -23,7 +23,7 @@ use crate::quoting::{self, RowEnd};
 pub const MAX_ROW: usize = 16 * 1024;
 
 /// What some programs write at the beginning of a file in UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The lines of what a reader gives. Where the last line has no line feed, one is added.
 pub(crate) struct Lines<R> {

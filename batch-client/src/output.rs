@@ -54,14 +54,29 @@ pub fn print_found(
     if json {
         let object = match found {
             Found::Bets(bets) => json!({ "file": file, "bets": bets }),
-            Found::Advice(advice) => json!({ "file": file, "advice": advice }),
+            Found::Advice(advice) => {
+                return advice.findings().iter().try_for_each(|finding| {
+                    let (kind, advice) = (finding.kind.name(), finding.to_string());
+                    let object = json!({ "file": file, "kind": kind, "advice": advice });
+                    writeln!(out, "{object}")
+                });
+            }
             Found::Row(row) => json!({
                 "file": file,
                 "line": row.line,
                 "column": row.column,
+                "kind": row.fault.kind(),
                 "error": row.fault.to_string(),
             }),
             Found::BadRows(count) => json!({ "file": file, "bad_rows": count }),
+            Found::Damage(damage) => json!({
+                "file": file,
+                "line": damage.line,
+                "column": damage.column,
+                "kind": damage.kind.name(),
+                "rows": damage.rows.number(),
+                "warning": damage.to_string(),
+            }),
         };
         return writeln!(out, "{object}");
     }
@@ -73,6 +88,10 @@ pub fn print_found(
         Found::Row(row) => writeln!(out, "{file}:{}:{}: {}", row.line, row.column, row.fault),
         // The error that ends the program says how many.
         Found::BadRows(_) => Ok(()),
+        Found::Damage(damage) => {
+            let (line, column) = (damage.line, damage.column);
+            writeln!(out, "{file}:{line}:{column}: warning: {damage}")
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use frame::{Agency, Bet, Escaped, MessageId};
 use tracing::{Level, enabled, error, info, warn};
 
 use crate::config::{Address, Config};
+use crate::damage::Damage;
 use crate::error::{Error, Lost, Step};
 use crate::rows::BadRow;
 use crate::scan::Summary;
@@ -80,6 +81,14 @@ pub fn bad_row(path: &Path, row: &BadRow) {
     let fault = fault.to_string();
     let fault = Escaped(&fault);
     error!("action: read_file | result: fail | error: {path}:{line}:{column}: {fault}");
+}
+
+/// Rows of the agency file have values that look damaged, though they are allowed.
+pub fn damaged(path: &Path, damage: &Damage) {
+    let (path, text) = (path.display().to_string(), damage.to_string());
+    let (path, text) = (Escaped(&path), Escaped(&text));
+    let Damage { line, column, .. } = damage;
+    warn!("action: read_file | result: in_progress | warning: {path}:{line}:{column}: {text}");
 }
 
 /// The agency file is closed.

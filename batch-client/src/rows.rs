@@ -7,16 +7,17 @@
 //! one row. No error holds the value of a field.
 
 mod error;
+mod instead;
 
 use std::io::Read;
 use std::sync::Arc;
 
 use frame::{Agency, Bet, Birthdate, Document, Field, Flaw, Name, Number, payload};
 
-use crate::advice::Sample;
+use crate::advice::{Quotes, Sample};
 use crate::blocks::{Blocks, Pass};
 pub use crate::lines::MAX_ROW;
-use crate::lines::{Ahead, Lines};
+use crate::lines::{Ahead, BYTE_ORDER_MARK, Lines};
 use crate::quoting::Fields;
 pub use crate::quoting::Flaw as QuoteFlaw;
 pub use error::{BadRow, Fault, RowError};
@@ -80,9 +81,10 @@ impl<R: Read> Rows<R> {
                 Ahead::Line(range) if is_blank(self.lines.text(range.clone())) => {}
                 Ahead::Line(range) => break (line, range),
                 Ahead::Quoted(range) => {
-                    self.fields.read(without_cr(self.lines.text(range)));
-                    let text = Text::Fields(&self.fields);
-                    return Ok(Some(Row { text, line }));
+                    let raw = without_cr(self.lines.text(range));
+                    self.fields.read(raw);
+                    let fields = Some(&self.fields);
+                    return Ok(Some(Row { raw, fields, line }));
                 }
                 Ahead::TooLong { in_quotes } => {
                     self.ended = Some(if in_quotes {
@@ -95,8 +97,9 @@ impl<R: Read> Rows<R> {
                 Ahead::End => return Ok(None),
             }
         };
-        let text = Text::Line(without_cr(self.lines.text(range)));
-        Ok(Some(Row { text, line }))
+        let raw = without_cr(self.lines.text(range));
+        let fields = None;
+        Ok(Some(Row { raw, fields, line }))
     }
 
     /// Whether quotes were open after the first bytes of a row that was too long.
@@ -118,16 +121,12 @@ impl<R: Read> Rows<R> {
 /// One row of the file.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
-    text: Text<'a>,
+    /// As the file has it, without its line end.
+    raw: &'a [u8],
+    /// Its fields where it has quotes.
+    fields: Option<&'a Fields>,
     /// The line in which it begins.
     line: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Text<'a> {
-    /// Without quotes, and without its line end.
-    Line(&'a [u8]),
-    Fields(&'a Fields),
 }
 
 impl<'a> Row<'a> {
@@ -136,15 +135,37 @@ impl<'a> Row<'a> {
     /// # Errors
     /// [`RowError::Bad`]: it is not a valid bet.
     pub fn bet(&self, agency: Agency) -> Result<Bet<'a>, RowError> {
-        match self.text {
-            Text::Line(line) => read_fast(agency, line).map_or_else(|| self.read(agency), Ok),
-            Text::Fields(_) => self.read(agency),
-        }
+        let fast = match self.fields {
+            None => read_fast(agency, self.raw),
+            Some(_) => None,
+        };
+        fast.map_or_else(|| self.read(agency), Ok)
+    }
+
+    /// The line in which it begins, counted from 1.
+    #[inline]
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// The row as the file has it, without its line end.
+    #[inline]
+    pub fn raw(&self) -> &'a [u8] {
+        self.raw
     }
 
     /// Not inlined, so that the code of the fast path stays small.
     #[cold]
     fn read(&self, agency: Agency) -> Result<Bet<'a>, RowError> {
+        let read = self.read_columns(agency);
+        let wrong = read.is_err() || self.begins_with_mark();
+        match wrong.then(|| self.instead()).flatten() {
+            Some(fault) => Err(self.bad(1, fault)),
+            None => read,
+        }
+    }
+
+    fn read_columns(&self, agency: Agency) -> Result<Bet<'a>, RowError> {
         let columns = self.columns()?;
         Ok(Bet {
             agency,
@@ -154,6 +175,41 @@ impl<'a> Row<'a> {
             birthdate: self.field(columns, 3, Birthdate::parse)?,
             number: self.field(columns, 4, Number::parse)?,
         })
+    }
+
+    /// What the row is instead of a bet, where its columns show that.
+    fn instead(&self) -> Option<Fault> {
+        if self.fields.is_some_and(|fields| fields.flaw().is_some()) {
+            return None;
+        }
+        let columns: Vec<&[u8]> = match self.fields {
+            None => self.raw.split(|byte| *byte == b',').map(trim).collect(),
+            Some(fields) => fields.iter().map(trim).collect(),
+        };
+        instead::find(&columns, self.is_whole())
+    }
+
+    /// Whether quotes are around all of it.
+    fn is_whole(&self) -> bool {
+        let is_one = |fields: &Fields| fields.flaw().is_none() && fields.iter().nth(1).is_none();
+        self.fields.is_some_and(is_one)
+    }
+
+    /// Shows `see` its text: all of it, or one field after another.
+    pub fn for_each_text(&self, mut see: impl FnMut(&[u8])) {
+        match self.fields {
+            None => see(self.raw),
+            Some(fields) => fields.iter().for_each(see),
+        }
+    }
+
+    /// Whether it begins with a byte order mark. That of the file is no part of its first row.
+    fn begins_with_mark(&self) -> bool {
+        let first = match self.fields {
+            None => Some(self.raw),
+            Some(fields) => fields.iter().next(),
+        };
+        first.is_some_and(|text| trim(text).starts_with(BYTE_ORDER_MARK))
     }
 
     /// Checks that the row can be written without quotes.
@@ -171,23 +227,31 @@ impl<'a> Row<'a> {
 
     /// The row as evidence of what the file is. `first`: whether it is the first row of the file.
     pub fn sample(&self, first: bool) -> Sample {
-        let (text, quoted) = match self.text {
-            Text::Line(line) => (line.to_vec(), false),
-            Text::Fields(fields) => {
-                let mut text = Vec::new();
+        let mut text = Vec::new();
+        match self.fields {
+            None => text.extend_from_slice(self.raw),
+            Some(fields) => {
+                let alone = self.is_whole();
                 for field in fields.iter() {
-                    // A comma in quotes divides nothing.
-                    text.extend(field.iter().map(|b| if *b == b',' { b' ' } else { *b }));
+                    // A comma in quotes divides nothing, unless the whole row is in quotes.
+                    let bytes = field
+                        .iter()
+                        .map(|b| if *b == b',' && !alone { b' ' } else { *b });
+                    text.extend(bytes);
                     text.push(b',');
                 }
                 text.pop();
-                (text, true)
             }
+        }
+        let quotes = match self.fields {
+            None => Quotes::No,
+            Some(_) if self.is_whole() && text.contains(&b',') => Quotes::Around,
+            Some(_) => Quotes::InFields,
         };
         Sample {
             line: self.line,
             text,
-            quoted,
+            quotes,
             first,
         }
     }
@@ -195,9 +259,9 @@ impl<'a> Row<'a> {
     /// All columns, without the blanks around them.
     fn columns(&self) -> Result<[&'a [u8]; 5], RowError> {
         let mut columns = [&[][..]; COLUMNS.len()];
-        let count = match self.text {
-            Text::Line(line) => fill(&mut columns, line.split(|byte| *byte == b',')),
-            Text::Fields(fields) => {
+        let count = match self.fields {
+            None => fill(&mut columns, self.raw.split(|byte| *byte == b',')),
+            Some(fields) => {
                 if let Some((index, flaw)) = fields.flaw() {
                     return Err(self.bad(index + 1, Fault::Quoting(flaw)));
                 }
@@ -236,6 +300,9 @@ impl<'a> Row<'a> {
 /// other line.
 #[inline]
 fn read_fast<'a>(agency: Agency, line: &'a [u8]) -> Option<Bet<'a>> {
+    if line.first() == BYTE_ORDER_MARK.first() {
+        return None;
+    }
     let (first_name, rest) = Name::split_plain(line)?;
     let (last_name, rest) = Name::split_plain(rest.strip_prefix(b",")?)?;
     let (document, rest) = Document::split_plain(rest.strip_prefix(b",")?)?;

@@ -5,10 +5,11 @@
 
 use std::io::{self, Read};
 
-use frame::{Agency, UploadId};
+use frame::{Agency, Birthdate, UploadId};
 
-use crate::advice::{Evidence, HEAD, SAMPLES, Sample};
+use crate::advice::{Clues, Evidence, HEAD, SAMPLES, Sample};
 use crate::blocks::{Blocks, Changed};
+use crate::damage::{Damage, Watch};
 use crate::rows::{BadRow, Fault, QuoteFlaw, Row, RowError, Rows};
 
 /// How many bad rows are reported one by one.
@@ -46,6 +47,11 @@ pub struct Scan<R> {
     bad: Vec<BadRow>,
     bad_count: u64,
     samples: Vec<Sample>,
+    clues: Clues,
+    /// Whether a row that is a bet has letters beyond ASCII.
+    has_utf8: bool,
+    /// Looks at the values of bets, where that was asked for.
+    watch: Option<Watch>,
     /// The line in which a row begins whose quotes are not closed: it is too long, or the file ends before.
     endless: Option<u64>,
 }
@@ -74,8 +80,25 @@ impl<R: Read> Scan<R> {
             bad: Vec::new(),
             bad_count: 0,
             samples: Vec::new(),
+            clues: Clues::default(),
+            has_utf8: false,
+            watch: None,
             endless: None,
         }
+    }
+
+    /// The same scan, which also looks for values that look damaged. No birthdate may be later than `today`.
+    #[must_use]
+    pub fn watching(mut self, today: Birthdate) -> Self {
+        self.watch = Some(Watch::new(today));
+        self
+    }
+
+    /// What looks damaged in the bets that were read, in the order of [`damage::Kind::ALL`](crate::damage::Kind::ALL).
+    /// Nothing without [`watching`](Self::watching).
+    pub fn damages(&self) -> Vec<Damage> {
+        let watch = self.watch.as_ref();
+        watch.map(Watch::damages).unwrap_or_default()
     }
 
     /// Reads at most `rows` more rows; returns the verdict after the last one.
@@ -102,8 +125,10 @@ impl<R: Read> Scan<R> {
         Evidence {
             head: self.rows.source().head.clone(),
             samples: self.samples.clone(),
+            clues: self.clues.clone(),
             endless: self.endless,
             has_bets: self.bets > 0,
+            has_utf8: self.has_utf8,
         }
     }
 
@@ -127,13 +152,24 @@ impl<R: Read> Scan<R> {
             Ok(Some(row)) => match judge(&row, self.agency, self.plain) {
                 Ok(()) => {
                     self.bets += 1;
+                    self.has_utf8 = self.has_utf8 || !row.raw().is_ascii();
+                    if let Some(watch) = &mut self.watch
+                        && watch.may_find(row.line(), row.raw())
+                        && let Ok(bet) = row.bet(self.agency)
+                    {
+                        watch.look(row.line(), &bet);
+                    }
                     return Ok(Step::Bet);
                 }
                 Err(e) => {
-                    if self.samples.len() < SAMPLES {
-                        let first = self.bets == 0 && self.samples.is_empty();
+                    let first = self.bets == 0 && self.samples.is_empty();
+                    // The first two rows of a file may tell a spreadsheet the delimiter, and name the columns.
+                    let front = self.bets == 0 && self.bad_count < 2;
+                    let is_no_bet = matches!(&e, RowError::Bad(row) if row.fault.is_no_bet());
+                    if self.samples.len() < SAMPLES && (front || !is_no_bet) {
                         self.samples.push(row.sample(first));
                     }
+                    row.for_each_text(|text| self.clues.see(text));
                     e
                 }
             },

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use batch_client::advice;
+use batch_client::advice::Advice;
 use batch_client::scan::{Scan, Verdict};
 use frame::Agency;
 
@@ -11,7 +11,7 @@ fn advice(file: &[u8]) -> Option<String> {
     let mut scan = Scan::new(file, Agency::new(1).unwrap(), false);
     match scan.advance(usize::MAX).unwrap().unwrap() {
         Verdict::Good(..) => None,
-        Verdict::Bad { .. } => advice::sentence(&scan.evidence()),
+        Verdict::Bad { .. } => Advice::of(&scan.evidence()).map(|advice| advice.to_string()),
     }
 }
 
@@ -37,13 +37,24 @@ fn latin1(text: &str) -> Vec<u8> {
     text.chars().map(|c| c as u8).collect()
 }
 
+/// A text in an encoding in which these letters are these bytes.
+fn encoded(text: &str, letters: &str, bytes: &[u8]) -> Vec<u8> {
+    let byte = |c: char| {
+        letters
+            .chars()
+            .position(|letter| letter == c)
+            .map(|at| bytes[at])
+    };
+    text.chars().map(|c| byte(c).unwrap_or(c as u8)).collect()
+}
+
 #[track_caller]
 fn assert_advice(file: impl AsRef<[u8]>, what: &str, fix: &str) {
     let said = advice(file.as_ref());
     let said = said.as_deref().unwrap_or("nothing");
     let (found, ordered) = said.split_once(": ").unwrap_or((said, ""));
     assert!(
-        found.contains(what) && ordered.contains(fix),
+        format!("{found}: ").contains(what) && ordered.contains(fix),
         "{said}\nis not: {what}: {fix}"
     );
 }
@@ -80,9 +91,40 @@ fn a_file_that_is_not_text_is_named_by_its_first_bytes() {
             "a web page",
             "download the file itself",
         ),
+        (b"BZh91AY&SY", "packed with bzip2", "bunzip2"),
+        (
+            b"<?xml version=\"1.0\"?>\n",
+            "it is XML",
+            "export the table",
+        ),
+        (
+            b"\xef\xbb\xbf[\n  {\"nombre\": \"Ana\"},\n",
+            "it is JSON",
+            "export the table",
+        ),
+        (
+            b"{\"nombre\":\"Ana\"}\n{\"nombre\":\"Eva\"}\n",
+            "it is JSON",
+            "export",
+        ),
+        (
+            b"INSERT INTO bets VALUES ('Ana','Lorca',1);\n",
+            "orders in SQL",
+            "export",
+        ),
+        (b"-- MySQL dump 10.13\n\n", "orders in SQL", "export"),
     ] {
         assert_advice([head, &[0x80; 100_000]].concat(), what, fix);
         assert_advice(head, what, fix);
+    }
+    // Names that begin so are names.
+    for row in [
+        "BZhao,Lorca,1,x,7\n",
+        "Copy,Lorca,1,x,7\n",
+        "[Ana],Lorca,1,x,7\n",
+        "Set Ana,Lorca,1,x,7\n",
+    ] {
+        assert_eq!(advice(row.as_bytes()), None, "{row}");
     }
 }
 
@@ -103,6 +145,52 @@ fn other_encodings_are_named_with_the_way_to_utf_8() {
         );
     }
     assert_advice(latin1(&text), "Latin-1 or Windows-1252", "save it in UTF-8");
+    let names = |names: &str| {
+        let names = names.split(' ');
+        names
+            .map(|name| format!("Ana,{name},1,{GOOD},7\n"))
+            .collect::<String>()
+    };
+    let (letters, dos) = ("áéíóúüñÑÁÓ", b"\xa0\x82\xa1\xa2\xa3\x81\xa4\xa5\xb5\xe0");
+    let mac = b"\x87\x8e\x92\x97\x9c\x9f\x96\x84\xe7\xee";
+    for (word, bytes, encoding) in [
+        ("Núñez", &dos[..], "code page 850, of DOS: "),
+        ("Peña García Ángel MUÑOZ", dos, "code page 850, of DOS: "),
+        ("Núñez", mac, "MacRoman: "),
+        ("García", mac, "MacRoman: "),
+        ("MUÑOZ", mac, "MacRoman: "),
+        (
+            "José",
+            b"\xe1\xe9\xed\xf3\xfa\xfc\xf1\xd1\xc1\xd3",
+            "Latin-1 or Windows-1252: ",
+        ),
+    ] {
+        let file = encoded(&names(word), letters, bytes);
+        assert_advice(
+            file,
+            &format!("not in UTF-8 but most likely in {encoding}"),
+            "iconv -f ",
+        );
+    }
+    // Windows-1251, Windows-1250, and letters of which two encodings make a name.
+    for word in [
+        &b"\xc8\xe2\xe0\xed\xee\xe2"[..],
+        b"Wa\xb3\xeasa",
+        b"D\x92angelo",
+        b"Jos\xc3",
+    ] {
+        let file = [b"Ana,", word, b",1,1999-03-17,7\n"].concat();
+        assert_advice(
+            file,
+            "its text is not in UTF-8: ",
+            "with the program that made it",
+        );
+    }
+    assert_advice(
+        [text.clone().into_bytes(), latin1(&text)].concat(),
+        "some of its rows are in UTF-8 and some are not",
+        "save those",
+    );
     let late = "Ana,Lorca,1,2000-01-01,1\n".repeat(5_000).into_bytes();
     assert_advice(
         [late, latin1(&text)].concat(),
@@ -148,16 +236,30 @@ fn other_delimiters_line_ends_and_headers_are_named() {
     );
     assert_advice(
         "sep=;\n".to_owned() + &rows(";", GOOD),
-        "divided by semicolons and its first line is a header",
-        "delete",
+        "divided by semicolons and its first line tells a spreadsheet the delimiter",
+        "delete the first line",
     );
+    assert_advice(
+        "sep=;\r\n".to_owned() + "Nombre;Apellido;DNI;Nacido;Apuesta\n" + &rows(";", GOOD),
+        "tells a spreadsheet the delimiter (sep=) and its second line is a header",
+        "delete the first line and the second one",
+    );
+    for neighbour in ["sep=Ana,Lorca,1,x,7\n", "Ana,Lorca,1,x,7\n"] {
+        assert_eq!(
+            advice((neighbour.to_owned() + &rows(",", GOOD)).as_bytes()),
+            None,
+            "{neighbour}"
+        );
+    }
 }
 
 #[test]
 fn other_forms_of_dates_and_numbers_are_named_without_their_values() {
     for (date, form) in [
         ("17/03/1999", "DD/MM/YYYY"),
-        ("3-17-1999", "DD-MM-YYYY"),
+        ("3-17-1999", "MM-DD-YYYY"),
+        ("03/17/1999", "MM/DD/YYYY"),
+        ("03/17/99", "MM/DD/YY"),
         ("17.03.1999", "DD.MM.YYYY"),
         ("17/03/99", "DD/MM/YY"),
         ("1999/03/17", "YYYY/MM/DD"),
@@ -165,10 +267,37 @@ fn other_forms_of_dates_and_numbers_are_named_without_their_values() {
         ("1999-3-17", "YYYY-M-D"),
     ] {
         let file = rows(",", date);
-        assert_advice(&file, &format!("but such as {form}"), "YYYY-MM-DD");
+        let first = if form.starts_with("MM") {
+            "has the month first, "
+        } else {
+            ""
+        };
+        assert_advice(&file, &format!("but {first}such as {form}: "), "YYYY-MM-DD");
         let said = advice(file.as_bytes()).unwrap();
         assert!(!said.contains(date) && !said.contains("Ana"), "{said}");
     }
+    let (any, month, day) = (
+        rows(",", "03/04/1999"),
+        rows(",", "03/17/1999"),
+        rows(",", "17/03/1999"),
+    );
+    let many = any.repeat(100);
+    assert_advice(
+        &any,
+        "such as DD/MM/YYYY or MM/DD/YYYY, and no row shows which",
+        "after finding out",
+    );
+    assert_advice(
+        many.clone() + &month,
+        "has the month first, such as MM/DD/YYYY",
+        "year first",
+    );
+    assert_advice(many + &day, "but such as DD/MM/YYYY: ", "year first");
+    assert_advice(
+        month + &day,
+        "DD/MM/YYYY in some rows and MM/DD/YYYY in others",
+        "for each row",
+    );
     assert_advice(
         rows(",", "1999-03-17 00:00:00"),
         "a time behind it",
@@ -210,6 +339,26 @@ fn rows_with_other_columns_are_named() {
             "delete that column",
         ),
         (
+            "3,Ana,Lorca,30904465,1999-03-17,7574\n",
+            "its rows have a column before the name: ",
+            "delete that column",
+        ),
+        (
+            "3,Ana,Lorca,30904465,17/03/1999,7574\n",
+            "a column before the name and the birthdate is not in the form YYYY-MM-DD but such as DD/MM/YYYY: ",
+            "delete that column",
+        ),
+        (
+            "\"Ana,Lorca,30904465,1999-03-17,7574\"\n",
+            "its rows are in quotes as a whole: ",
+            "delete the quotes at both ends",
+        ),
+        (
+            "“Ana”,“Lorca”,“30904465”,“1999-03-17”,“7574”\n",
+            "its values stand in quotes that are not those of CSV",
+            "delete these quotes",
+        ),
+        (
             "Ana,Lorca,30904465,1999-03-17,7574,\n",
             "end with a comma",
             "delete that comma",
@@ -234,9 +383,14 @@ fn rows_with_other_columns_are_named() {
 #[test]
 fn a_quote_that_is_not_closed_is_named_with_its_line() {
     let open = "Ana,\"Lorca,30904465,1999-03-17,7574\n";
+    let whole = "\"Ana,Lorca,30904465,1999-03-17,7574\n";
     for rest in [0, 1, 3, 3_000] {
-        let file = rows(",", GOOD) + open + &rows(",", GOOD).repeat(rest);
-        assert_advice(file, "a quote in line 6 is not closed", "close it");
+        for open in [open, whole] {
+            let file = rows(",", GOOD) + open + &rows(",", GOOD).repeat(rest);
+            assert_advice(&file, "a quote in line 6 is not closed", "close it");
+            let said = advice(file.as_bytes()).unwrap();
+            assert!(!said.contains("divided"), "{said}");
+        }
     }
 }
 

@@ -127,6 +127,80 @@ fn a_bad_row_is_reported_with_line_and_column_and_the_next_row_is_read() {
 }
 
 #[test]
+fn a_row_that_was_never_meant_to_be_a_bet_says_what_it_is() {
+    let good = "Ana,Lorca,1,2000-01-01,1";
+    for (row, reason) in [
+        (
+            "nombre,apellido,dni,nacimiento,numero",
+            "the row is a header",
+        ),
+        (
+            "\"Nombre\",\"Apellido\",\"Documento\",\"Fecha nac.\",\"Jugado\"",
+            "the row is a header",
+        ),
+        (
+            "\u{feff}First name,Last name,ID,Birth date,Number",
+            "the row is a header",
+        ),
+        ("Total,,,,26936", "the row looks like a line of sums"),
+        (",,,TOTAL:,26936", "the row looks like a line of sums"),
+        (",,,,26936", "the row looks like a line of sums"),
+        ("Suma: 26936", "the row looks like a line of sums"),
+        (",,,,", "the row has no values"),
+        (" , ,,,,", "the row has no values"),
+        ("\"\",\"\",\"\",\"\",\"\"", "the row has no values"),
+        ("\u{1a}", "the row is the sign with which DOS ends a file"),
+        (
+            "\u{1a}\0\0",
+            "the row is the sign with which DOS ends a file",
+        ),
+        ("sep=,", "the row tells a spreadsheet which delimiter"),
+        ("SEP=;", "the row tells a spreadsheet which delimiter"),
+        (
+            "\"Ana,Lorca,1,2000-01-01,1\"",
+            "the whole row stands in quotes",
+        ),
+        (
+            "\u{feff}Ana,Lorca,1,2000-01-01,1",
+            "a byte order mark stands before the row",
+        ),
+        (
+            "\u{feff}\"Ana\",Lorca,1,2000-01-01,1",
+            "a byte order mark stands before the row",
+        ),
+        (
+            "\"\u{feff}Ana\",Lorca,1,2000-01-01,1",
+            "a byte order mark stands before the row",
+        ),
+        ("\u{feff}", "a byte order mark stands before the row"),
+        // Near neighbours, with reasons of their own.
+        ("Ana,Lorca,Nro 7,2000-01-01,x", "numero is not"),
+        ("Nombre,Apellido,Juan,Paz,Lima", "nacimiento is no"),
+        ("Total,Lorca,1,2000-01-01,", "numero is not"),
+        ("Sumarí,,,,", "apellido is empty"),
+        (",Lorca,1,2000-01-01,1", "nombre is empty"),
+        (",,,2000-01-01,1", "nombre is empty"),
+        ("\"Ana, Lorca\"", "the row has 1 column"),
+        ("\u{1a}na,Lorca,1,2000-01-01,1", "nombre holds a control"),
+        ("separado=", "the row has 1 column"),
+    ] {
+        let file = format!("{good}\n{row}\r\n{good}\n");
+        let rows = read(file.as_bytes());
+        let [Ok(_), Err((2, _, found)), Ok(_)] = &rows[..] else {
+            panic!("{row:?} is read as {rows:?}")
+        };
+        assert!(found.starts_with(reason), "{row:?}: {found}");
+    }
+    for row in [
+        "Nombre,Apellido,Dni,2000-01-01,1",
+        "Total,Suma,1,2000-01-01,1",
+        "A\u{feff}na,Lorca,1,2000-01-01,1",
+    ] {
+        assert!(read(row.as_bytes())[0].is_ok(), "{row}");
+    }
+}
+
+#[test]
 fn a_quote_that_is_never_closed_does_not_make_the_whole_file_one_row() {
     let mut file = b"Ana,Lorca,1,2000-01-01,1\nAna,\"Lorca,1,2000-01-01,1\n".to_vec();
     file.resize(1_000_000, b'x');
@@ -253,11 +327,32 @@ fn read_by_csv(file: &str) -> Vec<Result<String, (u64, usize)>> {
         let line = 1 + file[..end - row.len()].matches('\n').count() as u64;
         begin = end;
         if !row.trim().is_empty() {
-            let bet = misquoted(row).map_or_else(|| bet(&record), Err);
+            let bet = misquoted(row).or_else(|| instead(&record));
+            let bet = bet.map_or_else(|| self::bet(&record), Err);
             rows.push(bet.map_err(|column| (line, column)));
         }
     }
     rows
+}
+
+/// The first column, where a row begins with a byte order mark, has nothing but commas, or is in quotes as a whole.
+fn instead(record: &csv::ByteRecord) -> Option<usize> {
+    let last = record.len() - 1;
+    let is_empty = |(index, column): (usize, &[u8])| {
+        let column = column
+            .strip_suffix(b"\r")
+            .filter(|_| index == last)
+            .unwrap_or(column);
+        column.iter().all(|b| b" \t".contains(b))
+    };
+    let first = std::str::from_utf8(&record[0]).unwrap();
+    let marked = first
+        .trim_start_matches([' ', '\t'])
+        .starts_with('\u{feff}');
+    let empty = last > 0 && record.iter().enumerate().all(is_empty);
+    let commas = record[0].iter().filter(|b| **b == b',').count();
+    let whole = last == 0 && commas >= 4;
+    (marked || empty || whole).then_some(1)
 }
 
 /// The payload of a row, or the number of the column that is wrong.

@@ -45,6 +45,8 @@ fn each_library_is_named_in_one_file_or_folder_alone() {
         ("clap_complete", "command_line.rs"),
         ("clap_mangen", "command_line.rs"),
         ("indicatif", "progress.rs"),
+        // The clock of the calendar.
+        ("jiff", "check.rs"),
         ("mio", "event_loop"),
         ("signal_hook", "event_loop"),
         ("signal_hook_mio", "event_loop"),

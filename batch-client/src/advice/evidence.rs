@@ -1,20 +1,34 @@
 //! What of a file shows its kind.
 
+use super::clues::Clues;
+
 /// How many of the first bytes of a file are evidence.
 pub const HEAD: usize = 4 * 1024;
 
 /// How many of the first bad rows are evidence.
 pub const SAMPLES: usize = 8;
 
+/// Where a row has quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quotes {
+    /// Nowhere.
+    No,
+    /// Around fields, or in them.
+    InFields,
+    /// Around all of it, with commas between them.
+    Around,
+}
+
 /// A bad row, as the file has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
     /// The line in which it begins, counted from 1.
     pub line: u64,
-    /// Its text. Where it has quotes, these are its fields without them, and every comma is between two of them.
+    /// Its text. Where it has quotes, these are its fields without them, and every comma is between two of them; where the
+    /// quotes are around all of it, this is what they hold.
     pub text: Vec<u8>,
-    /// Whether it has quotes.
-    pub quoted: bool,
+    /// Its quotes.
+    pub quotes: Quotes,
     /// Whether it is the first row of the file.
     pub first: bool,
 }
@@ -24,10 +38,15 @@ pub struct Sample {
 pub struct Evidence {
     /// The first bytes of the file, at most [`HEAD`].
     pub head: Vec<u8>,
-    /// The first bad rows, at most [`SAMPLES`].
+    /// The first bad rows, at most [`SAMPLES`]. Rows that were never meant to be bets are left out, but for the first two
+    /// of the file.
     pub samples: Vec<Sample>,
+    /// What all bad rows show together.
+    pub clues: Clues,
     /// The line in which a row begins whose quotes are not closed: it is too long, or the file ends before.
     pub endless: Option<u64>,
     /// Whether the file has any row that is a bet.
     pub has_bets: bool,
+    /// Whether a row that is a bet has letters beyond ASCII.
+    pub has_utf8: bool,
 }

@@ -1,17 +1,145 @@
 //! One thing that is wrong with a whole file, and what to do about it.
 
-/// Both parts are parts of a sentence: `WHAT: FIX`.
-pub(super) struct Finding {
+use std::fmt;
+
+/// What is wrong, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The file is packed, or is an archive.
+    Packed,
+    /// A spreadsheet in its own format.
+    Spreadsheet,
+    /// A document with layout: PDF or RTF.
+    Document,
+    /// A page of the web.
+    WebPage,
+    /// JSON.
+    Json,
+    /// Orders of SQL.
+    Sql,
+    /// XML.
+    Xml,
+    /// An encoding with two or four bytes for each letter.
+    WideEncoding,
+    /// Another encoding than UTF-8.
+    NotUtf8,
+    /// Carriage returns alone at the ends of lines.
+    LineEnds,
+    /// Another delimiter than commas.
+    Delimiter,
+    /// A first line that tells a spreadsheet the delimiter.
+    DelimiterNote,
+    /// A first line that names the columns.
+    Header,
+    /// More or fewer columns than five.
+    Columns,
+    /// A column before the name.
+    ColumnBefore,
+    /// A comma at the end of each row.
+    CommaAtEnd,
+    /// Commas in names.
+    CommaInName,
+    /// Rows that are in quotes as a whole.
+    QuotedRows,
+    /// A quote that is not closed.
+    OpenQuote,
+    /// Blanks before quotes.
+    BlankBeforeQuote,
+    /// Quotes that are not those of CSV.
+    ForeignQuotes,
+    /// Dates in another form.
+    DateForm,
+    /// Dates in another column.
+    DateColumn,
+    /// Blanks that are not plain spaces around values.
+    OddBlanks,
+    /// Numbers with points, commas or blanks in them.
+    GroupedNumber,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 25] = [
+        Self::Packed,
+        Self::Spreadsheet,
+        Self::Document,
+        Self::WebPage,
+        Self::Json,
+        Self::Sql,
+        Self::Xml,
+        Self::WideEncoding,
+        Self::NotUtf8,
+        Self::LineEnds,
+        Self::Delimiter,
+        Self::DelimiterNote,
+        Self::Header,
+        Self::Columns,
+        Self::ColumnBefore,
+        Self::CommaAtEnd,
+        Self::CommaInName,
+        Self::QuotedRows,
+        Self::OpenQuote,
+        Self::BlankBeforeQuote,
+        Self::ForeignQuotes,
+        Self::DateForm,
+        Self::DateColumn,
+        Self::OddBlanks,
+        Self::GroupedNumber,
+    ];
+
+    /// The name of the kind.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Packed => "packed",
+            Self::Spreadsheet => "spreadsheet",
+            Self::Document => "document",
+            Self::WebPage => "web_page",
+            Self::Json => "json",
+            Self::Sql => "sql",
+            Self::Xml => "xml",
+            Self::WideEncoding => "wide_encoding",
+            Self::NotUtf8 => "not_utf8",
+            Self::LineEnds => "line_ends",
+            Self::Delimiter => "delimiter",
+            Self::DelimiterNote => "delimiter_note",
+            Self::Header => "header",
+            Self::Columns => "columns",
+            Self::ColumnBefore => "column_before",
+            Self::CommaAtEnd => "comma_at_end",
+            Self::CommaInName => "comma_in_name",
+            Self::QuotedRows => "quoted_rows",
+            Self::OpenQuote => "open_quote",
+            Self::BlankBeforeQuote => "blank_before_quote",
+            Self::ForeignQuotes => "foreign_quotes",
+            Self::DateForm => "date_form",
+            Self::DateColumn => "date_column",
+            Self::OddBlanks => "odd_blanks",
+            Self::GroupedNumber => "grouped_number",
+        }
+    }
+}
+
+/// One thing that is wrong. Displays as a sentence, `WHAT: FIX`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The kind of it.
+    pub kind: Kind,
     /// What is wrong, as a clause about the file.
-    pub(super) what: String,
+    what: String,
     /// What to do, as an order.
-    pub(super) fix: String,
+    fix: String,
 }
 
 impl Finding {
-    pub(super) fn new(what: impl Into<String>, fix: impl Into<String>) -> Self {
+    pub(super) fn new(kind: Kind, what: impl Into<String>, fix: impl Into<String>) -> Self {
         let (what, fix) = (what.into(), fix.into());
-        Self { what, fix }
+        Self { kind, what, fix }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.fix)
     }
 }
 

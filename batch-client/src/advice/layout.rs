@@ -1,24 +1,45 @@
-//! How the bad rows are laid out: the ends of lines, the delimiter, a header, the number of columns.
+//! How the bad rows are laid out: the ends of lines, quotes around rows, the delimiter, a header, the number of columns.
 
 use super::date_form::is_date;
-use super::evidence::{Evidence, SAMPLES};
-use super::finding::Finding;
+use super::evidence::{Evidence, Quotes, SAMPLES};
+use super::finding::{Finding, Kind};
+use super::header::names_columns;
+use crate::lines::BYTE_ORDER_MARK;
 
 /// How many columns an agency file has.
 const COLUMNS: usize = 5;
 
+/// One column too many.
+const MORE: usize = COLUMNS + 1;
+
 /// The bad rows, divided by the delimiter that the file most likely has.
 pub(super) struct Layout<'a> {
-    /// Without the header.
+    /// Without those before the first bet, and without rows whose quotes are not closed.
     rows: Vec<&'a [u8]>,
     delimiter: Delimiter,
     /// The line ends are carriage returns alone.
     old_ends: bool,
+    /// Most rows are in quotes as a whole.
+    quoted: bool,
+    /// The first line tells a spreadsheet the delimiter.
+    note: bool,
+    /// The line behind that, or the first one, names the columns.
     header: bool,
     /// How many columns every bad row has, where that is not five.
     columns: Option<usize>,
+    /// Where rows with one column too many have it.
+    extra: Option<Extra>,
     /// Whether other rows of the file are bets.
     has_bets: bool,
+}
+
+/// The place of a column that is too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extra {
+    BeforeName,
+    AtEnd,
+    /// It is no column: a name holds a comma.
+    InName,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,45 +96,79 @@ impl Delimiter {
 impl<'a> Layout<'a> {
     pub(super) fn of(evidence: &'a Evidence) -> Self {
         let head = &evidence.head[..];
+        let samples = &evidence.samples[..];
         let old_ends = head.contains(&b'\r') && !head.contains(&b'\n');
         let mut rows: Vec<&[u8]> = if old_ends {
-            let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+            let head = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
             let rows = head.split(|b| *b == b'\r');
             rows.filter(|row| !row.is_empty()).take(SAMPLES).collect()
         } else {
-            evidence
-                .samples
+            let closed = samples
                 .iter()
-                .map(|sample| &sample.text[..])
-                .collect()
+                .filter(|sample| Some(sample.line) != evidence.endless);
+            let texts = closed.map(|sample| &sample.text[..]);
+            texts.filter(|text| !text.contains(&b'\n')).collect()
         };
-        let first = old_ends || evidence.samples.first().is_some_and(|sample| sample.first);
+        let whole = samples
+            .iter()
+            .filter(|sample| sample.quotes == Quotes::Around);
+        let quoted = 2 * whole.count() > samples.len();
         let delimiter = Delimiter::of(&rows);
-        let header = first && rows.first().is_some_and(|row| is_header(row, delimiter));
+        let first = old_ends || samples.first().is_some_and(|sample| sample.first);
+        let note = first && rows.first().is_some_and(|row| is_note(row));
+        if note {
+            rows.remove(0);
+        }
+        let begins = first && rows.first().is_some_and(|row| is_header(row, delimiter));
+        let header = begins && (!note || old_ends || samples[1].line == samples[0].line + 1);
         if header {
             rows.remove(0);
         }
-        let counts: Vec<usize> = rows
-            .iter()
-            .map(|row| delimiter.columns(row).len())
-            .collect();
-        let same = counts
-            .first()
-            .filter(|first| counts.iter().all(|count| count == *first));
-        let columns = same.copied().filter(|count| *count != COLUMNS);
-        Self {
+        let count = |row: &&[u8]| delimiter.columns(row).len();
+        let first_count = rows.first().map(count);
+        let same = first_count.filter(|first| rows.iter().all(|row| count(row) == *first));
+        let columns = same.filter(|count| *count != COLUMNS);
+        let columns = columns.filter(|count| *count > 1 && delimiter != Delimiter::Blanks);
+        let mut layout = Self {
             rows,
             delimiter,
             old_ends,
+            quoted,
+            note,
             header,
-            columns: columns.filter(|count| *count > 1 && delimiter != Delimiter::Blanks),
+            columns,
+            extra: None,
             has_bets: evidence.has_bets,
+        };
+        layout.extra = layout.find_extra();
+        layout
+    }
+
+    /// The five columns of a row which has them, and perhaps one more before or behind them.
+    pub(super) fn bet<'r>(&self, row: &'r [&'r [u8]]) -> Option<&'r [&'r [u8]]> {
+        match (row.len(), self.extra) {
+            (COLUMNS, _) => Some(row),
+            (MORE, Some(Extra::BeforeName)) => Some(&row[1..]),
+            (MORE, Some(Extra::AtEnd)) => Some(&row[..COLUMNS]),
+            _ => None,
         }
     }
 
-    /// The bad rows as the file has them, without the header.
-    pub(super) fn rows(&self) -> impl Iterator<Item = &'a [u8]> {
-        self.rows.iter().copied()
+    fn find_extra(&self) -> Option<Extra> {
+        if self.columns != Some(MORE) {
+            return None;
+        }
+        let last_is_empty = |row: &[&[u8]]| row.last().is_some_and(|last| last.is_empty());
+        let dated = |row: &[&[u8]]| row.get(4).is_some_and(|text| is_date(text));
+        if self.most(last_is_empty) {
+            Some(Extra::AtEnd)
+        } else if !self.most(dated) {
+            None
+        } else if self.has_bets {
+            Some(Extra::InName)
+        } else {
+            Some(Extra::BeforeName)
+        }
     }
 
     /// Whether more than half of the bad rows, the header left out, are such. A row is given as its columns.
@@ -123,16 +178,34 @@ impl<'a> Layout<'a> {
 
     /// What the layout shows.
     pub(super) fn findings(&self) -> impl Iterator<Item = Finding> {
-        [self.ends(), self.delimited(), self.header(), self.counted()]
-            .into_iter()
-            .flatten()
+        [
+            self.ends(),
+            self.quoted(),
+            self.delimited(),
+            self.noted(),
+            self.header(),
+            self.counted(),
+        ]
+        .into_iter()
+        .flatten()
     }
 
     fn ends(&self) -> Option<Finding> {
         self.old_ends.then(|| {
             Finding::new(
+                Kind::LineEnds,
                 "its lines end with a carriage return alone",
                 "save it with line feeds at the ends of lines",
+            )
+        })
+    }
+
+    fn quoted(&self) -> Option<Finding> {
+        self.quoted.then(|| {
+            Finding::new(
+                Kind::QuotedRows,
+                "its rows are in quotes as a whole",
+                "delete the quotes at both ends of each row",
             )
         })
     }
@@ -144,47 +217,71 @@ impl<'a> Layout<'a> {
             Delimiter::Blanks => "blanks",
         };
         Some(Finding::new(
+            Kind::Delimiter,
             format!("its columns are divided by {name}"),
             "save it with commas between the columns",
         ))
     }
 
+    fn noted(&self) -> Option<Finding> {
+        self.note.then(|| {
+            Finding::new(
+                Kind::DelimiterNote,
+                "its first line tells a spreadsheet the delimiter (sep=)",
+                "delete the first line",
+            )
+        })
+    }
+
     fn header(&self) -> Option<Finding> {
-        self.header
-            .then(|| Finding::new("its first line is a header", "delete the first line"))
+        let (what, fix) = if self.note {
+            ("its second line is a header", "the second one")
+        } else {
+            ("its first line is a header", "delete the first line")
+        };
+        self.header.then(|| Finding::new(Kind::Header, what, fix))
     }
 
     fn counted(&self) -> Option<Finding> {
         let count = self.columns?;
-        let last_is_empty = |row: &[&[u8]]| row.last().is_some_and(|last| last.is_empty());
-        let has_one_before = |row: &[&[u8]]| row.get(4).is_some_and(|text| is_date(text));
-        Some(if count == COLUMNS + 1 && self.most(last_is_empty) {
-            Finding::new("its rows end with a comma", "delete that comma in each row")
-        } else if count == COLUMNS + 1 && self.most(has_one_before) && !self.has_bets {
-            Finding::new(
+        Some(match self.extra {
+            Some(Extra::AtEnd) => Finding::new(
+                Kind::CommaAtEnd,
+                "its rows end with a comma",
+                "delete that comma in each row",
+            ),
+            Some(Extra::BeforeName) => Finding::new(
+                Kind::ColumnBefore,
                 "its rows have a column before the name",
                 "delete that column",
-            )
-        } else if count == COLUMNS + 1 && self.most(has_one_before) {
-            Finding::new(
+            ),
+            Some(Extra::InName) => Finding::new(
+                Kind::CommaInName,
                 "a name holds a comma in some rows",
                 "write such a name in double quotes",
-            )
-        } else if !self.has_bets {
-            let fix = "give each row name, surname, document, birthdate and number";
-            Finding::new(format!("its rows have {count} columns instead of 5"), fix)
-        } else {
-            return None;
+            ),
+            None if self.has_bets => return None,
+            None => Finding::new(
+                Kind::Columns,
+                format!("its rows have {count} columns instead of 5"),
+                "give each row name, surname, document, birthdate and number",
+            ),
         })
     }
 }
 
-/// Whether a row names columns: four or more of them have a text, and none has a digit.
+/// Whether a row tells a spreadsheet the delimiter.
+fn is_note(row: &[u8]) -> bool {
+    row.len() <= 6 && row.starts_with(b"sep=")
+}
+
+/// Whether the first row names columns: some have names that columns have, or four or more of them have a text, and none
+/// has a digit.
 fn is_header(row: &[u8], delimiter: Delimiter) -> bool {
     let columns = delimiter.columns(row);
     let named = columns.iter().filter(|column| !column.is_empty()).count();
     let texts = !row.iter().any(|b| b.is_ascii_digit() || *b < b'\t');
-    row.starts_with(b"sep=") || (named >= COLUMNS - 1 && texts)
+    names_columns(&columns) || (named >= COLUMNS - 1 && texts)
 }
 
 /// Whether more than half of the rows are such, and at least one is.

@@ -1,7 +1,7 @@
 //! Quotes that are never closed, and quotes that are none because a blank stands before them.
 
-use super::evidence::Evidence;
-use super::finding::Finding;
+use super::evidence::{Evidence, Quotes};
+use super::finding::{Finding, Kind};
 
 /// What the quotes of the bad rows show.
 pub(super) fn find(evidence: &Evidence) -> Option<Finding> {
@@ -10,9 +10,10 @@ pub(super) fn find(evidence: &Evidence) -> Option<Finding> {
     let sample = evidence
         .samples
         .iter()
-        .find(|sample| sample.quoted && over_lines(&sample.text));
+        .find(|sample| sample.quotes != Quotes::No && over_lines(&sample.text));
     if let Some(line) = sample.map(|sample| sample.line).or(evidence.endless) {
         return Some(Finding::new(
+            Kind::OpenQuote,
             format!("a quote in line {line} is not closed in that line"),
             "close it, or delete it",
         ));
@@ -30,6 +31,7 @@ pub(super) fn find(evidence: &Evidence) -> Option<Finding> {
         .any(|sample| blank_before(&sample.text));
     found.then(|| {
         Finding::new(
+            Kind::BlankBeforeQuote,
             "it has blanks before quotes",
             "delete the blanks before quotes",
         )

@@ -18,7 +18,7 @@ pub(super) fn variable(key: &str) -> String {
 }
 
 /// All keys.
-pub(super) const KEYS: [Key; 15] = [
+pub(super) const KEYS: [Key; 16] = [
     Key {
         name: "id",
         default: None,
@@ -91,6 +91,11 @@ pub(super) const KEYS: [Key; 15] = [
     },
     Key {
         name: "batch.allowEmpty",
+        default: Some("false"),
+        allowed: "true or false",
+    },
+    Key {
+        name: "batch.strict",
         default: Some("false"),
         allowed: "true or false",
     },

@@ -64,11 +64,31 @@ impl Error {
                 "{} has no bets, and nothing was sent, since an agency that has finished cannot send bets later: see whether it is the right file, or add --allow-empty (batch.allowEmpty) if the agency has none",
                 path.display()
             ),
-            Self::BadRows { path, count } => write!(
+            Self::BadRows {
+                path,
+                count,
+                advice,
+            } => {
+                let what_to_do = advice.as_deref().unwrap_or("correct the file");
+                write!(
+                    f,
+                    "{} has {}: {what_to_do} and run again; nothing was sent",
+                    path.display(),
+                    Count(*count, "bad row")
+                )
+            }
+            Self::AnotherFormat { path, advice } => {
+                write!(
+                    f,
+                    "{} is no CSV: {advice}; nothing was sent",
+                    path.display()
+                )
+            }
+            Self::Damaged { path, kinds } => write!(
                 f,
-                "{} has {}: correct the file and run again; nothing was sent",
+                "{} has values that look damaged, of {}: correct them and run again, or leave out --strict (batch.strict); nothing was sent",
                 path.display(),
-                Count(*count, "bad row")
+                Count(*kinds, "kind")
             ),
             Self::FileChanged { path, sent: 0, .. } => write!(
                 f,

@@ -61,6 +61,48 @@ pub enum Fault {
     Quoting(QuoteFlaw),
     /// The row has more than [`MAX_ROW`] bytes.
     TooLong,
+    /// The row names columns.
+    Header,
+    /// The row has sums.
+    Sums,
+    /// The row has commas alone.
+    NoValues,
+    /// The row is the sign with which DOS ended a text.
+    EndMark,
+    /// The row tells a spreadsheet the delimiter.
+    DelimiterNote,
+    /// The row is one value in quotes, which holds the columns.
+    QuotedRow,
+    /// A byte order mark stands before the row, which is not the first one.
+    ByteOrderMark,
+}
+
+impl Fault {
+    /// The name of the fault, for programs.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Columns(_) => "columns",
+            Self::Field(..) => "value",
+            Self::Quotes(_) => "plain_quotes",
+            Self::Quoting(_) => "quoting",
+            Self::TooLong => "too_long",
+            Self::Header => "header",
+            Self::Sums => "sums",
+            Self::NoValues => "no_values",
+            Self::EndMark => "end_mark",
+            Self::DelimiterNote => "delimiter_note",
+            Self::QuotedRow => "quoted_row",
+            Self::ByteOrderMark => "byte_order_mark",
+        }
+    }
+
+    /// Whether the row was never meant to be a bet, so that it says nothing about the form of the others.
+    pub const fn is_no_bet(self) -> bool {
+        matches!(
+            self,
+            Self::Header | Self::Sums | Self::NoValues | Self::EndMark | Self::DelimiterNote
+        )
+    }
 }
 
 impl fmt::Display for Fault {
@@ -78,6 +120,21 @@ impl fmt::Display for Fault {
                 field.name()
             ),
             Self::Quoting(flaw) => flaw.fmt(f),
+            Self::Header => f.write_str("the row is a header, not a bet: delete it"),
+            Self::Sums => f.write_str("the row looks like a line of sums, not like a bet: delete it"),
+            Self::NoValues => f.write_str("the row has no values, only commas: delete it"),
+            Self::EndMark => f.write_str(
+                "the row is the sign with which DOS ends a file (Control-Z), not a bet: delete it",
+            ),
+            Self::DelimiterNote => f.write_str(
+                "the row tells a spreadsheet which delimiter to use, and is no bet: delete it",
+            ),
+            Self::QuotedRow => f.write_str(
+                "the whole row stands in quotes, so it is one column: delete the quotes around it",
+            ),
+            Self::ByteOrderMark => f.write_str(
+                "a byte order mark stands before the row, as where two files were joined: delete it (it is the character U+FEFF, which most editors do not show)",
+            ),
             Self::TooLong => write!(
                 f,
                 "the row has more than {MAX_ROW} bytes, perhaps because a quote is not closed; the rows after it were not checked"

@@ -48,11 +48,7 @@ fn check_prints_every_bad_row_and_logs_one_error() {
     );
 
     let ended = check(&file).arg("--json").run();
-    let lines: Vec<serde_json::Value> = ended
-        .stdout
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let lines = json_lines(&ended.stdout);
     assert_eq!(lines.len(), 152);
     assert_eq!(
         (&lines[150]["line"], &lines[150]["column"]),
@@ -100,8 +96,17 @@ fn what_the_file_is_comes_once_before_the_rows() {
         "{}",
         ended.stdout
     );
+    let kinds: Vec<_> = json_lines(&ended.stdout)
+        .iter()
+        .map(|line| line["kind"].clone())
+        .collect();
+    assert_eq!(kinds[..4], ["delimiter", "header", "date_form", "columns"]);
     let ended = Client::new("batch", NOWHERE).file("bets.csv", file).run();
-    ended.assert_failed(65, "bets.csv has 2 bad rows: ");
+    // What is read last says it once more.
+    ended.assert_failed(
+        65,
+        &format!("bets.csv has 2 bad rows: {advice} and run again"),
+    );
     let lines = ended.lines("read_file");
     assert_eq!(
         lines[0],
@@ -111,6 +116,97 @@ fn what_the_file_is_comes_once_before_the_rows() {
         lines.len() == 4 && lines[1].contains("bets.csv:1:2: "),
         "{lines:#?}"
     );
+}
+
+fn json_lines(text: &str) -> Vec<serde_json::Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn rows_are_not_listed_where_the_whole_file_is_something_else() {
+    let advice = "it is JSON: export the table from the program that made it, as CSV in UTF-8";
+    let file = "[\n".to_owned() + &"{\"nombre\": \"Ana\"},\n".repeat(2_000) + "]\n";
+    let ended = check(&file).run();
+    assert_eq!(ended.stdout, format!("bets.csv: {advice}\n"));
+    ended.assert_failed(
+        65,
+        &format!("bets.csv is no CSV: {advice}; nothing was sent"),
+    );
+    let ended = check(&file).arg("--json").run();
+    let lines = json_lines(&ended.stdout);
+    assert_eq!(lines[0]["kind"], "json");
+    assert_eq!((lines.len(), &lines[1]["bad_rows"]), (2, &2_002.into()));
+    let ended = Client::new("batch", NOWHERE).file("bets.csv", &file).run();
+    ended.assert_failed(
+        65,
+        &format!("bets.csv is no CSV: {advice}; nothing was sent"),
+    );
+    assert_eq!(ended.lines("read_file").len(), 1);
+}
+
+#[test]
+fn values_that_look_damaged_are_warned_about_and_refused_where_that_is_asked_for() {
+    let file = rows(2) + "Ana,“Lorca”,'7,2000-01-01,1\nAna,“Lorca”,7,2000-01-01,1\n";
+    let quotes = "bets.csv:3:2: warning: apellido stands in quotes that are not those of CSV, such as a word processor's: delete them (2 rows)";
+    let mark = "bets.csv:3:3: warning: dni begins with an apostrophe, as spreadsheets mark a text: delete it (1 row)";
+    let ended = check(&file).run();
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(
+        ended.stdout,
+        format!("bets.csv: 4 bets\n{quotes}\n{mark}\n")
+    );
+    assert!(ended.log.is_empty(), "{:?}", ended.log);
+
+    let ended = check(&file).arg("--json").run();
+    let lines = json_lines(&ended.stdout);
+    for (line, kind, column, rows) in [(1, "foreign_quotes", 2, 2), (2, "text_mark", 3, 1)] {
+        let line = &lines[line];
+        assert_eq!((&line["kind"], &line["line"]), (&kind.into(), &3.into()));
+        assert_eq!(
+            (&line["column"], &line["rows"]),
+            (&column.into(), &rows.into())
+        );
+    }
+
+    let refused = "bets.csv has values that look damaged, of 2 kinds: correct them";
+    let ended = check(&file).arg("--strict").run();
+    ended.assert_failed(65, refused);
+    assert_eq!(ended.stdout.lines().count(), 3);
+    check(&file)
+        .env("CLI_BATCH_STRICT", "true")
+        .run()
+        .assert_failed(65, refused);
+    check(rows(2)).arg("--strict").run();
+
+    let batch = |strict: &str| {
+        let client = Client::new("batch", NOWHERE).file("bets.csv", &file);
+        client
+            .env("CLI_BATCH_STRICT", strict)
+            .env("CLI_SERVER_RETRY", "0s")
+            .run()
+    };
+    let warned = |line: &str| {
+        let text = line.replace("warning: ", "");
+        format!("action: read_file | result: in_progress | warning: {text}")
+    };
+    for (strict, code, sentence) in [("true", 65, refused), ("", 69, "gave up on ")] {
+        let ended = batch(strict);
+        ended.assert_failed(code, sentence);
+        let lines = ended.lines("read_file");
+        assert_eq!(lines[..2], [warned(quotes), warned(mark)]);
+        assert!(
+            ended
+                .log
+                .iter()
+                .any(|line| line.starts_with("WARNING  action: read_file"))
+        );
+    }
+    // Rows that are wrong and values that look damaged are told together.
+    let ended = check(file + "x\n").run();
+    ended.assert_failed(65, "bets.csv has 1 bad row: ");
+    assert_eq!(ended.stdout.lines().count(), 3);
 }
 
 #[test]

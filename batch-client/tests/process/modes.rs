@@ -34,7 +34,7 @@ fn config_prints_every_key_and_what_set_it() {
             ended.stdout
         );
     }
-    assert_eq!(ended.stdout.lines().count(), 15);
+    assert_eq!(ended.stdout.lines().count(), 16);
     assert_eq!(
         ended.lines("config"),
         [
