@@ -150,6 +150,8 @@ pub enum Error {
         /// The reason that the server gave.
         reason: Option<String>,
     },
+    /// Another client of this agency went on with the upload again and again, as the server says in these words.
+    Replaced(String),
     /// The server's answer is not valid.
     Protocol {
         /// The request.
@@ -205,6 +207,7 @@ impl Error {
             Self::GaveUp { .. } | Self::NoEcho(_) | Self::InDoubt { .. } => UNAVAILABLE,
             Self::File { .. } | Self::Output(_) | Self::Write { .. } | Self::System(_) => IO,
             Self::Refused { reason, .. } if for_now(reason.as_deref()) => FOR_NOW,
+            Self::Replaced(_) => FOR_NOW,
             Self::Refused { .. } | Self::Protocol { .. } => PROTOCOL,
             Self::Ahead { .. } | Self::NoResume(_) => PROTOCOL,
             Self::Untrusted { .. } | Self::NoTls(_) => PROTOCOL,
@@ -237,7 +240,7 @@ impl Error {
             Self::NoEcho(_) => Step::Echo.action(),
             Self::InDoubt { step, .. } => step.action(),
             Self::Refused { step, .. } | Self::Protocol { step, .. } => step.action(),
-            Self::Ahead { .. } | Self::NoResume(_) => Step::Resume.action(),
+            Self::Ahead { .. } | Self::NoResume(_) | Self::Replaced(_) => Step::Resume.action(),
             Self::Untrusted { .. } | Self::NoTls(_) => "tls_handshake",
             Self::Output(_) | Self::Write { .. } => "write_output",
             Self::System(_) => "poll",

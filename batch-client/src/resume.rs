@@ -169,6 +169,7 @@ impl Session<'_> {
                 } => self.resumed(stored, missing, progress)?,
                 Event::Unexplained => return Err(Lost::Unexplained.into()),
                 Event::NotNow(reason) => return Err(Lost::NotNow(reason).into()),
+                Event::Replaced(reason) => return Err(Lost::Replaced(reason).into()),
                 Event::Stored { id, bets } => {
                     report::batch_stored(id, bets);
                     self.job.progress.at(self.upload.stored());

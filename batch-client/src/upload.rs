@@ -14,7 +14,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use frame::{Ack, Agency, Documents, MessageId, NOT_NOW, Reply, Request, Winners};
+use frame::{Ack, Agency, Documents, MessageId, NOT_NOW, REPLACED, Reply, Request, Winners};
 
 use crate::error::{Error, Lost, Step};
 use crate::scan::Summary;
@@ -22,6 +22,9 @@ use crate::scan::Summary;
 /// After so many resumes in a row that were closed on or refused at once, the server is taken for one that does not know
 /// resume.
 const UNANSWERED: u32 = 3;
+
+/// After so many connections in a row on which another client went on with the upload, this one leaves it to that.
+const REPLACEMENTS: u32 = 3;
 
 /// What counts as at once. A central whose database is away lets a resume wait, and may close the connection later.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -42,6 +45,8 @@ pub struct Upload {
     /// The largest K that the server has answered.
     highest: u64,
     server: Server,
+    /// How many connections in a row ended because another client went on with the upload.
+    replacements: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +104,8 @@ pub enum Event<'a> {
     Unexplained,
     /// The server does not take the request now, for this reason: it may in the next connection.
     NotNow(String),
+    /// Another client goes on with the upload, as the server says in these words.
+    Replaced(String),
     /// A batch is stored.
     Stored {
         /// The id of the batch.
@@ -130,6 +137,7 @@ impl Upload {
             stored: 0,
             highest: 0,
             server: Server::Unknown { unanswered: 0 },
+            replacements: 0,
         }
     }
 
@@ -217,8 +225,17 @@ impl Upload {
     /// help.
     ///
     /// # Errors
-    /// The third resume in a row was closed on or refused at once, and the server has never answered one.
+    /// The third resume in a row was closed on or refused at once, and the server has never answered one. Or another
+    /// client went on with the upload, the third time in a row.
     pub fn lost(&mut self, lost: Lost, waited: Duration) -> Result<Lost, Error> {
+        if let Lost::Replaced(reason) = lost {
+            self.replacements += 1;
+            return match self.replacements {
+                REPLACEMENTS.. => Err(Error::Replaced(reason)),
+                _ => Ok(Lost::Replaced(reason)),
+            };
+        }
+        self.replacements = 0;
         if let (Stage::Resuming, Server::Unknown { unanswered }) = (self.stage, &mut self.server) {
             if waited > AT_ONCE || matches!(lost, Lost::Silent(_)) {
                 *unanswered = 0;
@@ -282,6 +299,9 @@ impl Upload {
                 // Only a server that knows resume says why.
                 self.server = Server::Resumes;
                 Ok(Event::NotNow(why.into_owned()))
+            }
+            (_, Reply::Ack(Ack::Failure { reason: Some(why) })) if why.starts_with(REPLACED) => {
+                Ok(Event::Replaced(why.into_owned()))
             }
             (step, Reply::Ack(Ack::Failure { reason })) => Err(Error::Refused {
                 step,

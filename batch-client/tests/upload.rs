@@ -130,7 +130,9 @@ impl Simulation {
                 self.done = true;
             }
             Event::Finished { .. } | Event::NotYet => {}
-            Event::Unexplained | Event::NotNow(_) => panic!("the model never refuses"),
+            Event::Unexplained | Event::NotNow(_) | Event::Replaced(_) => {
+                panic!("the model never refuses")
+            }
         }
     }
 

@@ -7,7 +7,7 @@
 //!    |  frame       query         drawn        Draining ----> Closed
 //!    +---------> Open ------> Held ----> Open     ^             ^
 //!    |            ^ |                             |             |
-//!    |  handshake | '-- end of stream, bad frame -+    reset, fenced, timed out
+//!    |  handshake | '-- end of stream, bad frame -+    reset, timed out, evicted
 //!    |       done | '-- session broken -----------+
 //!    |            |                               |
 //!    |  hello     |        not trusted            |
@@ -278,9 +278,10 @@ impl<S: Stream> Connection<S> {
                 self.channel.outbox.reply(query, &reply);
                 self.drain();
             }
-            Verdict::Fence(reply, older) => {
+            Verdict::Replaced(reply) => {
+                report::replaced(self.ip);
                 self.channel.outbox.reply(query, &reply);
-                return Step::Tell(Served::Fences(older));
+                self.drain();
             }
             Verdict::Hold(agency) => {
                 self.state = State::Held { agency, query };

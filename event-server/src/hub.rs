@@ -222,7 +222,6 @@ impl<S: Stream, D: Store> Hub<S, D> {
             match served {
                 Served::Done => {}
                 Served::Held(agency) => self.hold(agency, slot),
-                Served::Fences(older) => self.fence(older),
                 Served::Reading(agency) => self.await_read(agency, slot),
             }
             let waiting = self.connections.get(slot);
@@ -251,15 +250,6 @@ impl<S: Stream, D: Store> Hub<S, D> {
                 entry.connection.turn_away();
                 self.enqueue(oldest.2);
             }
-        }
-    }
-
-    fn fence(&mut self, older: ConnectionId) {
-        if let Some(entry) = self.connections.get_mut(older.slot)
-            && entry.connection.id == older
-        {
-            entry.connection.fence();
-            self.enqueue(older.slot);
         }
     }
 

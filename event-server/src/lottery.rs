@@ -170,6 +170,12 @@ impl Lottery {
         }
     }
 
+    /// Whether the agency has said that no more bets of it will come.
+    pub fn has_finished(&self, agency: Agency) -> bool {
+        let account = self.accounts.get(&agency);
+        account.is_some_and(|account| account.finished)
+    }
+
     /// Whether the agency takes part. One that took part in a lottery that is drawn always did.
     ///
     /// # Errors

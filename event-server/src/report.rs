@@ -298,8 +298,8 @@ pub fn resume_refused(agency: Agency, error: &dyn Display) {
     });
 }
 
-/// A connection was dropped because its upload goes on elsewhere.
-pub fn fenced(ip: IpAddr) {
+/// A request of a connection was refused, and it is closed, because another one carries its upload now.
+pub fn replaced(ip: IpAddr) {
     limited(("fence_connection", SUCCESS), FAILURES, || {
         warn!("action: fence_connection | result: success | ip: {ip}");
     });

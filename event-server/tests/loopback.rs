@@ -399,7 +399,14 @@ fn an_upload_resumes_where_it_was_and_fences_the_connection_that_carried_it() {
     older.stream.write_all(&bytes[..50]).unwrap();
     let mut newer = central.peer();
     assert_eq!(newer.ask(&resume(1, 7)), "{apuestas:2}");
-    assert_eq!(older.answer(), None, "the older connection is dropped");
+    // The older connection is told why, and closed.
+    older.stream.write_all(&bytes[50..]).unwrap();
+    older.send(&batch(&bet(1, "z", false)));
+    assert_eq!(
+        older.answer().unwrap().payload,
+        "{result:failure,error:another client of agency 1 goes on with this upload}"
+    );
+    assert_eq!(older.answer(), None);
     assert!(
         newer
             .ask(&resume(1, 7))
@@ -434,6 +441,42 @@ fn an_upload_resumes_where_it_was_and_fences_the_connection_that_carried_it() {
     assert_eq!(again.ask(&winners(1)), "{ganadores:}");
     let documents = ["1", "2", "3", "4"].map(|document| row(1, document, false));
     assert_eq!(central.stop().1, documents);
+}
+
+#[test]
+fn clients_of_one_agency_that_are_done_all_wait_for_the_draw_and_none_is_thrown_out() {
+    const CLIENTS: usize = 3;
+    let central = Central::start(2);
+    let total = Request::Finished {
+        agency: agency(1),
+        bets: Some(1),
+    };
+    let mut waiting: Vec<Peer> = Vec::new();
+    for i in 0..CLIENTS {
+        let mut peer = central.peer();
+        let stored = usize::from(i > 0);
+        assert_eq!(peer.ask(&resume(1, 7)), format!("{{apuestas:{stored}}}"));
+        if i == 0 {
+            assert_eq!(peer.ask(&batch(&bet(1, "1", true))), SUCCESS);
+        }
+        assert_eq!(peer.ask(&total), SUCCESS);
+        waiting.push(peer);
+    }
+    // Whoever came first may say again that it has finished.
+    for peer in &mut waiting {
+        assert_eq!(peer.ask(&total), SUCCESS);
+        peer.send(&winners(1));
+    }
+    let held = "result: in_progress | agency: 1";
+    central
+        .program
+        .wait_until(|log| log.matches(held).count() == CLIENTS)
+        .unwrap();
+    assert_eq!(central.peer().ask(&finished(2)), SUCCESS);
+    for peer in &mut waiting {
+        assert_eq!(peer.answer().unwrap().payload, "{ganadores:1}");
+    }
+    central.stop();
 }
 
 #[test]
@@ -472,7 +515,7 @@ fn after_a_refused_batch_an_upload_stays_a_prefix_of_its_file() {
 fn two_connections_that_send_one_upload_at_once_store_it_once() {
     let central = Central::start(1);
     let bets: Vec<String> = (0..400).map(|i| bet(1, &i.to_string(), false)).collect();
-    // Each goes on from what the server says until the file is stored, and resumes when it is dropped.
+    // Each goes on from what the server says until the file is stored, and resumes when the other one goes on.
     let run = || {
         loop {
             let mut peer = central.peer();
@@ -490,10 +533,15 @@ fn two_connections_that_send_one_upload_at_once_store_it_once() {
                 if peer.stream.write_all(&bytes).is_err() {
                     break;
                 }
-                match peer.answer() {
-                    Some(answer) => assert_eq!(answer.payload, SUCCESS),
-                    None => break,
+                let answer = peer.answer().expect("a reply, whoever goes on");
+                if answer
+                    .payload
+                    .contains("another client of agency 1 goes on")
+                {
+                    assert_eq!(peer.answer(), None);
+                    break;
                 }
+                assert_eq!(answer.payload, SUCCESS);
                 stored += 1;
             }
             if stored == bets.len() {

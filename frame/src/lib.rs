@@ -58,7 +58,8 @@ pub use fields::{Agency, Birthdate, Document, Name, Number, Text};
 pub use inbox::Inbox;
 pub use layout::{HEADER, LENGTH_FIELD, MAX_CLIENT_FRAME, MAX_LENGTH, MAX_REPLY, MIN_LENGTH, kind};
 pub use message::{
-    Ack, Batch, Documents, MessageId, NO_SPACE, NOT_NOW, Reply, Request, UploadId, Winners,
+    Ack, Batch, Documents, MessageId, NO_SPACE, NOT_NOW, REPLACED, Reply, Request, UploadId,
+    Winners,
 };
 pub use outbox::Outbox;
 pub use requests::Requests;

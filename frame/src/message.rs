@@ -17,6 +17,10 @@ pub const NO_SPACE: &str = "no space";
 /// for something, and the same request may be accepted in a while.
 pub const NOT_NOW: &str = "not now";
 
+/// The reason of a refusal begins with these words where another client goes on with the upload: the server takes no more
+/// of it on this connection, and closes it.
+pub const REPLACED: &str = "another client";
+
 /// What an agency sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request<'a> {

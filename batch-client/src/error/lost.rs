@@ -30,6 +30,8 @@ pub enum Lost {
     Stopped(Signal),
     /// The server does not take the request now, for this reason.
     NotNow(String),
+    /// The server goes on with another client of this agency, and says so in these words.
+    Replaced(String),
     /// The TLS session could not begin, or failed.
     Tls(TlsError),
 }
@@ -50,6 +52,7 @@ impl fmt::Display for Lost {
             Self::Unexplained => f.write_str("the server refused to resume and gave no reason"),
             Self::Stopped(signal) => write!(f, "{} stopped the client", signal.name()),
             Self::NotNow(reason) => write!(f, "the server said {reason}"),
+            Self::Replaced(reason) => f.write_str(reason),
             Self::Tls(e) => e.fmt(f),
         }
     }

@@ -138,6 +138,10 @@ impl Error {
                 Some(reason) => write!(f, "the server refused {step}: {reason}"),
                 None => write!(f, "the server refused {step}; its log may say why"),
             },
+            Self::Replaced(reason) => write!(
+                f,
+                "{reason}, three times in a row: end one of the two, and run again if it was not this one"
+            ),
             Self::Protocol { step, reason } => write!(
                 f,
                 "the server's answer to {step} breaks the protocol: {reason}; check server.address and server.protocol"

@@ -152,6 +152,44 @@ fn rows_that_the_server_has_are_not_sent_and_a_file_that_may_be_empty_is_finishe
     }
 }
 
+#[test]
+fn a_client_whose_upload_another_one_goes_on_with_tries_again_after_pauses_and_ends_the_third_time()
+{
+    const REASON: &str = "another client of agency 1 goes on with this upload";
+    let (server, stored) = serve(|listener| {
+        let mut stored = 0;
+        for _ in 0..3 {
+            let mut peer = Peer::accept(&listener);
+            // Each time there is progress: it buys no time.
+            for reply in [Reply::Resumed(stored), SUCCESS, refused(REASON)] {
+                peer.request().unwrap();
+                peer.reply(&reply);
+            }
+            stored += 1;
+            peer.wait_for_close();
+        }
+        stored
+    });
+    let client = Client::new("batch", &server)
+        .env("CLI_BATCH_MAXAMOUNT", "1")
+        .file("bets.csv", rows(20));
+    let ended = client.run();
+    assert_eq!(stored.join().unwrap(), 3);
+    assert_eq!(ended.code, Some(75), "{:?}", ended.log);
+    let told: Vec<&String> = (ended.log.iter())
+        .filter(|line| line.contains(REASON))
+        .collect();
+    let [first, second, last] = told.as_slice() else {
+        panic!("{:?}", ended.log);
+    };
+    for line in [first, second] {
+        assert!(line.starts_with("WARNING  action: connect | result: in_progress | retry_in: "));
+        assert!(line.ends_with(&format!("| error: {REASON}")), "{line}");
+    }
+    let end = format!("error: {REASON}, three times in a row: end one of the two, ");
+    assert!(last.contains(&end), "{last}");
+}
+
 /// What a server does on one connection before it dies.
 struct Lifetime {
     /// How many of the rows that were stored it still has; `None` for all.

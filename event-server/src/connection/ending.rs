@@ -74,14 +74,6 @@ impl<S: Stream> Connection<S> {
         self.state = State::Lost;
     }
 
-    /// Another connection carries its upload now: what it sent and was not served is discarded.
-    pub fn fence(&mut self) {
-        if !self.is_closed() {
-            report::fenced(self.ip);
-            self.close();
-        }
-    }
-
     /// Closes it to free its memory.
     pub fn evict(&mut self) {
         report::evicted(self.ip, "all connections together buffer too much");
@@ -118,7 +110,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Drops it: its turn is over, or its upload goes on elsewhere.
+    /// Drops it: its time is over.
     pub fn close(&mut self) {
         self.state = State::Closed;
     }

@@ -2,7 +2,6 @@
 
 use frame::{Agency, MessageId};
 
-use crate::service::ConnectionId;
 use crate::store::Ticket;
 
 /// Where a connection is.
@@ -111,8 +110,6 @@ pub enum Served {
     Done,
     /// A winners query of this agency is held now.
     Held(Agency),
-    /// This connection is to be dropped.
-    Fences(ConnectionId),
     /// This agency is being read.
     Reading(Agency),
 }

@@ -40,12 +40,17 @@ pub(super) fn malformed(
 /// A failed ack; it says why where the peer is known to read that: it has sent a resume, or shown a certificate.
 pub(super) fn failure(session: &Session, refusal: &Refusal) -> Verdict {
     match (session.upload(), refusal) {
+        (_, Refusal::Replaced(_)) => Verdict::Replaced(reason(refusal)),
         (Some(_), _) | (None, Refusal::NotCertified { .. }) => refused_with_reason(refusal),
         (None, _) => Verdict::Reply(Reply::Ack(Ack::Failure { reason: None })),
     }
 }
 
 pub(super) fn refused_with_reason(refusal: &dyn Display) -> Verdict {
+    Verdict::Reply(reason(refusal))
+}
+
+fn reason(refusal: &dyn Display) -> Reply<'static> {
     let reason = Some(refusal.to_string().into());
-    Verdict::Reply(Reply::Ack(Ack::Failure { reason }))
+    Reply::Ack(Ack::Failure { reason })
 }

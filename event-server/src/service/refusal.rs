@@ -22,7 +22,7 @@ pub(super) enum Refusal {
     ResumeLater,
     BetInUpload,
     Broken,
-    Fenced,
+    Replaced(Agency),
 }
 
 impl fmt::Display for Refusal {
@@ -31,7 +31,7 @@ impl fmt::Display for Refusal {
             Self::Rule(e) => e.fmt(f),
             Self::Request(e) => e.fmt(f),
             Self::Batch(e) => e.fmt(f),
-            // The client tells a refusal for now by these words.
+            // The client tells refusals of this kind, and those of the last, by their first words.
             Self::NoSpace(e) => write!(f, "{}: {e}", frame::NO_SPACE),
             Self::OtherAgency { bound, named } => {
                 write!(f, "the connection speaks for agency {bound}, not {named}")
@@ -54,7 +54,10 @@ impl fmt::Display for Refusal {
                 f.write_str("a connection that carries an upload takes no single bets")
             }
             Self::Broken => f.write_str("an earlier batch of this connection was refused"),
-            Self::Fenced => f.write_str("the upload goes on over another connection"),
+            Self::Replaced(agency) => {
+                let who = frame::REPLACED;
+                write!(f, "{who} of agency {agency} goes on with this upload")
+            }
         }
     }
 }

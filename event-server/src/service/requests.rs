@@ -147,14 +147,16 @@ impl<D: Store> Service<D> {
         Ok(())
     }
 
-    /// What a connection that carries an upload must still be allowed to: to go on with it.
+    /// What a connection that carries an upload must still be allowed to: to go on with it. One that is complete may be
+    /// asked about over any number of connections.
     fn check_upload(&self, id: ConnectionId, session: Session) -> Result<(), Refusal> {
         match session {
             Session::Upload { intact: false, .. } => Err(Refusal::Broken),
             Session::Upload { agency, upload, .. }
-                if self.carriers.get(&(agency, upload)) != Some(&id) =>
+                if self.carriers.get(&(agency, upload)) != Some(&id)
+                    && !self.lottery.has_finished(agency) =>
             {
-                Err(Refusal::Fenced)
+                Err(Refusal::Replaced(agency))
             }
             _ => Ok(()),
         }
@@ -200,10 +202,8 @@ impl<D: Store> Service<D> {
                     upload,
                     intact: true,
                 };
-                match self.carriers.insert((agency, upload), id) {
-                    Some(older) => Verdict::Fence(Reply::Resumed(bets), older),
-                    None => Verdict::Reply(Reply::Resumed(bets)),
-                }
+                self.carriers.insert((agency, upload), id);
+                Verdict::Reply(Reply::Resumed(bets))
             }
             Err(refusal) => {
                 report::resume_refused(agency, &refusal);

@@ -2,7 +2,6 @@
 
 use frame::{Ack, Agency, Reply};
 
-use super::session::ConnectionId;
 use crate::store::Ticket;
 
 /// What becomes of a request.
@@ -12,8 +11,8 @@ pub enum Verdict {
     Reply(Reply<'static>),
     /// Answer this, then hang up.
     Last(Reply<'static>),
-    /// Answer this; the connection that carried the upload before is to be dropped.
-    Fence(Reply<'static>, ConnectionId),
+    /// Answer this, then hang up: another connection carries the upload now.
+    Replaced(Reply<'static>),
     /// A winners query of this agency: [`Service::winners`](super::Service::winners) answers it, once the draw is done.
     Hold(Agency),
     /// Nothing was judged: the agency is being read. Hand in the same frame again once it was.
@@ -25,8 +24,8 @@ impl Verdict {
     pub(super) fn is_accepted(&self) -> bool {
         match self {
             Self::Reply(reply) => matches!(reply, Reply::Ack(Ack::Success) | Reply::Resumed(_)),
-            Self::Fence(..) | Self::Hold(_) => true,
-            Self::Last(_) | Self::Wait(_) => false,
+            Self::Hold(_) => true,
+            Self::Last(_) | Self::Replaced(_) | Self::Wait(_) => false,
         }
     }
 }

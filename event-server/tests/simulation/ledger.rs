@@ -102,6 +102,8 @@ pub struct Ledger {
     pub lossy: bool,
     /// What clients were told, for those who look whether it is so.
     pub promises: Vec<Promise>,
+    /// How many resumes of each file were answered.
+    resumes: BTreeMap<usize, usize>,
     pub trace: Trace,
 }
 
@@ -291,12 +293,25 @@ impl Ledger {
         }
     }
 
-    /// A resume was answered: so many bets are stored.
-    pub fn resumed(&mut self, life: usize, file: usize, stored: usize) {
+    /// A resume is sent. How many of the file were answered before.
+    pub fn resumes(&self, file: usize) -> usize {
+        self.resumes.get(&file).copied().unwrap_or_default()
+    }
+
+    /// A resume was answered: so many bets are stored. `asked`: what [`resumes`](Self::resumes) said when it was sent.
+    pub fn resumed(&mut self, life: usize, file: usize, stored: usize, asked: usize) {
         self.taken(life, self.files[file].agency);
         self.rows_stored(file, stored);
+        if !self.lossy {
+            *self.resumes.entry(file).or_default() += 1;
+        }
         let stored = stored as u64;
-        self.promise(Promise::Resumed { life, file, stored });
+        self.promise(Promise::Resumed {
+            life,
+            file,
+            stored,
+            asked,
+        });
     }
 
     /// Asserts that a request could rightly be refused. Where only the agency's having finished explains it, that counts

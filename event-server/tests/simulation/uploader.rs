@@ -31,6 +31,8 @@ pub struct Uploader {
     link: Option<Link>,
     /// Connections that the server may still have, the last one too.
     duplexes: Vec<Rc<RefCell<Duplex>>>,
+    /// What the ledger said of resumes when this connection's was sent.
+    asked: usize,
     /// The next row to send.
     cursor: usize,
     /// Where the batches end that are in flight.
@@ -54,6 +56,7 @@ impl Uploader {
             rival,
             link: None,
             duplexes: Vec::new(),
+            asked: 0,
             cursor: 0,
             flight: VecDeque::new(),
             pause: 0,
@@ -117,8 +120,10 @@ impl Uploader {
             let (step, id, bets) = match self.upload.next() {
                 Next::Nothing => return,
                 Next::Request(step, request) => {
-                    if step == Step::Finished {
-                        ledger.send_finished(self.agency);
+                    match step {
+                        Step::Finished => ledger.send_finished(self.agency),
+                        Step::Resume => self.asked = ledger.resumes(self.file),
+                        _ => {}
                     }
                     (step, link.request(&request), 0)
                 }
@@ -148,6 +153,7 @@ impl Uploader {
             let (life, number) = (link.life, link.number);
             let (upload, agency) = (&mut self.upload, self.agency);
             let mut not_now = false;
+            let mut replaced = false;
             let answer = link.reply(|id, reply| {
                 ledger.note(format_args!("{number} <- {id} {reply:?}"));
                 match upload.take(id, reply)? {
@@ -158,7 +164,7 @@ impl Uploader {
                     } => {
                         let lost = missing > 0 && !ledger.lossy;
                         assert!(!lost, "the server has lost acknowledged bets");
-                        ledger.resumed(life, self.file, stored as usize);
+                        ledger.resumed(life, self.file, stored as usize, self.asked);
                         self.cursor = stored as usize;
                         self.longest = if progress { 1 } else { self.longest };
                     }
@@ -181,6 +187,10 @@ impl Uploader {
                         ledger.told(life, agency, winners);
                         self.done = true;
                     }
+                    Event::Replaced(reason) => {
+                        ledger.note(format_args!("{number} {reason}"));
+                        replaced = true;
+                    }
                     Event::Unexplained => panic!("a resume is refused without a reason"),
                     Event::NotNow(_) => {
                         assert!(ledger.lives[life].remote, "there is nothing to wait for");
@@ -192,6 +202,7 @@ impl Uploader {
             match answer {
                 Ok(Ok(())) if not_now => return self.try_again(rng),
                 Ok(Ok(())) if self.done => return self.end(ledger, rng),
+                Ok(Ok(())) if replaced => return self.lose(ledger, rng),
                 Ok(Ok(())) => {}
                 Ok(Err(e)) => return self.refused(e, life, ledger, rng),
                 Err(Filled::NotYet) => return,

@@ -75,7 +75,7 @@ pub struct Database {
     /// The lives of the centrals that were told that all agencies have finished, or that the draw is done.
     ready_to_draw: BTreeSet<usize>,
     /// Which versions were the claim for an answered resume of a file.
-    claims: BTreeMap<usize, BTreeSet<i64>>,
+    claims: BTreeMap<usize, Vec<i64>>,
 }
 
 impl Database {
@@ -363,12 +363,20 @@ impl Database {
             Promise::Stored(row) => tables.stored_at(row),
             Promise::Finished(number) => tables.finished_at(agency(*number)),
             Promise::Drawn => tables.drawn_at(),
-            // A claim answers one resume of a file.
-            Promise::Resumed { life, file, stored } => {
+            // A claim answers one resume of a file, and others that were waiting for their answers then.
+            Promise::Resumed {
+                life,
+                file,
+                stored,
+                asked,
+            } => {
                 let agency = agency(ledger.files[*file].agency);
                 let told = self.claims.entry(*file).or_default();
+                let before = &told[..(*asked).min(told.len())];
                 let claims = tables.claims(*life, agency, *stored).into_iter();
-                let claim = claims.filter(|(version, _)| !told.contains(version)).min();
+                let claim = claims
+                    .filter(|(version, _)| !before.contains(version))
+                    .min();
                 told.extend(claim.map(|(version, _)| version));
                 claim.map(|(_, position)| position)
             }

@@ -11,6 +11,8 @@ pub enum Promise {
         life: usize,
         file: usize,
         stored: u64,
+        /// How many resumes of the file were answered before this one was sent.
+        asked: usize,
     },
     /// The bet of this row is stored.
     Stored(String),
