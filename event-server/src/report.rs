@@ -113,6 +113,16 @@ pub fn store_warning(warning: &dyn Display) {
     );
 }
 
+/// The store is being opened, which takes its time: how many bytes of it are read, and of how many.
+pub fn store_opening(done: u64, of: u64) {
+    info!("action: open_store | result: in_progress | read: {done} | of: {of}");
+}
+
+/// All bets were written out.
+pub fn exported(bets: u64) {
+    info!("action: export | result: success | cantidad: {bets}");
+}
+
 /// An operator has taken out an agency's bets.
 pub fn reopened(agency: Agency, bets: u64) {
     info!("action: reopen | result: success | agency: {agency} | cantidad: {bets}");

@@ -113,6 +113,12 @@ impl Watch {
         Ok(Self { poll, signals })
     }
 
+    /// The signals that came since the last call, before the server serves: tells of each, and returns whether one of
+    /// them stops it.
+    pub fn stops(&mut self) -> bool {
+        self.signals.take()
+    }
+
     /// What opens streams to a database.
     ///
     /// # Errors

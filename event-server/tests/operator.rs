@@ -103,9 +103,51 @@ fn every_committed_bet_is_exported_beside_a_running_central() {
         let (code, exported, log) = operate(data, &["export"]);
         assert_eq!(code, Some(0), "{log}");
         assert_eq!(exported, expected);
+        let told = format!(
+            "export | result: success | cantidad: {}\n",
+            expected.lines().count()
+        );
+        assert!(log.ends_with(&told), "{log}");
     }
     server.stop().unwrap();
     assert_eq!(operate(data, &["export"]).1, expected);
+}
+
+#[test]
+fn an_export_that_fails_says_how_much_it_has_written_and_of_bad_files_it_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let (server, address) = central(data, &[("SERVER_AGENCIES", "2")]).unwrap();
+    let mut peer = Peer::connect(address);
+    for document in ["1", "2", "3"] {
+        assert_eq!(peer.ask(&batch(&bet(1, document, false))), SUCCESS);
+    }
+    server.stop().unwrap();
+    let mut bets = fs::read(data.join("bets.csv")).unwrap();
+
+    let full = Command::new(program("event-server").unwrap())
+        .env("SERVER_DATA_DIR", data)
+        .arg("export")
+        .stdout(fs::File::options().write(true).open("/dev/full").unwrap())
+        .output()
+        .unwrap();
+    let log = String::from_utf8(full.stderr).unwrap();
+    assert_eq!(full.status.code(), Some(74), "{log}");
+    assert!(
+        log.contains("standard output cannot be written to")
+            && log.ends_with("; nothing was written\n"),
+        "{log}"
+    );
+
+    bets[5] ^= 1;
+    fs::write(data.join("bets.csv"), &bets).unwrap();
+    let ended = operate(data, &["export"]);
+    assert_refused(&ended, 74, "bets.csv was changed within its first");
+    assert!(
+        ended.1.is_empty() && ended.2.ends_with("; nothing was written\n"),
+        "{}",
+        ended.2
+    );
 }
 
 #[test]

@@ -59,16 +59,16 @@ fn an_export_beside_an_open_store_has_what_was_acknowledged_and_nothing_else() {
     for turn in 0..10 {
         let rows = stage(&mut store, turn * 7..turn * 7 + 7);
         assert_eq!(exported(folder.path()).unwrap(), acknowledged, "staged");
+        acknowledged += &rows;
         let lock = fs::read(folder.path().join("lock")).unwrap();
         store.commit().unwrap();
-        // The record is whole, but its acknowledgement was not noted yet.
+        // The record is whole, and its acknowledgement was not noted yet: a start would find the turn.
         let noted = fs::read(folder.path().join("lock")).unwrap();
         if turn > 0 {
             fs::write(folder.path().join("lock"), lock).unwrap();
-            assert_eq!(exported(folder.path()).unwrap(), acknowledged, "written");
+            assert_eq!(exported(folder.path()).unwrap(), acknowledged, "whole");
             fs::write(folder.path().join("lock"), noted).unwrap();
         }
-        acknowledged += &rows;
         assert_eq!(exported(folder.path()).unwrap(), acknowledged);
         if turn == 4 {
             store.checkpoint([]).unwrap();
@@ -95,4 +95,33 @@ fn a_bets_csv_without_a_log_is_exported_as_it_stands() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("bets.csv"), "1,a,b,2,2000-01-01,3\n").unwrap();
     assert_eq!(exported(folder.path()).unwrap(), "1,a,b,2,2000-01-01,3\n");
+}
+
+#[test]
+fn an_export_takes_no_lock_and_refuses_no_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || WalStore::open(Folder::open(folder.path())?, Durability::Always, |_| {});
+    let (mut store, _) = open().unwrap();
+    stage(&mut store, 0..10);
+    store.commit().unwrap();
+    store.close([]).unwrap();
+    /// A start at every write of the export.
+    struct Starts<F>(F);
+    impl<F: FnMut()> std::io::Write for Starts<F> {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            (self.0)();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut starts = 0;
+    let mut out = Starts(|| {
+        open().unwrap();
+        starts += 1;
+    });
+    export(ReadOnlyFolder(folder.path().to_owned()), &mut out).unwrap();
+    assert!(starts > 0);
 }

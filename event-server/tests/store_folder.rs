@@ -155,6 +155,7 @@ fn a_file_that_is_no_bets_csv_is_not_taken_over_and_the_row_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bets.csv");
         fs::write(&path, format!("{GOLDEN}{row}")).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
         let refused = open(folder.path()).err().unwrap().to_string();
         let expected = format!(
             "{}: the row at byte {} {flaw}",
@@ -162,7 +163,10 @@ fn a_file_that_is_no_bets_csv_is_not_taken_over_and_the_row_is_named() {
             GOLDEN.len()
         );
         assert!(refused.starts_with(&expected), "{refused}");
-        assert!(!folder.path().join("bets.wal").exists());
+        for made in ["bets.wal", "lock"] {
+            assert!(!folder.path().join(made).exists(), "{made}");
+        }
+        assert_eq!(mode(&path), 0o644, "it was touched");
     }
 }
 

@@ -3,10 +3,12 @@
 
 mod store_disk;
 
+use std::ops::ControlFlow;
+
 use event_server::fact::{Fact, Source};
 use event_server::lottery::Lottery;
 use event_server::store::local::{
-    Durability, Files, Name, Recovery, StoreError, WalStore, Warning,
+    Durability, ExportError, Files, Name, Progress, Recovery, StoreError, WalStore, Warning, export,
 };
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};
 use store_disk::{Disk, DiskFiles};
@@ -125,11 +127,17 @@ fn open(
     let files = [(Name::Bets, bets), (Name::Log, log), (Name::Lock, lock)];
     let disk = Disk::with(&files);
     let mut lottery = Lottery::new(0);
+    let mut exported = Vec::new();
+    let export = export(disk.boot(), &mut exported);
     match WalStore::open(disk.boot(), Durability::Always, |fact| lottery.apply(fact)) {
         Ok((store, recovery)) => {
             store.close(lottery.facts()).unwrap();
             let facts: Vec<Fact> = lottery.facts().collect();
             let bets = disk.bytes(Name::Bets).unwrap();
+            assert!(
+                export.is_ok() && exported == bets,
+                "an export of something else"
+            );
             let found = |image: &Image| image.facts == facts && image.bets == bets;
             let turns = images
                 .iter()
@@ -138,6 +146,11 @@ fn open(
             Ok((turns, recovery))
         }
         Err(e) => {
+            assert!(exported.is_empty(), "an export of what no start takes");
+            let Err(ExportError::Store(refused)) = export else {
+                panic!("an export where a start is refused: {e}")
+            };
+            assert_eq!(refused.to_string(), e.to_string());
             for (name, bytes) in files {
                 assert!(disk.bytes(name).unwrap() == bytes, "{name:?} was touched");
             }
@@ -300,6 +313,75 @@ fn a_log_of_another_version_is_named() {
         matches!(refused, Err(StoreError::Version { version: 9, .. })),
         "{refused:?}"
     );
+}
+
+#[test]
+fn where_a_start_is_refused_no_lock_is_made_and_no_reopening_finished() {
+    let images = history(Durability::Always);
+    let (first, last) = (&images[0], images.last().unwrap());
+    let mut log = last.log.clone();
+    log[first.end] ^= 1;
+    // What a reopening leaves that was cut off before its last step.
+    let files = [
+        (Name::Bets, &b"1,a,b,3,2000-01-01,5\r\n"[..]),
+        (Name::NewBets, &first.bets),
+        (Name::Log, &log),
+    ];
+    let disk = Disk::with(&files);
+    let refused = WalStore::open(disk.boot(), Durability::Always, |_| {}).err();
+    assert!(
+        matches!(refused, Some(StoreError::Damage { .. })),
+        "{refused:?}"
+    );
+    for (name, bytes) in files {
+        assert!(disk.bytes(name).unwrap() == bytes, "{name:?} was touched");
+    }
+    assert_eq!(disk.bytes(Name::Lock), None);
+    // With the log as it was, the reopening counts.
+    disk.replace(Name::Log, &last.log);
+    let mut exported = Vec::new();
+    export(disk.boot(), &mut exported).unwrap();
+    assert!(exported == last.bets);
+    WalStore::open(disk.boot(), Durability::Always, |_| {}).unwrap();
+    assert!(disk.bytes(Name::Bets).unwrap() == last.bets && disk.bytes(Name::NewBets).is_none());
+}
+
+#[test]
+fn a_long_reading_can_be_ended_and_leaves_the_files_as_they_were() {
+    let images = history(Durability::Always);
+    let last = images.last().unwrap();
+    let mut stopped = 0;
+    for portions in 0.. {
+        let disk = Disk::with(&[(Name::Bets, &last.bets), (Name::Log, &last.log)]);
+        let mut left = portions;
+        let mut before = Progress { done: 0, of: 0 };
+        let mut watch = |progress: Progress| {
+            assert!(before.done <= progress.done && progress.done <= progress.of);
+            before = progress;
+            left -= 1;
+            if left < 0 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        match WalStore::open_with_progress(
+            disk.boot(),
+            Durability::Always,
+            |_| {},
+            Some(&mut watch),
+        ) {
+            Err(StoreError::Stopped) => stopped += 1,
+            opened => {
+                opened.unwrap();
+                break;
+            }
+        }
+        assert!(disk.bytes(Name::Bets).unwrap() == last.bets);
+        assert!(disk.bytes(Name::Log).unwrap() == last.log);
+        WalStore::open(disk.boot(), Durability::Always, |_| {}).unwrap();
+    }
+    assert!(stopped > 10, "only {stopped} portions");
 }
 
 #[test]

@@ -96,6 +96,8 @@ fn an_agency_is_taken_out_whole_or_not_at_all_whatever_happens_meanwhile() {
         }
         drop(store);
 
+        let mut exported = Vec::new();
+        export(disk.boot(), &mut exported).unwrap();
         let mut found = Lottery::new(AGENCIES);
         let (store, _) = WalStore::open(disk.boot(), Durability::Always, |fact| {
             found.apply(fact);
@@ -111,9 +113,18 @@ fn an_agency_is_taken_out_whole_or_not_at_all_whatever_happens_meanwhile() {
             assert_eq!(stored, before);
             kept += 1;
         }
+        assert_eq!(
+            String::from_utf8(exported).unwrap(),
+            stored,
+            "exported before"
+        );
         let mut exported = Vec::new();
         export(disk.boot(), &mut exported).unwrap();
-        assert_eq!(String::from_utf8(exported).unwrap(), stored);
+        assert_eq!(
+            String::from_utf8(exported).unwrap(),
+            stored,
+            "exported after"
+        );
     }
     println!("{kept} kept, {gone} gone");
 }

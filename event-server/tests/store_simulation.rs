@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 
 use event_server::fact::{Fact, Source};
 use event_server::lottery::Lottery;
-use event_server::store::local::{Durability, Name, StoreError, WalStore};
+use event_server::store::local::{Durability, Name, StoreError, WalStore, export};
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};
 use store_disk::{Disk, DiskFiles, Fault};
 
@@ -285,6 +285,8 @@ impl History {
         let Self {
             disk, model, lost, ..
         } = self;
+        let mut exported = Vec::new();
+        let export = export(disk.boot(), &mut exported);
         let files = disk.boot();
         if let Some((operations, fault)) = plan {
             disk.plan(operations, fault);
@@ -294,9 +296,14 @@ impl History {
         model.risky |= durability == Durability::Never;
         let (store, recovery) = match WalStore::open(files, durability, |fact| lottery.apply(fact))
         {
-            Err(e) if !promised && !matches!(e, StoreError::Io { .. }) => return Ok(None),
+            Err(e) if !promised && !matches!(e, StoreError::Io { .. }) => {
+                assert!(export.is_err(), "exported where a start is refused: {e}");
+                return Ok(None);
+            }
             opened => opened?,
         };
+        let exported = export.map(|_| String::from_utf8(exported).unwrap());
+        let exported = exported.expect("a start takes what an export refuses");
         *lost = false;
         let bets = disk.bytes(Name::Bets).filter(|_| !store.lagging());
         let bets = bets.map(|bytes| String::from_utf8(bytes).unwrap());
@@ -312,6 +319,7 @@ impl History {
         }
         let at_least = if promised { model.acknowledged } else { 0 };
         model.settle(at_least, store.position(), bets.as_deref(), &lottery);
+        assert_eq!(exported, model.after(model.turns.len()).0);
         Ok(Some((store, lottery)))
     }
 }

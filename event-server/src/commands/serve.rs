@@ -1,15 +1,17 @@
 //! Serving: configuration → store → bind → run.
 
+use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use event_server::config::{Config, Loaded, StoreConfig};
+use event_server::fact::Fact;
 use event_server::lottery::Lottery;
 use event_server::report;
 use event_server::server::{Server, Termination, Watch};
 use event_server::service::Service;
 use event_server::store::Store;
-use event_server::store::local::{Durability, Folder, LocalStore, StoreError};
+use event_server::store::local::{Durability, Folder, LocalStore, Progress, StoreError};
 use event_server::store::postgres::{Link, PostgresStore};
 use event_server::tls::TlsAcceptor;
 use frame::log::Logger;
@@ -33,14 +35,20 @@ pub fn run(loaded: &Loaded, logger: &Logger) -> Result<(), Failure> {
     if let Some(files) = &config.tls {
         report::tls_opened(&files.cert, &files.client_ca);
     }
-    let watch = Watch::new(termination).map_err(unavailable)?;
+    let mut watch = Watch::new(termination).map_err(unavailable)?;
     match &config.store {
         StoreConfig::Files {
             data_dir,
             durability,
         } => {
             let mut lottery = Lottery::new(config.agencies);
-            let store = open_files(data_dir, *durability, &mut lottery)?;
+            let mut opening = Opening::new(logger, &mut watch);
+            let on_progress = |progress| opening.look_up(progress);
+            let store = match open_files(data_dir, *durability, &mut lottery, on_progress) {
+                // A signal did that: there is nothing to close.
+                Err(StoreError::Stopped) => return Ok(()),
+                opened => opened?,
+            };
             serve(config, acceptor, lottery, store, logger, watch)
         }
         StoreConfig::Postgres(options) => {
@@ -78,13 +86,59 @@ fn open_files(
     data_dir: &Path,
     durability: Durability,
     lottery: &mut Lottery,
+    mut on_progress: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<LocalStore<Folder>, StoreError> {
     let folder = Folder::open(data_dir)?;
-    let (store, recovery) = LocalStore::open(folder, durability, |fact| lottery.apply(fact))?;
+    let replay = |fact: &Fact| lottery.apply(fact);
+    let (store, recovery) =
+        LocalStore::open_with_progress(folder, durability, replay, Some(&mut on_progress))?;
     report::store_opened(&recovery);
     recovery
         .warnings
         .iter()
         .for_each(|warning| report::store_warning(warning));
     Ok(store)
+}
+
+/// The time between two looks at the signals while the files are read.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The time between two lines that tell how far it is.
+const TELL: Duration = Duration::from_secs(3);
+
+/// Looks up while the files are read: for signals, and to tell how far it is where that takes long.
+struct Opening<'o> {
+    logger: &'o Logger,
+    watch: &'o mut Watch,
+    look_at: Instant,
+    tell_at: Instant,
+}
+
+impl<'o> Opening<'o> {
+    fn new(logger: &'o Logger, watch: &'o mut Watch) -> Self {
+        let now = Instant::now();
+        Self {
+            logger,
+            watch,
+            look_at: now + LOOK,
+            tell_at: now + TELL,
+        }
+    }
+
+    fn look_up(&mut self, Progress { done, of }: Progress) -> ControlFlow<()> {
+        let now = Instant::now();
+        if now < self.look_at {
+            return ControlFlow::Continue(());
+        }
+        self.look_at = now + LOOK;
+        if self.watch.stops() {
+            return ControlFlow::Break(());
+        }
+        if now >= self.tell_at {
+            self.tell_at = now + TELL;
+            report::store_opening(done, of);
+            self.logger.flush();
+        }
+        ControlFlow::Continue(())
+    }
 }

@@ -63,6 +63,7 @@
 //! | `Replaced` | bets.csv became another file while the server ran; the log is kept |
 //! | `Row` | a bets.csv without a log has a row that is no bet |
 //! | `Version`, `Nonsense` | the log was not written by this program |
+//! | `Stopped` | who was told how far the reading is has ended it |
 //! | `Io` | a call on a file failed |
 //!
 //! # What is not promised
@@ -82,6 +83,8 @@ mod files;
 mod folder;
 mod last_commit;
 mod log;
+mod portions;
+mod reading;
 mod record;
 mod recovery;
 mod reopen;
@@ -97,7 +100,8 @@ pub use self::error::StoreError;
 pub use self::export::{ExportError, export};
 pub use self::files::{Files, Name, RandomAccess};
 pub use self::folder::{Folder, ReadOnlyFolder};
-pub use self::recovery::{Recovery, Warning};
+pub use self::portions::{OnProgress, Progress};
+pub use self::reading::{Recovery, Warning};
 pub use self::scan::Scanner;
 pub use self::turn::Rows;
 pub use self::wal_store::WalStore;
@@ -141,15 +145,29 @@ impl<F: Files> LocalStore<F> {
     pub fn open(
         files: F,
         durability: Durability,
+        replay: impl FnMut(&Fact),
+    ) -> Result<(Self, Recovery), StoreError> {
+        Self::open_with_progress(files, durability, replay, None)
+    }
+
+    /// The same as [`open`](Self::open); `on_progress` is told how far the reading is, and may end it.
+    ///
+    /// # Errors
+    /// Those of [`WalStore::open_with_progress`].
+    pub fn open_with_progress(
+        files: F,
+        durability: Durability,
         mut replay: impl FnMut(&Fact),
+        on_progress: Option<OnProgress<'_>>,
     ) -> Result<(Self, Recovery), StoreError> {
         let mut drawn = None;
-        let (wal, recovery) = WalStore::open(files, durability, |fact| {
+        let replay = |fact: &Fact| {
             if let Fact::Drawn { position, winner } = *fact {
                 drawn = Some((position, winner));
             }
             replay(fact);
-        })?;
+        };
+        let (wal, recovery) = WalStore::open_with_progress(files, durability, replay, on_progress)?;
         let draw = Draw::Waiting(drawn);
         let store = Self {
             wal,

@@ -97,6 +97,9 @@ impl Files for DiskFiles {
 
     fn create(&mut self, name: Name) -> io::Result<DiskFile> {
         let created = self.rename_with(|state| {
+            if !name.is_new() && state.names.contains_key(&name) {
+                return Err(ErrorKind::AlreadyExists.into());
+            }
             let inode = state.inodes.len();
             state.inodes.push(Inode::default());
             state.bind(None, Some((name, inode)));
@@ -115,6 +118,14 @@ impl Files for DiskFiles {
             Ok(None)
         })
         .map(drop)
+    }
+
+    fn keep_private(&mut self, _file: &DiskFile) -> io::Result<()> {
+        let (mut state, course) = begin(&self.disk, self.program)?;
+        match course {
+            Course::Done => Ok(()),
+            Course::Part(error) => end(&mut state, error),
+        }
     }
 
     fn is_named(&self, name: Name, file: &DiskFile) -> io::Result<bool> {

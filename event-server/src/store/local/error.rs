@@ -104,6 +104,8 @@ pub enum StoreError {
         /// bets.csv.
         path: PathBuf,
     },
+    /// The reading of the files was ended; they mean what they meant.
+    Stopped,
     /// A row of bets.csv is no bet.
     Row {
         /// bets.csv.
@@ -219,7 +221,7 @@ impl fmt::Display for StoreError {
             } => write!(
                 f,
                 "{} is damaged: turn {turn} at byte {at} cannot be read, but a later one at byte {later} can; \
-                 {RESTORE}",
+                 {RESTORE}, or, if it is a copy that was made while bets arrived, copy it again",
                 path.display()
             ),
             Self::Lost {
@@ -279,6 +281,7 @@ impl fmt::Display for StoreError {
                  the log beside it is kept, it has the last rows",
                 path.display()
             ),
+            Self::Stopped => f.write_str("the start was ended before the files were read"),
             Self::Row { path, at, flaw } => {
                 write!(
                     f,

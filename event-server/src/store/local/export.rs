@@ -2,19 +2,23 @@
 //!
 //! ```text
 //! bets.csv   | rows up to the checkpoint |  …          copied as they stand
-//! bets.wal   | head | facts | turn | turn | turn …     their rows follow, up to the last that was acknowledged
+//! bets.wal   | head | facts | turn | turn | turn …     their rows follow
 //! ```
 //!
-//! The log that was opened stays the same even where the server begins a new one meanwhile, and of bets.csv only bytes
-//! are read that were synced: so what comes out is what was committed at one moment. Writes to no file of the folder.
+//! Everything is [read and judged](super::reading) first, as a start does it: what a start refuses is refused, and nothing
+//! of it is written. Then it is read again, and written. The log that was opened stays the same even where the server
+//! begins a new one meanwhile, and of bets.csv only bytes are written that were synced: so what comes out is what a start
+//! would have found at one moment. Changes no file of the folder, and takes no lock.
 
 use std::io::{self, Write};
 
-use super::durability::Durability;
+use crc32fast::Hasher;
+
 use super::error::StoreError;
-use super::files::{CHUNK, Files, Name, Open};
-use super::last_commit::LastCommit;
+use super::files::{Files, Name, Open, RandomAccess};
 use super::log::Log;
+use super::portions::Portions;
+use super::reading::{Reading, Warning};
 
 /// Why an export ended early.
 #[derive(Debug)]
@@ -31,76 +35,89 @@ impl From<StoreError> for ExportError {
     }
 }
 
-/// Writes every committed bet of these files to `out`.
+/// Writes every committed bet of these files to `out`. Returns what an operator should know.
 ///
 /// # Errors
-/// A file is damaged or cannot be read, or `out` fails; a part may have been written.
-pub fn export<F: Files>(mut files: F, out: &mut impl Write) -> Result<(), ExportError> {
-    let mut buffer = Box::new([0; CHUNK]);
-    let path = files.folder().join(Name::Bets.as_str());
-    // In this order: bets.csv has at least what the log's head says.
-    let log = Log::find(&mut files, &mut buffer)?;
-    let last = match Open::find(&mut files, Name::Lock)? {
-        // A running server has noted there what it has acknowledged. After a crash the note may be an older one, and
-        // every whole turn counts, as for a start.
-        Some(lock) if !lock.try_lock()? => LastCommit::read(&lock)?,
-        _ => None,
-    };
-    let bets = Open::find(&mut files, Name::Bets)?;
-    let mut output = Output { out, failed: None };
-    let checkpoint = match (&bets, &log) {
-        (Some(bets), None) => bets.length()?,
-        (None, None) => 0,
-        (_, Some(log)) => log.head.length,
-    };
-    let whole = match &bets {
-        Some(bets) => bets.for_each(0, checkpoint, &mut buffer, |piece| {
-            output.write(piece);
-            Ok(())
-        })?,
-        None => checkpoint == 0,
-    };
-    if !whole {
-        let length = bets.map_or(Ok(0), |bets| bets.length())?;
-        return Err(ExportError::Store(StoreError::Short {
-            path,
-            length,
-            stored: checkpoint,
-            durability: Durability::Always,
-        }));
+/// The files are not what a server has left, or cannot be read: then nothing was written, unless they were changed in
+/// the meantime. Or `out` fails, and a part may have been written.
+pub fn export<F: Files>(mut files: F, out: &mut impl Write) -> Result<Vec<Warning>, ExportError> {
+    let mut portions = Portions::new(None);
+    let mut reading = settled(&mut files, &mut portions)?;
+    if let Some(log) = &reading.log {
+        // Its last turn may be whole and not yet synced: what is written out must not be taken back by a power cut.
+        log.sync()?;
     }
-    if let Some(mut log) = log {
-        let last = last.filter(|last| last.salt == log.head.salt);
-        let mut position = checkpoint;
-        while last.is_none_or(|last| log.sequence < last.sequence) {
-            let rows = |piece: &[u8]| {
-                output.write(piece);
-                Ok(())
-            };
-            match log.next(position, &mut buffer, rows, |_| {})? {
-                Some(turn) => position += turn.rows,
+    let mut failed = None;
+    let written = write(&mut reading, &mut portions, |piece| {
+        out.write_all(piece).map_err(|e| {
+            failed = Some(e);
+            StoreError::Stopped
+        })
+    });
+    match failed.or_else(|| out.flush().err()) {
+        Some(e) => Err(ExportError::Output(e)),
+        None => Ok(written.map(|()| reading.recovery.warnings)?),
+    }
+}
+
+/// Reads and judges the files. A server that runs here may begin a new log meanwhile, or a reopening may put its files in
+/// place, so that a log and a bets.csv are met that do not belong together: then it is done again.
+fn settled<F: Files>(
+    files: &mut F,
+    portions: &mut Portions<'_>,
+) -> Result<Reading<F::File>, StoreError> {
+    loop {
+        let log = Log::find(files, portions)?;
+        let salt = log.as_ref().map(|log| log.head.salt);
+        let lock = Open::find(files, Name::Lock)?;
+        let read = Reading::read(files, lock.as_ref(), log, portions, |_| {});
+        let fits = matches!(&read, Ok(reading) if salt.is_some() && reading.surplus == 0);
+        if fits || Log::find(files, portions)?.map(|log| log.head.salt) == salt {
+            return read;
+        }
+    }
+}
+
+/// Hands all rows to `out`, and makes sure that they are the ones that were judged.
+fn write<H: RandomAccess>(
+    reading: &mut Reading<H>,
+    portions: &mut Portions<'_>,
+    mut out: impl FnMut(&[u8]) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let Reading {
+        log,
+        bets,
+        position,
+        crc,
+        ..
+    } = reading;
+    let checkpoint = log.as_ref().map_or(*position, |log| log.head.length);
+    let mut hasher = Hasher::new();
+    let mut piece = |bytes: &[u8]| {
+        hasher.update(bytes);
+        out(bytes)
+    };
+    if let Some(bets) = bets {
+        bets.for_each(0, checkpoint, portions, &mut piece)?;
+    }
+    if let Some(log) = log {
+        let (last, mut at) = (log.sequence, checkpoint);
+        log.rewind();
+        while log.sequence < last {
+            match log.next(at, portions, &mut piece, |_| {})? {
+                Some(turn) => at += turn.rows,
                 None => break,
             }
         }
     }
-    output.end()
-}
-
-/// Writes on until the first failure, and keeps that one.
-struct Output<'o, W> {
-    out: &'o mut W,
-    failed: Option<io::Error>,
-}
-
-impl<W: Write> Output<'_, W> {
-    fn write(&mut self, piece: &[u8]) {
-        if self.failed.is_none() {
-            self.failed = self.out.write_all(piece).err();
-        }
+    if hasher.finalize() == crc.clone().finalize() {
+        return Ok(());
     }
-
-    fn end(self) -> Result<(), ExportError> {
-        let failed = self.failed.or_else(|| self.out.flush().err());
-        failed.map_or(Ok(()), |e| Err(ExportError::Output(e)))
-    }
+    // Only a hand can do that: bytes that are synced are never changed.
+    Err(StoreError::Different {
+        path: bets
+            .as_ref()
+            .map_or_else(Default::default, |bets| bets.path().to_owned()),
+        checkpoint,
+    })
 }

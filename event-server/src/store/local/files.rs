@@ -10,11 +10,8 @@ use std::sync::Arc;
 
 use crc32fast::Hasher;
 
-use super::entry::FACT;
 use super::error::StoreError;
-
-/// Bytes that are read, copied or zeroed at once: 1,024 facts, so that none is cut in two.
-pub(super) const CHUNK: usize = 1024 * FACT;
+use super::portions::{CHUNK, Portions};
 
 /// The files of a folder; others in it are left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +39,11 @@ impl Name {
             Self::Lock => "lock",
         }
     }
+
+    /// Whether it is the name of a file that is being made: what a program that was killed has left of it means nothing.
+    pub const fn is_new(self) -> bool {
+        matches!(self, Self::NewLog | Self::NewBets)
+    }
 }
 
 /// A folder with the store's files.
@@ -66,11 +68,15 @@ pub trait Files {
     /// Opens a file for reading and writing; `None` where there is none.
     fn open(&mut self, name: Name) -> io::Result<Option<Self::File>>;
 
-    /// Makes an empty file, in place of one that may be there, for its owner's eyes only.
+    /// Makes an empty file for its owner's eyes only. Where one is there that is being made ([`Name::is_new`]), it takes its
+    /// place; any other is an error, [`AlreadyExists`](ErrorKind::AlreadyExists).
     fn create(&mut self, name: Name) -> io::Result<Self::File>;
 
     /// Gives a file another name, in place of one that may have it.
     fn rename(&mut self, from: Name, to: Name) -> io::Result<()>;
+
+    /// Sees to it that a file that was found is for its owner's eyes only.
+    fn keep_private(&mut self, file: &Self::File) -> io::Result<()>;
 
     /// Whether a name is still that of this file, and not of another one, or of none.
     fn is_named(&self, name: Name, file: &Self::File) -> io::Result<bool>;
@@ -149,6 +155,12 @@ impl<H: RandomAccess> Open<H> {
         Ok(())
     }
 
+    /// Sees to it that the file is for its owner's eyes only.
+    pub(super) fn keep_private<F: Files<File = H>>(&self, files: &mut F) -> Result<(), StoreError> {
+        (files.keep_private(&self.handle))
+            .map_err(|error| failed("change the mode of", &self.path, error))
+    }
+
     /// Whether a name of the folder is still that of this file.
     pub(super) fn has_name<F: Files<File = H>>(
         &self,
@@ -224,13 +236,14 @@ impl<H: RandomAccess> Open<H> {
         &self,
         mut from: u64,
         until: u64,
-        buffer: &mut [u8; CHUNK],
+        portions: &mut Portions<'_>,
         mut piece: impl FnMut(&[u8]) -> Result<(), StoreError>,
     ) -> Result<bool, StoreError> {
         while from < until {
             let most = usize::try_from(until - from).map_or(CHUNK, |rest| rest.min(CHUNK));
-            let count = self.read(&mut buffer[..most], from)?;
-            piece(&buffer[..count])?;
+            let count = self.read(&mut portions.buffer[..most], from)?;
+            piece(&portions.buffer[..count])?;
+            portions.passed(count)?;
             if count < most {
                 return Ok(false);
             }
@@ -246,10 +259,10 @@ impl<H: RandomAccess> Open<H> {
         &self,
         from: u64,
         until: u64,
-        buffer: &mut [u8; CHUNK],
+        portions: &mut Portions<'_>,
     ) -> Result<(), StoreError> {
         let mut at = from;
-        self.for_each(from, until, buffer, |piece| {
+        self.for_each(from, until, portions, |piece| {
             self.write(piece, at)?;
             at += piece.len() as u64;
             Ok(())
@@ -262,10 +275,10 @@ impl<H: RandomAccess> Open<H> {
         &self,
         from: u64,
         until: u64,
-        buffer: &mut [u8; CHUNK],
+        portions: &mut Portions<'_>,
         hasher: &mut Hasher,
     ) -> Result<bool, StoreError> {
-        self.for_each(from, until, buffer, |piece| {
+        self.for_each(from, until, portions, |piece| {
             hasher.update(piece);
             Ok(())
         })

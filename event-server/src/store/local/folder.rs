@@ -73,6 +73,10 @@ impl Files for ReadOnlyFolder {
         Err(ErrorKind::ReadOnlyFilesystem.into())
     }
 
+    fn keep_private(&mut self, _file: &File) -> io::Result<()> {
+        Err(ErrorKind::ReadOnlyFilesystem.into())
+    }
+
     fn is_named(&self, name: Name, file: &File) -> io::Result<bool> {
         is_at(&self.0.join(name.as_str()), file)
     }
@@ -121,21 +125,35 @@ impl Files for Folder {
             .write(true)
             .open(self.path.join(name.as_str()));
         match opened {
-            Ok(file) => private(file).map(Some),
+            Ok(file) => Ok(Some(file)),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
         }
     }
 
     fn create(&mut self, name: Name) -> io::Result<File> {
+        let path = self.path.join(name.as_str());
+        if name.is_new() {
+            match fs::remove_file(&path) {
+                Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+                _ => {}
+            }
+        }
         let mut options = OpenOptions::new();
         options
             .read(true)
             .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(FILE_MODE);
-        private(options.open(self.path.join(name.as_str()))?)
+            .create_new(true)
+            .mode(FILE_MODE)
+            .open(path)
+    }
+
+    fn keep_private(&mut self, file: &File) -> io::Result<()> {
+        let mode = file.metadata()?.permissions().mode();
+        match mode & 0o777 == FILE_MODE {
+            true => Ok(()),
+            false => file.set_permissions(Permissions::from_mode(FILE_MODE)),
+        }
     }
 
     fn rename(&mut self, from: Name, to: Name) -> io::Result<()> {
@@ -168,15 +186,6 @@ fn is_at(path: &Path, file: &File) -> io::Result<bool> {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
         Err(e) => Err(e),
     }
-}
-
-/// A file that was there before may be open to others.
-fn private(file: File) -> io::Result<File> {
-    let mode = file.metadata()?.permissions().mode();
-    if mode & 0o777 != FILE_MODE {
-        file.set_permissions(Permissions::from_mode(FILE_MODE))?;
-    }
-    Ok(file)
 }
 
 impl RandomAccess for File {

@@ -23,7 +23,8 @@ use memchr::memmem;
 use super::durability::Durability;
 use super::entry::{self, FACT};
 use super::error::StoreError;
-use super::files::{CHUNK, Files, Name, Open, RandomAccess, failed};
+use super::files::{Files, Name, Open, RandomAccess, failed};
+use super::portions::{CHUNK, Portions};
 use super::record::{HEAD, HEADER, Head, Header, VERSION};
 use crate::fact::Fact;
 
@@ -128,6 +129,16 @@ impl<H: RandomAccess> Log<H> {
         Ok(())
     }
 
+    /// Where the first record begins.
+    pub(super) fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// Sees to it that the log is for its owner's eyes only.
+    pub(super) fn keep_private<F: Files<File = H>>(&self, files: &mut F) -> Result<(), StoreError> {
+        self.file.keep_private(files)
+    }
+
     /// Whether this is the log that was found at the start, which takes no turns.
     pub(super) fn is_read_only(&self) -> bool {
         self.room.is_none()
@@ -153,7 +164,7 @@ impl<H: RandomAccess> Log<H> {
     /// Opens the log in force, to be read with [`Log::facts`] and [`Log::next`].
     pub(super) fn find<F: Files<File = H>>(
         files: &mut F,
-        buffer: &mut [u8; CHUNK],
+        portions: &mut Portions<'_>,
     ) -> Result<Option<Self>, StoreError> {
         let Some(file) = Open::find(files, Name::Log)? else {
             return Ok(None);
@@ -165,7 +176,7 @@ impl<H: RandomAccess> Log<H> {
         };
         let (head, crc, mut hasher) = Head::decode(&bytes).ok_or_else(damaged)?;
         let start = (HEAD + head.facts as usize * FACT) as u64;
-        if !file.digest(HEAD as u64, start, buffer, &mut hasher)? || hasher.finalize() != crc {
+        if !file.digest(HEAD as u64, start, portions, &mut hasher)? || hasher.finalize() != crc {
             return Err(damaged());
         }
         if head.version != VERSION {
@@ -185,6 +196,17 @@ impl<H: RandomAccess> Log<H> {
         }))
     }
 
+    /// Reads from the first record on again.
+    pub(super) fn rewind(&mut self) {
+        (self.end, self.last) = (self.start, self.start);
+        self.sequence = self.head.sequence;
+    }
+
+    /// Bytes of the file.
+    pub(super) fn length(&self) -> Result<u64, StoreError> {
+        self.file.length()
+    }
+
     /// What errors call the log.
     pub(super) fn path(&self) -> PathBuf {
         self.file.path().to_owned()
@@ -193,10 +215,10 @@ impl<H: RandomAccess> Log<H> {
     /// Hands the checkpoint's facts to `replay`.
     pub(super) fn facts(
         &self,
-        buffer: &mut [u8; CHUNK],
+        portions: &mut Portions<'_>,
         replay: impl FnMut(&Fact),
     ) -> Result<(), StoreError> {
-        self.each_fact(HEAD as u64, self.start, buffer, replay)
+        self.each_fact(HEAD as u64, self.start, portions, replay)
     }
 
     /// Reads the record at the log's end, if a whole one stands there, and moves the end behind it. Its rows,
@@ -204,11 +226,11 @@ impl<H: RandomAccess> Log<H> {
     pub(super) fn next(
         &mut self,
         position: u64,
-        buffer: &mut [u8; CHUNK],
+        portions: &mut Portions<'_>,
         rows: impl FnMut(&[u8]) -> Result<(), StoreError>,
         replay: impl FnMut(&Fact),
     ) -> Result<Option<Header>, StoreError> {
-        let Some((header, end)) = self.whole_record(self.end, buffer)? else {
+        let Some((header, end)) = self.whole_record(self.end, portions)? else {
             return Ok(None);
         };
         if header.sequence != self.sequence + 1 || header.position != position {
@@ -219,8 +241,8 @@ impl<H: RandomAccess> Log<H> {
         }
         let begin = self.end + HEADER as u64;
         self.file
-            .for_each(begin, begin + header.rows, buffer, rows)?;
-        self.each_fact(begin + header.rows, end, buffer, replay)?;
+            .for_each(begin, begin + header.rows, portions, rows)?;
+        self.each_fact(begin + header.rows, end, portions, replay)?;
         self.last = self.end;
         self.end = end;
         self.sequence = header.sequence;
@@ -231,7 +253,7 @@ impl<H: RandomAccess> Log<H> {
     fn whole_record(
         &self,
         at: u64,
-        buffer: &mut [u8; CHUNK],
+        portions: &mut Portions<'_>,
     ) -> Result<Option<(Header, u64)>, StoreError> {
         let mut bytes = [0; HEADER];
         if self.file.read(&mut bytes, at)? < HEADER {
@@ -243,7 +265,7 @@ impl<H: RandomAccess> Log<H> {
         };
         let whole = self
             .file
-            .digest(at + HEADER as u64, end, buffer, &mut hasher)?
+            .digest(at + HEADER as u64, end, portions, &mut hasher)?
             && hasher.finalize() == header.crc;
         Ok(whole.then_some((header, end)))
     }
@@ -252,14 +274,14 @@ impl<H: RandomAccess> Log<H> {
         &self,
         from: u64,
         until: u64,
-        buffer: &mut [u8; CHUNK],
+        portions: &mut Portions<'_>,
         mut replay: impl FnMut(&Fact),
     ) -> Result<(), StoreError> {
         let nonsense = || StoreError::Nonsense {
             path: self.path(),
             at: from,
         };
-        self.file.for_each(from, until, buffer, |piece| {
+        self.file.for_each(from, until, portions, |piece| {
             let (facts, _) = piece.as_chunks();
             facts.iter().try_for_each(|bytes| {
                 replay(&entry::decode(bytes).ok_or_else(nonsense)?);
@@ -271,13 +293,13 @@ impl<H: RandomAccess> Log<H> {
 
     /// Makes durable what was read: the last turn. The others were synced, or the log was made without
     /// durability.
-    pub(super) fn harden(&self, buffer: &mut [u8; CHUNK]) -> Result<(), StoreError> {
-        self.file.write_again(self.last, self.end, buffer)?;
+    pub(super) fn harden(&self, portions: &mut Portions<'_>) -> Result<(), StoreError> {
+        self.file.write_again(self.last, self.end, portions)?;
         self.file.sync()
     }
 
     /// Looks through all that stands behind the log's end, byte by byte.
-    pub(super) fn tail(&self, buffer: &mut [u8; CHUNK]) -> Result<Tail, StoreError> {
+    pub(super) fn tail(&self, portions: &mut Portions<'_>) -> Result<Tail, StoreError> {
         let salt = self.head.salt.to_be_bytes();
         let finder = memmem::Finder::new(&salt);
         let mut window = vec![0; CHUNK];
@@ -288,9 +310,10 @@ impl<H: RandomAccess> Log<H> {
         let mut at = self.end;
         loop {
             let count = self.file.read(&mut window, at)?;
+            portions.passed(count)?;
             for found in finder.find_iter(&window[..count]) {
                 let begin = at + found as u64;
-                if tail.later.is_none() && self.whole_record(begin, buffer)?.is_some() {
+                if tail.later.is_none() && self.whole_record(begin, portions)?.is_some() {
                     tail.later = Some(begin);
                 }
             }
@@ -311,7 +334,7 @@ impl<H: RandomAccess> Log<H> {
         &self,
         at: &mut u64,
         bets: &Open<H>,
-        buffer: &mut [u8; CHUNK],
+        portions: &mut Portions<'_>,
     ) -> Result<(), StoreError> {
         while *at < self.end {
             let mut bytes = [0; HEADER];
@@ -326,7 +349,7 @@ impl<H: RandomAccess> Log<H> {
             let rows = *at + HEADER as u64;
             let mut position = header.position;
             self.file
-                .for_each(rows, rows + header.rows, buffer, |piece| {
+                .for_each(rows, rows + header.rows, portions, |piece| {
                     bets.write(piece, position)?;
                     position += piece.len() as u64;
                     Ok(())

@@ -11,8 +11,9 @@ use crc32fast::Hasher;
 use frame::Agency;
 
 use super::error::StoreError;
-use super::files::{CHUNK, Files, Name, Open, RandomAccess, failed};
+use super::files::{Files, Name, Open, RandomAccess, failed};
 use super::log::Log;
+use super::portions::CHUNK;
 use super::record::Head;
 use super::scan::Lines;
 use super::wal_store::WalStore;
@@ -84,7 +85,7 @@ impl<F: Files> WalStore<F> {
         let (mut lines, mut removed) = (Lines::default(), 0);
         let path = self.bets.path().to_owned();
         self.bets
-            .for_each(0, self.position, &mut self.buffer, |piece| {
+            .for_each(0, self.position, &mut self.portions, |piece| {
                 let kept = lines.feed(piece, |line| {
                     if Row::parse(line)?.agency == agency {
                         removed += 1;

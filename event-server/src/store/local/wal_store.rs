@@ -4,9 +4,10 @@ use crc32fast::Hasher;
 
 use super::durability::Durability;
 use super::error::StoreError;
-use super::files::{CHUNK, Files, Name, Open, RandomAccess};
+use super::files::{Files, Name, Open, RandomAccess};
 use super::last_commit::LastCommit;
 use super::log::Log;
+use super::portions::Portions;
 use super::record::Head;
 use super::turn::{Rows, Turn};
 use crate::fact::Fact;
@@ -20,7 +21,7 @@ pub struct WalStore<F: Files> {
     pub(super) bets: Open<F::File>,
     pub(super) log: Log<F::File>,
     pub(super) turn: Turn,
-    pub(super) buffer: Box<[u8; CHUNK]>,
+    pub(super) portions: Portions<'static>,
     /// Bytes of bets.csv that are committed.
     pub(super) position: u64,
     /// Their checksum.
@@ -281,7 +282,7 @@ impl<F: Files> WalStore<F> {
     /// Writes what bets.csv lacks. What was written before there was no more room is not written again.
     pub(super) fn redo(&mut self) -> Result<(), StoreError> {
         if let Some(from) = &mut self.lag {
-            self.log.copy_rows(from, &self.bets, &mut self.buffer)?;
+            self.log.copy_rows(from, &self.bets, &mut self.portions)?;
             self.lag = None;
         }
         Ok(())
