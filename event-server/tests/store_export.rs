@@ -11,7 +11,7 @@ use frame::{Agency, Bet, Birthdate, Document, MessageId, Name, Number};
 
 fn exported(folder: &Path) -> Result<String, ExportError> {
     let mut out = Vec::new();
-    export(ReadOnlyFolder(folder.to_owned()), &mut out)?;
+    export(ReadOnlyFolder::open(folder)?, &mut out)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
@@ -122,6 +122,6 @@ fn an_export_takes_no_lock_and_refuses_no_start() {
         open().unwrap();
         starts += 1;
     });
-    export(ReadOnlyFolder(folder.path().to_owned()), &mut out).unwrap();
+    export(ReadOnlyFolder::open(folder.path()).unwrap(), &mut out).unwrap();
     assert!(starts > 0);
 }

@@ -1,11 +1,14 @@
 //! The store on a real folder: the format that Python wrote, files of others, modes, the lock.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use event_server::fact::{Fact, Source};
-use event_server::store::local::{Durability, Folder, Recovery, Scanner, StoreError, WalStore};
+use event_server::store::local::{
+    Durability, ExportError, Folder, ReadOnlyFolder, Recovery, Scanner, StoreError, WalStore,
+    export,
+};
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
 
 const GOLDEN: &str = include_str!("vectors/bets.csv");
@@ -190,6 +193,77 @@ fn the_folder_and_the_files_are_their_owners_alone() {
     );
     drop(store);
     assert!(open(&folder).is_ok());
+}
+
+/// Asserts that a start and an export are refused, with a sentence that has this text, and change nothing.
+fn assert_untrusted(folder: &Path, text: &str) {
+    let exported = ReadOnlyFolder::open(folder)
+        .map_err(ExportError::from)
+        .and_then(|files| export(files, &mut Vec::new()));
+    let Err(ExportError::Store(exported)) = exported else {
+        panic!("an export in spite of: {text}")
+    };
+    let started = open(folder).err().expect(text);
+    for refused in [exported, started] {
+        assert!(matches!(refused, StoreError::Untrusted { .. }), "{refused}");
+        assert!(refused.to_string().contains(text), "{refused}");
+    }
+}
+
+#[test]
+fn what_others_could_have_put_there_or_written_to_is_not_used() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("data");
+    let new = || {
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+    };
+    let foreign = parent.path().join("foreign");
+    fs::write(&foreign, GOLDEN).unwrap();
+    fs::set_permissions(&foreign, Permissions::from_mode(0o644)).unwrap();
+
+    new();
+    fs::write(folder.join("bets.csv"), GOLDEN).unwrap();
+    fs::set_permissions(folder.join("bets.csv"), Permissions::from_mode(0o644)).unwrap();
+    for mode in [0o777, 0o775, 0o1777] {
+        fs::set_permissions(&folder, Permissions::from_mode(mode)).unwrap();
+        assert_untrusted(&folder, "data can be written to by others");
+    }
+    fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(folder.join("bets.csv"), Permissions::from_mode(0o664)).unwrap();
+    assert_untrusted(&folder, "bets.csv can be written to by others");
+    let link = parent.path().join("link");
+    symlink(&folder, &link).unwrap();
+    for path in [link.clone(), link.join("")] {
+        assert_untrusted(&path, "link is a link");
+    }
+    fs::set_permissions(folder.join("bets.csv"), Permissions::from_mode(0o644)).unwrap();
+    open(&folder).unwrap();
+
+    for name in ["bets.csv", "bets.wal", "lock"] {
+        new();
+        symlink(&foreign, folder.join(name)).unwrap();
+        assert_untrusted(&folder, "is a link");
+        new();
+        let made = rustix::fs::mkfifoat(rustix::fs::CWD, folder.join(name), 0o600.into());
+        made.unwrap();
+        assert_untrusted(&folder, "is no ordinary file");
+    }
+    // What is being made is made anew, whatever stands there, and nothing that a link leads to is touched.
+    new();
+    symlink(&foreign, folder.join("bets.wal.new")).unwrap();
+    let (mut store, _, _) = open(&folder).unwrap();
+    symlink(&foreign, folder.join("bets.wal.new")).unwrap();
+    store.checkpoint([]).unwrap();
+    assert!(!folder.join("bets.wal").is_symlink());
+    assert_eq!(
+        (
+            fs::read_to_string(&foreign).unwrap().as_str(),
+            mode(&foreign)
+        ),
+        (GOLDEN, 0o644)
+    );
 }
 
 #[test]

@@ -53,6 +53,7 @@
 //!
 //! | [`StoreError`] | what it means |
 //! |---|---|
+//! | `Untrusted` | the folder or a file is a link, another user's, or can be written to by others |
 //! | `Locked` | another server works in the folder |
 //! | `Head` | the checkpoint is damaged: without it the log means nothing |
 //! | `Damage` | a turn is damaged: a later one is whole, so it was acknowledged |
@@ -89,6 +90,7 @@ mod record;
 mod recovery;
 mod reopen;
 mod scan;
+mod trust;
 mod turn;
 mod wal_store;
 
@@ -103,6 +105,7 @@ pub use self::folder::{Folder, ReadOnlyFolder};
 pub use self::portions::{OnProgress, Progress};
 pub use self::reading::{Recovery, Warning};
 pub use self::scan::Scanner;
+pub use self::trust::Distrust;
 pub use self::turn::Rows;
 pub use self::wal_store::WalStore;
 pub use super::rows::{MAX_ROW, RowFlaw};

@@ -11,6 +11,7 @@ use frame::Count;
 use rustix::io::Errno;
 
 use super::durability::Durability;
+use super::trust::Distrust;
 use crate::store::NoSpace;
 use crate::store::rows::RowFlaw;
 
@@ -25,6 +26,13 @@ pub enum StoreError {
         path: PathBuf,
         /// What the system said.
         error: Arc<io::Error>,
+    },
+    /// Others could have put it there, or written to it.
+    Untrusted {
+        /// The folder, or a file in it.
+        path: PathBuf,
+        /// Why it is not used.
+        why: Distrust,
     },
     /// Another server works in the folder.
     Locked {
@@ -197,6 +205,7 @@ impl fmt::Display for StoreError {
                 };
                 write!(f, "cannot {action} {path}: {error}; {remedy}")
             }
+            Self::Untrusted { path, why } => write!(f, "{} {why}", path.display()),
             Self::Locked { path } => write!(
                 f,
                 "another server has locked {}: stop it, or set another SERVER_DATA_DIR",

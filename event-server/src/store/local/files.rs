@@ -12,6 +12,7 @@ use crc32fast::Hasher;
 
 use super::error::StoreError;
 use super::portions::{CHUNK, Portions};
+use super::trust::Distrust;
 
 /// The files of a folder; others in it are left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -287,6 +288,13 @@ impl<H: RandomAccess> Open<H> {
 
 /// The error of a call on a file.
 pub(super) fn failed(action: &'static str, path: &Path, error: io::Error) -> StoreError {
+    let distrust = error.get_ref().and_then(|e| e.downcast_ref::<Distrust>());
+    if let Some(why) = distrust {
+        return StoreError::Untrusted {
+            path: path.to_owned(),
+            why: *why,
+        };
+    }
     StoreError::Io {
         action,
         path: path.to_owned(),

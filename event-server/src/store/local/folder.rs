@@ -1,24 +1,37 @@
 //! The real files: a folder of the operating system.
+//!
+//! The folder is opened once, and files are looked for in what was opened, wherever it is moved. No link is followed, and
+//! only files that nobody else can have put there or written to [are trusted](super::trust).
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{self, AtFlags, Mode, OFlags, Uid};
+use rustix::io::{Errno, retry_on_intr};
 
 use super::error::StoreError;
 use super::files::{Files, Name, RandomAccess, failed};
+use super::trust::{Distrust, Owners};
 
 /// What the owner alone may do.
 const FOLDER_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
+const FILE_MODE: Mode = Mode::from_raw_mode(0o600);
+
+/// How everything is opened. A pipe that stands in a file's place is not waited for.
+const FLAGS: OFlags = OFlags::NOFOLLOW
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NONBLOCK);
 
 /// A folder that is there.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    /// The folder itself, to be synced.
+    /// The folder itself.
     handle: File,
+    owners: Owners,
 }
 
 impl Folder {
@@ -26,27 +39,78 @@ impl Folder {
     /// is there keeps its mode; the files in it are made the owner's in any case.
     ///
     /// # Errors
-    /// It cannot be made or opened.
+    /// It cannot be made or opened, or it is not [trusted](Distrust).
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let path = std::path::absolute(path).map_err(|e| failed("find", path, e))?;
+        let path = absolute(path)?;
         create(&path).map_err(|e| failed("create the folder", &path, e))?;
-        let handle = File::open(&path).map_err(|e| failed("open the folder", &path, e))?;
-        Ok(Self { path, handle })
+        Self::find(path)
+    }
+
+    fn find(path: PathBuf) -> Result<Self, StoreError> {
+        let opened = retry_on_intr(|| fs::open(&path, FLAGS | OFlags::DIRECTORY, Mode::empty()));
+        let judged = opened.map_err(|e| refusal(e, &path)).and_then(|handle| {
+            let owners = Owners::of(&fs::fstat(&handle)?).map_err(io::Error::other)?;
+            Ok((File::from(handle), owners))
+        });
+        let (handle, owners) = judged.map_err(|e| failed("open the folder", &path, e))?;
+        Ok(Self {
+            path,
+            handle,
+            owners,
+        })
+    }
+
+    fn open_file(&self, name: Name, access: OFlags) -> io::Result<Option<File>> {
+        let name = name.as_str();
+        let opened =
+            retry_on_intr(|| fs::openat(&self.handle, name, FLAGS | access, Mode::empty()));
+        let handle = match opened {
+            Err(Errno::NOENT) => return Ok(None),
+            opened => opened.map_err(|e| refusal(e, &self.path.join(name)))?,
+        };
+        self.owners
+            .check(&fs::fstat(&handle)?)
+            .map_err(io::Error::other)?;
+        Ok(Some(handle.into()))
+    }
+
+    /// Whether a name is that of this file.
+    fn is_named(&self, name: Name, file: &File) -> io::Result<bool> {
+        let own = fs::fstat(file)?;
+        match fs::statat(&self.handle, name.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(found) => Ok((found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)),
+            Err(Errno::NOENT) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+}
+
+/// The whole path of a folder. A slash at its end would have a link followed.
+fn absolute(path: &Path) -> Result<PathBuf, StoreError> {
+    let whole = std::path::absolute(path).map_err(|e| failed("find", path, e))?;
+    Ok(whole.components().collect())
+}
+
+/// What a failed opening means: some errors say that a link stands there.
+fn refusal(e: Errno, path: &Path) -> io::Error {
+    let is_link = path.is_symlink() && matches!(e, Errno::LOOP | Errno::NOTDIR);
+    match is_link {
+        true => io::Error::other(Distrust::Link),
+        false => e.into(),
     }
 }
 
 /// A folder whose files are only read, beside a server that may be running there.
 #[derive(Debug)]
-pub struct ReadOnlyFolder(pub PathBuf);
+pub struct ReadOnlyFolder(Folder);
 
 impl ReadOnlyFolder {
     /// A folder that is there.
     ///
     /// # Errors
-    /// It is not, or may not be looked into.
+    /// It is not, or may not be looked into, or is not [trusted](Distrust).
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        fs::read_dir(path).map_err(|e| failed("open the folder", path, e))?;
-        Ok(Self(path.to_owned()))
+        Folder::find(absolute(path)?).map(Self)
     }
 }
 
@@ -54,15 +118,11 @@ impl Files for ReadOnlyFolder {
     type File = File;
 
     fn folder(&self) -> &Path {
-        &self.0
+        self.0.folder()
     }
 
     fn open(&mut self, name: Name) -> io::Result<Option<File>> {
-        match File::open(self.0.join(name.as_str())) {
-            Ok(file) => Ok(Some(file)),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(e),
-        }
+        self.0.open_file(name, OFlags::RDONLY)
     }
 
     fn create(&mut self, _name: Name) -> io::Result<File> {
@@ -78,7 +138,7 @@ impl Files for ReadOnlyFolder {
     }
 
     fn is_named(&self, name: Name, file: &File) -> io::Result<bool> {
-        is_at(&self.0.join(name.as_str()), file)
+        self.0.is_named(name, file)
     }
 
     fn remove(&mut self, _name: Name) -> io::Result<()> {
@@ -120,52 +180,51 @@ impl Files for Folder {
     }
 
     fn open(&mut self, name: Name) -> io::Result<Option<File>> {
-        let opened = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(self.path.join(name.as_str()));
-        match opened {
-            Ok(file) => Ok(Some(file)),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(e),
-        }
+        self.open_file(name, OFlags::RDWR)
     }
 
     fn create(&mut self, name: Name) -> io::Result<File> {
-        let path = self.path.join(name.as_str());
         if name.is_new() {
-            match fs::remove_file(&path) {
+            match self.remove(name) {
                 Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
                 _ => {}
             }
         }
-        let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(FILE_MODE)
-            .open(path)
+        let flags = FLAGS | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        let file: File =
+            retry_on_intr(|| fs::openat(&self.handle, name.as_str(), flags, FILE_MODE))?.into();
+        if let Some(heir) = self.owners.heir() {
+            match fs::fchown(&file, Some(Uid::from_raw(heir)), None) {
+                // In a container even the superuser may have lost this right; the file then stays its own.
+                Err(Errno::PERM) => {}
+                given => given?,
+            }
+        }
+        Ok(file)
     }
 
     fn keep_private(&mut self, file: &File) -> io::Result<()> {
-        let mode = file.metadata()?.permissions().mode();
-        match mode & 0o777 == FILE_MODE {
+        match Mode::from_raw_mode(fs::fstat(file)?.st_mode) == FILE_MODE {
             true => Ok(()),
-            false => file.set_permissions(Permissions::from_mode(FILE_MODE)),
+            false => Ok(fs::fchmod(file, FILE_MODE)?),
         }
     }
 
     fn rename(&mut self, from: Name, to: Name) -> io::Result<()> {
-        fs::rename(self.path.join(from.as_str()), self.path.join(to.as_str()))
+        Ok(fs::renameat(
+            &self.handle,
+            from.as_str(),
+            &self.handle,
+            to.as_str(),
+        )?)
     }
 
     fn is_named(&self, name: Name, file: &File) -> io::Result<bool> {
-        is_at(&self.path.join(name.as_str()), file)
+        Folder::is_named(self, name, file)
     }
 
     fn remove(&mut self, name: Name) -> io::Result<()> {
-        fs::remove_file(self.path.join(name.as_str()))
+        Ok(fs::unlinkat(&self.handle, name.as_str(), AtFlags::empty())?)
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -175,16 +234,6 @@ impl Files for Folder {
     fn salt(&mut self) -> u64 {
         // Seeded by the system's random numbers.
         RandomState::new().hash_one(std::time::SystemTime::now())
-    }
-}
-
-/// Whether this file is what stands at the path.
-fn is_at(path: &Path, file: &File) -> io::Result<bool> {
-    let own = file.metadata()?;
-    match fs::symlink_metadata(path) {
-        Ok(found) => Ok((found.dev(), found.ino()) == (own.dev(), own.ino())),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(e),
     }
 }
 
