@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use batch_client::config::Flag;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
-pub use clap_complete::Shell;
+use manual::Section;
+pub use manual::Shell;
 
 const NAME: &str = env!("CARGO_BIN_NAME");
 
@@ -37,6 +38,40 @@ over the configuration file, the file over the default.
 
 Exit codes: 0 done, 64 usage, 65 bad file, 69 no server, 74 file not readable,
 75 refused for now, 76 refused, 78 configuration, 130 ended by Ctrl-C.";
+
+/// What every manual page ends with.
+const SECTIONS: [Section<'static>; 2] = [
+    Section {
+        title: "FILES",
+        terms: &[
+            (
+                "config.yaml",
+                "The configuration, in the working directory, where --config names no other file. It may be missing.",
+            ),
+            (
+                "/data/agency.csv",
+                "The agency's bets, where neither FILE nor batch.file names another file.",
+            ),
+        ],
+    },
+    Section {
+        title: "EXIT STATUS",
+        terms: &[
+            ("0", "Done, or ended by SIGTERM."),
+            ("64", "The command line makes no sense."),
+            ("65", "The agency's file, or a bettor's data, is bad."),
+            ("69", "The central cannot be reached, or is gone."),
+            ("74", "A file cannot be read or written."),
+            ("75", "Refused for now: run it again later."),
+            (
+                "76",
+                "The central refused a request, broke the protocol, or is not trusted.",
+            ),
+            ("78", "The configuration cannot be used."),
+            ("130", "Ended by Ctrl-C before the result was out."),
+        ],
+    },
+];
 
 #[derive(Subcommand)]
 pub enum Mode {
@@ -228,9 +263,8 @@ pub fn parse(usage: u8) -> Result<CommandLine, u8> {
 /// # Errors
 /// They cannot be written.
 pub fn print_completions(shell: Shell) -> io::Result<()> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut CommandLine::command(), NAME, &mut script);
-    io::stdout().lock().write_all(&script)
+    let script = manual::completions(&CommandLine::command(), shell);
+    io::stdout().lock().write_all(script.as_bytes())
 }
 
 /// Writes a manual page for the program and one for each of its modes.
@@ -238,5 +272,5 @@ pub fn print_completions(shell: Shell) -> io::Result<()> {
 /// # Errors
 /// They cannot be written.
 pub fn write_man_pages(folder: &Path) -> io::Result<()> {
-    clap_mangen::generate_to(CommandLine::command(), folder).map(drop)
+    manual::write_pages(&CommandLine::command(), &SECTIONS, folder)
 }

@@ -42,8 +42,7 @@ fn each_library_is_named_in_one_file_or_folder_alone() {
         ("serde_yaml", "config/yaml.rs"),
         ("serde", "config/yaml.rs"),
         ("clap", "command_line.rs"),
-        ("clap_complete", "command_line.rs"),
-        ("clap_mangen", "command_line.rs"),
+        ("manual", "command_line.rs"),
         ("indicatif", "progress.rs"),
         // The clock of the calendar.
         ("jiff", "check.rs"),

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-pub use clap_complete::Shell;
 use event_server::config::Flag;
+use manual::Section;
+pub use manual::Shell;
 
 /// The program's name, as shells and manual pages have it.
 pub const NAME: &str = env!("CARGO_BIN_NAME");
@@ -31,6 +32,36 @@ impl Arguments {
         Self::command()
     }
 }
+
+/// What every manual page ends with.
+pub const SECTIONS: [Section<'static>; 2] = [
+    Section {
+        title: "FILES",
+        terms: &[
+            (
+                "config.ini",
+                "The configuration, in the working directory, where --config names no other file. It may be missing.",
+            ),
+            (
+                "data/bets.csv, data/bets.wal, data/lock",
+                "The bets, the log of what is acknowledged, and the lock of the running server, in SERVER_DATA_DIR.",
+            ),
+        ],
+    },
+    Section {
+        title: "EXIT STATUS",
+        terms: &[
+            ("0", "Done, or ended by SIGTERM or SIGINT."),
+            ("64", "The command line makes no sense."),
+            (
+                "69",
+                "The address is taken, the database or the server cannot be reached, or the system refuses a resource.",
+            ),
+            ("74", "A file cannot be read, written or believed."),
+            ("78", "The configuration cannot be used."),
+        ],
+    },
+];
 
 /// What to do instead of serving.
 #[derive(Debug, Subcommand)]

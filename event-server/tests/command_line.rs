@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use fixtures::programs;
+use fixtures::{programs, shells};
 
 const COMMANDS: [&str; 4] = ["config", "export", "reopen", "completions"];
 
@@ -32,7 +32,7 @@ fn stdout(output: &Output) -> &str {
 #[test]
 fn the_completions_of_each_shell_name_every_command_and_flag() {
     for (shell, begin) in [
-        ("bash", "_event__server() {"),
+        ("bash", "_event_server() {"),
         ("zsh", "#compdef event-server\n"),
         ("fish", "# Print an optspec for argparse"),
     ] {
@@ -44,6 +44,28 @@ fn the_completions_of_each_shell_name_every_command_and_flag() {
         }
         for flag in ["data-dir", "agency", "check"] {
             assert!(script.contains(flag), "{shell} does not complete --{flag}");
+        }
+    }
+}
+
+#[test]
+fn shells_complete_flags_behind_a_command_and_offer_no_hidden_one() {
+    for shell in shells::SHELLS {
+        let output = run(&["completions", shell]);
+        let script = stdout(&output);
+        let offered = |words: &[&str], until| shells::offered(shell, script, words, until).unwrap();
+        let flags = offered(&["event-server", "reopen", "--"], "--store");
+        for flag in ["--agency", "--data-dir", "--store"] {
+            let found = flags.as_deref().is_none_or(|flags| flags.contains(flag));
+            assert!(found, "{shell} does not complete {flag}: {flags:?}");
+        }
+        if let Some(commands) = offered(&["event-server", ""], "reopen") {
+            assert!(commands.contains("export"), "{shell}: {commands}");
+            let is_man = |word: &str| word == "man";
+            assert!(
+                !commands.split_whitespace().any(is_man),
+                "{shell}: {commands}"
+            );
         }
     }
 }
@@ -94,6 +116,10 @@ fn each_command_has_a_manual_page_that_manual_readers_accept() {
     expected.sort();
     assert_eq!(found, expected);
     for page in &found {
+        let text = fs::read_to_string(folder.path().join(page)).unwrap();
+        for section in [".SH FILES", ".SH \"EXIT STATUS\""] {
+            assert!(text.contains(section), "{page} has no {section}");
+        }
         for (reader, arguments) in [
             ("man", ["--warnings", "-l"].as_slice()),
             // Below errors are remarks on the generator's style.

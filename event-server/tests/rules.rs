@@ -94,10 +94,11 @@ fn each_library_is_named_in_its_room_alone() {
     only(&["tls.rs", "store/postgres/tls.rs"], &["rustls"]);
     only(&["arguments.rs", "main.rs"], &["clap"]);
     only(
-        &["arguments.rs", "commands/completions.rs"],
-        &["clap_complete"],
+        &["arguments.rs", "commands/completions.rs", "commands/man.rs"],
+        &["manual"],
     );
-    only(&["commands/man.rs"], &["clap_mangen"]);
+    only_in("manual", &["lib.rs", "script.rs"], &["clap_complete"]);
+    only_in("manual", &["page.rs"], &["clap_mangen"]);
     only_in("frame", &["tls.rs", "tls"], &["rustls"]);
     only_in("batch-client", &["tls.rs"], &["rustls"]);
 }
@@ -197,6 +198,7 @@ fn no_two_files_import_each_other() {
     for member in [
         "event-server",
         "frame",
+        "manual",
         "batch-client",
         "fixtures",
         "benches",

@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::client::{Client, rows};
 use crate::fake::{Peer, SUCCESS, serve, winners};
+use fixtures::shells;
 use frame::{Reply, Request};
 
 const NOWHERE: &str = "127.0.0.1:1";
@@ -141,11 +142,44 @@ fn completions_pages_and_the_version_are_written() {
         Client::new("completions", NOWHERE).arg("other").run().code,
         Some(64)
     );
+    // A shell completes behind a command, and a hidden one is not offered.
+    for shell in shells::SHELLS {
+        let script = Client::new("completions", NOWHERE).arg(shell).run().stdout;
+        let offered =
+            |words: &[&str], until| shells::offered(shell, &script, words, until).unwrap();
+        let flags = offered(&["batch-client", "batch", "--"], "--strict");
+        for flag in ["--allow-empty", "--no-wait", "--strict"] {
+            let found = flags.as_deref().is_none_or(|flags| flags.contains(flag));
+            assert!(found, "{shell} does not complete {flag}: {flags:?}");
+        }
+        if let Some(modes) = offered(&["batch-client", ""], "winners") {
+            let is_man = |word: &str| word == "man";
+            assert!(
+                modes.contains("check") && !modes.split_whitespace().any(is_man),
+                "{shell}: {modes}"
+            );
+        }
+        // The script for fish has no values of arguments without a flag.
+        if shell != "fish"
+            && let Some(shown) = offered(&["batch-client", "completions", ""], "zsh")
+        {
+            assert!(
+                shown.contains("fish") && !shown.contains("SHELL>"),
+                "{shell}: {shown}"
+            );
+        }
+    }
     let client = Client::new("man", NOWHERE).arg(".");
     let (mut command, folder) = client.command();
     assert!(command.status().unwrap().success());
     let page = fs::read_to_string(folder.path().join("batch-client-check.1")).unwrap();
     assert!(page.contains(".SH NAME"));
+    assert!(
+        page.contains(".SH FILES") && page.contains(".SH \"EXIT STATUS\""),
+        "{page}"
+    );
+    let examples = "\n.SH EXAMPLES\n.nf\nbatch\\-client check bets.csv\nbatch\\-client check bets.csv \\-\\-strict\n";
+    assert!(page.contains(examples), "{page}");
     Client::new("man", NOWHERE)
         .arg("none")
         .run()

@@ -2,12 +2,11 @@
 
 use std::io::{self, Write as _};
 
-use crate::arguments::{Arguments, NAME, Shell};
+use crate::arguments::{Arguments, Shell};
 use crate::failure::Failure;
 
 pub fn run(shell: Shell) -> Result<(), Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::definition(), NAME, &mut script);
-    let written = io::stdout().lock().write_all(&script);
+    let script = manual::completions(&Arguments::definition(), shell);
+    let written = io::stdout().lock().write_all(script.as_bytes());
     written.map_err(|e| Failure::output(&e))
 }

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, SECTIONS};
 use crate::failure::{Failure, IO_ERROR};
 
 pub fn run(folder: &Path) -> Result<(), Failure> {
-    let written = clap_mangen::generate_to(Arguments::definition(), folder);
-    written.map(drop).map_err(|e| {
+    let written = manual::write_pages(&Arguments::definition(), &SECTIONS, folder);
+    written.map_err(|e| {
         Failure::new(
             IO_ERROR,
             format_args!(
