@@ -11,7 +11,7 @@ use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
-use crate::shown;
+use crate::definition::shown;
 
 /// A section of every page: a title, and what each of its terms means.
 #[derive(Clone, Copy, Debug)]

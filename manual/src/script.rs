@@ -3,7 +3,7 @@
 use clap::Command;
 use clap_complete::{Shell, generate};
 
-use crate::shown;
+use crate::definition::shown;
 
 /// The script that completes the command line of a program with this definition.
 pub fn completions(definition: &Command, shell: Shell) -> String {
