@@ -1,8 +1,9 @@
 //! How long to pause before the next try, and when to give up.
 //!
 //! Pauses grow, and are partly random, so that many agencies do not connect at the same moment. Only progress makes them
-//! short again. Only the time in which nothing comes from the server counts against the limit: a server that answers, or
-//! that holds a winners query, may take any time. Reads no clock: the caller says what time it is.
+//! short again. Only the time in which nothing comes from the server counts against the limit, since the server was last
+//! known to be there: one that answers, that holds a winners query, or that wants to be asked later may take any time.
+//! Reads no clock: the caller says what time it is.
 
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,12 @@ impl Backoff {
 
     /// Something came from the server, or nothing was due: the time up to now does not count.
     pub fn sign_of_life(&mut self, now: Instant) {
+        self.since = now;
+    }
+
+    /// The server is known to be there: the limit begins anew, and the pauses go on growing.
+    pub fn alive(&mut self, now: Instant) {
+        self.spent = Duration::ZERO;
         self.since = now;
     }
 
@@ -110,6 +117,13 @@ mod tests {
             }
         }
         assert!(backoff.failed(now, &mut rng).is_err());
+        // A server that is there may take any time, and is not asked more often.
+        for _ in 0..100 {
+            backoff.alive(now);
+            let pause = backoff.failed(now, &mut rng).unwrap();
+            assert!(pause >= LONGEST_PAUSE / 2);
+            now += pause;
+        }
         backoff.progress(now);
         assert!(backoff.failed(now, &mut rng).unwrap() <= FIRST_PAUSE);
     }

@@ -131,6 +131,15 @@ pub enum Error {
         after: Duration,
         /// How the last attempt failed.
         last: Lost,
+        /// Which servers were not tried any more, and why.
+        unusable: String,
+    },
+    /// None of several servers can be used.
+    NoneUsable {
+        /// The first error of one of them.
+        first: Box<Error>,
+        /// Each of them, and why.
+        unusable: String,
     },
     /// The connection was lost before the server sent a message back.
     NoEcho(Lost),
@@ -166,8 +175,8 @@ pub enum Error {
         /// How many rows the file has.
         rows: u64,
     },
-    /// The server never answered a resume.
-    NoResume(Lost),
+    /// The server refused a resume without a reason: it does not know this request.
+    NoResume,
     /// The client does not trust the server's certificate, or the server does not trust the client's.
     Untrusted {
         /// `server.address`.
@@ -175,8 +184,13 @@ pub enum Error {
         /// Which side does not trust the other one, and why.
         error: TlsError,
     },
-    /// The server never completed a TLS handshake.
-    NoTls(Lost),
+    /// The server never completed a TLS handshake, and what it sent shows that it will not.
+    NoTls {
+        /// `server.address`.
+        address: String,
+        /// What it sent.
+        seen: TlsError,
+    },
     /// The result cannot be written to standard output.
     Output(io::Error),
     /// A file or folder cannot be written.
@@ -209,10 +223,21 @@ impl Error {
             Self::Refused { reason, .. } if for_now(reason.as_deref()) => FOR_NOW,
             Self::Replaced(_) => FOR_NOW,
             Self::Refused { .. } | Self::Protocol { .. } => PROTOCOL,
-            Self::Ahead { .. } | Self::NoResume(_) => PROTOCOL,
-            Self::Untrusted { .. } | Self::NoTls(_) => PROTOCOL,
+            Self::Ahead { .. } | Self::NoResume => PROTOCOL,
+            Self::Untrusted { .. } | Self::NoTls { .. } => PROTOCOL,
+            Self::NoneUsable { first, .. } => first.exit_code(),
             Self::Config(ConfigError::UnknownKey { .. }) => USAGE,
             Self::Config(_) | Self::NoBet(_) => CONFIG,
+        }
+    }
+
+    /// Whether another attempt with the same server would not help, and one with another server may.
+    pub fn is_of_server(&self) -> bool {
+        match self {
+            Self::Untrusted { .. } | Self::NoTls { .. } | Self::NoResume => true,
+            Self::Ahead { .. } | Self::Protocol { .. } => true,
+            Self::Refused { step, reason } => *step == Step::Resume && !for_now(reason.as_deref()),
+            _ => false,
         }
     }
 
@@ -240,8 +265,9 @@ impl Error {
             Self::NoEcho(_) => Step::Echo.action(),
             Self::InDoubt { step, .. } => step.action(),
             Self::Refused { step, .. } | Self::Protocol { step, .. } => step.action(),
-            Self::Ahead { .. } | Self::NoResume(_) | Self::Replaced(_) => Step::Resume.action(),
-            Self::Untrusted { .. } | Self::NoTls(_) => "tls_handshake",
+            Self::Ahead { .. } | Self::NoResume | Self::Replaced(_) => Step::Resume.action(),
+            Self::Untrusted { .. } | Self::NoTls { .. } => "tls_handshake",
+            Self::NoneUsable { first, .. } => first.action(),
             Self::Output(_) | Self::Write { .. } => "write_output",
             Self::System(_) => "poll",
         }

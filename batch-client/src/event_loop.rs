@@ -22,6 +22,7 @@ use crate::config::{Address, Config, Server};
 use crate::error::{AttemptError, Error, Lost, Signal};
 use crate::progress::Progress;
 use crate::report;
+use crate::servers::Servers;
 use crate::tls::Connector;
 pub use connection::Connection;
 
@@ -44,8 +45,7 @@ pub enum Turn {
 pub struct EventLoop {
     agency: Agency,
     server: Server,
-    /// The place, in the list of addresses, of the server that is connected to.
-    place: usize,
+    servers: Servers,
     logger: Logger,
     progress: Progress,
     poll: Poll,
@@ -55,8 +55,6 @@ pub struct EventLoop {
     rng: fastrand::Rng,
     /// Begins a TLS session on each connection, where the configuration wants that.
     connector: Option<Connector>,
-    /// How many TLS handshakes in a row have failed.
-    failed_handshakes: u32,
 }
 
 impl EventLoop {
@@ -99,7 +97,7 @@ impl EventLoop {
             agency: config.agency,
             server: config.server.clone(),
             // So that the agencies spread over the servers.
-            place: config.agency.get() as usize,
+            servers: Servers::new(&config.server.addresses, config.agency.get() as usize),
             logger,
             progress,
             poll,
@@ -108,7 +106,6 @@ impl EventLoop {
             waker,
             rng: fastrand::Rng::new(),
             connector,
-            failed_handshakes: 0,
         })
     }
 
@@ -204,7 +201,7 @@ impl EventLoop {
 
     /// The server that is connected to, or will be.
     fn address(&self) -> &Address {
-        self.server.addresses.at(self.place)
+        self.servers.address()
     }
 
     /// What an error of a connection means. Where one side does not trust the other, another attempt would not help.

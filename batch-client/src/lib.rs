@@ -43,6 +43,7 @@ pub mod report;
 mod resume;
 pub mod rows;
 pub mod scan;
+pub mod servers;
 pub mod terminal;
 pub mod tls;
 pub mod upload;

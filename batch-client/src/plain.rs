@@ -136,6 +136,7 @@ pub(crate) fn ask_winners(
     let request = Request::Winners { agency };
     let mut backoff = Backoff::new(config.server.retry, Instant::now());
     loop {
+        let asked = Instant::now();
         match ask(event_loop, &mut backoff, step, &request, wait, read) {
             Ok((_, Query::Drawn(winners))) => {
                 report::winners(winners.len());
@@ -153,9 +154,14 @@ pub(crate) fn ask_winners(
                 report::asking_again(step, &lost);
                 backoff.sign_of_life(Instant::now());
             }
-            Err(NoAnswer::NotSent(lost) | NoAnswer::InDoubt(lost)) => {
+            Err(NoAnswer::InDoubt(lost)) => {
+                // Longer than any other reply takes: the server held the query.
+                if asked.elapsed() > config.server.timeout {
+                    backoff.alive(Instant::now());
+                }
                 event_loop.pause_after(lost, &mut backoff)?;
             }
+            Err(NoAnswer::NotSent(lost)) => event_loop.pause_after(lost, &mut backoff)?,
             Err(NoAnswer::Fatal(e)) => return Err(e),
         }
     }

@@ -139,6 +139,14 @@ pub fn trying_again(address: &Address, lost: &Lost, pause: Duration) {
     );
 }
 
+/// An attempt failed in a way that another one with this server would not avoid; the next server is tried.
+pub fn unusable(address: &Address, error: &str) {
+    let (address, error) = (Escaped(address.as_str()), Escaped(error));
+    warn!(
+        "action: connect | result: in_progress | retry_in: 0ms | server_address: {address} | error: {error}"
+    );
+}
+
 /// A plain server did not answer a query, which is sent again.
 pub fn asking_again(step: Step, lost: &Lost) {
     let lost = lost.to_string();

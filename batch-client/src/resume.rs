@@ -39,15 +39,13 @@ pub(crate) fn run(
         match session.run() {
             Ok(End::Winners(winners)) => return Ok(Some(winners)),
             Ok(End::Finished) => return Ok(None),
-            Err(AttemptError::Fatal(e)) => return Err(e),
+            Err(AttemptError::Fatal(e)) => event_loop.give_up_on(e)?,
             Err(AttemptError::Lost(lost)) => {
-                if upload.is_held() {
-                    backoff.sign_of_life(Instant::now());
+                if upload.waits_for_draw() {
+                    backoff.alive(Instant::now());
                 }
-                let waited = Instant::now().saturating_duration_since(backoff.since());
-                let lost = upload.lost(lost, waited)?;
-                let paused = event_loop.pause_after(lost, &mut backoff);
-                paused.map_err(|e| upload.gave_up(e))?;
+                let lost = upload.lost(lost)?;
+                event_loop.pause_after(lost, &mut backoff)?;
             }
         }
     }
@@ -167,7 +165,6 @@ impl Session<'_> {
                     missing,
                     progress,
                 } => self.resumed(stored, missing, progress)?,
-                Event::Unexplained => return Err(Lost::Unexplained.into()),
                 Event::NotNow(reason) => return Err(Lost::NotNow(reason).into()),
                 Event::Replaced(reason) => return Err(Lost::Replaced(reason).into()),
                 Event::Stored { id, bets } => {
@@ -199,6 +196,8 @@ impl Session<'_> {
         }
         if progress {
             self.backoff.progress(Instant::now());
+        } else {
+            self.backoff.alive(Instant::now());
         }
         self.job.progress.resume(stored);
         if !self.upload.all_sent() {

@@ -12,22 +12,14 @@
 //! them are sent, each once and in order. So what is stored is always a prefix of the file, whatever was lost.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use frame::{Ack, Agency, Documents, MessageId, NOT_NOW, REPLACED, Reply, Request, Winners};
 
 use crate::error::{Error, Lost, Step};
 use crate::scan::Summary;
 
-/// After so many resumes in a row that were closed on or refused at once, the server is taken for one that does not know
-/// resume.
-const UNANSWERED: u32 = 3;
-
 /// After so many connections in a row on which another client went on with the upload, this one leaves it to that.
 const REPLACEMENTS: u32 = 3;
-
-/// What counts as at once. A central whose database is away lets a resume wait, and may close the connection later.
-const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// The state of an upload.
 #[derive(Debug)]
@@ -44,7 +36,8 @@ pub struct Upload {
     stored: u64,
     /// The largest K that the server has answered.
     highest: u64,
-    server: Server,
+    /// Whether a resume was ever answered, or refused with a reason.
+    resumes: bool,
     /// How many connections in a row ended because another client went on with the upload.
     replacements: u32,
 }
@@ -56,18 +49,6 @@ enum Stage {
     Sending,
     Asking,
     NotYet,
-}
-
-/// What is known of the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Server {
-    /// It has not answered a resume yet.
-    Unknown {
-        /// How many in a row it closed on or refused at once.
-        unanswered: u32,
-    },
-    /// It has answered one.
-    Resumes,
 }
 
 #[derive(Debug)]
@@ -100,8 +81,6 @@ pub enum Event<'a> {
         /// Whether it has more bets than in any answer before.
         progress: bool,
     },
-    /// The server refused to resume and gave no reason: it may not know this request.
-    Unexplained,
     /// The server does not take the request now, for this reason: it may in the next connection.
     NotNow(String),
     /// Another client goes on with the upload, as the server says in these words.
@@ -136,7 +115,7 @@ impl Upload {
             sent: 0,
             stored: 0,
             highest: 0,
-            server: Server::Unknown { unanswered: 0 },
+            resumes: false,
             replacements: 0,
         }
     }
@@ -221,43 +200,24 @@ impl Upload {
         self.stage = Stage::Asking;
     }
 
-    /// The connection is lost, `waited` after something was sent or came last. Returns `lost` where another attempt may
-    /// help.
-    ///
-    /// # Errors
-    /// The third resume in a row was closed on or refused at once, and the server has never answered one. Or another
-    /// client went on with the upload, the third time in a row.
-    pub fn lost(&mut self, lost: Lost, waited: Duration) -> Result<Lost, Error> {
-        if let Lost::Replaced(reason) = lost {
-            self.replacements += 1;
-            return match self.replacements {
-                REPLACEMENTS.. => Err(Error::Replaced(reason)),
-                _ => Ok(Lost::Replaced(reason)),
-            };
-        }
-        self.replacements = 0;
-        if let (Stage::Resuming, Server::Unknown { unanswered }) = (self.stage, &mut self.server) {
-            if waited > AT_ONCE || matches!(lost, Lost::Silent(_)) {
-                *unanswered = 0;
-            } else {
-                *unanswered += 1;
-            }
-            if *unanswered >= UNANSWERED {
-                return Err(Error::NoResume(lost));
-            }
-        }
-        Ok(lost)
+    /// Whether the server was waiting for the draw, or wanted to be asked later.
+    pub fn waits_for_draw(&self) -> bool {
+        self.is_held() || self.is_not_yet()
     }
 
-    /// The error of a client that gives up: a server that was silent to every resume may not know it.
-    pub fn gave_up(&self, error: Error) -> Error {
-        match error {
-            Error::GaveUp { last, .. }
-                if self.server != Server::Resumes && matches!(last, Lost::Silent(_)) =>
-            {
-                Error::NoResume(last)
-            }
-            error => error,
+    /// The connection is lost. Returns `lost` where another attempt may help.
+    ///
+    /// # Errors
+    /// Another client went on with the upload, the third time in a row.
+    pub fn lost(&mut self, lost: Lost) -> Result<Lost, Error> {
+        let Lost::Replaced(reason) = lost else {
+            self.replacements = 0;
+            return Ok(lost);
+        };
+        self.replacements += 1;
+        match self.replacements {
+            REPLACEMENTS.. => Err(Error::Replaced(reason)),
+            _ => Ok(Lost::Replaced(reason)),
         }
     }
 
@@ -274,10 +234,8 @@ impl Upload {
         }
         match (sent.step, reply) {
             (Step::Resume, Reply::Resumed(stored)) => self.resumed(stored),
-            (Step::Resume, Reply::Ack(Ack::Failure { reason: None }))
-                if self.server != Server::Resumes =>
-            {
-                Ok(Event::Unexplained)
+            (Step::Resume, Reply::Ack(Ack::Failure { reason: None })) if !self.resumes => {
+                Err(Error::NoResume)
             }
             (Step::Batch, Reply::Ack(Ack::Success)) => {
                 self.stored += u64::from(sent.bets);
@@ -297,7 +255,7 @@ impl Upload {
             }
             (_, Reply::Ack(Ack::Failure { reason: Some(why) })) if why.starts_with(NOT_NOW) => {
                 // Only a server that knows resume says why.
-                self.server = Server::Resumes;
+                self.resumes = true;
                 Ok(Event::NotNow(why.into_owned()))
             }
             (_, Reply::Ack(Ack::Failure { reason: Some(why) })) if why.starts_with(REPLACED) => {
@@ -322,7 +280,7 @@ impl Upload {
             missing: self.stored.saturating_sub(stored),
             progress: stored > self.highest,
         };
-        self.server = Server::Resumes;
+        self.resumes = true;
         self.stage = Stage::Sending;
         self.sent = stored;
         self.stored = stored;

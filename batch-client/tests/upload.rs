@@ -2,10 +2,9 @@
 //! sent twice to the same server.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use batch_client::batch::Summary;
-use batch_client::error::{Error, Lost, Step};
+use batch_client::error::{Error, Step};
 use batch_client::upload::{Event, Next, Upload};
 use frame::{Ack, Agency, Documents, MessageId, Reply, Request, UploadId, Winners};
 
@@ -35,7 +34,6 @@ struct Simulation {
     replies: VecDeque<(MessageId, Reply<'static>)>,
     /// How many rows the server has; they are the first ones of the file.
     stored: u64,
-    resumed_once: bool,
     finished: bool,
     /// How often the server may still lose bets that it has acknowledged.
     losses: u32,
@@ -54,7 +52,6 @@ impl Simulation {
             requests: VecDeque::new(),
             replies: VecDeque::new(),
             stored: 0,
-            resumed_once: false,
             finished: false,
             losses: 5,
             ids: 0,
@@ -119,7 +116,6 @@ impl Simulation {
             } => {
                 assert_eq!(missing, known.saturating_sub(stored));
                 assert_eq!(self.upload.stored(), stored);
-                self.resumed_once = true;
                 self.cursor = stored;
             }
             Event::Stored { bets, .. } => {
@@ -130,7 +126,7 @@ impl Simulation {
                 self.done = true;
             }
             Event::Finished { .. } | Event::NotYet => {}
-            Event::Unexplained | Event::NotNow(_) | Event::Replaced(_) => {
+            Event::NotNow(_) | Event::Replaced(_) => {
                 panic!("the model never refuses")
             }
         }
@@ -138,9 +134,6 @@ impl Simulation {
 
     /// The connection is lost, with all requests and replies that were on their way.
     fn connection_is_lost(&mut self) {
-        if !self.resumed_once {
-            return;
-        }
         self.requests.clear();
         self.replies.clear();
         if self.losses > 0 && self.rng.u8(..10) == 0 {
@@ -149,7 +142,6 @@ impl Simulation {
             self.stored = self.rng.u64(..=self.stored);
             self.finished = false;
         }
-        self.upload.lost(Lost::Closed, Duration::ZERO).unwrap();
         self.upload.begin();
     }
 }
@@ -189,41 +181,19 @@ fn resuming(rows: u64) -> (Upload, MessageId) {
 }
 
 #[test]
-fn three_resumes_in_a_row_that_are_closed_on_at_once_mean_a_server_that_does_not_know_resume() {
-    let at_once = Duration::from_millis(5);
-    for answered in [false, true] {
-        let (mut upload, id) = resuming(5);
-        if answered {
-            upload.take(id, Reply::Resumed(0)).unwrap();
-        }
-        for unanswered in 1..=5 {
-            upload.begin();
-            assert!(
-                upload.lost(Lost::Closed, at_once).is_ok(),
-                "nothing was asked"
-            );
-            upload.begin();
-            upload.sent(Step::Resume, id, 0);
-            let lost = upload.lost(Lost::Closed, at_once);
-            assert_eq!(lost.is_err(), !answered && unanswered >= 3);
-        }
-    }
-}
+fn a_resume_that_is_refused_without_a_reason_means_a_server_that_does_not_know_resume_unless_one_was_answered()
+ {
+    let refused = Reply::Ack(Ack::Failure { reason: None });
+    let (mut upload, id) = resuming(5);
+    let error = upload.take(id, refused.clone()).unwrap_err();
+    assert!(matches!(error, Error::NoResume));
 
-#[test]
-fn silence_and_a_late_close_may_be_a_database_that_is_away() {
-    let late = Duration::from_secs(10);
-    for lost in [|| Lost::Silent(Duration::from_millis(5)), || Lost::Closed] {
-        let (mut upload, id) = resuming(5);
-        for _ in 0..100 {
-            for _ in 0..2 {
-                assert!(upload.lost(Lost::Closed, Duration::ZERO).is_ok());
-            }
-            assert!(upload.lost(lost(), late).is_ok());
-            upload.begin();
-            upload.sent(Step::Resume, id, 0);
-        }
-    }
+    let (mut upload, id) = resuming(5);
+    upload.take(id, Reply::Resumed(0)).unwrap();
+    upload.begin();
+    upload.sent(Step::Resume, id, 0);
+    let error = upload.take(id, refused).unwrap_err();
+    assert!(matches!(error, Error::Refused { .. }));
 }
 
 #[test]

@@ -122,8 +122,10 @@ impl Tls {
             }
             Some(count) => count,
             None => {
-                let what = format!("a message of more than {RECORDS} bytes");
-                self.failed.get_or_insert(TlsError::Broken(what));
+                let what = format!(
+                    "a message of more than {RECORDS} bytes, such as a long chain of certificates"
+                );
+                self.failed.get_or_insert(TlsError::Incompatible(what));
                 return Ok(0);
             }
         };

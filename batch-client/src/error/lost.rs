@@ -24,8 +24,6 @@ pub enum Lost {
     Silent(Duration),
     /// The connection failed while it was used.
     Broken(io::Error),
-    /// The server refused a resume and gave no reason.
-    Unexplained,
     /// A signal stopped the client.
     Stopped(Signal),
     /// The server does not take the request now, for this reason.
@@ -49,7 +47,6 @@ impl fmt::Display for Lost {
             Self::Closed => f.write_str("the server closed the connection"),
             Self::Silent(time) => write!(f, "the server did not answer within {time:?}"),
             Self::Broken(e) => write!(f, "the connection failed: {e}"),
-            Self::Unexplained => f.write_str("the server refused to resume and gave no reason"),
             Self::Stopped(signal) => write!(f, "{} stopped the client", signal.name()),
             Self::NotNow(reason) => write!(f, "the server said {reason}"),
             Self::Replaced(reason) => f.write_str(reason),

@@ -110,17 +110,25 @@ impl Error {
                 address,
                 after,
                 last,
+                unusable,
             } => {
                 let after = after.as_secs_f64();
                 let what_to_do = match last {
                     Lost::Unreachable { .. } => "",
+                    Lost::Tls(TlsError::Cut { handshake: true }) => {
+                        "; see whether the server runs, and whether it uses TLS, as server.tls.* says"
+                    }
                     _ => "; see to the server",
                 };
                 write!(
                     f,
                     "gave up on {address} after {after:.1}s without progress: {last}{what_to_do}{}",
                     again(", and run again")
-                )
+                )?;
+                match unusable.as_str() {
+                    "" => Ok(()),
+                    others => write!(f, "; not usable: {others}"),
+                }
             }
             Self::NoEcho(lost) => write!(f, "{lost} before it sent the message back"),
             Self::InDoubt { subject, lost, .. } => write!(
@@ -152,10 +160,12 @@ impl Error {
                 Count(*stored, "bet"),
                 Count(*rows, "row")
             ),
-            Self::NoResume(lost) => write!(
-                f,
-                "no resume was answered ({lost}): nothing was sent; set server.protocol to plain if the server knows only types 1 to 6, else see whether its database is away"
+            Self::NoResume => f.write_str(
+                "the server refused to resume and gave no reason, as servers do that know only types 1 to 6: nothing was sent; set server.protocol to plain if it is one",
             ),
+            Self::NoneUsable { unusable, .. } => {
+                write!(f, "no address of server.address can be used: {unusable}")
+            }
             Self::Untrusted { address, error } => {
                 let keys = match error {
                     TlsError::Distrusted(_) => "server.tls.cert and server.tls.key",
@@ -163,10 +173,15 @@ impl Error {
                 };
                 write!(f, "no trust with {address}: {error}; check {keys}")
             }
-            Self::NoTls(lost) => write!(
-                f,
-                "the server does not seem to speak TLS ({lost}, three times): nothing was sent; remove the keys server.tls.* if it does not use TLS"
-            ),
+            Self::NoTls { address, seen } => {
+                let what_to_do = match seen {
+                    TlsError::Incompatible(_) => "see to the TLS of that server",
+                    _ => {
+                        "correct server.address, or remove the keys server.tls.* if that server uses no TLS"
+                    }
+                };
+                write!(f, "no TLS with {address}: {seen}; nothing was sent; {what_to_do}")
+            }
             Self::Output(e) => write!(f, "the result cannot be written to standard output: {e}"),
             Self::Write { path, error } => {
                 write!(f, "{} cannot be written: {error}", path.display())

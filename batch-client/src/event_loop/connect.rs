@@ -19,10 +19,6 @@ use crate::backoff::Backoff;
 use crate::error::{AttemptError, Error, Lost};
 use crate::report;
 
-/// After so many failed handshakes in a row, the server is taken for one that does not speak TLS. A server that restarts
-/// looks the same, but not so often.
-const HANDSHAKES: u32 = 3;
-
 impl EventLoop {
     /// Reports that there will be another attempt, which goes to the next server, and pauses before it.
     ///
@@ -32,15 +28,30 @@ impl EventLoop {
         match backoff.failed(Instant::now(), &mut self.rng) {
             Ok(pause) => {
                 report::trying_again(self.address(), &lost, pause);
-                self.place = self.place.wrapping_add(1);
+                self.servers.advance();
                 self.pause(pause)
             }
             Err(after) => Err(Error::GaveUp {
                 address: self.server.addresses.to_string(),
                 after,
                 last: lost,
+                unusable: self.servers.unusable(),
             }),
         }
+    }
+
+    /// Goes to the next server after an error that another attempt with this one would not avoid.
+    ///
+    /// # Errors
+    /// No other server is left, or the error has nothing to do with which server it is.
+    pub fn give_up_on(&mut self, error: Error) -> Result<(), Error> {
+        if !error.is_of_server() {
+            return Err(error);
+        }
+        let (address, sentence) = (self.address().clone(), error.to_string());
+        self.servers.give_up_on(error)?;
+        report::unusable(&address, &sentence);
+        Ok(())
     }
 
     /// Connects, and tries again while no server can be reached.
@@ -51,13 +62,14 @@ impl EventLoop {
         loop {
             match self.connect() {
                 Ok(connection) => return Ok(connection),
-                Err(AttemptError::Fatal(e)) => return Err(e),
+                Err(AttemptError::Fatal(e)) => self.give_up_on(e)?,
                 Err(AttemptError::Lost(lost)) => self.pause_after(lost, backoff)?,
             }
         }
     }
 
-    /// Connects to the first of the IP addresses of one server that answers. Each of them has `server.timeout`, and so has
+    /// Connects to one of the IP addresses of a server: the first one that answers, beginning behind the last one that
+    /// did. Each of them has `server.timeout`, and so has
     /// the TLS handshake.
     ///
     /// # Errors
@@ -66,7 +78,10 @@ impl EventLoop {
     pub fn connect(&mut self) -> Result<Connection, AttemptError> {
         self.progress.connecting(self.address().as_str());
         let connection = match self.resolve()? {
-            Ok(addresses) => self.connect_to_any(&addresses)?,
+            Ok(addresses) => {
+                let addresses = self.servers.candidates(addresses);
+                self.connect_to_any(&addresses)?
+            }
             Err(error) => return Err(self.unreachable(&[], error)),
         };
         self.progress.connected();
@@ -77,7 +92,10 @@ impl EventLoop {
         let mut last = io::Error::other("the name has no address");
         for address in addresses {
             match self.connect_to(*address)? {
-                Ok(stream) => return self.secure(Connection::new(stream)),
+                Ok(stream) => {
+                    self.servers.connected(*address);
+                    return self.secure(Connection::new(stream));
+                }
                 Err(e) => last = e,
             }
         }
@@ -119,7 +137,11 @@ impl EventLoop {
                 Err(TryRecvError::Empty) if Instant::now() < until => {
                     self.wait(None, Some(until))?;
                 }
-                Err(_) => return Ok(Err(io::ErrorKind::TimedOut.into())),
+                Err(_) => {
+                    // Not the error of a connect that times out: no firewall is the reason.
+                    let late = format!("no answer within {:?}", self.server.timeout);
+                    return Ok(Err(io::Error::other(late)));
+                }
             }
         }
     }
@@ -155,23 +177,20 @@ impl EventLoop {
         let Some(connector) = &self.connector else {
             return Ok(connection);
         };
-        connection.secure(connector.begin(self.place).map_err(Lost::Tls)?);
+        connection.secure(connector.begin(self.servers.place()).map_err(Lost::Tls)?);
         let until = Instant::now() + self.server.timeout;
         while !connection.is_established() {
-            let lost = match self.turn(&mut connection, Some(until)) {
-                Ok(Turn::Moved | Turn::Waited) => continue,
-                Ok(Turn::TimedOut) => Lost::Silent(self.server.timeout),
-                Err(AttemptError::Lost(lost)) => lost,
-                Err(fatal) => return Err(fatal),
-            };
-            self.failed_handshakes += 1;
-            return Err(if self.failed_handshakes < HANDSHAKES {
-                lost.into()
-            } else {
-                Error::NoTls(lost).into()
-            });
+            match self.turn(&mut connection, Some(until)) {
+                Ok(Turn::Moved | Turn::Waited) => {}
+                Ok(Turn::TimedOut) => return Err(Lost::Silent(self.server.timeout).into()),
+                Err(AttemptError::Lost(Lost::Tls(seen))) if self.servers.is_without_tls(&seen) => {
+                    let address = self.address().to_string();
+                    return Err(Error::NoTls { address, seen }.into());
+                }
+                Err(e) => return Err(e),
+            }
         }
-        self.failed_handshakes = 0;
+        self.servers.secured();
         Ok(connection)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use frame::{Reply, Request};
 
 use crate::client::{Client, Ended, rows};
-use crate::fake::{ClosedPort, Peer, SUCCESS, numbers, serve, winners};
+use crate::fake::{ClosedPort, FAILURE, Peer, SUCCESS, numbers, refused, serve, winners};
 
 fn local() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -134,6 +134,88 @@ fn a_client_gives_up_only_after_it_has_tried_every_central() {
     ended.assert_failed(69, &format!("gave up on {list} after "));
     let failed = failed(&ended);
     assert_eq!(failed[..2], [ports[1].address(), ports[0].address()]);
+}
+
+/// What is no central of this lottery, or none at all. It answers one connection after the other in the same way.
+#[derive(Clone, Copy, Debug)]
+enum Wrong {
+    Http,
+    OtherLottery,
+    Plain,
+    AheadOfTheFile,
+}
+
+fn wrong(kind: Wrong) -> String {
+    let (address, _) = serve(move |listener| {
+        loop {
+            let mut peer = Peer::accept(&listener);
+            peer.request();
+            match kind {
+                Wrong::Http => peer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+                Wrong::OtherLottery => peer.reply(&refused("agency 1 takes no part")),
+                Wrong::Plain => peer.reply(&FAILURE),
+                Wrong::AheadOfTheFile => peer.reply(&Reply::Resumed(1_000)),
+            }
+            peer.wait_for_close();
+        }
+    });
+    address
+}
+
+const ALL_WRONG: [Wrong; 4] = [
+    Wrong::Http,
+    Wrong::OtherLottery,
+    Wrong::Plain,
+    Wrong::AheadOfTheFile,
+];
+
+#[test]
+fn what_is_no_central_of_this_lottery_is_passed_over_while_another_address_is_left() {
+    for kind in ALL_WRONG {
+        let (listener, good) = local();
+        let bad = wrong(kind);
+        let central = std::thread::spawn(move || {
+            let mut stored = Vec::new();
+            // It is lost in the middle, and the bad one is not tried again.
+            serve_once(&listener, &mut stored, 1);
+            serve_once(&listener, &mut stored, usize::MAX);
+            stored
+        });
+        // Agency 1 of two addresses begins at the second one.
+        let ended = Client::new("batch", &format!("{good},{bad}"))
+            .env("CLI_BATCH_MAXAMOUNT", "2")
+            .file("bets.csv", rows(5))
+            .run();
+        assert_eq!(ended.code, Some(0), "{kind:?}: {:#?}", ended.log);
+        assert_eq!(central.join().unwrap(), [1, 2, 3, 4, 5]);
+        assert_eq!(failed(&ended), [bad, good], "{kind:?}: {:#?}", ended.log);
+    }
+}
+
+#[test]
+fn where_no_address_is_left_the_sentence_names_each() {
+    let bad = ALL_WRONG.map(wrong);
+    let client = Client::new("batch", &bad.join(",")).file("bets.csv", rows(5));
+    let ended = client.run();
+    ended.assert_failed(76, "no address of server.address can be used: ");
+    for (address, why) in bad.iter().zip([
+        "breaks the protocol",
+        "agency 1 takes no part",
+        "set server.protocol to plain",
+        "the server has 1000 bets of a file of 5 rows",
+    ]) {
+        let last = ended.log.last().unwrap();
+        let (_, part) = last.split_once(&format!("{address}: ")).unwrap();
+        assert!(part.split("; 127").next().unwrap().contains(why), "{last}");
+    }
+    // One that is only away may come back: it is waited for, and the other one is named beside it.
+    let away = ClosedPort::new();
+    let list = format!("{},{}", away.address(), bad[1]);
+    let client = Client::new("batch", &list).env("CLI_SERVER_RETRY", "300ms");
+    let ended = client.file("bets.csv", rows(5)).run();
+    ended.assert_failed(69, "Connection refused");
+    let other = format!("; not usable: {}: the server refused", bad[1]);
+    ended.assert_failed(69, &other);
 }
 
 /// A server that sends one line back, at this IP address alone; `None` where this machine does not have it.

@@ -296,27 +296,111 @@ fn the_client_waits_for_a_server_that_starts_late_and_gives_up_on_one_that_never
 }
 
 #[test]
-fn resumes_that_are_closed_on_or_refused_three_times_mean_a_server_that_does_not_know_resume() {
-    let closes = |mut peer: Peer| {
-        peer.request();
-    };
-    let refuses = |mut peer: Peer| {
+fn a_resume_that_is_refused_without_a_reason_means_a_server_that_does_not_know_resume() {
+    let (server, _) = serve(|listener| {
+        let mut peer = Peer::accept(&listener);
         peer.request();
         peer.reply(&FAILURE);
         peer.wait_for_close();
-    };
-    for behaviour in [closes, refuses] {
-        let (server, accepted) = serve(move |listener| {
-            for _ in 0..3 {
-                behaviour(Peer::accept(&listener));
+    });
+    Client::new("batch", &server)
+        .file("bets.csv", rows(1))
+        .run()
+        .assert_failed(76, "set server.protocol to plain if it is one");
+}
+
+#[test]
+fn a_proxy_whose_server_is_away_is_a_lost_connection_like_any_other() {
+    let closes = |listener: &TcpListener| drop(Peer::accept(listener));
+    // The server comes.
+    let (server, payloads) = serve(move |listener| {
+        (0..6).for_each(|_| closes(&listener));
+        work(Peer::accept(&listener), 0)
+    });
+    let client = Client::new("batch", &server).file("bets.csv", rows(1));
+    let ended = client.run();
+    assert_eq!(ended.code, Some(0), "{:#?}", ended.log);
+    assert_eq!(payloads.join().unwrap().len(), 4);
+    // It never does.
+    let (server, _) = serve(move |listener| {
+        loop {
+            closes(&listener);
+        }
+    });
+    let client = Client::new("batch", &server).env("CLI_SERVER_RETRY", "1s");
+    let ended = client.file("bets.csv", rows(1)).run();
+    ended.assert_failed(69, "without progress: ");
+    assert!(!ended.log.concat().contains("plain"), "{:#?}", ended.log);
+    assert!(ended.lines("connect").len() > 4, "{:#?}", ended.log);
+}
+
+/// Serves one connection up to its winners query.
+fn serve_to_the_query(listener: &TcpListener) -> Peer {
+    let mut peer = Peer::accept(listener);
+    while let Some(request) = peer.request() {
+        let reply = match request {
+            Request::Resume { .. } => Reply::Resumed(1),
+            Request::Winners { .. } => return peer,
+            _ => SUCCESS,
+        };
+        peer.reply(&reply);
+    }
+    panic!("the client goes away")
+}
+
+#[test]
+fn waiting_for_the_draw_is_no_time_without_progress_however_often_the_connection_is_cut() {
+    for mode in ["batch", "winners"] {
+        let (server, _) = serve(move |listener| {
+            for _ in 0..5 {
+                // A query that is held for a while, and cut by a proxy.
+                let _peer = if mode == "batch" {
+                    serve_to_the_query(&listener)
+                } else {
+                    let mut peer = Peer::accept(&listener);
+                    peer.request();
+                    peer
+                };
+                std::thread::sleep(std::time::Duration::from_millis(60));
+            }
+            let mut peer = Peer::accept(&listener);
+            while let Some(request) = peer.request() {
+                let reply = match request {
+                    Request::Resume { .. } => Reply::Resumed(1),
+                    Request::Winners { .. } => winners("7"),
+                    _ => SUCCESS,
+                };
+                peer.reply(&reply);
             }
         });
-        Client::new("batch", &server)
+        // All pauses together are longer than that.
+        let ended = Client::new(mode, &server)
+            .env("CLI_SERVER_RETRY", "500ms")
+            .env("CLI_SERVER_TIMEOUT", "50ms")
             .file("bets.csv", rows(1))
-            .run()
-            .assert_failed(76, "set server.protocol to plain");
-        accepted.join().unwrap();
+            .run();
+        assert_eq!(ended.stdout, "7\n", "{:#?}", ended.log);
     }
+}
+
+#[test]
+fn a_pause_that_the_server_asked_for_is_no_time_without_progress() {
+    let (server, _) = serve(|listener| {
+        for _ in 0..3 {
+            let mut peer = serve_to_the_query(&listener);
+            peer.reply(&Reply::Winners(frame::Winners::InProgress));
+            // It goes away in the pause.
+            std::thread::sleep(std::time::Duration::from_millis(400));
+        }
+        let mut peer = serve_to_the_query(&listener);
+        peer.reply(&winners("7"));
+    });
+    let ended = Client::new("batch", &server)
+        .env("CLI_SERVER_RETRY", "300ms")
+        .env("CLI_LOOP_PERIOD", "1h")
+        .file("bets.csv", rows(1))
+        .run();
+    assert_eq!(ended.stdout, "7\n", "{:#?}", ended.log);
 }
 
 #[test]
@@ -336,7 +420,7 @@ fn a_server_that_is_silent_to_more_than_three_resumes_is_waited_for() {
 }
 
 #[test]
-fn a_server_that_is_silent_for_server_retry_may_not_know_resume() {
+fn a_server_that_is_silent_for_server_retry_is_given_up() {
     let (server, _accepted) = serve(|listener| {
         loop {
             let mut peer = Peer::accept(&listener);
@@ -348,9 +432,8 @@ fn a_server_that_is_silent_for_server_retry_may_not_know_resume() {
     let client = client
         .env("CLI_SERVER_RETRY", "400ms")
         .file("bets.csv", rows(1));
-    client
-        .run()
-        .assert_failed(76, "set server.protocol to plain");
+    let sentence = "the server did not answer within 50ms; see to the server, and run again";
+    client.run().assert_failed(69, sentence);
 }
 
 #[test]

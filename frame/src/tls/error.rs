@@ -17,7 +17,9 @@ pub enum TlsError {
         /// It ended before the handshake was complete.
         handshake: bool,
     },
-    /// The input is not TLS 1.3, or it was changed on its way.
+    /// The peer speaks TLS, but not as this program does.
+    Incompatible(String),
+    /// The input is not TLS, or it was changed on its way.
     Broken(String),
 }
 
@@ -33,8 +35,12 @@ impl TlsError {
             Error::NoCertificatesPresented => Self::Untrusted("it sent none".to_owned()),
             Error::AlertReceived(alert) => match objection(*alert) {
                 Some(words) => Self::Distrusted(words.to_owned()),
-                None => Self::Broken(format!("the peer ended it with the alert {alert:?}")),
+                None => match mismatch(*alert) {
+                    Some(words) => Self::Incompatible(words.to_owned()),
+                    None => Self::Broken(format!("the peer ended it with the alert {alert:?}")),
+                },
             },
+            Error::PeerIncompatible(why) => Self::Incompatible(format!("{why:?}")),
             other => Self::Broken(other.to_string()),
         }
     }
@@ -60,8 +66,12 @@ fn flaw(error: &CertificateError) -> String {
             // Each name has the form `DnsName("central")`.
             let name = |shown: &String| shown.split('"').nth(1).unwrap_or(shown).to_owned();
             let names: Vec<String> = presented.iter().map(name).collect();
-            let (expected, names) = (expected.to_str(), names.join(", "));
-            format!("it is for {names}, not for {expected}")
+            let expected = expected.to_str();
+            if names.iter().any(|name| *name == expected) {
+                format!("it has {expected} as the name of a host, and needs it as an IP address")
+            } else {
+                format!("it is for {}, not for {expected}", names.join(", "))
+            }
         }
         E::NotValidForName | E::NotValidForNameContext { .. } => {
             "it is not for the name of this server".to_owned()
@@ -69,6 +79,10 @@ fn flaw(error: &CertificateError) -> String {
         // Our own rule: the certificate of a client has to name an agency.
         E::ApplicationVerificationFailure => {
             "it does not name exactly one agency, in the form agency-3".to_owned()
+        }
+        // An error of the library that checks certificates, for which rustls has no name.
+        E::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "it is the certificate of an authority, and not one that an authority has signed for this use".to_owned()
         }
         other => other.to_string(),
     }
@@ -91,6 +105,18 @@ fn objection(alert: AlertDescription) -> Option<&'static str> {
     })
 }
 
+/// What an alert says of what the two sides have in common; `None` where it is about something else.
+fn mismatch(alert: AlertDescription) -> Option<&'static str> {
+    use AlertDescription as A;
+    Some(match alert {
+        A::ProtocolVersion => "the peer does not speak TLS 1.3",
+        A::HandshakeFailure | A::InsufficientSecurity => {
+            "the peer has no algorithm of TLS 1.3 in common with this program"
+        }
+        _ => return None,
+    })
+}
+
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -102,6 +128,7 @@ impl fmt::Display for TlsError {
             Self::Cut { handshake: false } => {
                 f.write_str("the connection ended without the close_notify of TLS")
             }
+            Self::Incompatible(why) => write!(f, "no TLS 1.3 session is possible: {why}"),
             Self::Broken(what) => write!(f, "the TLS 1.3 session failed: {what}"),
         }
     }

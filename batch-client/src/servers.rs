@@ -1,0 +1,297 @@
+//! Which server is connected to next: one of `server.address`, and of its IP addresses the one that comes next.
+//!
+//! ```text
+//! server.address   central-1:12345        central-2:12345
+//!                  10.0.0.1  10.0.0.2      10.0.0.3          after each loss the next name, and there the next IP address
+//!                            unusable                        another attempt there would not help: it is passed over
+//! ```
+//!
+//! In come what a name stands for, and how attempts ended; out come addresses, and the error of a client for which none is
+//! left. Uses no socket and no clock.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+use frame::TlsError;
+
+use crate::config::{Address, Addresses};
+use crate::error::Error;
+
+/// After so many failed handshakes in a row with a server that never completed one, each of which shows that it will not,
+/// it counts as unusable.
+const HANDSHAKES: u32 = 3;
+
+/// The servers of the configuration.
+#[derive(Debug)]
+pub struct Servers {
+    list: Vec<Server>,
+    /// The place of the one that is connected to, or will be.
+    place: usize,
+    /// The first error of an unusable server.
+    first: Option<Error>,
+}
+
+#[derive(Debug)]
+struct Server {
+    address: Address,
+    /// What its name stands for, as it was looked up last. An IP address stands for itself.
+    known: Vec<SocketAddr>,
+    /// The one that was connected to last.
+    last: Option<SocketAddr>,
+    handshakes: Handshakes,
+    /// Those that are not connected to any more, and why; at most one for each that is known.
+    unusable: Vec<(SocketAddr, String)>,
+}
+
+/// How TLS handshakes with a server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Handshakes {
+    /// None was completed. So many in a row showed that none will be.
+    Never { refused: u32 },
+    /// One was: any later failure is a lost connection.
+    Worked,
+}
+
+impl Server {
+    fn is_unusable(&self, ip: SocketAddr) -> bool {
+        self.unusable.iter().any(|(unusable, _)| *unusable == ip)
+    }
+
+    /// Whether there is an IP address left to try. Before the name is looked up nobody knows.
+    fn is_left(&self) -> bool {
+        self.known.is_empty() || self.known.iter().any(|ip| !self.is_unusable(*ip))
+    }
+}
+
+impl Servers {
+    /// Begins at this place of the list. After the last one the first one follows.
+    pub fn new(addresses: &Addresses, place: usize) -> Self {
+        let server = |address: &Address| Server {
+            address: address.clone(),
+            known: Vec::new(),
+            last: None,
+            handshakes: Handshakes::Never { refused: 0 },
+            unusable: Vec::new(),
+        };
+        let list: Vec<Server> = addresses.iter().map(server).collect();
+        let place = place % list.len();
+        let first = None;
+        Self { list, place, first }
+    }
+
+    /// The place in `server.address` of the one that is connected to, or will be.
+    pub fn place(&self) -> usize {
+        self.place
+    }
+
+    /// Its name and port.
+    pub fn address(&self) -> &Address {
+        &self.list[self.place].address
+    }
+
+    /// The IP addresses to try, in their order: the one behind the last that was connected to comes first.
+    pub fn candidates(&mut self, known: Vec<SocketAddr>) -> Vec<SocketAddr> {
+        let server = &mut self.list[self.place];
+        server.unusable.retain(|(ip, _)| known.contains(ip));
+        server.known = known;
+        let last = server
+            .last
+            .and_then(|last| server.known.iter().position(|ip| *ip == last));
+        let (before, after) = server.known.split_at(last.map_or(0, |last| last + 1));
+        let all = after.iter().chain(before).copied();
+        all.filter(|ip| !server.is_unusable(*ip)).collect()
+    }
+
+    /// One of the candidates accepted the connection.
+    pub fn connected(&mut self, ip: SocketAddr) {
+        self.list[self.place].last = Some(ip);
+    }
+
+    /// A TLS handshake was completed.
+    pub fn secured(&mut self) {
+        self.list[self.place].handshakes = Handshakes::Worked;
+    }
+
+    /// A TLS handshake failed in this way. Returns whether another attempt would not help.
+    pub fn is_without_tls(&mut self, error: &TlsError) -> bool {
+        match (&mut self.list[self.place].handshakes, error) {
+            (Handshakes::Worked, _) => false,
+            // Whatever is behind a proxy may be away for a while.
+            (Handshakes::Never { .. }, TlsError::Cut { .. }) => false,
+            (Handshakes::Never { refused }, _) => {
+                *refused += 1;
+                *refused >= HANDSHAKES
+            }
+        }
+    }
+
+    /// The next attempt goes to the next server that is left.
+    pub fn advance(&mut self) {
+        for _ in 0..self.list.len() {
+            self.place = (self.place + 1) % self.list.len();
+            if self.list[self.place].is_left() {
+                return;
+            }
+        }
+    }
+
+    /// The one that was connected to cannot be used, and another attempt there would not help. The next one is tried.
+    ///
+    /// # Errors
+    /// None is left. The error is this one, or names all of them.
+    pub fn give_up_on(&mut self, error: Error) -> Result<(), Error> {
+        let server = &mut self.list[self.place];
+        if let Some(last) = server.last {
+            let sentence = error.to_string();
+            server.unusable.retain(|(ip, _)| *ip != last);
+            server.unusable.push((last, sentence));
+        }
+        let first = self.first.get_or_insert(error);
+        if self.list.iter().any(Server::is_left) {
+            self.advance();
+            return Ok(());
+        }
+        let (first, unusable) = (
+            std::mem::replace(first, Error::Usage(String::new())),
+            self.unusable(),
+        );
+        let count = self
+            .list
+            .iter()
+            .map(|server| server.unusable.len())
+            .sum::<usize>();
+        Err(if count == 1 {
+            first
+        } else {
+            let first = Box::new(first);
+            Error::NoneUsable { first, unusable }
+        })
+    }
+
+    /// Each server that is not connected to any more, and why; empty where there is none.
+    pub fn unusable(&self) -> String {
+        let mut all = String::new();
+        for server in &self.list {
+            for (ip, why) in &server.unusable {
+                let separator = if all.is_empty() { "" } else { "; " };
+                let (name, ip) = (server.address.as_str(), ip.to_string());
+                // Writing to a string never fails.
+                let _ = match server.known.len() {
+                    0 | 1 => write!(all, "{separator}{name}: {why}"),
+                    _ => write!(all, "{separator}{name} ({ip}): {why}"),
+                };
+            }
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// What is behind an IP address.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Kind {
+        /// It works, and is lost now and then.
+        Central,
+        /// Nobody accepts a connection.
+        Closed,
+        /// It accepts, and closes or says nothing.
+        Mute,
+        /// Its handshakes fail.
+        NoTls,
+        /// Its certificate is not trusted, or it is something else.
+        Wrong,
+    }
+
+    const KINDS: [Kind; 5] = [
+        Kind::Central,
+        Kind::Closed,
+        Kind::Mute,
+        Kind::NoTls,
+        Kind::Wrong,
+    ];
+
+    fn wrong() -> Error {
+        let step = crate::error::Step::Resume;
+        let reason = "it is something else".to_owned();
+        Error::Protocol { step, reason }
+    }
+
+    fn ip(place: usize, index: usize) -> SocketAddr {
+        SocketAddr::from(([10, 0, place as u8, index as u8], 1))
+    }
+
+    #[test]
+    fn whatever_the_addresses_are_each_that_may_work_is_tried_again_and_none_that_cannot() {
+        let broken = TlsError::Broken("what came is no TLS".to_owned());
+        for seed in 0..5_000 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let names = rng.usize(1..4);
+            let kinds: Vec<Vec<Kind>> = (0..names)
+                .map(|_| {
+                    (0..rng.usize(1..4))
+                        .map(|_| rng.choice(KINDS).unwrap())
+                        .collect()
+                })
+                .collect();
+            let list: Vec<String> = (0..names).map(|n| format!("name-{n}:1")).collect();
+            let list = Addresses::parse(&list.join(",")).unwrap();
+            let mut servers = Servers::new(&list, rng.usize(..10));
+            let mut tried: BTreeMap<SocketAddr, usize> = BTreeMap::new();
+            let ended = (0..200).find_map(|_| {
+                let place = servers.place();
+                let kinds = &kinds[place];
+                let known = (0..kinds.len()).map(|index| ip(place, index)).collect();
+                let kind = |address: &SocketAddr| {
+                    let index = (0..kinds.len()).find(|index| ip(place, *index) == *address);
+                    kinds[index.unwrap()]
+                };
+                let mut candidates = servers.candidates(known).into_iter();
+                let found = candidates.find(|address| kind(address) != Kind::Closed);
+                let Some(address) = found else {
+                    servers.advance();
+                    return None;
+                };
+                servers.connected(address);
+                *tried.entry(address).or_default() += 1;
+                match kind(&address) {
+                    Kind::Central => servers.secured(),
+                    Kind::Mute => {
+                        let cut = TlsError::Cut { handshake: true };
+                        assert!(!servers.is_without_tls(&cut));
+                    }
+                    Kind::NoTls => {
+                        if servers.is_without_tls(&broken) {
+                            return servers.give_up_on(wrong()).err();
+                        }
+                    }
+                    Kind::Wrong => return servers.give_up_on(wrong()).err(),
+                    Kind::Closed => panic!("nobody accepts at {address}"),
+                }
+                servers.advance();
+                None
+            });
+            println!("seed {seed}: {kinds:?}: {tried:?}");
+            let all = || kinds.iter().flatten();
+            let may_work = |kind: &&Kind| matches!(kind, Kind::Central | Kind::Closed | Kind::Mute);
+            assert_eq!(ended.is_none(), all().any(|kind| may_work(&kind)));
+            for (place, kinds) in kinds.iter().enumerate() {
+                for (index, kind) in kinds.iter().enumerate() {
+                    let tries = tried.get(&ip(place, index)).copied().unwrap_or_default();
+                    match kind {
+                        Kind::Central | Kind::Mute => assert!(tries > 5, "{kind:?}: {tries}"),
+                        Kind::Wrong => assert_eq!(tries, 1),
+                        // Where another IP address of the name has completed one, it may be away for a while.
+                        Kind::NoTls if kinds.contains(&Kind::Central) => {}
+                        Kind::NoTls => assert!((1..=3).contains(&tries)),
+                        Kind::Closed => assert_eq!(tries, 0),
+                    }
+                }
+            }
+        }
+    }
+}
