@@ -2,6 +2,7 @@
 //!
 //! In come the arguments; out come a mode, and the flags as [`Flag`]s of the configuration. The only file that names clap.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -248,7 +249,15 @@ impl Mode {
 
 /// Reads the arguments. Where they ask for help, or cannot be understood, that is printed, and the error is the exit code.
 pub fn parse(usage: u8) -> Result<CommandLine, u8> {
-    CommandLine::try_parse().map_err(|e| {
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    // clap knows no help about help but `help help`.
+    if let [_, help, flag] = &mut arguments[..]
+        && help == "help"
+        && (flag == "--help" || flag == "-h")
+    {
+        *flag = "help".into();
+    }
+    CommandLine::try_parse_from(arguments).map_err(|e| {
         // Where it cannot be printed, the exit code alone has to say it.
         let _ = e.print();
         match e.kind() {

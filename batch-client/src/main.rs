@@ -18,6 +18,9 @@ use batch_client::{check, echo, report, terminal};
 use command_line::{CommandLine, Mode};
 use frame::log::{Format, Level, Logger};
 
+/// Standard output was closed by whoever read it: 128 and the number of SIGPIPE.
+const CLOSED_PIPE: u8 = 141;
+
 fn main() -> ExitCode {
     let CommandLine { config, mode } = match command_line::parse(USAGE) {
         Ok(command_line) => command_line,
@@ -93,6 +96,8 @@ fn tool(run: impl FnOnce() -> Result<(), Error>) -> ExitCode {
     Logger::immediate(Level::Warning, io::stderr()).install();
     match run() {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read the output has seen enough: the end of other programs, too.
+        Err(Error::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => CLOSED_PIPE.into(),
         Err(error) => {
             report::failed(&error);
             error.exit_code().into()
@@ -104,12 +109,19 @@ fn show_config(settings: &Settings) -> Result<(), Error> {
     report_warnings(settings);
     output::print_config(settings).map_err(Error::Output)?;
     let config = Config::from_settings(settings)?;
-    Connector::open(&config.server)?;
-    Ok(())
+    let connector = Connector::open(&config.server)?;
+    match connector.and_then(|connector| connector.validity()) {
+        Some(validity) => output::print_validity(validity).map_err(Error::Output),
+        None => Ok(()),
+    }
 }
 
 fn check_file(settings: &Settings, json: bool) -> Result<(), Error> {
     report_warnings(settings);
+    // What else is wrong with the connection to a server is of no use to a check of the file.
+    if let Ok(config) = Config::from_settings(settings) {
+        let _ = Connector::open(&config.server);
+    }
     let config = CheckConfig::from_settings(settings)?;
     let mut out = BufWriter::new(io::stdout().lock());
     let result = check::run(&config, |found| {

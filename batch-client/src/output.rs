@@ -6,7 +6,7 @@ use std::path::Path;
 use batch_client::agency::Outcome;
 use batch_client::check::Found;
 use batch_client::config::{Origin, Settings};
-use frame::{Agency, Escaped};
+use frame::{Agency, Escaped, Validity, escape_json};
 use serde_json::json;
 
 /// Prints the outcome of mode batch: the winners, a document a line, or one object.
@@ -31,13 +31,18 @@ pub fn print_winners(agency: Agency, winners: &[String], json: bool) -> io::Resu
 fn print_result(object: &serde_json::Value, winners: &[String], json: bool) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     if json {
-        writeln!(out, "{object}")?;
+        print_object(&mut out, object)?;
     } else {
         for document in winners {
-            writeln!(out, "{document}")?;
+            writeln!(out, "{}", Escaped(document))?;
         }
     }
     out.flush()
+}
+
+/// Prints an object on a line, in which nothing from outside can be hidden.
+fn print_object(out: &mut impl Write, object: &serde_json::Value) -> io::Result<()> {
+    writeln!(out, "{}", escape_json(&object.to_string()))
 }
 
 /// Prints one thing that mode check found in a file.
@@ -78,14 +83,17 @@ pub fn print_found(
                 "warning": damage.to_string(),
             }),
         };
-        return writeln!(out, "{object}");
+        return print_object(out, &object);
     }
     let file = Escaped(&file);
     match found {
         Found::Bets(1) => writeln!(out, "{file}: 1 bet"),
         Found::Bets(bets) => writeln!(out, "{file}: {bets} bets"),
-        Found::Advice(advice) => writeln!(out, "{file}: {advice}"),
-        Found::Row(row) => writeln!(out, "{file}:{}:{}: {}", row.line, row.column, row.fault),
+        Found::Advice(advice) => writeln!(out, "{file}: {}", Escaped(advice)),
+        Found::Row(row) => {
+            let fault = Escaped(&row.fault);
+            writeln!(out, "{file}:{}:{}: {fault}", row.line, row.column)
+        }
         // The error that ends the program says how many.
         Found::BadRows(_) => Ok(()),
         Found::Damage(damage) => {
@@ -93,6 +101,17 @@ pub fn print_found(
             writeln!(out, "{file}:{line}:{column}: warning: {damage}")
         }
     }
+}
+
+/// Prints until when the agency's certificate is valid, as a comment behind the keys.
+///
+/// # Errors
+/// It cannot be written.
+pub fn print_validity(validity: Validity) -> io::Result<()> {
+    writeln!(
+        io::stdout().lock(),
+        "# server.tls.cert is valid until {validity}"
+    )
 }
 
 /// Prints every key with its value and what set it.

@@ -36,6 +36,14 @@ pub fn config_warning(warning: &str) {
     warn!("action: config | result: in_progress | warning: {warning}");
 }
 
+/// The agency's certificate is not valid now, or not for long; the warning says which.
+pub fn certificate_warning(certificate: &Path, warning: &str) {
+    let (certificate, warning) = (Escaped(certificate.display()), Escaped(warning));
+    warn!(
+        "action: config | result: in_progress | warning: the certificate {certificate} {warning}"
+    );
+}
+
 /// The server sent a message back.
 pub fn message_received(agency: Agency, message: &str) {
     let message = Escaped(message);
@@ -61,14 +69,12 @@ pub fn file_checked(summary: Summary) {
 
 /// What the agency file is instead, and how to save it right.
 pub fn file_advice(path: &Path, advice: &str) {
-    let path = path.display().to_string();
-    let (path, advice) = (Escaped(&path), Escaped(advice));
+    let (path, advice) = (Escaped(path.display()), Escaped(advice));
     error!("action: read_file | result: fail | error: {path}: {advice}");
 }
 
 /// A row of the agency file is not a valid bet.
 pub fn bad_row(path: &Path, row: &BadRow) {
-    let path = path.display().to_string();
     let (
         path,
         BadRow {
@@ -76,10 +82,9 @@ pub fn bad_row(path: &Path, row: &BadRow) {
             column,
             fault,
         },
-    ) = (Escaped(&path), row);
+    ) = (Escaped(path.display()), row);
     // It may list the characters that a plain server cannot read, of which `|` is one.
-    let fault = fault.to_string();
-    let fault = Escaped(&fault);
+    let fault = Escaped(fault);
     error!("action: read_file | result: fail | error: {path}:{line}:{column}: {fault}");
 }
 
@@ -132,8 +137,8 @@ pub fn winners(count: usize) {
 /// An attempt failed; there will be another one.
 /// `address` is the one whose attempt failed.
 pub fn trying_again(address: &Address, lost: &Lost, pause: Duration) {
-    let (lost, pause) = (lost.to_string(), pause.as_millis());
-    let (address, lost) = (Escaped(address.as_str()), Escaped(&lost));
+    let pause = pause.as_millis();
+    let (address, lost) = (Escaped(address.as_str()), Escaped(lost));
     warn!(
         "action: connect | result: in_progress | retry_in: {pause}ms | server_address: {address} | error: {lost}"
     );
@@ -149,8 +154,7 @@ pub fn unusable(address: &Address, error: &str) {
 
 /// A plain server did not answer a query, which is sent again.
 pub fn asking_again(step: Step, lost: &Lost) {
-    let lost = lost.to_string();
-    let (action, lost) = (step.action(), Escaped(&lost));
+    let (action, lost) = (step.action(), Escaped(lost));
     warn!("action: {action} | result: in_progress | error: {lost}");
 }
 
@@ -173,8 +177,7 @@ pub fn lines_lost(lines: u64) -> String {
 
 /// A signal ended the client before its result was known.
 pub fn undecided(error: &Error) {
-    let error = error.to_string();
-    let error = Escaped(&error);
+    let error = Escaped(error);
     warn!("action: receive_signal | result: in_progress | warning: {error}");
 }
 
@@ -186,8 +189,7 @@ pub fn exit(agency: Agency) {
 /// The last line of a client that has failed.
 pub fn failed(error: &Error) {
     let action = error.action();
-    let error = error.to_string();
-    let error = Escaped(&error);
+    let error = Escaped(error);
     // Someone who wants to see only what ends a program is told what ended this one.
     if enabled!(Level::ERROR) {
         error!("action: {action} | result: fail | error: {error}");

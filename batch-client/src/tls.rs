@@ -6,13 +6,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use frame::{Tls, TlsError, pem, small_file};
+use frame::{Tls, TlsError, Validity, pem, small_file};
 use rustls::client::Resumption;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, Error};
 
 use crate::config::{Address, ConfigError, Server};
+use crate::report;
 
 /// Begins TLS sessions with the servers.
 pub struct Connector {
@@ -20,10 +21,13 @@ pub struct Connector {
     /// The name or IP address that the certificate of each server has to be valid for: the hosts of `server.address`, in
     /// their order.
     names: Vec<ServerName<'static>>,
+    /// When the certificate of the agency is valid.
+    validity: Option<Validity>,
 }
 
 impl Connector {
-    /// Reads the files that `server.tls` names. `None` where it names none.
+    /// Reads the files that `server.tls` names, and logs a warning where the certificate is not valid now, or not for long.
+    /// `None` where it names none.
     ///
     /// # Errors
     /// A file cannot be read, or does not hold what it should; the key does not belong to the certificate; no certificate
@@ -34,6 +38,10 @@ impl Connector {
         };
         let roots = read("server.tls.ca", &files.ca, pem::authorities)?;
         let chain = read("server.tls.cert", &files.cert, pem::certificates)?;
+        let validity = Validity::of(&chain);
+        if let Some(warning) = validity.and_then(|validity| validity.warning()) {
+            report::certificate_warning(&files.cert, &warning);
+        }
         let key = read("server.tls.key", &files.key, pem::key)?;
         let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
@@ -56,7 +64,16 @@ impl Connector {
         config.resumption = Resumption::disabled();
         let names = server.addresses.iter().map(name);
         let (config, names) = (Arc::new(config), names.collect::<Result<_, _>>()?);
-        Ok(Some(Self { config, names }))
+        Ok(Some(Self {
+            config,
+            names,
+            validity,
+        }))
+    }
+
+    /// When the certificate of the agency is valid; `None` where it does not say so.
+    pub fn validity(&self) -> Option<Validity> {
+        self.validity
     }
 
     /// Begins a session with the server whose address is at this place of `server.address`. After the last place the first

@@ -1,5 +1,6 @@
 //! The command line: what to do, and the keys that flags set.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
@@ -27,6 +28,22 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    /// Reads the command line, the program's name first.
+    ///
+    /// # Errors
+    /// It makes no sense, or it asks for help or the version.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+        // clap knows no help about help but `help help`.
+        if let [_, help, flag] = &mut arguments[..]
+            && help == "help"
+            && (flag == "--help" || flag == "-h")
+        {
+            *flag = "help".into();
+        }
+        Self::try_parse_from(arguments)
+    }
+
     /// What completions and manual pages are made from.
     pub fn definition() -> clap::Command {
         Self::command()

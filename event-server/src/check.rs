@@ -22,10 +22,17 @@ pub fn check(address: SocketAddr) -> io::Result<()> {
     let mut answer = Vec::new();
     let mut reply = stream.take(line.len() as u64 + 1);
     reply.read_to_end(&mut answer).map_err(explain)?;
-    if answer == line.as_bytes() {
-        Ok(())
-    } else {
-        Err(io::Error::other("another line came back"))
+    match answer.as_slice() {
+        echo if echo == line.as_bytes() => Ok(()),
+        b"" => Err(io::Error::other(
+            "the connection was closed without a reply: it stops, or it is no central",
+        )),
+        reply => Err(io::Error::other(match reply {
+            [b'H', b'T', b'T', b'P', ..] => {
+                "an HTTP server is there, no central: SERVER_PORT is the port of the agencies, SERVER_HTTP another one"
+            }
+            _ => "something else than the line came back: it is no central",
+        })),
     }
 }
 

@@ -17,6 +17,8 @@ pub const UNAVAILABLE: u8 = 69;
 pub const IO_ERROR: u8 = 74;
 /// The configuration is wrong, or does not fit what is stored.
 pub const CONFIGURATION: u8 = 78;
+/// Standard output was closed by whoever read it: 128 and the number of SIGPIPE.
+pub const CLOSED_PIPE: u8 = 141;
 
 /// Why the program ends.
 pub struct Failure {
@@ -33,8 +35,12 @@ impl Failure {
 
     /// Standard output takes no more.
     pub fn output(e: &io::Error) -> Self {
+        let code = match e.kind() {
+            io::ErrorKind::BrokenPipe => CLOSED_PIPE,
+            _ => IO_ERROR,
+        };
         Self::new(
-            IO_ERROR,
+            code,
             format_args!("standard output cannot be written to: {e}"),
         )
     }
@@ -63,11 +69,11 @@ impl From<Unusable> for Failure {
 
 impl From<OperatorError> for Failure {
     fn from(e: OperatorError) -> Self {
-        let code = match e {
+        let code = match &e {
+            OperatorError::Output(e) => return Self::output(e),
             OperatorError::Unreachable(_) => UNAVAILABLE,
             OperatorError::Unusable(_) => CONFIGURATION,
             OperatorError::Row(_) => DATA,
-            OperatorError::Output(_) => IO_ERROR,
         };
         Self::new(code, e)
     }

@@ -8,16 +8,15 @@ use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
-use clap::Parser;
 use event_server::config::{Config, Loaded};
 use event_server::report;
 use frame::log::{Level, Logger};
 
 use self::arguments::{Arguments, Command, Options};
-use self::failure::{CONFIGURATION, Failure, USAGE};
+use self::failure::{CLOSED_PIPE, CONFIGURATION, Failure, USAGE};
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(e) => {
             // Help and version are no errors. Where standard output is closed, nobody reads them.
@@ -85,7 +84,12 @@ fn exit_code(done: &Result<(), Failure>) -> ExitCode {
 }
 
 fn report_failure(done: &Result<(), Failure>) {
-    if let Err(failure) = done {
-        report::exit_failed(&failure.reason);
+    match done {
+        // Whoever read the output has seen enough: the end of other programs, too.
+        Ok(())
+        | Err(Failure {
+            code: CLOSED_PIPE, ..
+        }) => {}
+        Err(failure) => report::exit_failed(&failure.reason),
     }
 }

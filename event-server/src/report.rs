@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use frame::log::CRITICAL;
-use frame::{Agency, Bet, Escaped, UploadId};
+use frame::{Agency, Bet, Escaped, UploadId, Validity};
 use tracing::{Level, debug, enabled, error, info, warn};
 
 use self::counts::Kind;
@@ -73,6 +73,7 @@ pub fn http_accepted(ip: IpAddr) {
 
 /// A connection of the HTTP port is closed, and why.
 pub fn http_closed(ip: IpAddr, why: &dyn Display) {
+    let why = Escaped(why);
     debug!("action: close_http_connection | result: success | ip: {ip} | reason: {why}");
 }
 
@@ -83,6 +84,7 @@ pub fn http_closed_listener() {
 
 /// The store is open.
 pub fn store_opened(recovery: &dyn Display) {
+    let recovery = Escaped(recovery);
     info!("action: open_store | result: success | recovered: {recovery}");
 }
 
@@ -109,7 +111,7 @@ pub fn store_down(why: &str) {
 pub fn store_warning(warning: &dyn Display) {
     warn!(
         "action: open_store | result: in_progress | warning: {}",
-        Escaped(&warning.to_string())
+        Escaped(warning)
     );
 }
 
@@ -145,6 +147,7 @@ pub fn accepted(ip: IpAddr, quiet: bool) {
 
 /// No connection can be accepted for now.
 pub fn accept_failed(error: &dyn Display) {
+    let error = Escaped(error);
     error!("action: accept_connections | result: fail | error: {error}");
 }
 
@@ -160,19 +163,29 @@ pub fn text_received(ip: IpAddr, text: &str, quiet: bool) {
 
 /// A peer broke the framing, or spoke no language of ours.
 pub fn receive_failed(ip: IpAddr, error: &dyn Display) {
+    let error = Escaped(error);
     failure("receive_message", || {
         error!("action: receive_message | result: fail | ip: {ip} | error: {error}");
     });
 }
 
 /// The certificates and the key of mutual TLS are read.
-pub fn tls_opened(certificate: &Path, client_ca: &Path) {
-    let (certificate, client_ca) = (
-        certificate.display().to_string(),
-        client_ca.display().to_string(),
+pub fn tls_opened(certificate: &Path, client_ca: &Path, validity: Option<Validity>) {
+    let (certificate, client_ca) = (Escaped(certificate.display()), Escaped(client_ca.display()));
+    let until = validity.map_or("unknown".to_owned(), |validity| validity.to_string());
+    info!(
+        "action: open_tls | result: success | cert: {certificate} | client_ca: {client_ca} | valid_until: {until}"
     );
-    let (certificate, client_ca) = (Escaped(&certificate), Escaped(&client_ca));
-    info!("action: open_tls | result: success | cert: {certificate} | client_ca: {client_ca}");
+}
+
+/// The certificate of mutual TLS is not valid now, or not for long: nothing where it is.
+pub fn tls_warning(certificate: &Path, validity: Validity) {
+    if let Some(warning) = validity.warning() {
+        let certificate = Escaped(certificate.display());
+        warn!(
+            "action: open_tls | result: in_progress | warning: the certificate {certificate} {warning}"
+        );
+    }
 }
 
 /// A peer has shown a certificate that is accepted.
@@ -183,8 +196,7 @@ pub fn tls_established(ip: IpAddr, agency: Agency) {
 /// A TLS session is over before its time.
 pub fn tls_failed(ip: IpAddr, error: &dyn Display) {
     failure("tls_handshake", || {
-        let error = error.to_string();
-        let error = Escaped(&error);
+        let error = Escaped(error);
         error!("action: tls_handshake | result: fail | ip: {ip} | error: {error}");
     });
 }
@@ -228,13 +240,14 @@ pub fn declined(ip: IpAddr, agency: Agency, why: &dyn Display) {
     limited(("drop_connection", SUCCESS), FAILURES, || {
         warn!(
             "action: drop_connection | result: success | ip: {ip} | agency: {agency} | warning: nothing of what the agency sent last is stored: {}",
-            Escaped(&why.to_string())
+            Escaped(why)
         );
     });
 }
 
 /// A connection was lost; `quiet` for a probe or a health check.
 pub fn connection_lost(ip: IpAddr, error: &dyn Display, quiet: bool) {
+    let error = Escaped(error);
     let line = format_args!("action: close_connection | result: fail | ip: {ip} | error: {error}");
     if quiet {
         debug!("{line}");
@@ -257,6 +270,7 @@ pub fn bet_stored(bet: &Bet<'_>) {
 
 /// A single bet was refused.
 pub fn bet_refused(error: &dyn Display) {
+    let error = Escaped(error);
     failure("apuesta_almacenada", || {
         error!("action: apuesta_almacenada | result: fail | error: {error}");
     });
@@ -269,6 +283,7 @@ pub fn batch_stored(bets: u32) {
 
 /// A batch was refused.
 pub fn batch_refused(bets: usize, error: &dyn Display) {
+    let error = Escaped(error);
     failure("apuesta_recibida", || {
         error!("action: apuesta_recibida | result: fail | cantidad: {bets} | error: {error}");
     });
@@ -285,6 +300,7 @@ pub fn finished(agency: Agency) {
 
 /// An agency may not finish.
 pub fn finished_refused(agency: Agency, error: &dyn Display) {
+    let error = Escaped(error);
     failure("notify_finished", || {
         error!("action: notify_finished | result: fail | agency: {agency} | error: {error}");
     });
@@ -303,6 +319,7 @@ pub fn resumed(agency: Agency, upload: UploadId, bets: u64) {
 
 /// An agency may not go on with an upload.
 pub fn resume_refused(agency: Agency, error: &dyn Display) {
+    let error = Escaped(error);
     failure("resume", || {
         error!("action: resume | result: fail | agency: {agency} | error: {error}");
     });
@@ -340,6 +357,7 @@ pub fn winners_told(agency: Agency) {
 
 /// A winners query was refused.
 pub fn winners_refused(agency: Agency, error: &dyn Display) {
+    let error = Escaped(error);
     failure("consulta_ganadores", || {
         error!("action: consulta_ganadores | result: fail | agency: {agency} | error: {error}");
     });
@@ -347,6 +365,7 @@ pub fn winners_refused(agency: Agency, error: &dyn Display) {
 
 /// A whole frame held no request.
 pub fn request_refused(ip: IpAddr, error: &dyn Display) {
+    let error = Escaped(error);
     failure("receive_message", || {
         error!("action: receive_message | result: fail | ip: {ip} | error: {error}");
     });
@@ -364,6 +383,7 @@ pub fn drawn() {
 
 /// All is counted, but the result cannot be stored.
 pub fn draw_stalled(error: &dyn Display) {
+    let error = Escaped(error);
     error!("action: sorteo | result: fail | error: {error}");
 }
 
@@ -389,8 +409,7 @@ pub fn exit() {
 
 /// The last line of a program that cannot go on.
 pub fn exit_failed(error: &dyn Display) {
-    let error = error.to_string();
-    let error = Escaped(&error);
+    let error = Escaped(error);
     error!(target: CRITICAL, "action: exit | result: fail | container: {CONTAINER} | error: {error}");
 }
 

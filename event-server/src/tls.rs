@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use frame::{Agency, Tls, TlsError, pem, small_file};
+use frame::{Agency, Tls, TlsError, Validity, pem, small_file};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
@@ -52,6 +52,8 @@ pub struct TlsAcceptor {
     identity: Arc<SingleCertAndKey>,
     /// Whom it trusts.
     authority: Arc<dyn ClientCertVerifier>,
+    /// When what it shows is valid.
+    validity: Option<Validity>,
 }
 
 /// The agency in the certificate that a session's peer has shown: read once, while it was verified.
@@ -73,6 +75,7 @@ impl TlsAcceptor {
     pub fn open(files: &TlsFiles) -> Result<Self, BadFile> {
         let provider = Arc::new(default_provider());
         let chain = read("SERVER_TLS_CERT", &files.cert, pem::certificates)?;
+        let validity = Validity::of(&chain);
         let key = read("SERVER_TLS_KEY", &files.key, pem::key)?;
         let client_ca = |pem: &[u8]| {
             let roots = Arc::new(pem::authorities(pem)?);
@@ -96,7 +99,13 @@ impl TlsAcceptor {
             provider,
             identity: Arc::new(SingleCertAndKey::from(identity)),
             authority,
+            validity,
         })
+    }
+
+    /// When the certificate of the central is valid; `None` where it does not say so.
+    pub fn validity(&self) -> Option<Validity> {
+        self.validity
     }
 
     /// Our side of a session with a peer that has begun one, and where its agency will be.

@@ -66,12 +66,19 @@ fn no_bet_and_no_batch_is_an_allocation() {
         let config = config.unwrap().config;
         let mut outcome = None;
         let count = measure(|| {
-            outcome = Some(agency::run(&config, logger, &Progress::hidden()));
+            let part = agency::Part {
+                from_row: None,
+                waits: true,
+            };
+            outcome = Some(agency::run(&config, logger, &Progress::hidden(), part));
         });
         (count, outcome.unwrap().unwrap())
     });
     let (client, outcome) = client.join().unwrap();
-    assert_eq!((outcome.bets, outcome.winners.len()), (BETS as u64, 3));
+    assert_eq!(
+        (outcome.bets, outcome.winners.unwrap().len()),
+        (BETS as u64, 3)
+    );
     signal_hook::low_level::raise(signal_hook::consts::SIGTERM).unwrap();
     let server = server.join().unwrap();
     for (who, AllocationInfo { count_total, .. }) in [("server", server), ("client", client)] {

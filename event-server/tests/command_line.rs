@@ -161,3 +161,14 @@ fn the_version_and_examples_are_shown() {
     assert_eq!(stdout(&run(&["--version"])), version);
     assert!(stdout(&run(&["--help"])).contains("\nExamples:\n"));
 }
+
+#[test]
+fn help_about_help_is_help() {
+    for flag in ["--help", "-h", "help"] {
+        let output = run(&["help", flag]);
+        assert!(
+            stdout(&output).contains("the help of the given subcommand"),
+            "{output:?}"
+        );
+    }
+}

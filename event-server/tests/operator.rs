@@ -3,11 +3,13 @@
 mod common;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use common::{Peer, batch, bet, finished, row, winners};
+use fixtures::certificates::{Authority, Role, Term};
 use fixtures::programs::{central, program};
 
 const SUCCESS: &str = "{result:success}";
@@ -261,4 +263,140 @@ fn a_password_in_an_argument_is_refused_with_the_ways_that_nobody_else_can_read(
             .1
             .contains("SERVER_STORE = postgresql://a:***@h/db?sslmode=disable  # config.ini")
     );
+}
+
+#[test]
+fn a_certificate_that_has_expired_is_a_warning_and_its_end_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let authority = Authority::new("lottery").unwrap();
+    let ca = data.join("ca.pem");
+    fs::write(&ca, authority.certificate()).unwrap();
+    for (term, until, warning) in [
+        (
+            Term::Past,
+            "2001-01-01 00:00:00 UTC",
+            Some("has expired on 2001-01-01 00:00:00 UTC"),
+        ),
+        (Term::Current, "4000-01-01 00:00:00 UTC", None),
+        (
+            Term::Future,
+            "4000-01-01 00:00:00 UTC",
+            Some("is not valid before 3999-01-01 00:00:00 UTC"),
+        ),
+    ] {
+        let identity = authority.sign(Role::Server, &["localhost"], term).unwrap();
+        let (cert, key) = identity.write(data, "server").unwrap();
+        let set = |key: &str, path: &Path| format!("{key}={}", path.display());
+        let files = [
+            set("SERVER_TLS_CERT", &cert),
+            set("SERVER_TLS_KEY", &key),
+            set("SERVER_TLS_CLIENT_CA", &ca),
+        ];
+        let files = files.iter().flat_map(|file| ["--set", file]);
+        let files: Vec<&str> = files.collect();
+        let warned = |log: &str| {
+            let line = log
+                .lines()
+                .find(|line| line.contains("WARNING  action: open_tls"));
+            let expected = warning.map(|warning| format!("{} {warning}", cert.display()));
+            match (line, expected) {
+                (Some(line), Some(expected)) => assert!(line.contains(&expected), "{line}"),
+                (None, None) => {}
+                _ => panic!("{term:?}: {log}"),
+            }
+        };
+        let (code, shown, log) = operate(data, &[&["config"], &files[..]].concat());
+        assert_eq!(code, Some(0), "{log}");
+        assert!(
+            shown.contains(&format!("# SERVER_TLS_CERT is valid until {until}\n")),
+            "{shown}"
+        );
+        warned(&log);
+
+        let environment: Vec<(&str, &str)> = files
+            .iter()
+            .filter_map(|file| file.split_once('='))
+            .collect();
+        let (server, address) = central(data, &environment).unwrap();
+        let port = address.port().to_string();
+        let (code, _, log) = operate(data, &[&["--check", "--port", &port], &files[..]].concat());
+        assert_eq!(code, Some(0), "{log}");
+        assert!(log.contains(&format!("valid_until: {until}")), "{log}");
+        warned(&log);
+        let (_, log) = server.stop().unwrap();
+        assert!(log.contains(&format!("valid_until: {until}")), "{log}");
+        warned(&log);
+    }
+}
+
+#[test]
+fn a_check_of_another_port_says_what_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, _) = central(folder.path(), &[("SERVER_HTTP", "127.0.0.1:0")]).unwrap();
+    let http = server.wait_for("action: listen_http").unwrap();
+    let http = http.rsplit_once("port: ").unwrap().1;
+    let check = |port: &str| operate(folder.path(), &["--check", "--port", port]);
+    assert_refused(
+        &check(http),
+        69,
+        "an HTTP server is there, no central: SERVER_PORT is",
+    );
+
+    for (reply, says) in [
+        (&b""[..], "the connection was closed without a reply"),
+        (
+            b"220 mail.example ESMTP\r\n",
+            "something else than the line came back: it is no central",
+        ),
+    ] {
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = other.local_addr().unwrap().port().to_string();
+        let peer = std::thread::spawn(move || {
+            let (mut stream, _) = other.accept().unwrap();
+            let mut line = [0; 64];
+            let _ = stream.read(&mut line).unwrap();
+            stream.write_all(reply).unwrap();
+        });
+        assert_refused(&check(&port), 69, says);
+        peer.join().unwrap();
+    }
+    // A server that stands still: its system takes connections.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port().to_string();
+    assert_refused(&check(&port), 69, "no reply within 3s");
+}
+
+#[test]
+fn output_that_nobody_reads_to_its_end_is_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let row = row(1, "1", false) + "\r\n";
+    fs::write(data.join("bets.csv"), row.repeat(100_000)).unwrap();
+    let (server, _) = central(data, &[("SERVER_AGENCIES", "2")]).unwrap();
+    server.stop().unwrap();
+    for command in ["export", "config"] {
+        let mut child = Command::new(program("event-server").unwrap())
+            .current_dir(data)
+            .args(["--data-dir", ".", "--agencies", "2", command])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // What `head -0` does.
+        drop(child.stdout.take());
+        let mut log = String::new();
+        child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut log)
+            .unwrap();
+        // 128 and SIGPIPE, as of other programs.
+        assert_eq!(
+            (child.wait().unwrap().code(), log.as_str()),
+            (Some(141), ""),
+            "{command}"
+        );
+    }
 }

@@ -21,6 +21,9 @@ pub enum FramingError {
 impl fmt::Display for FramingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::Length { length, max } = self;
+        if length.to_be_bytes() == *b"HTTP" {
+            return f.write_str("it speaks HTTP: this is the port of a page, or of a proxy");
+        }
         write!(
             f,
             "a frame of length {length} is announced, allowed are {} to {max}",

@@ -3,18 +3,28 @@
 
 use std::fmt::{self, Write as _};
 
-/// A text from outside. Displays with everything escaped that could make it look like something else:
+/// A text from outside, or a message that may hold one. Displays with everything escaped that could make it look like something else:
 ///
 /// - control characters, so line breaks and the escape sequences of terminals (`\n`, `\u{1b}`);
 /// - characters that change the direction of the text around them, or that cannot be seen (`\u{202e}`, `\u{200b}`);
 /// - `|`, which divides the parts of a log line (`\x7c`);
 /// - the backslash itself (`\\`), so that nothing else looks like an escaped character.
 #[derive(Clone, Copy, Debug)]
-pub struct Escaped<'a>(pub &'a str);
+pub struct Escaped<T>(pub T);
 
-impl fmt::Display for Escaped<'_> {
+impl<T: fmt::Display> fmt::Display for Escaped<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rest = self.0;
+        write!(Escaping(f), "{}", self.0)
+    }
+}
+
+/// Escapes what is written to it.
+struct Escaping<'a, 'f>(&'a mut fmt::Formatter<'f>);
+
+impl fmt::Write for Escaping<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let Self(f) = self;
+        let mut rest = text;
         while let Some(at) = rest.find(is_escaped) {
             let (plain, odd) = rest.split_at(at);
             f.write_str(plain)?;

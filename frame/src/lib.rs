@@ -63,4 +63,4 @@ pub use message::{
 };
 pub use outbox::Outbox;
 pub use requests::Requests;
-pub use tls::{Tls, TlsError, pem};
+pub use tls::{SOON, Tls, TlsError, Validity, pem};

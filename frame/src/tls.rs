@@ -19,6 +19,7 @@
 mod error;
 pub mod pem;
 mod session;
+mod validity;
 
 use std::fmt;
 use std::io;
@@ -29,6 +30,7 @@ use rustls::{ClientConfig, Error, ServerConfig};
 
 pub use self::error::TlsError;
 use self::session::{SEALED, Session, Step};
+pub use self::validity::{SOON, Validity};
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
 

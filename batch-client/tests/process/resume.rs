@@ -71,7 +71,7 @@ INFO     action: close_file | result: success
 INFO     action: exit | result: success | container: client1"
         )
     );
-    assert_eq!(ended.stdout, "30000002\na,b\n\"q\\\"\n");
+    assert_eq!(ended.stdout, "30000002\na,b\n\"q\\\\\"\n");
     assert_eq!(ended.code, Some(0));
 }
 
@@ -108,7 +108,7 @@ fn with_no_wait_a_run_ends_once_the_agency_has_finished_and_mode_winners_asks_la
     let ended = Client::new("winners", &server).run();
     assert_eq!(
         (ended.code, ended.stdout.as_str()),
-        (Some(0), "30000002\na,b\n\"q\\\"\n")
+        (Some(0), "30000002\na,b\n\"q\\\\\"\n")
     );
     assert_eq!(payloads.join().unwrap(), ["{agency:1}"]);
     assert_eq!(
@@ -478,4 +478,49 @@ fn a_server_that_breaks_the_protocol_ends_the_upload() {
     let client = Client::new("batch", &server).file("bets.csv", rows(1));
     let ended = client.run();
     ended.assert_failed(76, "the server has 2 bets of a file of 1 row:");
+}
+
+#[test]
+fn winners_of_a_hostile_server_cannot_steer_the_terminal_they_are_printed_on() {
+    for (json, printed) in [
+        (false, "1\\u{1b}[2J\n2\\u{202e}\n3\\\\n\n"),
+        (
+            true,
+            "{\"agency\":1,\"winners\":[\"1\\u001b[2J\",\"2\\u202e\",\"3\\\\n\"]}\n",
+        ),
+    ] {
+        let (server, _done) = serve(|listener| {
+            let mut peer = Peer::accept(&listener);
+            peer.payload().unwrap();
+            peer.reply(&winners("1\u{1b}[2J|2\u{202e}|\"3\\n\""));
+            peer.wait_for_close();
+        });
+        let mut client = Client::new("winners", &server);
+        if json {
+            client = client.arg("--json");
+        }
+        let ended = client.run();
+        assert_eq!(
+            (ended.code, ended.stdout.as_str()),
+            (Some(0), printed),
+            "{:?}",
+            ended.log
+        );
+    }
+}
+
+#[test]
+fn a_port_that_speaks_http_is_named() {
+    let (server, _done) = serve(|listener| {
+        let mut peer = Peer::accept(&listener);
+        peer.payload();
+        peer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    });
+    let ended = Client::new("batch", &server)
+        .file("bets.csv", rows(1))
+        .run();
+    ended.assert_failed(
+        76,
+        "it speaks HTTP: this is the port of a page, or of a proxy",
+    );
 }

@@ -32,8 +32,11 @@ pub fn run(loaded: &Loaded, logger: &Logger) -> Result<(), Failure> {
 
     let acceptor = config.tls.as_ref().map(TlsAcceptor::open).transpose();
     let acceptor = acceptor.map_err(|e| Failure::new(CONFIGURATION, e))?;
-    if let Some(files) = &config.tls {
-        report::tls_opened(&files.cert, &files.client_ca);
+    if let (Some(files), Some(acceptor)) = (&config.tls, &acceptor) {
+        report::tls_opened(&files.cert, &files.client_ca, acceptor.validity());
+        if let Some(validity) = acceptor.validity() {
+            report::tls_warning(&files.cert, validity);
+        }
     }
     let mut watch = Watch::new(termination).map_err(unavailable)?;
     match &config.store {

@@ -6,6 +6,7 @@ use event_server::config::{Config, Loaded, StoreConfig};
 use event_server::report;
 use event_server::store::postgres::DatabaseTls;
 use event_server::tls::TlsAcceptor;
+use frame::Escaped;
 
 use crate::failure::{CONFIGURATION, Failure};
 
@@ -13,7 +14,8 @@ use crate::failure::{CONFIGURATION, Failure};
 pub fn run(loaded: &Loaded) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     for setting in &loaded.settings {
-        let (key, value, source) = (setting.key, &setting.value, &setting.source);
+        let (value, source) = (Escaped(&setting.value), Escaped(&setting.source));
+        let key = setting.key;
         let written = writeln!(out, "{key} = {value}  # {source}");
         written.map_err(|e| Failure::output(&e))?;
     }
@@ -23,7 +25,12 @@ pub fn run(loaded: &Loaded) -> Result<(), Failure> {
         .for_each(|warning| report::config_warning(warning));
     let Config { tls, store, .. } = &loaded.config;
     if let Some(files) = tls {
-        TlsAcceptor::open(files).map_err(|e| Failure::new(CONFIGURATION, e))?;
+        let acceptor = TlsAcceptor::open(files).map_err(|e| Failure::new(CONFIGURATION, e))?;
+        if let Some(validity) = acceptor.validity() {
+            let written = writeln!(out, "# SERVER_TLS_CERT is valid until {validity}");
+            written.map_err(|e| Failure::output(&e))?;
+            report::tls_warning(&files.cert, validity);
+        }
     }
     if let StoreConfig::Postgres(options) = store {
         DatabaseTls::open(&options.url).map_err(|e| Failure::new(CONFIGURATION, e))?;

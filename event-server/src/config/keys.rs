@@ -24,12 +24,16 @@ pub struct Setting {
 pub(super) struct Keys {
     layers: Layers,
     settings: Vec<Setting>,
+    warnings: Vec<String>,
 }
 
 impl Keys {
     pub(super) fn new(layers: Layers) -> Self {
-        let settings = Vec::new();
-        Self { layers, settings }
+        Self {
+            layers,
+            settings: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 
     /// The key's value, read by `parse`; `default` is written as a user would, empty for none.
@@ -81,6 +85,17 @@ impl Keys {
         })
     }
 
+    /// Whether a key that was asked for has a value other than its default.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        let mut settings = self.settings.iter();
+        settings.any(|setting| setting.key == key && setting.source != Source::Default)
+    }
+
+    /// Adds a sentence to what an operator is warned about.
+    pub(super) fn warn(&mut self, warning: String) {
+        self.warnings.push(warning);
+    }
+
     /// A variable of the environment that is no key of this program.
     pub(super) fn variable(&mut self, name: &str) -> Option<String> {
         self.layers.variable(name)
@@ -126,7 +141,9 @@ impl Keys {
     /// # Errors
     /// A flag sets a key that nobody has asked for.
     pub(super) fn finish(self) -> Result<(Vec<Setting>, Vec<String>), ConfigError> {
-        Ok((self.settings, self.layers.into_warnings()?))
+        let mut warnings = self.layers.into_warnings()?;
+        warnings.extend(self.warnings);
+        Ok((self.settings, warnings))
     }
 }
 

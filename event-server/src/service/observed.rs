@@ -101,6 +101,12 @@ impl<D: Store> Service<D> {
             Results::Unknown if drawn => Stage::Drawing,
             Results::Unknown => Stage::Open,
         };
+        if stage == Stage::Drawn {
+            // Where others store, too, what was seen of an agency last may be older than the draw, which waited for all.
+            let takes_part = |view: &&mut AgencyView| view.agency.get() <= expected;
+            let agencies = agencies.iter_mut().filter(takes_part);
+            agencies.for_each(|view| view.finished = true);
+        }
         LotteryView {
             stage,
             winner: winner.filter(|_| stage == Stage::Drawn),

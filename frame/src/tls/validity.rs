@@ -1,0 +1,237 @@
+//! From when until when a certificate is valid, which rustls tells nobody but the peer that is refused.
+//!
+//! In comes a certificate in DER (RFC 5280, section 4.1); out come two moments. Reads the few values that stand before
+//! them and nothing else: who trusts the certificate is for rustls to decide.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use rustls::pki_types::CertificateDer;
+
+/// A certificate that ends within this time is warned about.
+pub const SOON: Duration = Duration::from_secs(14 * 24 * 3_600);
+
+const SEQUENCE: u8 = 0x30;
+const INTEGER: u8 = 0x02;
+const VERSION: u8 = 0xa0;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
+
+/// When certificates are valid. Displays as the day and the time at which they end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    from: Timestamp,
+    until: Timestamp,
+}
+
+impl Validity {
+    /// When all certificates of a chain are valid; `None` where one does not say it in the form of the RFC.
+    pub fn of(chain: &[CertificateDer<'_>]) -> Option<Self> {
+        let all = chain.iter().map(|certificate| read(certificate));
+        let all = all.collect::<Option<Vec<_>>>()?;
+        Some(Self {
+            from: all.iter().map(|validity| validity.from).max()?,
+            until: all.iter().map(|validity| validity.until).min()?,
+        })
+    }
+
+    /// What an operator should know of it now, as a part of a sentence: that it has expired, is not valid yet, or ends
+    /// [`SOON`].
+    pub fn warning(&self) -> Option<String> {
+        self.warning_at(Timestamp::now())
+    }
+
+    fn warning_at(&self, now: Timestamp) -> Option<String> {
+        let soon = SignedDuration::try_from(SOON).ok()?;
+        if self.until < now {
+            Some(format!(
+                "has expired on {self}: every peer refuses it; sign another one"
+            ))
+        } else if now < self.from {
+            let from = Moment(self.from);
+            Some(format!(
+                "is not valid before {from}: every peer refuses it; see to the clock, or sign another one"
+            ))
+        } else if self.until.duration_since(now) < soon {
+            Some(format!("ends on {self}: sign another one before"))
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for Validity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Moment(self.until).fmt(f)
+    }
+}
+
+struct Moment(Timestamp);
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.strftime("%Y-%m-%d %H:%M:%S UTC").fmt(f)
+    }
+}
+
+fn read(certificate: &[u8]) -> Option<Validity> {
+    let (certificate, _) = element(SEQUENCE, certificate)?;
+    let (mut fields, _) = element(SEQUENCE, certificate)?;
+    if let Some((_, rest)) = element(VERSION, fields) {
+        fields = rest;
+    }
+    let (_serial_number, fields) = element(INTEGER, fields)?;
+    let (_signature, fields) = element(SEQUENCE, fields)?;
+    let (_issuer, fields) = element(SEQUENCE, fields)?;
+    let (validity, _) = element(SEQUENCE, fields)?;
+    let (from, rest) = time(validity)?;
+    let (until, _) = time(rest)?;
+    Some(Validity { from, until })
+}
+
+/// The content of the element of this tag that `bytes` begin with, and the bytes after it.
+fn element(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (found, bytes) = bytes.split_first()?;
+    let (length, bytes) = bytes.split_first()?;
+    let (length, bytes) = match *length {
+        short @ ..0x80 => (usize::from(short), bytes),
+        long => {
+            let (digits, bytes) = bytes.split_at_checked(usize::from(long & 0x7f))?;
+            let length = digits.iter().try_fold(0_u32, |length, digit| {
+                Some(length.checked_mul(256)? + u32::from(*digit))
+            });
+            (length?.try_into().ok()?, bytes)
+        }
+    };
+    (*found == tag).then(|| bytes.split_at_checked(length))?
+}
+
+/// A moment: `YYMMDDHHMMSSZ` of the years 1950 to 2049, or `YYYYMMDDHHMMSSZ`.
+fn time(bytes: &[u8]) -> Option<(Timestamp, &[u8])> {
+    let (text, year, rest) = match element(UTC_TIME, bytes) {
+        Some((text, rest)) => {
+            let (year, text) = digits(text, 2)?;
+            (
+                text,
+                if year < 50 {
+                    2_000 + year
+                } else {
+                    1_900 + year
+                },
+                rest,
+            )
+        }
+        None => {
+            let (text, rest) = element(GENERALIZED_TIME, bytes)?;
+            let (year, text) = digits(text, 4)?;
+            (text, year, rest)
+        }
+    };
+    let mut text = text;
+    let mut two = || {
+        let (number, rest) = digits(text, 2)?;
+        text = rest;
+        i8::try_from(number).ok()
+    };
+    let (month, day, hour, minute, second) = (two()?, two()?, two()?, two()?, two()?);
+    let moment = DateTime::new(year, month, day, hour, minute, second, 0).ok()?;
+    let moment = TimeZone::UTC.to_timestamp(moment).ok()?;
+    (text == b"Z").then_some((moment, rest))
+}
+
+/// The number in the first `count` bytes, which are decimal digits, and the bytes after them.
+fn digits(text: &[u8], count: usize) -> Option<(i16, &[u8])> {
+    let (digits, rest) = text.split_at_checked(count)?;
+    let number = digits.iter().try_fold(0, |number, digit| {
+        digit
+            .is_ascii_digit()
+            .then(|| 10 * number + i16::from(digit - b'0'))
+    });
+    Some((number?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use fixtures::certificates::{Authority, Role, Term};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::pem;
+
+    fn chain(term: Term) -> Vec<CertificateDer<'static>> {
+        let identity = Authority::new("a")
+            .unwrap()
+            .sign(Role::Server, &["h"], term)
+            .unwrap();
+        pem::certificates(identity.certificate.as_bytes()).unwrap()
+    }
+
+    fn moment(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_certificate_is_valid_from_one_moment_until_another_in_either_form_of_time() {
+        let (past, current) = (chain(Term::Past), chain(Term::Current));
+        let of = |chain: &[CertificateDer<'_>]| Validity::of(chain).unwrap();
+        let (from, until) = (
+            moment("2000-01-01T00:00:00Z"),
+            moment("2001-01-01T00:00:00Z"),
+        );
+        assert_eq!(of(&past), Validity { from, until });
+        assert_eq!(of(&current).until, moment("4000-01-01T00:00:00Z"));
+        assert_eq!(of(&past).to_string(), "2001-01-01 00:00:00 UTC");
+        // A chain is valid while all of it are.
+        let both = [past, current].concat();
+        assert_eq!(of(&both).until, until);
+    }
+
+    #[test]
+    fn a_warning_says_what_is_wrong_and_comes_two_weeks_before_the_end() {
+        let (from, until) = (
+            moment("2020-01-01T00:00:00Z"),
+            moment("2030-01-15T00:00:00Z"),
+        );
+        let validity = Validity { from, until };
+        for (now, words) in [
+            (
+                "2019-12-31T23:59:59Z",
+                Some("is not valid before 2020-01-01 00:00:00 UTC"),
+            ),
+            ("2020-01-01T00:00:00Z", None),
+            ("2030-01-01T00:00:00Z", None),
+            (
+                "2030-01-01T00:00:01Z",
+                Some("ends on 2030-01-15 00:00:00 UTC"),
+            ),
+            ("2030-01-15T00:00:00Z", Some("ends on")),
+            (
+                "2030-01-15T00:00:01Z",
+                Some("has expired on 2030-01-15 00:00:00 UTC"),
+            ),
+        ] {
+            let warning = validity.warning_at(moment(now));
+            assert_eq!(warning.is_some(), words.is_some(), "{now}");
+            assert!(
+                warning.is_none_or(|text| text.contains(words.unwrap())),
+                "{now}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_that_are_no_certificate_have_no_validity_and_do_no_harm(
+            at in 0_usize..120, byte in any::<u8>(), cut in 0_usize..1_000,
+        ) {
+            let mut bytes = chain(Term::Past)[0].to_vec();
+            bytes[at] = byte;
+            bytes.truncate(cut);
+            let read = read(&bytes);
+            prop_assert!(cut > 60 || read.is_none());
+        }
+    }
+}
