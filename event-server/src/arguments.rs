@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use event_server::config::Flag;
+use event_server::lottery::MAX_AGENCIES;
 use manual::Section;
 pub use manual::Shell;
 
@@ -93,6 +94,12 @@ pub enum Command {
         #[arg(long, value_name = "N")]
         agency: u32,
     },
+    /// Change how many agencies take part, before the draw; the server has to be stopped where bets are kept in files
+    Agencies {
+        /// 1 to this number take part; 0: anyone, and there is no draw
+        #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_AGENCIES)))]
+        number: u32,
+    },
     /// Print the completions for a shell
     #[command(after_help = COMPLETIONS_EXAMPLE)]
     Completions {
@@ -119,6 +126,7 @@ Examples:
   event-server config --set LOGGING_LEVEL=DEBUG
   event-server export > bets.csv
   event-server reopen --agency 4
+  event-server agencies 12
 
 A flag wins over the environment, the environment over the file, the file over the default.";
 

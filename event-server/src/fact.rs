@@ -38,6 +38,11 @@ pub enum Fact {
         /// Which.
         agency: Agency,
     },
+    /// How many agencies take part, from now on: 1 to this number; 0: anyone, and there is no draw.
+    Agencies {
+        /// That number.
+        agencies: u32,
+    },
     /// The draw was done.
     Drawn {
         /// The bytes of bets.csv that it covers.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use frame::{Agency, Number, UploadId};
 
-pub use self::refusal::{MAX_AGENCIES, Refusal};
+pub use self::refusal::{MAX_AGENCIES, NumberRefusal, Refusal};
 use crate::fact::{Fact, Source};
 
 /// All batches of an agency so far.
@@ -50,6 +50,8 @@ pub enum Draw {
 pub struct Lottery {
     /// 1 to this number take part; with 0 anyone does, and there is no draw.
     agencies: u32,
+    /// That number is stored, or staged.
+    is_settled: bool,
     /// The largest agency whose bets can be kept.
     largest: u32,
     accounts: BTreeMap<Agency, Account>,
@@ -59,10 +61,11 @@ pub struct Lottery {
 }
 
 impl Lottery {
-    /// A lottery of agencies 1 to `agencies`; 0: of anyone, without a draw.
+    /// A lottery of agencies 1 to `agencies`, unless its facts say another number; 0: of anyone, without a draw.
     pub fn new(agencies: u32) -> Self {
         Self {
             agencies,
+            is_settled: false,
             largest: u32::MAX,
             accounts: BTreeMap::new(),
             finished: 0,
@@ -98,7 +101,61 @@ impl Lottery {
                 }
                 account.finished = true;
             }
+            Fact::Agencies { agencies } => {
+                self.agencies = agencies;
+                self.is_settled = true;
+                let finished = self.accounts.iter();
+                let finished = finished
+                    .filter(|(agency, account)| account.finished && agency.get() <= agencies);
+                // There are at most as many as agencies.
+                self.finished = finished.count() as u32;
+            }
             Fact::Drawn { position, winner } => self.drawn = Some((position, winner)),
+        }
+    }
+
+    /// Settles with which number of agencies a server starts, once the stored facts are applied: the stored number, or,
+    /// where none is stored yet, `wanted`. A lottery in which nothing is stored takes any number. `has_rows`: there are
+    /// stored bets.
+    ///
+    /// # Errors
+    /// Another number is stored, or an agency above `wanted` has stored something.
+    pub fn start(&mut self, wanted: u32, has_rows: bool) -> Result<(), NumberRefusal> {
+        if self.is_settled && self.agencies == wanted {
+            return Ok(());
+        }
+        let is_empty = !has_rows && self.accounts.is_empty() && self.drawn.is_none();
+        if self.is_settled && !is_empty {
+            let stored = self.agencies;
+            return Err(NumberRefusal::Other { stored, wanted });
+        }
+        if self.drawn.is_none() {
+            self.check_number(wanted)?;
+        }
+        self.agencies = wanted;
+        self.is_settled = false;
+        Ok(())
+    }
+
+    /// The number of agencies as a fact, where it is not stored yet.
+    pub fn unsettled_number(&self) -> Option<Fact> {
+        let agencies = self.agencies;
+        (!self.is_settled).then_some(Fact::Agencies { agencies })
+    }
+
+    /// Whether agencies 1 to `wanted` may be all that take part.
+    ///
+    /// # Errors
+    /// The draw is done, or an agency above that number has stored something.
+    pub fn check_number(&self, wanted: u32) -> Result<(), NumberRefusal> {
+        if self.drawn.is_some() {
+            return Err(NumberRefusal::Drawn);
+        }
+        match self.accounts.last_key_value() {
+            Some((&agency, _)) if wanted > 0 && agency.get() > wanted => {
+                Err(NumberRefusal::AgencyAbove { agency, wanted })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -145,6 +202,8 @@ impl Lottery {
 
     /// The state as facts: applied to a new lottery, they give this one.
     pub fn facts(&self) -> impl Iterator<Item = Fact> {
+        let agencies = self.agencies;
+        let number = self.is_settled.then_some(Fact::Agencies { agencies });
         let accounts = self.accounts.iter().flat_map(|(&agency, account)| {
             let stored = account.stored.map(|Stored { source, bets }| Fact::Stored {
                 agency,
@@ -155,6 +214,7 @@ impl Lottery {
                 .into_iter()
                 .chain(account.finished.then_some(Fact::Finished { agency }))
         });
+        let accounts = number.into_iter().chain(accounts);
         accounts.chain(
             self.drawn
                 .map(|(position, winner)| Fact::Drawn { position, winner }),

@@ -34,6 +34,9 @@ fn main() -> ExitCode {
         None => serve(options),
         Some(Command::Config) => tool(|| commands::settings::run(&load(options)?)),
         Some(Command::Export) => tool(|| commands::export::run(&load(options)?.config)),
+        Some(Command::Agencies { number }) => {
+            tool(|| commands::agencies::run(&load(options)?.config, number))
+        }
         Some(Command::Reopen { agency }) => {
             tool(|| commands::reopen::run(&load(options)?.config, agency))
         }

@@ -130,6 +130,11 @@ pub fn reopened(agency: Agency, bets: u64) {
     info!("action: reopen | result: success | agency: {agency} | cantidad: {bets}");
 }
 
+/// An operator has changed how many agencies take part.
+pub fn agencies_set(agencies: u32) {
+    info!("action: agencies | result: success | agencies: {agencies}");
+}
+
 /// The server waits for connections; `quiet` after a probe or a health check.
 pub fn accepting(quiet: bool) {
     let line = format_args!("action: accept_connections | result: in_progress");

@@ -75,7 +75,17 @@ impl<D: Store> Service<D> {
             measured: false,
             was_up: false,
         };
+        let number = service.lottery.unsettled_number();
+        if let Some(number) = &number {
+            service.lottery.apply(number);
+        }
         service.commit()?;
+        if let Some(number) = number {
+            // Without room nothing else is stored either, before a new log begins with the lottery's facts: this is one
+            // of them.
+            let _ = service.store.record(number);
+            service.commit()?;
+        }
         Ok(service)
     }
 

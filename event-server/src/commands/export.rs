@@ -4,10 +4,11 @@ use std::io::{self, BufWriter, Write};
 
 use event_server::config::{Config, StoreConfig};
 use event_server::report;
-use event_server::store::local::{self, ReadOnlyFolder};
+use event_server::store::local;
 use event_server::store::postgres::Operator;
 use frame::Count;
 
+use super::folder::existing;
 use crate::failure::Failure;
 
 /// Bytes that are written to standard output at once.
@@ -41,7 +42,7 @@ pub fn run(config: &Config) -> Result<(), Failure> {
 fn export(config: &Config, out: &mut impl Write) -> Result<(), Failure> {
     match &config.store {
         StoreConfig::Files { data_dir, .. } => {
-            let warnings = local::export(ReadOnlyFolder::open(data_dir)?, out)?;
+            let warnings = local::export(existing(data_dir)?, out)?;
             let warnings = warnings.iter();
             warnings.for_each(|warning| report::store_warning(warning));
         }

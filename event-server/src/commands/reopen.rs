@@ -1,13 +1,13 @@
 //! `reopen`: takes out an agency's bets before the draw.
 
 use event_server::config::{Config, StoreConfig};
-use event_server::lottery::{Draw, Lottery};
+use event_server::lottery::Draw;
 use event_server::report;
 use event_server::store::Store as _;
-use event_server::store::local::{Folder, LocalStore, ReadOnlyFolder};
 use event_server::store::postgres::Operator;
 use frame::Agency;
 
+use super::folder::LocalLottery;
 use crate::failure::{CONFIGURATION, Failure, USAGE};
 
 pub fn run(config: &Config, agency: u32) -> Result<(), Failure> {
@@ -18,14 +18,10 @@ pub fn run(config: &Config, agency: u32) -> Result<(), Failure> {
             data_dir,
             durability,
         } => {
-            let mut lottery = Lottery::new(config.agencies);
-            // Nothing is made where nothing is.
-            ReadOnlyFolder::open(data_dir)?;
-            let folder = Folder::open(data_dir)?;
-            let (mut store, recovery) =
-                LocalStore::open(folder, *durability, |fact| lottery.apply(fact))?;
-            let warnings = recovery.warnings.iter();
-            warnings.for_each(|warning| report::store_warning(warning));
+            let LocalLottery {
+                mut lottery,
+                mut store,
+            } = LocalLottery::change(config, data_dir, *durability)?;
             if matches!(lottery.draw(), Draw::Done { .. }) {
                 return Err(Failure::new(CONFIGURATION, DRAWN));
             }

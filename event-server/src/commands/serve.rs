@@ -1,21 +1,20 @@
 //! Serving: configuration → store → bind → run.
 
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use event_server::config::{Config, Loaded, StoreConfig};
-use event_server::fact::Fact;
 use event_server::lottery::Lottery;
 use event_server::report;
 use event_server::server::{Server, Termination, Watch};
 use event_server::service::Service;
 use event_server::store::Store;
-use event_server::store::local::{Durability, Folder, LocalStore, Progress, StoreError};
+use event_server::store::local::Progress;
 use event_server::store::postgres::{Link, PostgresStore};
 use event_server::tls::TlsAcceptor;
 use frame::log::Logger;
 
+use super::folder::LocalLottery;
 use crate::failure::{CONFIGURATION, Failure, UNAVAILABLE};
 
 pub fn run(loaded: &Loaded, logger: &Logger) -> Result<(), Failure> {
@@ -44,13 +43,12 @@ pub fn run(loaded: &Loaded, logger: &Logger) -> Result<(), Failure> {
             data_dir,
             durability,
         } => {
-            let mut lottery = Lottery::new(config.agencies);
             let mut opening = Opening::new(logger, &mut watch);
             let on_progress = |progress| opening.look_up(progress);
-            let store = match open_files(data_dir, *durability, &mut lottery, on_progress) {
+            let found = LocalLottery::start(config, data_dir, *durability, on_progress)?;
+            let Some(LocalLottery { lottery, store }) = found else {
                 // A signal did that: there is nothing to close.
-                Err(StoreError::Stopped) => return Ok(()),
-                opened => opened?,
+                return Ok(());
             };
             serve(config, acceptor, lottery, store, logger, watch)
         }
@@ -83,24 +81,6 @@ where
     let service = Service::new(lottery, store, config.winner).map_err(Into::into)?;
     Server::bind(config, acceptor, service, logger.clone(), watch)?.run()?;
     Ok(())
-}
-
-fn open_files(
-    data_dir: &Path,
-    durability: Durability,
-    lottery: &mut Lottery,
-    mut on_progress: impl FnMut(Progress) -> ControlFlow<()>,
-) -> Result<LocalStore<Folder>, StoreError> {
-    let folder = Folder::open(data_dir)?;
-    let replay = |fact: &Fact| lottery.apply(fact);
-    let (store, recovery) =
-        LocalStore::open_with_progress(folder, durability, replay, Some(&mut on_progress))?;
-    report::store_opened(&recovery);
-    recovery
-        .warnings
-        .iter()
-        .for_each(|warning| report::store_warning(warning));
-    Ok(store)
 }
 
 /// The time between two looks at the signals while the files are read.

@@ -82,3 +82,44 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+/// Why a lottery cannot be of a number of agencies. Displays as one sentence without what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberRefusal {
+    /// It is of another number.
+    Other {
+        /// What is stored.
+        stored: u32,
+        /// What was wanted.
+        wanted: u32,
+    },
+    /// An agency above that number has stored something.
+    AgencyAbove {
+        /// The largest such agency.
+        agency: Agency,
+        /// What was wanted.
+        wanted: u32,
+    },
+    /// The draw is done.
+    Drawn,
+}
+
+impl fmt::Display for NumberRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Other { stored, wanted } => write!(
+                f,
+                "the lottery is of {stored} agencies, SERVER_AGENCIES is {wanted}"
+            ),
+            Self::AgencyAbove { agency, wanted } => write!(
+                f,
+                "agency {agency} has stored something, so the lottery cannot be of {wanted} agencies"
+            ),
+            Self::Drawn => {
+                f.write_str("the draw is done: how many agencies take part cannot change any more")
+            }
+        }
+    }
+}
+
+impl std::error::Error for NumberRefusal {}

@@ -181,6 +181,11 @@ impl<F: Files> LocalStore<F> {
         Ok((store, recovery))
     }
 
+    /// Whether any bet is stored.
+    pub fn has_rows(&self) -> bool {
+        self.wal.position() > 0
+    }
+
     /// Takes out every row of an agency, as [`WalStore::remove_agency`] says. To be called before the draw.
     ///
     /// # Errors

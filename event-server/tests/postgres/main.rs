@@ -4,6 +4,7 @@
 //! ```text
 //! stage     a database, centrals on it, agencies with their files, and what SQL says of every row in the end
 //! serving   what agencies, operators and other centrals see
+//! operating what operators change, beside the centrals
 //! refused   a database that cannot be used: one sentence each
 //! away      a database that is away, goes, is silent, is full, comes back
 //! survival  everything is killed in the middle, seeded
@@ -13,6 +14,7 @@
 mod common;
 
 mod away;
+mod operating;
 mod refused;
 mod serving;
 mod stage;

@@ -76,7 +76,7 @@ fn a_lottery_of_other_agencies_or_of_a_newer_program_is_refused() {
     let (central, _) = stage.central(&[("SERVER_AGENCIES", "6")]);
     central.wait_for("open_store | result: success").unwrap();
     central.stop().unwrap();
-    let sentence = "the lottery in schema lottery is of 6 agencies, SERVER_AGENCIES is 5: set it to 6, or name another schema in SERVER_LOTTERY";
+    let sentence = "the lottery in schema lottery is of 6 agencies, SERVER_AGENCIES is 5: set it to 6, change the lottery with  event-server agencies 5  before the draw, or name another schema in SERVER_LOTTERY";
     assert_refused(&stage, &url, &[], sentence);
     // Another schema is another lottery.
     let (other, address) = stage.central(&[("SERVER_LOTTERY", "next")]);

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use event_server::fact::Fact;
 use event_server::limits::Limits;
 use event_server::lottery::Lottery;
 use event_server::service::Service;
@@ -31,6 +32,8 @@ pub struct Central {
     calm: bool,
     /// Nothing happens to it from the beginning.
     fair: bool,
+    /// How many agencies the lottery is of, as the last server began or an operator said.
+    number: Option<u32>,
 }
 
 impl Central {
@@ -44,6 +47,7 @@ impl Central {
             tight: false,
             calm: false,
             fair,
+            number: None,
         }
     }
 
@@ -73,7 +77,7 @@ impl Central {
             lottery.apply(fact);
             facts.push(*fact);
         });
-        let store = match opened {
+        let mut store = match opened {
             Ok((store, _)) => store,
             Err(e) => return self.start_failed(&e, ledger),
         };
@@ -82,6 +86,21 @@ impl Central {
         ledger.note(format_args!("boot {agencies} {winner} {facts:?}\n{bets}"));
         let before = ledger.lives.last().copied();
         ledger.audit(&facts, (!store.retries()).then_some(&*bets), before);
+        let empty = bets.is_empty() && lottery.standings().next().is_none();
+        match lottery.start(agencies, store.has_rows()) {
+            Ok(()) => assert!(
+                empty || self.number.is_none_or(|number| number == agencies),
+                "a lottery of {:?} agencies goes on with {agencies}",
+                self.number
+            ),
+            Err(_) => {
+                assert_ne!(self.number, Some(agencies), "its own number is refused");
+                if let Err(e) = self.change_number(agencies, &mut lottery, &mut store, ledger) {
+                    return self.start_failed(&e, ledger);
+                }
+            }
+        }
+        let agencies = lottery.agencies();
         let winner_number = Number::new(winner).expect("a small number");
         let service = match Service::new(lottery, store, winner_number) {
             Ok(service) if self.disk.is_alive() => service,
@@ -99,7 +118,31 @@ impl Central {
             stopping: false,
         });
         let life = ledger.lives.len() - 1;
+        self.number = Some(agencies);
         self.running = Some(Running::new(service, self.limits, PLACE, life, net));
+    }
+
+    /// Before the draw an operator changes the number now and then; in the calm whenever it has to be.
+    fn change_number(
+        &mut self,
+        agencies: u32,
+        lottery: &mut Lottery,
+        store: &mut LocalStore<DiskFiles>,
+        ledger: &mut Ledger,
+    ) -> Result<(), StoreError> {
+        let wanted = self.calm || self.rng.bool();
+        if !wanted || lottery.check_number(agencies).is_err() {
+            return Ok(());
+        }
+        ledger.note(format_args!("the number is changed to {agencies}"));
+        store.commit(|| lottery.facts())?;
+        let fact = Fact::Agencies { agencies };
+        if store.record(fact).is_ok() {
+            self.number = None;
+            lottery.apply(&fact);
+            store.commit(|| lottery.facts())?;
+        }
+        Ok(())
     }
 
     fn start_failed(&mut self, e: &StoreError, ledger: &mut Ledger) {

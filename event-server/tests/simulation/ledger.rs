@@ -293,6 +293,11 @@ impl Ledger {
         }
     }
 
+    /// Whether the draw was done while the agency took no part: it is refused for good.
+    pub fn is_left_out(&self, life: usize, agency: u32) -> bool {
+        self.drawn.is_some() && self.takes_part(life, agency) != Some(true)
+    }
+
     /// A resume is sent. How many of the file were answered before.
     pub fn resumes(&self, file: usize) -> usize {
         self.resumes.get(&file).copied().unwrap_or_default()

@@ -150,7 +150,7 @@ impl Plain {
             match answered {
                 Ok((task, again)) => {
                     link.bound |= !again && matches!(task, Task::Parcel(_) | Task::Finished);
-                    if again && !self.stranger {
+                    if again && !self.stranger && !ledger.is_left_out(life, agency) {
                         self.retry(task, rng);
                     }
                     // In between, another client may have its place.

@@ -68,6 +68,8 @@ impl Client {
 /// All clients.
 pub struct Population {
     clients: Vec<Client>,
+    /// One of them is of an agency that takes no part.
+    pub has_stranger: bool,
     rng: fastrand::Rng,
 }
 
@@ -80,10 +82,15 @@ impl Population {
         rng: fastrand::Rng,
     ) -> Self {
         let clients = Vec::new();
-        let mut population = Self { clients, rng };
+        let mut population = Self {
+            clients,
+            has_stranger: false,
+            rng,
+        };
         (1..=agencies).for_each(|agency| population.populate(agency, ledger));
         if population.rng.u8(..6) == 0 {
             let stranger = agencies + population.rng.u32(1..3);
+            population.has_stranger = true;
             population.plain(stranger, 1, 1, true, true, ledger);
         }
         for _ in 0..population.rng.usize(..3) {
@@ -196,7 +203,7 @@ impl Population {
 
     /// Each does what it can do now; in the storm, not always.
     pub fn act(&mut self, calm: bool, net: &mut Net, ledger: &mut Ledger) {
-        let Self { clients, rng } = self;
+        let Self { clients, rng, .. } = self;
         let mut order: Vec<usize> = (0..clients.len()).collect();
         rng.shuffle(&mut order);
         for i in order {
@@ -215,7 +222,7 @@ impl Population {
 
     /// Something happens to a client's connection, now and then.
     pub fn mishap(&mut self, ledger: &mut Ledger) {
-        let Self { clients, rng } = self;
+        let Self { clients, rng, .. } = self;
         if clients.is_empty() || rng.u8(..20) > 0 {
             return;
         }
@@ -237,7 +244,7 @@ impl Population {
 
     /// All lose their connections, and begin anew, as if nothing was acknowledged.
     pub fn begin_anew(&mut self, ledger: &mut Ledger) {
-        let Self { clients, rng } = self;
+        let Self { clients, rng, .. } = self;
         for client in clients {
             match client {
                 Client::Uploader(client) => client.begin_anew(ledger, rng),

@@ -232,9 +232,10 @@ impl Uploader {
             _ => What::Query,
         };
         ledger.refused(life, self.agency, what);
-        // Another configuration may take what this one refuses.
+        // Before the draw a lottery may come to be of more agencies.
         let for_now = reason
-            .is_none_or(|reason| reason.starts_with(NO_SPACE) || reason.contains("takes no part"));
+            .is_none_or(|reason| reason.starts_with(NO_SPACE) || reason.contains("takes no part"))
+            && !ledger.is_left_out(life, self.agency);
         self.link = None;
         self.done = !for_now;
         self.upload = start(ledger, self.file, self.window);

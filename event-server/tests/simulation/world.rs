@@ -120,7 +120,9 @@ impl World {
         } = self;
         let other = self.weather == Weather::Everything && rng.u8(..4) == 0;
         let agencies = if other && !self.central.is_calm() {
-            rng.u32(..=self.agencies)
+            // Of anyone's lottery a stranger becomes an agency, which the number cannot go below.
+            let least = u32::from(self.population.has_stranger);
+            rng.u32(least..=self.agencies)
         } else {
             self.agencies
         };

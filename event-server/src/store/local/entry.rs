@@ -12,6 +12,7 @@
 //! | 3 | finished | its agency | | | |
 //! | 4 | drawn | the number that won | the position in bets.csv | | |
 //! | 5 | stored | its agency | all bets of its batches | | 0, or 1 and the upload |
+//! | 6 | agencies | | how many take part | | |
 //!
 //! What has no meaning is zero, and no other bytes are a fact.
 
@@ -36,6 +37,7 @@ pub(super) fn encode(fact: &Fact) -> [u8; FACT] {
             bets,
         } => (2, agency.get(), bets.into(), id, source),
         Fact::Finished { agency } => (3, agency.get(), 0, NO_ID, Source::Plain),
+        Fact::Agencies { agencies } => (6, 0, agencies.into(), NO_ID, Source::Plain),
         Fact::Drawn { position, winner } => (4, winner.get(), position, NO_ID, Source::Plain),
         Fact::Stored {
             agency,
@@ -86,6 +88,9 @@ pub(super) fn decode(bytes: &[u8; FACT]) -> Option<Fact> {
             source,
             bets: number,
         },
+        6 => Fact::Agencies {
+            agencies: number.try_into().ok()?,
+        },
         _ => return None,
     };
     (encode(&fact) == *bytes).then_some(fact)
@@ -115,6 +120,8 @@ mod tests {
                 bets: u32::MAX,
             },
             Fact::Finished { agency },
+            Fact::Agencies { agencies: 0 },
+            Fact::Agencies { agencies: u32::MAX },
             Fact::Drawn {
                 position: u64::MAX,
                 winner: Number::new(Number::MAX).unwrap(),

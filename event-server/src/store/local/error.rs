@@ -219,7 +219,7 @@ impl fmt::Display for StoreError {
             ),
             Self::Version { path, version } => write!(
                 f,
-                "{} is of version {version}: start the program that wrote it",
+                "{} is of version {version}: start the program that wrote it, or a newer one",
                 path.display()
             ),
             Self::Damage {

@@ -179,7 +179,7 @@ impl<H: RandomAccess> Log<H> {
         if !file.digest(HEAD as u64, start, portions, &mut hasher)? || hasher.finalize() != crc {
             return Err(damaged());
         }
-        if head.version != VERSION {
+        if !(1..=VERSION).contains(&head.version) {
             return Err(StoreError::Version {
                 path: file.path().to_owned(),
                 version: head.version,

@@ -21,8 +21,9 @@ use super::entry::FACT;
 /// The first bytes of a log.
 const MAGIC: [u8; 8] = *b"BETS.WAL";
 
-/// The only version there is.
-pub(super) const VERSION: u32 = 1;
+/// The version that is written. Version 1, of release 0.1.0, is read too: it knows no fact of the kinds above 5, and a
+/// program that knows it alone refuses all others.
+pub(super) const VERSION: u32 = 2;
 
 /// Bytes of a log's head, its facts not counted.
 pub(super) const HEAD: usize = 52;

@@ -65,7 +65,10 @@ impl Turn {
         self.bets += match *fact {
             Fact::Bet { .. } => 1,
             Fact::Batch { bets, .. } => bets.into(),
-            Fact::Finished { .. } | Fact::Drawn { .. } | Fact::Stored { .. } => 0,
+            Fact::Finished { .. }
+            | Fact::Agencies { .. }
+            | Fact::Drawn { .. }
+            | Fact::Stored { .. } => 0,
         };
     }
 

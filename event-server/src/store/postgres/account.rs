@@ -33,8 +33,8 @@ impl Account {
                 self.bets += u64::from(bets);
             }
             Fact::Finished { .. } => self.finished = true,
-            // A checkpoint and the draw belong to no agency's commits.
-            Fact::Stored { .. } | Fact::Drawn { .. } => {}
+            // A checkpoint, the number of agencies and the draw belong to no agency's commits.
+            Fact::Stored { .. } | Fact::Agencies { .. } | Fact::Drawn { .. } => {}
         }
     }
 
@@ -51,7 +51,7 @@ pub(super) fn agency_of(fact: &Fact) -> Option<Agency> {
         | Fact::Batch { agency, .. }
         | Fact::Finished { agency }
         | Fact::Stored { agency, .. } => Some(agency),
-        Fact::Drawn { .. } => None,
+        Fact::Agencies { .. } | Fact::Drawn { .. } => None,
     }
 }
 

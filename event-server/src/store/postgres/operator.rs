@@ -1,6 +1,8 @@
-//! What an operator's commands do in a database: write out the bets, and take out an agency's.
+//! What an operator's commands do in a database: write out the bets, and change the lottery.
 //!
 //! Beside the centrals, on a session of its own that may wait. Makes no tables.
+
+mod changes;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -21,9 +23,6 @@ use crate::store::rows;
 
 /// Bytes that are read from the socket at once.
 const INBOX: usize = 64 * 1024;
-
-/// How often a version that a central took in the same moment is tried again.
-const RACES: u32 = 20;
 
 /// Why a command failed. Displays as one sentence.
 #[derive(Debug)]
@@ -56,6 +55,17 @@ impl From<SessionError> for OperatorError {
             false => Self::Unreachable(e.to_string()),
         }
     }
+}
+
+/// What a change of the number of agencies came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberChange {
+    /// It is done, and durable.
+    Done,
+    /// Not done: this agency is above the number and has stored something.
+    AgencyAbove(Agency),
+    /// Not done: the draw is.
+    Drawn,
 }
 
 /// A session for one command.
@@ -191,47 +201,32 @@ impl Operator {
         done.map_err(|e| OperatorError::Unusable(format!("the bets cannot be read: {e}")))
     }
 
-    /// Takes out an agency's bets, in one transaction, as the agency's next version: whatever a central knows of it is
-    /// out of date then. Returns how many bets went; `None`: the draw is done, and nothing was changed.
-    ///
-    /// # Errors
-    /// The session is lost, and nobody knows whether it is done; or the database refuses, and nothing has changed.
-    pub fn reopen(&mut self, agency: Agency) -> Result<Option<u64>, OperatorError> {
-        let sql = self.statements.reopen(agency);
-        for _ in 0..RACES {
-            let mut numbers = Vec::new();
-            let done = self.query(&sql, |row| {
-                numbers.extend(row.first().copied().flatten().and_then(parse::<u64>));
-                Ok(())
-            })?;
-            match (done, &numbers[..]) {
-                (Ok(()), [0, removed]) => return Ok(Some(*removed)),
-                (Ok(()), _) => return Ok(None),
-                // A central has stored something of the agency in the same moment, or is about to.
-                (Err(e), _) if e.code == "23505" || e.code == "55P03" => {}
-                (Err(e), _) => {
-                    let what = format!("the agency cannot be reopened: {e}");
-                    return Err(OperatorError::Unusable(what));
-                }
-            }
-        }
-        Err(OperatorError::Unreachable(format!(
-            "agency {agency} is being served without a pause: stop its client, and try again"
-        )))
-    }
-
+    /// A query that is a transaction, or begins one.
     fn query(
         &mut self,
         sql: &str,
         mut row: impl FnMut(&[Option<&[u8]>]) -> Result<(), OperatorError>,
     ) -> Result<Result<(), DatabaseError>, OperatorError> {
         let begin = self.prologue.begin(LockWait::Usual);
-        self.session.query(&(begin + sql));
         let mut told = false;
+        self.continue_query(&(begin + sql), |columns| {
+            // The first row tells whose backend it is.
+            match std::mem::replace(&mut told, true) {
+                true => row(columns),
+                false => Ok(()),
+            }
+        })
+    }
+
+    /// A query within a transaction.
+    fn continue_query(
+        &mut self,
+        sql: &str,
+        mut row: impl FnMut(&[Option<&[u8]>]) -> Result<(), OperatorError>,
+    ) -> Result<Result<(), DatabaseError>, OperatorError> {
+        self.session.query(sql);
         loop {
             match self.session.poll()? {
-                // It tells whose backend it is.
-                Some(SessionEvent::Row(_)) if !std::mem::replace(&mut told, true) => {}
                 Some(SessionEvent::Row(found)) => row(&Row::columns(&found)?)?,
                 Some(SessionEvent::Done(result)) => return Ok(result),
                 Some(_) => {}

@@ -102,14 +102,23 @@ impl Schema {
             )));
         };
         Self::judge_format(name, Some(format))?;
-        if agencies != u64::from(self.agencies) {
-            return Err(Unusable(format!(
-                "the lottery in schema {name} is of {agencies} agencies, SERVER_AGENCIES is {}: set it to {agencies}, \
-                 or name another schema in SERVER_LOTTERY",
-                self.agencies
-            )));
+        self.judge_agencies(agencies)
+    }
+
+    /// Judges how many agencies take part.
+    ///
+    /// # Errors
+    /// It is another number.
+    pub fn judge_agencies(&self, stored: u64) -> Result<(), Unusable> {
+        let (name, wanted) = (&self.name, self.agencies);
+        if stored == u64::from(wanted) {
+            return Ok(());
         }
-        Ok(())
+        Err(Unusable(format!(
+            "the lottery in schema {name} is of {stored} agencies, SERVER_AGENCIES is {wanted}: set it to {stored}, \
+             change the lottery with  event-server agencies {wanted}  before the draw, or name another schema in \
+             SERVER_LOTTERY"
+        )))
     }
 
     /// Judges the version of the tables' form of the lottery `name`; `None` where there is no row.

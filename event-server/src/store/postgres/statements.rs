@@ -125,12 +125,13 @@ impl Statements {
         )
     }
 
-    /// How many agencies have finished, and the number that was drawn: `finished, winner`.
+    /// How many agencies have finished, how many take part, and the number that was drawn:
+    /// `finished, agencies, winner`.
     pub(super) fn look(&self) -> String {
         format!(
-            "select ({}), (select winner from {}.draw)",
+            "select ({}), (select agencies from {schema}.lottery), (select winner from {schema}.draw)",
             self.count_finished(),
-            self.schema
+            schema = self.schema
         )
     }
 
@@ -160,6 +161,7 @@ impl Statements {
         format!(
             "{lock}; insert into {schema}.draw (id, winner, at, central) \
              select 1, {winner}, now(), {central} where {agencies} > 0 and {agencies} = ({finished}) \
+             and {agencies} = (select agencies from {schema}.lottery) \
              on conflict do nothing; \
              select winner from {schema}.draw; \
              select agency, document from {schema}.bets \
@@ -190,6 +192,35 @@ impl Statements {
              select count(*) from gone; notify {channel}",
             lock = self.lock_draw(),
         )
+    }
+
+    /// Begins a transaction after which no central stores anything of an agency above this number. A row: how many
+    /// draws there are, and the largest agency above it that has stored something.
+    pub(super) fn limit_agencies(&self, agencies: u32) -> String {
+        let schema = &self.schema;
+        let limit = match agencies {
+            0 => String::new(),
+            agencies => format!(
+                "alter table {schema}.commits add constraint takes_part \
+                 check (agency between 1 and {agencies}) not valid; "
+            ),
+        };
+        format!(
+            "begin; {lock}; \
+             alter table {schema}.commits drop constraint if exists takes_part; {limit}\
+             select (select count(*) from {schema}.draw), (select max(agency) from {schema}.commits c \
+             where {agencies} > 0 and agency > {agencies} and (bets > 0 or finished) and not exists \
+             (select 1 from {schema}.commits d where d.agency = c.agency and d.version > c.version))",
+            lock = self.lock_draw(),
+        )
+    }
+
+    /// Ends that transaction with this number of agencies, and has all centrals look at it.
+    pub(super) fn set_agencies(&self, agencies: u32) -> String {
+        let Self {
+            schema, channel, ..
+        } = self;
+        format!("update {schema}.lottery set agencies = {agencies}; notify {channel}; commit")
     }
 
     /// Makes the draw and a reopening wait for each other: neither may happen on what the other is about to change.

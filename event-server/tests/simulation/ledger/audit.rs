@@ -14,7 +14,11 @@ impl Ledger {
     /// `drawer`: the server that may have drawn since the last audit.
     pub fn audit(&mut self, facts: &[Fact], bets: Option<&str>, drawer: Option<Life>) {
         let mut lottery = Lottery::new(0);
-        facts.iter().for_each(|fact| lottery.apply(fact));
+        // Every agency is asked for, whoever takes part.
+        let facts_of_agencies = facts
+            .iter()
+            .filter(|fact| !matches!(fact, Fact::Agencies { .. }));
+        facts_of_agencies.for_each(|fact| lottery.apply(fact));
         self.audit_finished(facts);
         self.audit_draw(facts, drawer);
         if let Some(bets) = bets {

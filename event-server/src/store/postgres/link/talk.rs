@@ -143,7 +143,10 @@ impl<D: Dial> Link<D> {
                     let (agency, account) = parse_account(columns).ok_or_else(senseless)?;
                     Answer::Account(agency, account)
                 }
-                (Asked::Progress, [Some(finished), winner]) => {
+                (Asked::Progress, [Some(finished), Some(agencies), winner]) => {
+                    let agencies = parse(agencies).ok_or_else(senseless)?;
+                    let judged = self.schema.judge_agencies(agencies);
+                    judged.map_err(End::Unusable)?;
                     let finished: u32 = parse(finished).ok_or_else(senseless)?;
                     Answer::Progress {
                         all_finished: finished > 0 && finished == self.options.agencies,

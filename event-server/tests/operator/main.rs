@@ -1,6 +1,12 @@
 //! What an operator does with a central's files: look at its configuration, export its bets, reopen an agency.
+//!
+//! ```text
+//! number   how many agencies take part: it belongs to the lottery
+//! ```
 
+#[path = "../common/mod.rs"]
 mod common;
+mod number;
 
 use std::fs;
 use std::io::{Read as _, Write as _};

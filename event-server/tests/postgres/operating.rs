@@ -1,0 +1,69 @@
+//! What operators change in a database, beside the centrals that serve it.
+
+use fixtures::programs::Running;
+
+use crate::common::{Peer, batch, bet, eventually, finished, winners};
+use crate::stage::Stage;
+
+const SUCCESS: &str = "{result:success}";
+
+/// Waits until a central has logged this line so many times.
+fn wait_for(central: &Running, line: &str, times: usize) {
+    let enough = |log: &str| log.matches(line).count() >= times;
+    let log = central.wait_until(enough).unwrap();
+    assert!(enough(&log), "{line}: {log}");
+}
+
+#[test]
+fn a_running_central_of_another_number_of_agencies_stores_and_draws_nothing_until_the_number_is_its_own()
+ {
+    let Some(stage) = Stage::set() else { return };
+    let sql = |sql: &str| stage.database.sql(sql).unwrap();
+    let agencies = |number: &str| stage.operate(&["agencies", number], &[]);
+    let (central, address) = stage.central(&[("SERVER_AGENCIES", "2")]);
+    let mut first = Peer::connect(address);
+    for agency in [1, 2] {
+        let bet = bet(agency, "1", true);
+        assert_eq!(Peer::connect(address).ask(&batch(&bet)), SUCCESS);
+    }
+    assert_eq!(first.ask(&finished(1)), SUCCESS);
+
+    let below = agencies("1");
+    assert_eq!(below.status.code(), Some(78));
+    let sentence =
+        "agency 2 has stored something, so the lottery cannot be of 1 agencies: choose 2 or more";
+    assert!(below.log.contains(sentence), "{}", below.log);
+    assert_eq!(sql("select agencies from lottery.lottery"), "2");
+
+    let more = agencies("3");
+    assert!(more.status.success(), "{}", more.log);
+    let line = "action: agencies | result: success | agencies: 3";
+    assert!(more.log.contains(line), "{}", more.log);
+    // Nobody asks for anything: it was told.
+    let sentence = "the lottery in schema lottery is of 3 agencies, SERVER_AGENCIES is 2";
+    central.wait_for(sentence).unwrap();
+
+    let (other, beside) = stage.central(&[("SERVER_AGENCIES", "3")]);
+    assert_eq!(Peer::connect(beside).ask(&finished(2)), SUCCESS);
+    let mut waiting = Peer::connect(beside);
+    waiting.send(&winners(1));
+    eventually("the other central has looked", || {
+        let seen = "select count(*) from pg_stat_activity where query like '/* look */%'";
+        sql(seen) == "1"
+    });
+    assert_eq!(sql("select count(*) from lottery.draw"), "0");
+
+    // With its own number back the first one serves by itself, and the other one does not.
+    let fewer = agencies("2");
+    assert!(fewer.status.success(), "{}", fewer.log);
+    let refused = stage.database.sql(
+        "insert into lottery.commits values (3, 1, null, 0, 0, false, 'of another number', now())",
+    );
+    assert!(refused.unwrap_err().to_string().contains("takes_part"));
+    wait_for(&central, "action: open_store | result: success", 2);
+    other.wait_for("SERVER_AGENCIES is 3").unwrap();
+    assert_eq!(Peer::connect(address).ask(&winners(1)), "{ganadores:1}");
+    let late = agencies("3");
+    assert_eq!(late.status.code(), Some(78));
+    assert!(late.log.contains("the draw is done"), "{}", late.log);
+}
