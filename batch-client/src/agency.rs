@@ -57,7 +57,7 @@ pub fn run(
     }
     let connector = Connector::open(&config.server)?;
     let mut event_loop = EventLoop::new(config, logger, connector, progress.clone())?;
-    let file = OpenFile::open(&config.batch.file)?;
+    let file = OpenFile::open(&config.batch.file, |input| event_loop.wait_for_input(input))?;
     let (summary, blocks) = check_file(config, &file, &mut event_loop)?;
     let from_row = part.from_row.unwrap_or(1);
     if from_row > summary.bets + 1 {

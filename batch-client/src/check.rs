@@ -4,10 +4,13 @@
 //! signal: it has nothing to close that the system does not close.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use frame::{Agency, Birthdate};
 use jiff::{Timestamp, ToSpan as _};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::retry_on_intr;
 
 use crate::advice::Advice;
 use crate::config::{CheckConfig, Protocol};
@@ -120,7 +123,7 @@ pub fn run(
     config: &CheckConfig,
     mut tell: impl FnMut(Found<'_>) -> io::Result<()>,
 ) -> Result<(), Error> {
-    let file = OpenFile::open(&config.file)?;
+    let file = OpenFile::open(&config.file, wait_for_input)?;
     let rules = Rules {
         plain: config.protocol == Protocol::Plain,
         allow_empty: config.allow_empty,
@@ -163,6 +166,13 @@ pub fn run(
     tell(Found::BadRows(count))?;
     tell_damages(&damages, tell)?;
     Err(bad_rows(path, count, advice.as_ref()))
+}
+
+/// Waits until a read does not wait. A signal ends the program meanwhile, as it ends any that takes none.
+fn wait_for_input(input: BorrowedFd<'_>) -> Result<(), Error> {
+    let mut ready = [PollFd::new(&input, PollFlags::IN)];
+    retry_on_intr(|| poll(&mut ready, None)).map_err(|e| Error::System(e.into()))?;
+    Ok(())
 }
 
 fn tell_damages(

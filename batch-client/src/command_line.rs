@@ -161,7 +161,7 @@ Examples:
 /// Which file, and what it may be.
 #[derive(Args)]
 pub struct FileFlags {
-    /// The agency's bets, a regular file [default: batch.file of the configuration]
+    /// The agency's bets; - is standard input [default: batch.file of the configuration]
     file: Option<String>,
     /// Accept a file without bets: an agency that has finished cannot send bets later
     #[arg(long)]

@@ -82,12 +82,21 @@ pub enum Error {
         /// Why.
         error: io::Error,
     },
-    /// The agency file is a folder, a pipe or something else that is not a regular file.
+    /// The agency file is a folder, a device or something else that cannot be read like a file.
     NotRegular {
         /// Its path.
         path: PathBuf,
         /// What it is.
         kind: &'static str,
+    },
+    /// What can be read only once cannot be copied.
+    NotCopied {
+        /// Its path.
+        path: PathBuf,
+        /// Where the copy would be.
+        folder: PathBuf,
+        /// Why.
+        error: io::Error,
     },
     /// The agency file has no bets, and nobody said that it may have none.
     NoBets(PathBuf),
@@ -219,6 +228,7 @@ impl Error {
             Self::BadRows { .. } | Self::FileChanged { .. } => BAD_DATA,
             Self::AnotherFormat { .. } | Self::Damaged { .. } => BAD_DATA,
             Self::GaveUp { .. } | Self::NoEcho(_) | Self::InDoubt { .. } => UNAVAILABLE,
+            Self::NotCopied { .. } => IO,
             Self::File { .. } | Self::Output(_) | Self::Write { .. } | Self::System(_) => IO,
             Self::Refused { reason, .. } if for_now(reason.as_deref()) => FOR_NOW,
             Self::Replaced(_) => FOR_NOW,
@@ -259,6 +269,7 @@ impl Error {
             Self::Config(_) | Self::Usage(_) => "config",
             Self::NoBet(_) | Self::BadBet { .. } => Step::Bet.action(),
             Self::File { .. } | Self::NotRegular { .. } | Self::NoBets(_) => "read_file",
+            Self::NotCopied { .. } => "read_file",
             Self::BadRows { .. } | Self::FileChanged { .. } => "read_file",
             Self::AnotherFormat { .. } | Self::Damaged { .. } => "read_file",
             Self::GaveUp { .. } => "connect",

@@ -8,12 +8,14 @@ mod connect;
 mod connection;
 
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use frame::log::Logger;
 use frame::{Agency, Inbox, Received, TlsError};
+use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
@@ -29,6 +31,7 @@ pub use connection::Connection;
 const SIGNALS: Token = Token(0);
 const RESOLVED: Token = Token(1);
 const SERVER: Token = Token(2);
+const INPUT: Token = Token(3);
 
 /// What a turn of the loop did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +140,34 @@ impl EventLoop {
             self.wait(None, Some(until))?;
         }
         Ok(())
+    }
+
+    /// Waits until a read from this pipe, terminal or file does not wait.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub fn wait_for_input(&mut self, input: BorrowedFd<'_>) -> Result<(), Error> {
+        let number = input.as_raw_fd();
+        let mut source = SourceFd(&number);
+        let registry = self.poll.registry();
+        match registry.register(&mut source, INPUT, Interest::READABLE) {
+            Ok(()) => {}
+            // A regular file is always ready, and epoll takes none.
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return self.check(),
+            Err(e) => return Err(Error::System(e)),
+        }
+        let waited = loop {
+            let waited = self.wait(None, None);
+            let came = self.events.iter().any(|event| event.token() == INPUT);
+            if came || waited.is_err() {
+                break waited;
+            }
+        };
+        self.poll
+            .registry()
+            .deregister(&mut source)
+            .map_err(Error::System)?;
+        waited
     }
 
     /// Sends and receives until `done` finds in the inbox what it waits for. With `wait`, the server may be silent for so

@@ -1,18 +1,25 @@
-//! The agency file on disk: a regular file, opened once and held open, however often it is read.
+//! The agency file on disk: a regular file, opened once and held open, however often it is read. What standard input or a
+//! pipe gives can be read only once: it is copied to a temporary file without a name first, which is then the file.
 //!
 //! So no other file can take its place while it is sent. Before the agency has finished, [`OpenFile::state`] says whether
 //! another file has taken its name, or its content may have changed. Its closing is logged.
 
 use std::fs::{self, File, FileType, Metadata};
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use crate::error::Error;
 use crate::report;
 
+use rustix::fs::{Mode, OFlags};
+
 /// What programs call their standard input where they ask for a file.
 const STANDARD_INPUT: &str = "-";
+
+/// Bytes that are copied at once: what a pipe holds.
+const COPIED: usize = 64 * 1024;
 
 /// The open file. Dropping it closes it.
 #[derive(Debug)]
@@ -20,6 +27,8 @@ pub struct OpenFile<'a> {
     path: &'a Path,
     file: File,
     opened: Stamp,
+    /// Whether it is a copy, which nobody else can change.
+    copied: bool,
 }
 
 /// What of a file changes where it is another one, or is written to.
@@ -49,26 +58,69 @@ pub struct Reader<'a> {
 }
 
 impl<'a> OpenFile<'a> {
-    /// Opens the file with this path.
+    /// Opens the file with this path; `-` is standard input. What can be read only once is copied first: `wait` returns
+    /// when it may be read on, and may end the copying.
     ///
     /// # Errors
-    /// [`Error::File`]: it cannot be opened. [`Error::NotRegular`]: it cannot be read twice, as `-` cannot either.
-    pub fn open(path: &'a Path) -> Result<Self, Error> {
-        let not_regular = |kind| {
-            let path = path.to_owned();
-            Error::NotRegular { path, kind }
-        };
+    /// [`Error::File`]: it cannot be opened or read. [`Error::NotRegular`]: it is a folder or a device. [`Error::NotCopied`];
+    /// and those of `wait`.
+    pub fn open(
+        path: &'a Path,
+        wait: impl FnMut(BorrowedFd<'_>) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
+        let failed = |e| failed(path, e);
         if path == Path::new(STANDARD_INPUT) {
-            return Err(not_regular("standard input"));
+            let input = io::stdin().as_fd().try_clone_to_owned();
+            return Self::copy(path, File::from(input.map_err(failed)?), wait);
         }
-        // Before it is opened: to open a pipe would wait for a program that writes to it.
-        let metadata = fs::metadata(path).map_err(|e| failed(path, e))?;
-        if let Some(kind) = other_kind(metadata.file_type()) {
-            return Err(not_regular(kind));
+        // Before it is opened: to open a device may change it.
+        let kind = fs::metadata(path).map_err(failed)?.file_type();
+        if kind.is_fifo() {
+            // To open a pipe would wait for a program that writes to it. That is waited for like its bytes.
+            let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let pipe = rustix::fs::open(path, flags, Mode::empty());
+            return Self::copy(path, File::from(pipe.map_err(|e| failed(e.into()))?), wait);
         }
-        let file = File::open(path).map_err(|e| failed(path, e))?;
+        if let Some(kind) = other_kind(kind) {
+            let path = path.to_owned();
+            return Err(Error::NotRegular { path, kind });
+        }
+        Self::of(path, File::open(path).map_err(failed)?, false)
+    }
+
+    /// Copies what can be read only once.
+    fn copy(
+        path: &'a Path,
+        mut input: File,
+        mut wait: impl FnMut(BorrowedFd<'_>) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
+        let not_copied = |error| Error::NotCopied {
+            path: path.to_owned(),
+            folder: std::env::temp_dir(),
+            error,
+        };
+        let mut copy = tempfile::tempfile().map_err(not_copied)?;
+        let mut bytes = vec![0; COPIED];
+        loop {
+            wait(input.as_fd())?;
+            match input.read(&mut bytes) {
+                Ok(0) => break,
+                Ok(count) => copy.write_all(&bytes[..count]).map_err(not_copied)?,
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                Err(e) => return Err(failed(path, e)),
+            }
+        }
+        Self::of(path, copy, true)
+    }
+
+    fn of(path: &'a Path, file: File, copied: bool) -> Result<Self, Error> {
         let opened = Stamp::of(&file.metadata().map_err(|e| failed(path, e))?);
-        Ok(Self { path, file, opened })
+        Ok(Self {
+            path,
+            file,
+            opened,
+            copied,
+        })
     }
 
     /// Its path, as the configuration has it.
@@ -87,7 +139,11 @@ impl<'a> OpenFile<'a> {
     /// # Errors
     /// The system does not say.
     pub fn state(&self, length: u64) -> Result<State, Error> {
-        let named = fs::metadata(self.path).or_else(|_| self.file.metadata());
+        let named = if self.copied {
+            self.file.metadata()
+        } else {
+            fs::metadata(self.path).or_else(|_| self.file.metadata())
+        };
         let named = named.map_err(|e| self.failed(e))?;
         let now = Stamp::of(&named);
         let is_it = (now.device, now.inode) == (self.opened.device, self.opened.inode);
@@ -126,7 +182,6 @@ fn other_kind(kind: FileType) -> Option<&'static str> {
     Some(match kind {
         _ if kind.is_file() => return None,
         _ if kind.is_dir() => "a folder",
-        _ if kind.is_fifo() => "a pipe",
         _ if kind.is_socket() => "a socket",
         _ if kind.is_char_device() => "a terminal or another device",
         _ => "a device",

@@ -46,6 +46,7 @@ fn each_library_is_named_in_one_file_or_folder_alone() {
         ("indicatif", "progress.rs"),
         // The clock of the calendar.
         ("jiff", "check.rs"),
+        ("tempfile", "file.rs"),
         ("mio", "event_loop"),
         ("signal_hook", "event_loop"),
         ("signal_hook_mio", "event_loop"),

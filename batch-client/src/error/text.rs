@@ -56,8 +56,18 @@ impl Error {
             }
             Self::NotRegular { path, kind } => write!(
                 f,
-                "{} is not a regular file but {kind}, and a regular file is needed, since it is read twice: once to check it, once to send it; save the bets in a file and name that one",
+                "{} is not a file but {kind}: give the file with the bets, or - for standard input",
                 path.display()
+            ),
+            Self::NotCopied {
+                path,
+                folder,
+                error,
+            } => write!(
+                f,
+                "what {} gives is read twice, and cannot be copied to {}: {error}; make room there, or set TMPDIR to a folder that has it",
+                path.display(),
+                folder.display()
             ),
             Self::NoBets(path) => write!(
                 f,

@@ -1,10 +1,15 @@
 //! Mode check, and the files that mode batch refuses like it.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
+use std::thread;
+
+use frame::{Reply, Request};
 
 use crate::client::{Client, rows};
+use crate::fake::{Peer, SUCCESS, serve, winners};
 
 const NOWHERE: &str = "127.0.0.1:1";
 
@@ -229,33 +234,118 @@ fn a_file_without_bets_is_refused_unless_it_is_allowed() {
 }
 
 #[test]
-fn what_is_not_a_regular_file_is_refused_with_the_reason() {
-    let because = "and a regular file is needed, since it is read twice";
+fn folders_and_devices_are_refused_with_what_they_are() {
     for (file, kind) in [
-        ("-", "standard input"),
         ("/dev/null", "a terminal or another device"),
         ("folder", "a folder"),
-        ("pipe", "a pipe"),
     ] {
         for mode in ["check", "batch"] {
             let client = Client::new(mode, NOWHERE).arg(file);
             fs::create_dir(client.folder().join("folder")).unwrap();
-            let pipe = client.folder().join("pipe");
-            assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
             let ended = client.run();
             ended.assert_failed(
                 65,
-                &format!("{file} is not a regular file but {kind}, {because}"),
+                &format!("{file} is not a file but {kind}: give the file"),
             );
         }
     }
-    let (mut command, folder) = check(rows(2)).arg("/dev/stdin").command();
-    let output = command.stdin(Stdio::piped()).output().unwrap();
-    assert_eq!(output.status.code(), Some(65));
-    // Where a shell gives a regular file, it is one.
-    let file = fs::File::open(folder.path().join("bets.csv")).unwrap();
-    let output = command.stdin(file).output().unwrap();
-    assert_eq!(output.stdout, b"/dev/stdin: 2 bets\n");
+}
+
+/// A client that reads `-`, given these bytes in pieces.
+fn given(client: Client, bytes: &str) -> (Option<i32>, String, String) {
+    let (mut command, _folder) = client.command();
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    for piece in bytes.as_bytes().chunks(1_000) {
+        input.write_all(piece).unwrap();
+    }
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn standard_input_and_pipes_are_read_like_a_file() {
+    let file = rows(5_000);
+    let (code, out, _) = given(check("").arg("-"), &file);
+    assert_eq!((code, out.as_str()), (Some(0), "-: 5000 bets\n"));
+    let (code, out, _) = given(check("").arg("/dev/stdin"), &file);
+    assert_eq!((code, out.as_str()), (Some(0), "/dev/stdin: 5000 bets\n"));
+    // More bad rows than are kept: they are read a second time.
+    let (code, out, _) = given(check("").arg("-"), &"x\n".repeat(150));
+    assert_eq!((code, out.lines().count()), (Some(65), 150));
+    let (code, _, log) = given(check("").arg("-"), "");
+    assert!(code == Some(65) && log.contains("- has no bets"), "{log}");
+    // A regular file, and a pipe with a name that nobody writes to at first.
+    let (mut command, folder) = check(rows(2)).arg("-").command();
+    let regular = fs::File::open(folder.path().join("bets.csv")).unwrap();
+    let output = command.stdin(regular).output().unwrap();
+    assert_eq!(output.stdout, b"-: 2 bets\n");
+    let client = check("").arg("pipe");
+    let pipe = client.folder().join("pipe");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let writer = thread::spawn(move || fs::write(pipe, rows(3)).unwrap());
+    assert_eq!(client.run().stdout, "pipe: 3 bets\n");
+    writer.join().unwrap();
+    // No place for the copy.
+    let (code, _, log) = given(check("").arg("-").env("TMPDIR", "none"), "");
+    assert!(
+        code == Some(74) && log.contains("cannot be copied to none: "),
+        "{log}"
+    );
+    assert!(log.contains("set TMPDIR to a folder that has it"), "{log}");
+}
+
+#[test]
+fn batch_sends_what_standard_input_gives_and_a_signal_ends_the_wait_for_it() {
+    let (server, sent) = serve(|listener| {
+        let mut peer = Peer::accept(&listener);
+        let mut batches = 0;
+        while let Some(request) = peer.request() {
+            let reply = match request {
+                Request::Resume { .. } => Reply::Resumed(0),
+                Request::Winners { .. } => winners("7"),
+                Request::Batch(_) => {
+                    batches += 1;
+                    SUCCESS
+                }
+                _ => SUCCESS,
+            };
+            peer.reply(&reply);
+        }
+        batches
+    });
+    let (code, out, log) = given(Client::new("batch", &server).arg("-"), &rows(500));
+    assert_eq!((code, out.as_str()), (Some(0), "7\n"), "{log}");
+    assert_eq!(sent.join().unwrap(), 6);
+
+    let client = Client::new("batch", NOWHERE).arg("pipe");
+    let pipe = client.folder().join("pipe");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let mut running = client.start();
+    running.wait_for("action: config");
+    running.signal("TERM");
+    let ended = running.end();
+    assert_eq!(ended.code, Some(0), "{:?}", ended.log);
+    let lines = ended.lines("receive_signal");
+    assert!(lines[0].ends_with("| signal: SIGTERM"), "{lines:#?}");
 }
 
 #[test]

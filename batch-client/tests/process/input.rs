@@ -87,5 +87,5 @@ fn a_file_that_is_missing_and_one_that_is_not_regular_have_errors_of_their_own()
     fs::create_dir(client.folder().join("bets.csv")).unwrap();
     client
         .run()
-        .assert_failed(65, "bets.csv is not a regular file but a folder");
+        .assert_failed(65, "bets.csv is not a file but a folder");
 }
