@@ -5,7 +5,6 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Duration;
 
 use batch_client::batch::Summary;
 use batch_client::error::{Error, Lost, Step};
@@ -191,7 +190,6 @@ impl Uploader {
                         ledger.note(format_args!("{number} {reason}"));
                         replaced = true;
                     }
-                    Event::Unexplained => panic!("a resume is refused without a reason"),
                     Event::NotNow(_) => {
                         assert!(ledger.lives[life].remote, "there is nothing to wait for");
                         not_now = true;
@@ -246,7 +244,7 @@ impl Uploader {
     fn try_again(&mut self, rng: &mut fastrand::Rng) {
         self.link = None;
         let lost = Lost::NotNow("not now".to_owned());
-        let lost = self.upload.lost(lost, Duration::ZERO);
+        let lost = self.upload.lost(lost);
         assert!(lost.is_ok(), "a server that says so knows resume");
         self.wait(rng);
     }
@@ -267,9 +265,8 @@ impl Uploader {
             answered || link.end.is_excused(),
             "the server closed a connection without a reason"
         );
-        if self.upload.lost(Lost::Closed, Duration::ZERO).is_err() {
-            self.upload = start(ledger, self.file, self.window);
-        }
+        let lost = self.upload.lost(Lost::Closed);
+        assert!(lost.is_ok(), "another attempt may help");
         self.wait(rng);
     }
 }
