@@ -22,6 +22,7 @@ mod nodes;
 mod round;
 mod schedule;
 mod services;
+mod silence;
 mod story;
 mod throughput;
 

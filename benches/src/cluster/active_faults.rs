@@ -1,4 +1,6 @@
 //! The faults of this moment: begins them on containers, and ends them.
+//!
+//! Those of an administrator are done in SQL, at the primary.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,12 +9,17 @@ use super::docker::Cluster;
 use super::fault::Action;
 use super::nodes::Roles;
 use super::schedule::Planned;
-use super::services::CENTRALS;
+use super::services::{CENTRALS, NODES};
+
+/// How the session is named that keeps a lock.
+const LOCKER: &str = "lottery-test-lock";
 
 /// The faults that have begun and not ended, by the container that they hit.
 #[derive(Default)]
 pub(super) struct ActiveFaults {
     active: BTreeMap<String, Action>,
+    /// The setting was emptied in this lottery; a node that begins anew from another takes it over.
+    unnamed: bool,
 }
 
 impl ActiveFaults {
@@ -24,10 +31,19 @@ impl ActiveFaults {
         )
     }
 
+    /// The node whose database somebody holds up, so that sessions wait there.
+    pub(super) fn held_up(&self) -> Option<&str> {
+        let holds_up =
+            |action: &Action| matches!(action, Action::LockTable | Action::UnnameStandbys);
+        let mut active = self.active.iter();
+        active.find_map(|(node, action)| holds_up(action).then_some(node.as_str()))
+    }
+
     /// Begins a fault; the container that it hits. `None` where nobody has that role now, or who has it is hit already.
     pub(super) fn begin(
         &mut self,
         cluster: &Cluster,
+        lottery: &str,
         roles: &Roles,
         fault: &Planned,
     ) -> io::Result<Option<String>> {
@@ -49,6 +65,17 @@ impl ActiveFaults {
                 }
                 cluster.iptables(&target, &drop_all_but(&centrals))?;
             }
+            Action::LockTable => {
+                let lock = format!(
+                    "set application_name to '{LOCKER}'; begin; lock table {lottery}.commits; select pg_sleep(600)"
+                );
+                cluster.psql_beside(&target, &lock)?;
+            }
+            Action::UnnameStandbys => {
+                self.unnamed = true;
+                cluster.psql(&target, "alter system set synchronous_standby_names to ''")?;
+                cluster.psql(&target, "select pg_reload_conf()")?;
+            }
         }
         self.active.insert(target.clone(), action);
         Ok(Some(target))
@@ -56,22 +83,45 @@ impl ActiveFaults {
 
     /// Ends the fault of a container.
     pub(super) fn end(&mut self, cluster: &Cluster, service: &str) -> io::Result<()> {
-        match self.active.remove(service) {
+        let ended = match self.active.remove(service) {
             Some(Action::Kill) => cluster.container(&["start"], service).map(drop),
             Some(Action::Freeze) => cluster.container(&["unpause"], service).map(drop),
             Some(Action::CutOff | Action::CutOffButCentrals) => {
                 cluster.iptables(service, &["--flush".to_owned()])
             }
-            None => Ok(()),
+            // Where the node is no longer what it was, its sessions are gone.
+            Some(Action::LockTable) => {
+                let end = "select pg_terminate_backend(pid) from pg_stat_activity where application_name =";
+                let _ = cluster.psql(service, &format!("{end} '{LOCKER}'"));
+                Ok(())
+            }
+            Some(Action::UnnameStandbys) | None => Ok(()),
+        };
+        self.name_standbys(cluster);
+        ended
+    }
+
+    /// Where the standbys are to be waited for again, sees that no reachable node has the empty setting.
+    fn name_standbys(&self, cluster: &Cluster) {
+        let emptied = |action: &Action| *action == Action::UnnameStandbys;
+        if !self.unnamed || self.active.values().any(emptied) {
+            return;
+        }
+        for node in NODES.into_iter().filter(|node| self.is_reachable(node)) {
+            // One that starts at this moment is seen to when the next fault ends, or all have.
+            let reset = cluster.psql(node, "alter system reset synchronous_standby_names");
+            let _ = reset.and_then(|_| cluster.psql(node, "select pg_reload_conf()"));
         }
     }
 
     /// Ends all faults.
     pub(super) fn end_all(&mut self, cluster: &Cluster) -> io::Result<()> {
         let active: Vec<String> = self.active.keys().cloned().collect();
-        active
+        let ended = active
             .iter()
-            .try_for_each(|service| self.end(cluster, service))
+            .try_for_each(|service| self.end(cluster, service));
+        self.name_standbys(cluster);
+        ended
     }
 }
 

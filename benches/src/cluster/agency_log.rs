@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::silence::Silence;
+
 /// What an agency was told, over all runs of its client.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct AgencyLog {
@@ -54,6 +56,12 @@ impl AgencyLog {
             return;
         }
         self.replies.push(time);
+    }
+
+    /// When it was first told something new in a time in which it must not be, if it was.
+    pub(super) fn told_in(&self, silence: &Silence) -> Option<Timestamp> {
+        let mut replies = self.replies.iter().copied();
+        replies.find(|at| (silence.since..silence.until).contains(at))
     }
 
     /// The longest time between two replies.

@@ -11,6 +11,7 @@ use super::docker::Cluster;
 use super::files::Files;
 use super::nodes::Roles;
 use super::services::{AGENCIES, CENTRALS, client};
+use super::silence::Silence;
 
 /// Looks at everything; a sentence for whatever is not as it has to be. Where there is none, the tables are removed.
 ///
@@ -21,6 +22,7 @@ pub(super) fn everything(
     files: &Files,
     lottery: &str,
     logs: &[AgencyLog],
+    silences: &[Silence],
 ) -> io::Result<Vec<String>> {
     let primary = Roles::ask(cluster, |_| true).and_then(|roles| roles.primary);
     let node = &primary.ok_or_else(|| io::Error::other("there is no primary"))?;
@@ -33,6 +35,10 @@ pub(super) fn everything(
     for (agency, log) in (1..).zip(logs) {
         let told = log.broken.iter();
         (found.broken).extend(told.map(|what| format!("agency {agency} {what}")));
+        let told = silences.iter().filter_map(|silence| log.told_in(silence));
+        (found.broken).extend(told.map(|at| {
+            format!("agency {agency} was told at {at} that bets are stored, which no standby had to have")
+        }));
         found.broken.extend(rows(&database, files, agency)?);
         let held = files.rows(agency).len() as u64;
         found.compare(

@@ -172,6 +172,39 @@ impl Cluster {
         docker(&[&["exec", &container_name(service)], command].concat())
     }
 
+    /// What a statement gives, asked by a node's own superuser.
+    ///
+    /// # Errors
+    /// Those of [`docker`]; the node's database does not answer, or refuses.
+    pub(super) fn psql(&self, node: &str, statement: &str) -> io::Result<String> {
+        let psql = [
+            "psql",
+            "-qAtX",
+            "--dbname",
+            "lottery",
+            "--command",
+            statement,
+        ];
+        Ok(self.exec(node, &psql)?.trim().to_owned())
+    }
+
+    /// Begins statements in a session that goes on beside the test.
+    ///
+    /// # Errors
+    /// Those of [`docker`].
+    pub(super) fn psql_beside(&self, node: &str, statements: &str) -> io::Result<()> {
+        let name = container_name(node);
+        let psql = [
+            "psql",
+            "-qX",
+            "--dbname",
+            "lottery",
+            "--command",
+            statements,
+        ];
+        docker(&[&["exec", "--detach", &name][..], &psql].concat()).map(drop)
+    }
+
     /// A command to read from, inside a service's container.
     pub(super) fn exec_command(&self, service: &str) -> Command {
         let mut command = Command::new("docker");

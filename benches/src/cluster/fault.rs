@@ -24,8 +24,15 @@ pub enum Kind {
     CentralKilled,
     /// A central stands still.
     CentralFrozen,
+    /// No packet comes or goes between a central and anybody: often in the middle of a commit, whose locks the database
+    /// keeps.
+    CentralCutOff,
     /// A client is killed with SIGKILL; it is run again.
     ClientKilled,
+    /// Somebody keeps a lock on the table of commits: none gets further.
+    TableLocked,
+    /// No standby is waited for any more: the setting is emptied, and read again by all sessions.
+    StandbysUnnamed,
 }
 
 /// Who is hit.
@@ -36,6 +43,8 @@ pub(super) enum Role {
     Etcd,
     Central,
     Client,
+    /// The primary's database, over a session of its administrator.
+    Administrator,
 }
 
 /// What is done to a container.
@@ -45,11 +54,13 @@ pub(super) enum Action {
     Freeze,
     CutOff,
     CutOffButCentrals,
+    LockTable,
+    UnnameStandbys,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::PrimaryKilled,
         Self::PrimaryFrozen,
         Self::PrimaryCutOff,
@@ -59,7 +70,10 @@ impl Kind {
         Self::EtcdKilled,
         Self::CentralKilled,
         Self::CentralFrozen,
+        Self::CentralCutOff,
         Self::ClientKilled,
+        Self::TableLocked,
+        Self::StandbysUnnamed,
     ];
 
     /// The fault in words.
@@ -74,7 +88,10 @@ impl Kind {
             Self::EtcdKilled => "etcd killed",
             Self::CentralKilled => "a central killed",
             Self::CentralFrozen => "a central frozen",
+            Self::CentralCutOff => "a central cut off from everyone",
             Self::ClientKilled => "a client killed",
+            Self::TableLocked => "the table of commits locked",
+            Self::StandbysUnnamed => "synchronous_standby_names emptied",
         }
     }
 
@@ -87,8 +104,9 @@ impl Kind {
             | Self::PrimaryCutOffFromNodes => Role::Primary,
             Self::StandbyKilled | Self::StandbyFrozen => Role::Standby,
             Self::EtcdKilled => Role::Etcd,
-            Self::CentralKilled | Self::CentralFrozen => Role::Central,
+            Self::CentralKilled | Self::CentralFrozen | Self::CentralCutOff => Role::Central,
             Self::ClientKilled => Role::Client,
+            Self::TableLocked | Self::StandbysUnnamed => Role::Administrator,
         }
     }
 
@@ -101,15 +119,17 @@ impl Kind {
             | Self::CentralKilled
             | Self::ClientKilled => Action::Kill,
             Self::PrimaryFrozen | Self::StandbyFrozen | Self::CentralFrozen => Action::Freeze,
-            Self::PrimaryCutOff => Action::CutOff,
+            Self::PrimaryCutOff | Self::CentralCutOff => Action::CutOff,
             Self::PrimaryCutOffFromNodes => Action::CutOffButCentrals,
+            Self::TableLocked => Action::LockTable,
+            Self::StandbysUnnamed => Action::UnnameStandbys,
         }
     }
 
     /// The container that it hits; `None` where nobody has that role now.
     pub(super) fn target(self, roles: &Roles, pick: usize) -> Option<String> {
         match self.role() {
-            Role::Primary => roles.primary.clone(),
+            Role::Primary | Role::Administrator => roles.primary.clone(),
             Role::Standby => roles.standby.clone(),
             Role::Etcd => Some("etcd".to_owned()),
             Role::Central => Some(CENTRALS[pick % CENTRALS.len()].to_owned()),

@@ -4,15 +4,19 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::active_faults::ActiveFaults;
 use super::agency_log::AgencyLog;
 use super::check;
 use super::docker::{Cluster, Pace, Replication};
+use super::fault::Kind;
 use super::files::Files;
 use super::history::History;
 use super::nodes::Roles;
 use super::schedule::Planned;
 use super::services::{AGENCIES, client};
+use super::silence::Silence;
 
 /// How often is looked at who is the primary and which clients have ended.
 const LOOK: Duration = Duration::from_millis(500);
@@ -20,6 +24,13 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How long it may take until the next fault begins or ends, or all clients have ended. Only a broken cluster makes
 /// anybody wait that long.
 const PATIENCE: Duration = Duration::from_secs(300);
+
+/// After so long every session has read a setting anew, and what was acknowledged before has arrived.
+const RELOAD: Duration = Duration::from_secs(1);
+
+/// The most sessions that a central may have: one and another that was given up, and as many of one that was killed and
+/// whose sessions wait on.
+const SESSIONS: usize = 4;
 
 /// The result of a lottery.
 pub struct Played {
@@ -49,8 +60,13 @@ pub fn play(
         faults: ActiveFaults::default(),
         roles: Roles::default(),
         ended: [None; AGENCIES],
+        lottery,
+        found: Vec::new(),
+        unnamed: None,
+        silences: Vec::new(),
     };
     let mut broken = round.run(plan)?;
+    let silences = std::mem::take(&mut round.silences);
     let mut longest_pause = Duration::ZERO;
     if broken.is_empty() {
         history.note("all clients have ended");
@@ -60,7 +76,7 @@ pub fn play(
         }
         let pauses = logs.iter().map(AgencyLog::longest_pause);
         longest_pause = pauses.max().unwrap_or_default();
-        broken = check::everything(cluster, files, lottery, &logs)?;
+        broken = check::everything(cluster, files, lottery, &logs, &silences)?;
         history.note("checked");
     }
     Ok(Played {
@@ -76,6 +92,12 @@ struct Round<'r> {
     roles: Roles,
     /// The exit code of each client, once it has ended.
     ended: [Option<i32>; AGENCIES],
+    lottery: &'r str,
+    /// What was seen that must not be.
+    found: Vec<String>,
+    /// Since when no standby is waited for, and the primary that does not.
+    unnamed: Option<(Timestamp, String)>,
+    silences: Vec<Silence>,
 }
 
 /// What happens next.
@@ -105,6 +127,7 @@ impl Round<'_> {
                 }
             }
             let mut broken = self.failures();
+            broken.append(&mut self.found);
             if last.elapsed() > PATIENCE {
                 broken.push(format!(
                     "nothing happens for {PATIENCE:?}, and a client has not ended"
@@ -128,15 +151,26 @@ impl Round<'_> {
         let fault = match event {
             Event::Begin(fault) => fault,
             Event::End(service) => {
+                let until = Timestamp::now();
+                // Another primary may wait for its standbys.
+                if let Some((since, node)) = self.unnamed.take_if(|(_, node)| *node == service)
+                    && self.roles.primary == Some(node)
+                {
+                    self.silences.push(Silence { since, until });
+                }
                 self.faults.end(self.cluster, &service)?;
                 self.history.note(format!("{service} is mended"));
                 return Ok((None, true));
             }
         };
         let now = Instant::now();
-        let Some(target) = self.faults.begin(self.cluster, &self.roles, &fault)? else {
+        let (lottery, roles) = (self.lottery, &self.roles);
+        let Some(target) = self.faults.begin(self.cluster, lottery, roles, &fault)? else {
             return Ok((Some((now + LOOK, Event::Begin(fault))), false));
         };
+        if fault.kind == Kind::StandbysUnnamed {
+            self.unnamed = Some((Timestamp::now() + RELOAD, target.clone()));
+        }
         let (name, lasts) = (fault.kind.name(), fault.lasts);
         self.history.note(format!(
             "{name}: {target}, for {:.1} s",
@@ -153,8 +187,16 @@ impl Round<'_> {
             let [primary, standby] = [name(&roles.primary), name(&roles.standby)];
             self.history
                 .note(format!("primary is {primary}, its standby {standby}"));
+            if self
+                .unnamed
+                .as_ref()
+                .is_some_and(|(_, node)| roles.primary.as_ref() != Some(node))
+            {
+                self.unnamed = None;
+            }
             self.roles = roles;
         }
+        self.count_sessions();
         for agency in 1..=AGENCIES {
             let service = client(agency);
             let code = match self.faults.is_reachable(&service) {
@@ -168,6 +210,23 @@ impl Round<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Looks how many sessions each central has, where they wait.
+    fn count_sessions(&mut self) {
+        let Some(node) = self
+            .faults
+            .held_up()
+            .filter(|node| self.faults.is_reachable(node))
+        else {
+            return;
+        };
+        let count = "select application_name || ' has ' || count(*) || ' sessions' from pg_stat_activity \
+                     where application_name like 'event-server %' group by application_name having count(*) >";
+        // A node that is not the primary any more may not answer.
+        let told = self.cluster.psql(node, &format!("{count} {SESSIONS}"));
+        self.found
+            .extend(told.unwrap_or_default().lines().map(str::to_owned));
     }
 
     fn failures(&self) -> Vec<String> {
