@@ -26,6 +26,7 @@ use frame::Agency;
 use slab::Slab;
 
 use self::silence::Silence;
+use self::store_events::Away;
 use crate::connection::{Connection, Served};
 use crate::limits::Limits;
 use crate::report;
@@ -64,6 +65,8 @@ pub struct Hub<S, D: Store> {
     serial: u64,
     /// How many queries were held so far.
     holds: u64,
+    /// The store cannot be reached.
+    away: Option<Away>,
     next_sweep: Option<Instant>,
     stopping: bool,
 }
@@ -100,6 +103,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
             buffered: 0,
             serial: 0,
             holds: 0,
+            away: None,
             next_sweep: None,
             stopping: false,
         }
@@ -170,7 +174,11 @@ impl<S: Stream, D: Store> Hub<S, D> {
 
     /// When the next turn is due, event or not.
     pub fn deadline(&self) -> Option<Instant> {
-        let deadlines = [self.next_sweep, self.service.store_deadline()];
+        let deadlines = [
+            self.next_sweep,
+            self.service.store_deadline(),
+            self.let_go_at(),
+        ];
         deadlines.into_iter().flatten().min()
     }
 

@@ -351,6 +351,15 @@ pub fn winners_turned_away(agency: Agency) {
     });
 }
 
+/// A held winners query was let go while the store cannot be reached: its client asks another server.
+pub fn winners_let_go(agency: Agency) {
+    limited(("consulta_ganadores", IN_PROGRESS), FAILURES, || {
+        warn!(
+            "action: consulta_ganadores | result: in_progress | agency: {agency} | warning: the store is away, another server is to be asked"
+        );
+    });
+}
+
 /// A winners query was answered.
 pub fn winners_told(agency: Agency) {
     served(

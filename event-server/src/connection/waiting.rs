@@ -74,6 +74,15 @@ impl<S: Stream> Connection<S> {
         self.channel.outbox.reply(query, &reply);
     }
 
+    /// A held query is not answered here any more: what was owed before it goes out, then the connection closes, and the
+    /// client asks another server.
+    pub fn let_go(&mut self) {
+        if let Some(agency) = self.session.agency() {
+            report::winners_let_go(agency);
+        }
+        self.drain();
+    }
+
     /// What is stored of this agency was read: a connection that waited for it goes on.
     pub fn read(&mut self, agency: Agency) {
         if self.state == State::Reading(agency) {

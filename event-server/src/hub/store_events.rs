@@ -1,7 +1,7 @@
 //! What a remote store says, handed on to the connections that wait for it.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use frame::Agency;
 
@@ -9,6 +9,19 @@ use super::Hub;
 use crate::report;
 use crate::store::{Declined, Event, Store, Ticket};
 use crate::stream::Stream;
+
+/// How long a held query waits for a store that cannot be reached: as long as a client waits for any other reply. Another
+/// server may reach the store, and may have drawn.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Since when the store cannot be reached.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Away {
+    /// Since then; where queries were let go, since that.
+    since: Instant,
+    /// How many queries had been held until then: those have waited for as long.
+    holds: u64,
+}
 
 impl<S: Stream, D: Store> Hub<S, D> {
     /// Lets a remote store move, and its connections go on with what it says.
@@ -26,13 +39,54 @@ impl<S: Stream, D: Store> Hub<S, D> {
                 Event::Committed(ticket) => self.committed(ticket),
                 Event::Forgotten(agency) => _ = forgotten.insert(agency, None),
                 Event::Declined(agency, why) => _ = forgotten.insert(agency, Some(why)),
-                Event::Up(what) => report::store_up(&what),
-                Event::Down(why) => report::store_down(&why),
+                Event::Up(what) => {
+                    self.away = None;
+                    report::store_up(&what);
+                }
+                Event::Down(why) => {
+                    let holds = self.holds;
+                    self.away.get_or_insert(Away { since: now, holds });
+                    report::store_down(&why);
+                }
                 Event::Warning(what) => report::store_warning(&what),
             }
         }
         self.forget(&mut forgotten);
+        self.let_go(now);
         Ok(())
+    }
+
+    /// When [`let_go`](Self::let_go) is due.
+    pub(super) fn let_go_at(&self) -> Option<Instant> {
+        let away = self.away.filter(|_| !self.held.is_empty())?;
+        Some(away.since + PATIENCE)
+    }
+
+    /// Where the store is away for long, lets the queries go that are held for as long: their clients ask another server.
+    /// One that was held since waits for the next time.
+    fn let_go(&mut self, now: Instant) {
+        if self.let_go_at().is_none_or(|due| now < due) {
+            return;
+        }
+        let since = Away {
+            since: now,
+            holds: self.holds,
+        };
+        let Some(before) = self.away.replace(since) else {
+            return;
+        };
+        let mut waited = Vec::new();
+        self.held.retain(|(_, hold, slot)| {
+            let waits_on = *hold > before.holds;
+            waited.extend((!waits_on).then_some(*slot));
+            waits_on
+        });
+        for slot in waited {
+            if let Some(entry) = self.connections.get_mut(slot) {
+                entry.connection.let_go();
+                self.enqueue(slot);
+            }
+        }
     }
 
     pub(super) fn await_read(&mut self, agency: Agency, slot: usize) {

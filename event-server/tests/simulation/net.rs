@@ -53,6 +53,10 @@ pub struct Link {
     pub finished: bool,
     /// The server has taken something that came on it.
     pub bound: bool,
+    /// Requests without a reply.
+    unanswered: usize,
+    /// The last request asks for the winners.
+    asks_last: bool,
 }
 
 /// How reading ended.
@@ -126,6 +130,8 @@ impl Net {
             number: self.opened,
             finished: false,
             bound: false,
+            unanswered: 0,
+            asks_last: false,
         })
     }
 
@@ -217,7 +223,14 @@ impl Link {
         let mut bytes = Vec::new();
         let id = request.encode(&mut bytes);
         self.end.send(&bytes);
+        self.unanswered += 1;
+        self.asks_last = matches!(request, Request::Winners { .. });
         id
+    }
+
+    /// Whether a reply is missing that does not wait for the draw.
+    pub fn misses_a_reply(&self) -> bool {
+        self.unanswered > usize::from(self.asks_last)
     }
 
     /// Says that nothing more will be sent. The server closes it then, once all is answered.
@@ -244,6 +257,7 @@ impl Link {
                 let frame = self.inbox.frame().expect("a reply's length");
                 let frame = frame.expect("a whole frame");
                 let reply = Reply::decode(frame).expect("a reply");
+                self.unanswered = self.unanswered.saturating_sub(1);
                 return Ok(take(frame.id, reply));
             }
             match self.fill() {

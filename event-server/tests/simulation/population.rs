@@ -242,6 +242,20 @@ impl Population {
         clients[client].lose(ledger, rng);
     }
 
+    /// Those that miss a reply from the server of this life, not the winners, give it up, sooner or later.
+    pub fn lose_patience(&mut self, life: usize, ledger: &mut Ledger) {
+        let Self { clients, rng } = self;
+        for client in clients {
+            // An intruder's requests are not counted.
+            let intrudes = matches!(client, Client::Intruder(_));
+            let link = client.link().as_ref().filter(|link| link.life == life);
+            let misses = link.is_some_and(|link| intrudes || link.misses_a_reply());
+            if misses && rng.u8(..20) == 0 {
+                client.lose(ledger, rng);
+            }
+        }
+    }
+
     /// All lose their connections, and begin anew, as if nothing was acknowledged.
     pub fn begin_anew(&mut self, ledger: &mut Ledger) {
         let Self { clients, rng, .. } = self;
