@@ -56,6 +56,12 @@ impl Tally {
         }
     }
 
+    /// Counts winners of an agency whose documents do not fit into a reply.
+    pub fn add_too_many(&mut self, agency: Agency, count: u64) {
+        let documents = Won::TooMany;
+        self.0.insert(agency, Winners { count, documents });
+    }
+
     /// How many winners the agency has, whether they fit into a reply or not.
     pub fn count(&self, agency: Agency) -> u64 {
         self.0.get(&agency).map_or(0, |winners| winners.count)

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use event_server::config::{Config, Loaded, StoreConfig};
-use event_server::lottery::Lottery;
+use event_server::lottery::{Lottery, MAX_AGENCIES};
 use event_server::report;
 use event_server::server::{Server, Termination, Watch};
 use event_server::service::Service;
@@ -60,7 +60,7 @@ pub fn run(loaded: &Loaded, logger: &Logger) -> Result<(), Failure> {
                 fastrand::Rng::new(),
                 Instant::now(),
             )?;
-            let store = PostgresStore::new(link, config.winner);
+            let store = PostgresStore::new(link, config.winner, MAX_AGENCIES as usize);
             let lottery = Lottery::new(config.agencies);
             serve(config, acceptor, lottery, store, logger, watch)
         }

@@ -36,6 +36,7 @@ mod options;
 mod progress;
 mod prologue;
 mod quote;
+mod scan;
 mod schema;
 mod session;
 mod setup;
@@ -43,6 +44,7 @@ mod statements;
 mod survey;
 mod tls;
 mod url;
+mod winners;
 mod work;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -63,6 +65,8 @@ pub use self::operator::{NumberChange, Operator, OperatorError};
 pub use self::options::{CommitMode, LinkOptions};
 use self::progress::Progress;
 pub use self::prologue::LockWait;
+use self::scan::Scan;
+pub use self::scan::{DrawRow, Layout, Slice};
 pub use self::session::{Login, Parameters, Row, Session, SessionEvent};
 use self::survey::Survey;
 pub use self::tls::DatabaseTls;
@@ -100,6 +104,10 @@ pub struct PostgresStore<B> {
     /// Why the database cannot be reached.
     down: Option<String>,
     progress: Progress,
+    /// The scan for the winners of a draw that was read, until it is through.
+    scan: Option<Scan>,
+    /// Whose turn it is: a place in the order of the kinds of work.
+    turn: usize,
     /// Somebody waits for the draw.
     awaited: bool,
     look_at: Option<Instant>,
@@ -113,12 +121,13 @@ pub struct PostgresStore<B> {
 }
 
 impl<B: Database> PostgresStore<B> {
-    /// A store over a database that need not be there yet. `winner` wins, if this central draws.
-    pub fn new(database: B, winner: Number) -> Self {
+    /// A store over a database that need not be there yet. `winner` wins, if this central draws; at most `most_known`
+    /// agencies are kept in memory.
+    pub fn new(database: B, winner: Number, most_known: usize) -> Self {
         Self {
             database,
             winner,
-            known: Known::default(),
+            known: Known::new(most_known),
             gathering: Group::new(Ticket(1)),
             work: None,
             retry: None,
@@ -128,6 +137,8 @@ impl<B: Database> PostgresStore<B> {
             blocked: BTreeSet::new(),
             down: Some("the database was not reached yet".to_owned()),
             progress: Progress::Open,
+            scan: None,
+            turn: 0,
             awaited: false,
             look_at: None,
             look_due: false,
@@ -199,9 +210,11 @@ impl<B: Database> Store for PostgresStore<B> {
             }
             _ => {
                 let (gathering, work, retry) = (&self.gathering, &self.work, &self.retry);
-                self.known.want(agency, |agency| {
+                let dropped = self.known.want(agency, |agency| {
                     gathering.concerns(agency) || under_way(work, retry, agency).is_some()
                 });
+                self.events
+                    .extend(dropped.into_iter().map(Event::Forgotten));
                 Knowledge::Reading
             }
         }
@@ -342,3 +355,6 @@ impl<B: Database> Store for PostgresStore<B> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 //! serving   what agencies, operators and other centrals see
 //! operating what operators change, beside the centrals
 //! refused   a database that cannot be used: one sentence each
+//! draw      a draw over a table that takes long to read
 //! away      a database that is away, goes, is silent, is full, comes back
 //! survival  everything is killed in the middle, seeded
 //! ```
@@ -14,6 +15,7 @@
 mod common;
 
 mod away;
+mod draw;
 mod operating;
 mod refused;
 mod serving;

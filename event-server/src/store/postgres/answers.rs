@@ -1,11 +1,15 @@
 //! What the database tells, and what follows from it.
 
+use std::time::Duration;
+
 use frame::Agency;
 
 use super::account::Account;
 use super::database::{Answer, Database, Failure};
 use super::known::Read;
 use super::progress::Progress;
+use super::scan::{Layout, Scan, Slice};
+use super::winners::Winners;
 use super::work::{Retry, Work};
 use super::{MAX_BLOCKED, PostgresStore};
 use crate::store::{Commit, Declined, Drawn, Event, NoSpace};
@@ -45,14 +49,23 @@ impl<B: Database> PostgresStore<B> {
                     self.progress = Progress::Due;
                 }
             }
-            Answer::Winner(number) => {
-                if let Some(Work::Draw { winner, .. }) = &mut self.work {
-                    *winner = Some(number);
+            Answer::Drawn(row) => {
+                if let Some(Work::Draw(drawn)) = &mut self.work {
+                    *drawn = Some(row);
                 }
             }
-            Answer::Won(agency, document) => {
-                if let Some(Work::Draw { tally, .. }) = &mut self.work {
-                    tally.add(agency, &document);
+            Answer::Won {
+                agency,
+                seq,
+                document,
+            } => {
+                if let Some(Work::Slice { winners, .. }) = &mut self.work {
+                    winners.add(agency, seq, &document);
+                }
+            }
+            Answer::Layout(told) => {
+                if let Some(Work::Slice { layout, .. }) = &mut self.work {
+                    *layout = Some(told);
                 }
             }
             Answer::Done => self.done(),
@@ -98,25 +111,45 @@ impl<B: Database> PostgresStore<B> {
                     retry.done.insert(part.agency);
                 }
             }
-            Some(Work::Draw {
-                winner: Some(winner),
-                tally,
-            }) => {
-                let position = 0;
-                self.progress = Progress::Drawn(Drawn {
-                    position,
-                    winner,
-                    tally,
-                });
+            Some(Work::Draw(Some(draw))) => {
+                // Another session goes on with the scan of the one before, where it is the same draw.
+                let scan = self.scan.take().filter(|scan| *scan.draw() == draw);
+                self.scan = Some(scan.unwrap_or_else(|| Scan::new(draw)));
+                self.progress = Progress::Scanning;
             }
-            Some(Work::Draw { winner: None, .. }) => self.progress = Progress::Open,
+            Some(Work::Draw(None)) => self.progress = Progress::Open,
+            Some(Work::Slice {
+                winners, layout, ..
+            }) => self.scanned(winners, layout),
             Some(Work::Look) | None => {}
         }
     }
 
+    /// A slice of the table was read.
+    fn scanned(&mut self, winners: Winners, layout: Option<Layout>) {
+        let took = self.took().unwrap_or_default();
+        let Some(mut scan) = self.scan.take() else {
+            return;
+        };
+        if !scan.add(winners, layout, took) {
+            self.scan = Some(scan);
+            return;
+        }
+        self.progress = Progress::Drawn(Drawn {
+            position: 0,
+            winner: scan.draw().winner,
+            tally: scan.into_tally(),
+        });
+    }
+
+    /// How long the query under way has taken.
+    fn took(&self) -> Option<Duration> {
+        let (now, began) = self.now.zip(self.began)?;
+        Some(now.saturating_duration_since(began))
+    }
+
     fn count_commit(&mut self, bets: u64) {
-        let took = self.now.zip(self.began);
-        let took = took.map(|(now, began)| now.saturating_duration_since(began));
+        let took = self.took();
         self.commits.push_back(Commit { bets, took });
     }
 
@@ -156,15 +189,34 @@ impl<B: Database> PostgresStore<B> {
                 }
                 self.decline(part.agency, Declined::NotNow(LOCKED));
             }
-            (Some(Work::CommitAlone(part)), Failure::Other(why)) => {
+            (Some(Work::CommitAlone(part)), Failure::Other(why) | Failure::Unknown(why)) => {
                 self.events.push_back(Event::Warning(why));
                 self.decline(part.agency, Declined::NotNow(REFUSED));
+            }
+            // Another look is taken where somebody waits for the draw, and it goes on from there.
+            (
+                Some(Work::Look | Work::Draw(_) | Work::Slice { .. }),
+                Failure::Conflict | Failure::NotNow(_),
+            ) => {
+                self.progress = Progress::Open;
+            }
+            (
+                Some(Work::Slice {
+                    slice: Slice::Blocks(_),
+                    ..
+                }),
+                Failure::Unknown(_),
+            ) => {
+                self.scan.iter_mut().for_each(Scan::read_whole);
             }
             (work, failure) => {
                 self.work = work;
                 self.database.give_up(match failure {
                     Failure::Conflict => "the database asks to try again".to_owned(),
-                    Failure::NoSpace(why) | Failure::NotNow(why) | Failure::Other(why) => why,
+                    Failure::NoSpace(why)
+                    | Failure::NotNow(why)
+                    | Failure::Unknown(why)
+                    | Failure::Other(why) => why,
                 });
             }
         }
@@ -197,7 +249,12 @@ impl<B: Database> PostgresStore<B> {
             Some(Work::Commit(group)) => lost.extend(group.agencies()),
             Some(Work::CommitAlone(part)) => _ = lost.insert(part.agency),
             Some(Work::Survey(_)) => self.survey.failed(self.now),
-            Some(Work::Look | Work::Draw { .. }) | None => {}
+            Some(Work::Slice { .. }) => self.scan.iter_mut().for_each(Scan::lost),
+            Some(Work::Look | Work::Draw(_)) | None => {}
+        }
+        // That the draw is durable is for the next session to show, with a commit of its own.
+        if let Progress::Scanning = self.progress {
+            self.progress = Progress::Due;
         }
         if let Some(retry) = self.retry.take() {
             lost.extend(retry.rest.into_iter().map(|part| part.agency));

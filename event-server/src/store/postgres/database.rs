@@ -12,6 +12,7 @@ use frame::{Agency, Number};
 use super::account::Account;
 use super::group::Part;
 use super::prologue::LockWait;
+use super::scan::{DrawRow, Layout, Slice};
 
 /// One query, and one transaction.
 #[derive(Debug)]
@@ -23,12 +24,14 @@ pub enum Query<'a> {
     /// Appends these parts, all of them or none; waits so long for a lock. With no part, only commits: what was read
     /// before counts then.
     Append(&'a [&'a Part], LockWait),
-    /// How many agencies have finished, and whether somebody has drawn: one [`Answer::Progress`].
+    /// Whether all agencies have finished, and whether somebody has drawn: one [`Answer::Progress`].
     Look,
     /// Draws, with this winner, where all agencies have finished and nobody has drawn; commits, so that what is told
-    /// counts. One [`Answer::Winner`] where there is a draw, and an [`Answer::Won`] for each bet that won, in the
-    /// order of the bets.
+    /// counts. One [`Answer::Drawn`] where there is a draw.
     Draw(Number),
+    /// The bets with this number in a slice of the table: an [`Answer::Won`] for each, in any order. Of blocks then one
+    /// [`Answer::Layout`].
+    Winners(Number, &'a Slice),
 }
 
 /// Displays as a word: what the query is about.
@@ -41,6 +44,7 @@ impl fmt::Display for Query<'_> {
             Self::Append(..) => "append",
             Self::Look => "look",
             Self::Draw(_) => "draw",
+            Self::Winners(..) => "winners",
         })
     }
 }
@@ -64,10 +68,19 @@ pub enum Answer {
         /// The draw is done.
         drawn: bool,
     },
-    /// The number that was drawn.
-    Winner(Number),
-    /// A bet that won: its agency and document.
-    Won(Agency, Vec<u8>),
+    /// The draw.
+    Drawn(DrawRow),
+    /// A bet that won.
+    Won {
+        /// Its agency.
+        agency: Agency,
+        /// Its place among the agency's bets.
+        seq: u64,
+        /// Its document.
+        document: Vec<u8>,
+    },
+    /// How the table is kept of which a slice was read.
+    Layout(Layout),
     /// The query under way is done, and durable.
     Done,
     /// The query under way failed, and nothing of it is stored.
@@ -85,6 +98,8 @@ pub enum Failure {
     NoSpace(String),
     /// Somebody holds a lock, or something else is in the way for a while: what the database says.
     NotNow(String),
+    /// It does not know what was asked for: it is another engine. What it says.
+    Unknown(String),
     /// Anything else: what the database says.
     Other(String),
 }

@@ -1,19 +1,35 @@
 //! Which query comes next.
 //!
-//! One is under way at a time. Parts of a group that failed come first, then agencies that somebody waits for, then a look
-//! at some agencies where one is due for those who watch, then what has gathered, then a look at how the lottery stands.
+//! One is under way at a time, and each kind of work has its turn: however much there is to do of one kind, another waits
+//! for one query of each of the others at most.
 
 use super::PostgresStore;
 use super::database::{Database, Query};
 use super::group::{Group, Part};
 use super::progress::Progress;
 use super::prologue::LockWait;
-use super::work::{Retry, Work};
+use super::winners::Winners;
+use super::work::{Retry, Work, under_way};
 use crate::store::{Event, Ticket};
-use crate::tally::Tally;
 
 /// Agencies that one query reads.
 const MAX_READ: usize = 64;
+
+/// A kind of work.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// What has gathered; where a group has failed, its parts before that.
+    Commit,
+    /// Agencies that somebody waits for.
+    Read,
+    /// A look at how the lottery stands, the draw, or a slice of the scan for winners.
+    Draw,
+    /// A look at some agencies, for those who watch.
+    Survey,
+}
+
+/// The turns, one after the other. So many queries pass at most between two of a kind that has something to do.
+pub(super) const TURNS: [Kind; 4] = [Kind::Commit, Kind::Read, Kind::Draw, Kind::Survey];
 
 impl<B: Database> PostgresStore<B> {
     /// Gives the database the next query, where it has none.
@@ -21,13 +37,7 @@ impl<B: Database> PostgresStore<B> {
         if self.work.is_some() || !self.database.is_idle() {
             return;
         }
-        let work = self
-            .next_part()
-            .or_else(|| self.next_read())
-            .or_else(|| self.next_survey())
-            .or_else(|| self.next_group())
-            .or_else(|| self.next_look());
-        let Some(work) = work else {
+        let Some(work) = (0..TURNS.len()).find_map(|_| self.next_turn()) else {
             return;
         };
         self.began = self.now;
@@ -51,9 +61,26 @@ impl<B: Database> PostgresStore<B> {
                 self.database.submit(&query);
             }
             Work::Look => self.database.submit(&Query::Look),
-            Work::Draw { .. } => self.database.submit(&Query::Draw(self.winner)),
+            Work::Draw(_) => self.database.submit(&Query::Draw(self.winner)),
+            Work::Slice { slice, .. } => {
+                // Without a scan there is no slice of it.
+                let winner = (self.scan.as_ref()).map_or(self.winner, |scan| scan.draw().winner);
+                self.database.submit(&Query::Winners(winner, slice));
+            }
         }
         self.work = Some(work);
+    }
+
+    /// The work of the kind whose turn it is.
+    fn next_turn(&mut self) -> Option<Work> {
+        let kind = TURNS[self.turn];
+        self.turn = (self.turn + 1) % TURNS.len();
+        match kind {
+            Kind::Commit => self.next_part().or_else(|| self.next_group()),
+            Kind::Read => self.next_read(),
+            Kind::Draw => self.next_look(),
+            Kind::Survey => self.survey.take_due().map(Work::Survey),
+        }
     }
 
     fn next_part(&mut self) -> Option<Work> {
@@ -79,15 +106,12 @@ impl<B: Database> PostgresStore<B> {
     }
 
     fn next_read(&mut self) -> Option<Work> {
-        let gathering = &self.gathering;
-        let agencies = self
-            .known
-            .take_wanted(MAX_READ, |agency| !gathering.concerns(agency));
+        // What is staged or retried is a version of its own: the agency is read when that is done.
+        let (gathering, retry) = (&self.gathering, &self.retry);
+        let agencies = self.known.take_wanted(MAX_READ, |agency| {
+            !gathering.concerns(agency) && under_way(&None, retry, agency).is_none()
+        });
         (!agencies.is_empty()).then_some(Work::Read(agencies))
-    }
-
-    fn next_survey(&mut self) -> Option<Work> {
-        self.survey.take_due().map(Work::Survey)
     }
 
     fn next_group(&mut self) -> Option<Work> {
@@ -105,9 +129,11 @@ impl<B: Database> PostgresStore<B> {
                 self.look_due = false;
                 Some(Work::Look)
             }
-            Progress::Due => Some(Work::Draw {
-                winner: None,
-                tally: Tally::default(),
+            Progress::Due => Some(Work::Draw(None)),
+            Progress::Scanning => Some(Work::Slice {
+                slice: self.scan.as_ref()?.next(),
+                winners: Winners::default(),
+                layout: None,
             }),
             _ => None,
         }

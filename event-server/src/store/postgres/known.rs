@@ -11,13 +11,14 @@
 //! counts once a later commit of the same session was acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use frame::Agency;
 
 use super::account::Account;
 
-/// The most agencies that are kept: where anyone may take part, anyone may ask for any.
-const MAX_KNOWN: usize = 65_536;
+/// Of the agencies that are known, one in so many is dropped at once where there are too many.
+const DROPPED: usize = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -33,14 +34,22 @@ enum State {
 struct Entry {
     account: Account,
     state: State,
+    /// When it was asked for last, counted in uses.
+    used: u64,
 }
 
-/// The agencies that were ever asked for, as this central knows them.
-#[derive(Debug, Default)]
+/// The agencies that were asked for last, as this central knows them.
+#[derive(Debug)]
 pub(super) struct Known {
+    /// The most agencies that are kept: where anyone may take part, anyone may ask for any.
+    most: usize,
     agencies: BTreeMap<Agency, Entry>,
+    /// How often an agency was asked for.
+    uses: u64,
     /// To be read.
     wanted: BTreeSet<Agency>,
+    /// The last of those that were read before: the next ones have their turn.
+    read_last: Option<Agency>,
     /// Commits that were acknowledged.
     commits: u64,
 }
@@ -55,23 +64,47 @@ pub(super) enum Read {
 }
 
 impl Known {
+    /// Keeps `most` agencies at most.
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            most,
+            agencies: BTreeMap::new(),
+            uses: 0,
+            wanted: BTreeSet::new(),
+            read_last: None,
+            commits: 0,
+        }
+    }
+
     /// The agency's state, where it is known in this session; `true`: a later commit was acknowledged.
     pub(super) fn get(&mut self, agency: Agency) -> Option<(&mut Account, bool)> {
         let entry = self.agencies.get_mut(&agency)?;
+        self.uses += 1;
+        entry.used = self.uses;
         match entry.state {
             State::Read { commits } => Some((&mut entry.account, commits < self.commits)),
             State::Reading | State::Stale => None,
         }
     }
 
-    /// Has the agency read, anew where it is known. Where very many are known, those that are not `needed` are
-    /// dropped: they are read again when they are asked for.
-    pub(super) fn want(&mut self, agency: Agency, needed: impl Fn(Agency) -> bool) {
-        if self.agencies.len() >= MAX_KNOWN {
-            self.agencies
-                .retain(|agency, entry| needed(*agency) || entry.state == State::Reading);
+    /// Has the agency read, anew where it is known. Where too many are known, some that were not asked for of late and are
+    /// not `needed` are forgotten: returns those. Who speaks for one of them here does not know any more what is stored.
+    pub(super) fn want(&mut self, agency: Agency, needed: impl Fn(Agency) -> bool) -> Vec<Agency> {
+        let mut dropped = Vec::new();
+        if self.agencies.len() >= self.most && !self.agencies.contains_key(&agency) {
+            let idle = self
+                .agencies
+                .iter()
+                .filter(|(agency, entry)| entry.state != State::Reading && !needed(**agency));
+            let mut idle: Vec<(u64, Agency)> =
+                idle.map(|(agency, entry)| (entry.used, *agency)).collect();
+            idle.sort_unstable();
+            idle.truncate((self.most / DROPPED).max(1));
+            dropped.extend(idle.into_iter().map(|(_, agency)| agency));
+            dropped.iter().for_each(|agency| self.forget(*agency));
         }
         self.want_again(agency);
+        dropped
     }
 
     /// Has an agency read that was being read.
@@ -82,14 +115,22 @@ impl Known {
         }
     }
 
-    /// At most `most` agencies that are to be read now; they are no longer wanted.
+    /// At most `most` agencies that are to be read now, in turn; they are no longer wanted.
     pub(super) fn take_wanted(
         &mut self,
         most: usize,
         may: impl Fn(Agency) -> bool,
     ) -> BTreeSet<Agency> {
-        let wanted = self.wanted.iter().copied();
-        let taken: BTreeSet<Agency> = wanted.filter(|agency| may(*agency)).take(most).collect();
+        let last = self.read_last.map_or(Bound::Unbounded, Bound::Excluded);
+        let behind = self.wanted.range((last, Bound::Unbounded));
+        let before = self
+            .wanted
+            .iter()
+            .take_while(|agency| Some(**agency) <= self.read_last);
+        let wanted = behind.chain(before).copied();
+        let in_turn: Vec<Agency> = wanted.filter(|agency| may(*agency)).take(most).collect();
+        self.read_last = in_turn.last().copied().or(self.read_last);
+        let taken = BTreeSet::from_iter(in_turn);
         self.wanted.retain(|agency| !taken.contains(agency));
         taken
     }
@@ -98,6 +139,7 @@ impl Known {
     /// what is staged until then.
     pub(super) fn read(&mut self, agency: Agency, account: Account) -> Read {
         self.wanted.remove(&agency);
+        self.uses += 1;
         let state = State::Read {
             commits: self.commits,
         };
@@ -106,6 +148,7 @@ impl Known {
             Entry {
                 account: account.clone(),
                 state,
+                used: self.uses,
             },
         );
         match before {
@@ -143,7 +186,7 @@ mod tests {
     #[test]
     fn what_was_read_counts_once_a_later_commit_is_done_in_the_same_session() {
         let agency = Agency::new(1).unwrap();
-        let mut known = Known::default();
+        let mut known = Known::new(2);
         let mut confirmed = |step: fn(&mut Known, Agency)| {
             step(&mut known, agency);
             known.get(agency).map(|(_, confirmed)| confirmed)
@@ -156,5 +199,42 @@ mod tests {
         assert_eq!(confirmed(read), Some(false));
         assert_eq!(confirmed(|known, _| known.session_lost()), None);
         assert_eq!(confirmed(|known, _| known.confirm()), None);
+    }
+
+    #[test]
+    fn where_too_many_are_known_those_that_were_used_least_of_late_are_forgotten_and_told() {
+        let agency = |number| Agency::new(number).unwrap();
+        let mut known = Known::new(32);
+        for number in 1..=32 {
+            assert_eq!(known.want(agency(number), |_| false), []);
+            known.read(agency(number), Account::default());
+        }
+        known.get(agency(1));
+        // One that is known takes no room.
+        assert_eq!(known.want(agency(2), |_| false), []);
+        let dropped = known.want(agency(33), |needed| needed == agency(4));
+        assert_eq!(
+            dropped,
+            [agency(3), agency(5)],
+            "2 is being read, 4 is needed"
+        );
+        assert!(known.get(agency(3)).is_none() && known.get(agency(4)).is_some());
+        assert_eq!(known.want(agency(34), |_| true), [], "all are needed");
+    }
+
+    #[test]
+    fn those_that_are_wanted_without_end_do_not_hold_up_another() {
+        let agency = |number| Agency::new(number).unwrap();
+        let mut known = Known::new(100);
+        known.want(agency(90), |_| false);
+        let mut reads = 0;
+        loop {
+            (1..=20).for_each(|number| _ = known.want(agency(number), |_| false));
+            reads += 1;
+            if known.take_wanted(5, |_| true).contains(&agency(90)) {
+                break;
+            }
+        }
+        assert_eq!(reads, 5, "21 agencies, five at once");
     }
 }

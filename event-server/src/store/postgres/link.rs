@@ -137,6 +137,7 @@ enum Asked {
     Commit,
     Progress,
     Draw,
+    Winners,
 }
 
 impl Asked {
@@ -232,6 +233,7 @@ impl<D: Dial> Database for Link<D> {
             }
             Query::Look => (Asked::Progress, statements.look()),
             Query::Draw(winner) => (Asked::Draw, statements.draw(*winner)),
+            Query::Winners(winner, slice) => (Asked::Winners, statements.winners(*winner, slice)),
         };
         // What it is about comes first: a list of sessions shows the beginning of each query.
         let sql = format!("/* {query} */ {}{sql}", prologue.begin(lock));

@@ -6,8 +6,10 @@ use crate::store::Drawn;
 pub(super) enum Progress {
     /// Some agency has not finished, as far as is known here.
     Open,
-    /// To be drawn, or the result to be read.
+    /// To be drawn, or the draw to be read.
     Due,
+    /// The draw is done; its winners are looked for.
+    Scanning,
     /// The result, until the lottery takes it.
     Drawn(Drawn),
     /// The lottery has it.

@@ -5,12 +5,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use frame::{Agency, Number};
 
 use super::account::{Account, parse_source, source_text};
 use super::group::Part;
 use super::quote::{identifier, literal};
+use super::scan::Slice;
 
 /// Columns of `bets`, in the order of a binary COPY tuple.
 const BETS: &str = "agency, seq, first_name, last_name, document, birthdate, number";
@@ -125,32 +127,29 @@ impl Statements {
         )
     }
 
-    /// How many agencies have finished, how many take part, and the number that was drawn:
-    /// `finished, agencies, winner`.
+    /// Whether all agencies have finished, how many take part, and whether there is a draw: `finished, agencies, drawn`.
     pub(super) fn look(&self) -> String {
+        let schema = &self.schema;
+        let finished = self.all_finished();
         format!(
-            "select ({}), (select agencies from {schema}.lottery), (select winner from {schema}.draw)",
-            self.count_finished(),
-            schema = self.schema
+            "select {finished}, (select agencies from {schema}.lottery), exists (select from {schema}.draw)"
         )
     }
 
-    /// How many agencies have finished. One that was reopened since has a later version that has not.
-    fn count_finished(&self) -> String {
+    /// Whether every agency's last version has finished. The first that has not ends the search.
+    fn all_finished(&self) -> String {
         let Self {
             schema, agencies, ..
         } = self;
         format!(
-            "select count(*) from (select agency from {schema}.commits c \
-             where finished and agency between 1 and {agencies} and not exists \
-             (select 1 from {schema}.commits d where d.agency = c.agency and d.version > c.version and not d.finished) \
-             group by agency) f"
+            "({agencies} > 0 and not exists (select from generate_series(1, {agencies}) as numbers (number) \
+             where (select finished from {schema}.commits where agency = numbers.number \
+             order by version desc limit 1) is not true))"
         )
     }
 
-    /// Draws where all agencies have finished and nobody has drawn, and tells the result: a row `winner`, if there is
-    /// a draw, then the winners as rows `agency, document` in the order of the bets. Its commit is the barrier
-    /// after which that counts.
+    /// Draws where all agencies have finished and nobody has drawn, and tells the draw, if there is one: a row
+    /// `winner, identity`. Its commit is the barrier after which that counts.
     pub(super) fn draw(&self, winner: Number) -> String {
         let Self {
             schema,
@@ -160,17 +159,33 @@ impl Statements {
         } = self;
         format!(
             "{lock}; insert into {schema}.draw (id, winner, at, central) \
-             select 1, {winner}, now(), {central} where {agencies} > 0 and {agencies} = ({finished}) \
-             and {agencies} = (select agencies from {schema}.lottery) \
-             on conflict do nothing; \
-             select winner from {schema}.draw; \
-             select agency, document from {schema}.bets \
-             where number = (select winner from {schema}.draw) order by agency, seq; \
+             select 1, {winner}, now(), {central} where {finished} \
+             and {agencies} = (select agencies from {schema}.lottery) on conflict do nothing; \
+             select winner, extract(epoch from at) || ' ' || central from {schema}.draw; \
              {barrier}; notify {channel}",
             lock = self.lock_draw(),
-            finished = self.count_finished(),
+            finished = self.all_finished(),
             barrier = self.barrier()
         )
+    }
+
+    /// The bets with this number in a slice of the table: rows `agency, seq, document` in any order. Of blocks then a row
+    /// with the table's file and how many blocks it has: asked for last, while the rows' lock keeps it as it is.
+    pub(super) fn winners(&self, winner: Number, slice: &Slice) -> String {
+        let schema = &self.schema;
+        let won =
+            format!("select agency, seq, document from {schema}.bets where number = {winner}");
+        match slice {
+            Slice::Whole => won,
+            Slice::Blocks(Range { start, end }) => {
+                let table = literal(&format!("{schema}.bets"));
+                format!(
+                    "{won} and ctid >= '({start},0)' and ctid < '({end},0)'; \
+                     select pg_relation_filenode({table}::regclass), \
+                     pg_relation_size({table}::regclass) / current_setting('block_size')::bigint"
+                )
+            }
+        }
     }
 
     /// Takes out all bets of an agency where nobody has drawn, as the agency's next version. Two rows of one number:

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use frame::{Agency, Number};
+use frame::Agency;
 
 use super::group::{Group, Part};
+use super::scan::{DrawRow, Layout, Slice};
+use super::winners::Winners;
 use crate::store::Ticket;
-use crate::tally::Tally;
 
 /// The query under way.
 pub(super) enum Work {
@@ -20,10 +21,13 @@ pub(super) enum Work {
     CommitAlone(Part),
     /// How the lottery stands.
     Look,
-    /// The draw.
-    Draw {
-        winner: Option<Number>,
-        tally: Tally,
+    /// The draw; it, where there is one.
+    Draw(Option<DrawRow>),
+    /// A slice of the scan for winners; what it has found.
+    Slice {
+        slice: Slice,
+        winners: Winners,
+        layout: Option<Layout>,
     },
 }
 

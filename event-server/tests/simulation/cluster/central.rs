@@ -57,6 +57,7 @@ impl Central {
     pub fn boot(
         &mut self,
         agencies: u32,
+        most_known: usize,
         database: &mut Database,
         net: &mut Net,
         ledger: &mut Ledger,
@@ -74,7 +75,7 @@ impl Central {
         });
         let (link, wire) = database.link(life);
         let winner = Number::new(winner).expect("a small number");
-        let store = PostgresStore::new(link, winner);
+        let store = PostgresStore::new(link, winner, most_known);
         let service = Service::new(Lottery::new(agencies), store, winner);
         let service = service.unwrap_or_else(|e| panic!("{e}"));
         self.running = Some(Alive {

@@ -14,7 +14,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use event_server::store::postgres::{Answer, Failure};
+use event_server::store::postgres::{Answer, Failure, Slice};
 use frame::Agency;
 
 use super::link::{SessionId, SimLink, Statement, Wire};
@@ -49,6 +49,17 @@ enum Stage {
     Committing(usize),
 }
 
+/// How a database keeps its tables.
+#[derive(Clone, Copy, PartialEq)]
+enum Kept {
+    /// In a file of blocks each.
+    Blocks,
+    /// In several files each.
+    Partitions,
+    /// In a way that has no blocks: what names them is not understood.
+    Elsewhere,
+}
+
 pub struct Database {
     rng: fastrand::Rng,
     faults: Faults,
@@ -71,7 +82,11 @@ pub struct Database {
     /// Hops for which nothing is replicated.
     stalled: u32,
     pub full: bool,
+    /// How its tables are kept.
+    kept: Kept,
     calm: bool,
+    /// The life of a central that does not reach it any more.
+    stranded: Option<usize>,
     /// The lives of the centrals that were told that all agencies have finished, or that the draw is done.
     ready_to_draw: BTreeSet<usize>,
     /// Which versions were the claim for an answered resume of a file.
@@ -101,7 +116,14 @@ impl Database {
             away: if rng.u8(..4) == 0 { rng.u32(..100) } else { 0 },
             stalled: 0,
             full: false,
+            kept: [
+                Kept::Blocks,
+                Kept::Blocks,
+                Kept::Partitions,
+                Kept::Elsewhere,
+            ][rng.usize(..4)],
             calm: false,
+            stranded: None,
             ready_to_draw: BTreeSet::new(),
             claims: BTreeMap::new(),
             rng,
@@ -157,7 +179,8 @@ impl Database {
                 // Where no commit is acknowledged any more, the central gives the session up in the end.
                 let one_in = if node.cut_off { 20 } else { self.loss_rate };
                 let lost = !self.calm && self.rng.u32(..one_in) == 0;
-                if lost || self.calm && node.cut_off {
+                let stranded = self.stranded == Some(wire.life);
+                if lost || self.calm && node.cut_off || stranded {
                     self.lose(wire, ledger);
                 }
             }
@@ -182,9 +205,11 @@ impl Database {
 
     fn connect(&mut self, wire: &mut Wire, ledger: &mut Ledger) {
         let session = self.sessions.len();
-        if self.away > 0 {
+        if self.away > 0 || self.stranded == Some(wire.life) {
             wire.send(self.delay(), session, Answer::Down("it is away".to_owned()));
-            wire.pause = self.rng.u32(3..30);
+            // So that time comes between two attempts of a central that is cut off for long.
+            let longest = if self.away > 0 { 30 } else { 120 };
+            wire.pause = self.rng.u32(3..longest);
             return;
         }
         let old = (!self.calm && self.rng.u8(..3) == 0).then(|| self.nodes.len().checked_sub(2));
@@ -284,7 +309,18 @@ impl Database {
         if no_space {
             return Outcome::failed(Failure::NoSpace("it is full".to_owned()));
         }
-        let outcome = self.nodes[node].carry_out(statement, life, self.agencies);
+        let in_blocks = matches!(statement, Statement::Winners(_, Slice::Blocks(_)));
+        if in_blocks && self.kept == Kept::Elsewhere {
+            return Outcome::failed(Failure::Unknown("there are no blocks".to_owned()));
+        }
+        let mut outcome = self.nodes[node].carry_out(statement, life, self.agencies);
+        if self.kept == Kept::Partitions {
+            for answer in &mut outcome.answers {
+                if let Answer::Layout(layout) = answer {
+                    layout.file = None;
+                }
+            }
+        }
         if outcome.shows_all_finished() {
             self.ready_to_draw.insert(life);
         }
@@ -336,9 +372,19 @@ impl Database {
         }
     }
 
+    /// The rows of the bets move to other blocks.
+    pub fn rewrite(&mut self) {
+        self.primary().rewrite();
+    }
+
     /// Nothing is replicated for a while.
     pub fn stall(&mut self) {
         self.stalled = self.rng.u32(5..80);
+    }
+
+    /// From now on the central of this life does not reach it; `None`: all do.
+    pub fn strand(&mut self, life: Option<usize>) {
+        self.stranded = life;
     }
 
     /// From now on nothing happens to it.

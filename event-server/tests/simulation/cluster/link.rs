@@ -8,7 +8,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Instant;
 
-use event_server::store::postgres::{Answer, Database, Part, Query, Unusable};
+use event_server::store::postgres::{Answer, Database, Part, Query, Slice, Unusable};
 use frame::{Agency, Number};
 
 /// A query as it travels.
@@ -17,6 +17,7 @@ pub enum Statement {
     Append(Vec<Part>),
     Look,
     Draw(Number),
+    Winners(Number, Slice),
 }
 
 impl fmt::Display for Statement {
@@ -39,6 +40,7 @@ impl fmt::Display for Statement {
             }
             Self::Look => f.write_str("look"),
             Self::Draw(winner) => write!(f, "draw {winner}"),
+            Self::Winners(winner, slice) => write!(f, "winners {winner} in {slice:?}"),
         }
     }
 }
@@ -144,6 +146,7 @@ impl Database for SimLink {
             }
             Query::Look => Statement::Look,
             Query::Draw(winner) => Statement::Draw(*winner),
+            Query::Winners(winner, slice) => Statement::Winners(*winner, (*slice).clone()),
         };
         self.asked = true;
         self.wire.borrow_mut().asked = self.session.map(|session| (session, statement));

@@ -44,7 +44,7 @@ impl Outcome {
         }
     }
 
-    fn read(answers: Vec<Answer>) -> Self {
+    pub fn read(answers: Vec<Answer>) -> Self {
         Self {
             answers,
             end: End::Done,
@@ -83,6 +83,7 @@ impl Node {
                     drawn: tables.is_drawn(),
                 }]);
             }
+            Statement::Winners(winner, slice) => return tables.winners(*winner, slice),
             Statement::Append(parts) if tables.conflicts(parts) => {
                 return Outcome::failed(Failure::Conflict);
             }
@@ -96,11 +97,11 @@ impl Node {
         let notifies = match &change {
             Change::Append(parts, _) => parts.iter().any(|part| part.account.finished),
             Change::Draw(..) => true,
-            Change::Seen => false,
+            Change::Seen | Change::Rewritten => false,
         };
         let end = End::Committed(self.commit(change));
         let answers = match statement {
-            Statement::Draw(_) => self.tables.winners(),
+            Statement::Draw(_) => self.tables.drawn().into_iter().collect(),
             _ => Vec::new(),
         };
         Outcome {
@@ -108,6 +109,11 @@ impl Node {
             end,
             notifies,
         }
+    }
+
+    /// The table of bets is written anew, in other blocks.
+    pub fn rewrite(&mut self) {
+        self.commit(Change::Rewritten);
     }
 
     fn commit(&mut self, change: Change) -> usize {

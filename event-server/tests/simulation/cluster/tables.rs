@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use event_server::fact::Fact;
-use event_server::store::postgres::{Account, Answer, Part};
+use event_server::store::postgres::{Account, Answer, DrawRow, Layout, Part, Slice};
 use frame::{Agency, Number};
 
+use super::node::Outcome;
 use crate::ledger::column;
 
 /// A transaction that was committed.
@@ -18,6 +19,8 @@ pub enum Change {
     Draw(Number, usize),
     /// Nothing of the lottery.
     Seen,
+    /// The rows of `bets` lie in other blocks now, of another file.
+    Rewritten,
 }
 
 /// A row of `commits`.
@@ -49,6 +52,8 @@ pub struct Tables {
     commits: BTreeMap<(Agency, i64), Commit>,
     bets: BTreeMap<(Agency, u64), BetRow>,
     draw: Option<Draw>,
+    /// How often `bets` was rewritten.
+    file: u64,
     /// Where in the log each bet was stored.
     stored: HashMap<String, usize>,
 }
@@ -88,17 +93,42 @@ impl Tables {
         self.draw.is_some()
     }
 
-    /// The number that was drawn and the bets that won, as a central is told.
-    pub fn winners(&self) -> Vec<Answer> {
-        let Some(Draw { winner, .. }) = self.draw else {
-            return Vec::new();
+    /// The draw, as a central is told.
+    pub fn drawn(&self) -> Option<Answer> {
+        let draw = self.draw.as_ref()?;
+        Some(Answer::Drawn(DrawRow {
+            winner: draw.winner,
+            identity: format!("{} by {}", draw.position, draw.by),
+        }))
+    }
+
+    /// The bets with this number in a slice of the table, block by block.
+    pub fn winners(&self, winner: Number, slice: &Slice) -> Outcome {
+        let draw = self.draw.as_ref().expect("winners without a draw");
+        assert_eq!(draw.winner, winner, "winners of another draw");
+        let blocks = self.bets.len() as u32 / 2 + 1;
+        let (range, layout) = match slice {
+            Slice::Whole => (0..blocks, None),
+            Slice::Blocks(range) => {
+                let file = Some(self.file.to_string());
+                (range.clone(), Some(Answer::Layout(Layout { file, blocks })))
+            }
         };
-        let won = self
-            .bets
-            .iter()
-            .filter(|(_, bet)| bet.number == winner.get());
-        let won = won.map(|((agency, _), bet)| Answer::Won(*agency, bet.document.clone()));
-        std::iter::once(Answer::Winner(winner)).chain(won).collect()
+        // In a block are bets of all agencies, in any order.
+        let place = |(agency, seq): &(Agency, u64)| {
+            let mixed = (self.file + 1) * (31 * u64::from(agency.get()) + 7 * seq);
+            (mixed % u64::from(blocks)) as u32
+        };
+        let mut won: Vec<_> = (self.bets.iter())
+            .filter(|(key, bet)| range.contains(&place(key)) && bet.number == winner.get())
+            .collect();
+        won.sort_by_key(|((agency, seq), _)| (seq ^ self.file, *agency));
+        let won = won.into_iter().map(|((agency, seq), bet)| Answer::Won {
+            agency: *agency,
+            seq: *seq,
+            document: bet.document.clone(),
+        });
+        Outcome::read(won.chain(layout).collect())
     }
 
     /// Carries out a transaction that stands at this position of the log.
@@ -118,6 +148,7 @@ impl Tables {
                 });
             }
             Change::Seen => {}
+            Change::Rewritten => self.file += 1,
         }
     }
 

@@ -21,8 +21,14 @@ pub struct ClusterWorld {
     faults: Faults,
     /// Nothing happens to the clients' connections and to the centrals: then a client that waits in vain is found.
     spared: bool,
+    /// Ten seconds are not too many turns of a central.
+    is_patient: bool,
     agencies: u32,
+    /// The most agencies that a central which is started in the storm keeps in memory.
+    most_known: usize,
     centrals: Vec<Central>,
+    /// The life of a central that has lost the database until everybody has come to an end.
+    stranded: Option<usize>,
     database: Database,
     net: Net,
     ledger: Ledger,
@@ -44,13 +50,22 @@ impl ClusterWorld {
             Faults::Slowness => (0..1, false),
             _ => (0..rng.usize(2..4), true),
         };
+        let spared = rng.bool();
+        let most_known = match faults {
+            _ if spared => usize::MAX,
+            Faults::Slowness => usize::MAX,
+            _ => [1, 2, usize::MAX][rng.usize(..3)],
+        };
         Self {
             faults,
-            spared: rng.bool(),
+            most_known,
+            spared,
+            is_patient: idle_timeout >= Duration::from_secs(1),
             agencies,
             centrals: centrals
                 .map(|place| Central::new(place, idle_timeout, rng.fork()))
                 .collect(),
+            stranded: None,
             database: Database::new(faults, agencies, rng.fork()),
             net: Net::new(piece, closes_any, rng.fork()),
             population: Population::new(agencies, idle_timeout, &mut ledger, rng.fork()),
@@ -74,9 +89,18 @@ impl ClusterWorld {
         if self.faults == Faults::AllWithoutReplication {
             self.settle();
         }
+        // Where agencies push each other out for ever, nobody comes to an end.
+        if self.most_known < self.agencies as usize {
+            self.most_known = usize::MAX;
+            for central in &mut self.centrals {
+                central.kill(&mut self.net, &mut self.ledger);
+            }
+        }
+        self.strand();
         self.until("everybody comes to an end", |world| {
             world.population.is_done()
         });
+        self.database.strand(None);
         self.until("the centrals come to rest", |world| {
             let mut servers = world.centrals.iter().filter_map(Central::server);
             servers.all(|server| server.is_at_rest())
@@ -89,6 +113,20 @@ impl ClusterWorld {
         self.finish_queries();
         self.database.audit(&mut self.ledger);
         self.ledger.trace.hasher.finish()
+    }
+
+    /// One central of several may lose the database for long, and take no connection any more: whoever has one there, and
+    /// has only the winners to wait for, has to be sent to another.
+    fn strand(&mut self) {
+        let place = self.rng.usize(..self.centrals.len());
+        let life = self.centrals[place].life();
+        let chosen = self.is_patient && self.centrals.len() > 1 && self.rng.u8(..3) == 0;
+        if let Some(life) = life.filter(|_| chosen) {
+            self.ledger.note(format_args!("stranded {life} at {place}"));
+            self.database.strand(Some(life));
+            self.net.stop_listening(place);
+            self.stranded = Some(life);
+        }
     }
 
     /// Turns of calm until something is so.
@@ -115,6 +153,9 @@ impl ClusterWorld {
             rng,
             ..
         } = self;
+        if let Some(life) = self.stranded {
+            self.population.lose_patience(life, ledger);
+        }
         self.population.act(calm, net, ledger);
         net.hop(calm);
         self.database.hop(ledger);
@@ -145,7 +186,7 @@ impl ClusterWorld {
         } = self;
         let central = &mut self.centrals[place];
         if !central.is_running() {
-            central.boot(self.agencies, database, net, ledger);
+            central.boot(self.agencies, self.most_known, database, net, ledger);
         }
     }
 
@@ -179,7 +220,8 @@ impl ClusterWorld {
                 running.for_each(|life| ledger.lives[life].tight = true);
             }
             8..12 => database.full = false,
-            12..60 => self.boot(place),
+            12..15 => database.rewrite(),
+            15..60 => self.boot(place),
             _ => {}
         }
     }

@@ -10,6 +10,7 @@ use crate::store::postgres::dial::Dial;
 use crate::store::postgres::error::DatabaseError;
 use crate::store::postgres::options::{CommitMode, LinkOptions};
 use crate::store::postgres::prologue::{Identity, Prologue};
+use crate::store::postgres::scan::{DrawRow, Layout};
 use crate::store::postgres::session::{Row, SessionEvent};
 use crate::store::postgres::setup::{ALONE, NO_STANDBY, Setup, Step};
 use crate::store::postgres::statements::{parse, parse_account};
@@ -143,23 +144,28 @@ impl<D: Dial> Link<D> {
                     let (agency, account) = parse_account(columns).ok_or_else(senseless)?;
                     Answer::Account(agency, account)
                 }
-                (Asked::Progress, [Some(finished), Some(agencies), winner]) => {
+                (Asked::Progress, [Some(finished), Some(agencies), Some(drawn)]) => {
                     let agencies = parse(agencies).ok_or_else(senseless)?;
                     let judged = self.schema.judge_agencies(agencies);
                     judged.map_err(End::Unusable)?;
-                    let finished: u32 = parse(finished).ok_or_else(senseless)?;
                     Answer::Progress {
-                        all_finished: finished > 0 && finished == self.options.agencies,
-                        drawn: winner.is_some(),
+                        all_finished: *finished == b"t",
+                        drawn: *drawn == b"t",
                     }
                 }
-                (Asked::Draw, [Some(winner)]) => {
-                    Answer::Winner(Number::parse(winner).map_err(|_| senseless())?)
-                }
-                (Asked::Draw, [Some(agency), Some(document)]) => {
-                    let agency = Agency::parse(agency).map_err(|_| senseless())?;
-                    Answer::Won(agency, document.to_vec())
-                }
+                (Asked::Draw, [Some(winner), Some(identity)]) => Answer::Drawn(DrawRow {
+                    winner: Number::parse(winner).map_err(|_| senseless())?,
+                    identity: String::from_utf8_lossy(identity).into_owned(),
+                }),
+                (Asked::Winners, [Some(agency), Some(seq), Some(document)]) => Answer::Won {
+                    agency: Agency::parse(agency).map_err(|_| senseless())?,
+                    seq: parse(seq).ok_or_else(senseless)?,
+                    document: document.to_vec(),
+                },
+                (Asked::Winners, [file, Some(blocks)]) => Answer::Layout(Layout {
+                    file: file.map(|file| String::from_utf8_lossy(file).into_owned()),
+                    blocks: parse(blocks).ok_or_else(senseless)?,
+                }),
                 _ => return Err(senseless()),
             },
             _ => return Err(senseless()),
@@ -295,6 +301,8 @@ fn failure(error: &DatabaseError) -> Failure {
         "55P03" | "57014" | "53200" => Failure::NotNow(format!("the database waits: {error}")),
         // Insufficient resources, disk full.
         "53000" | "53100" => Failure::NoSpace(format!("the database has no space: {error}")),
+        // A feature that is not supported, an unknown column, an unknown function.
+        "0A000" | "42703" | "42883" => Failure::Unknown(format!("the database refuses: {error}")),
         _ => Failure::Other(format!("the database refuses to store: {error}")),
     }
 }

@@ -1,0 +1,231 @@
+//! The scan for the bets that won: in slices of the table's blocks, so that each query of it is short however large the
+//! table is and however slow its disk, and so that others are served between two of them.
+//!
+//! ```text
+//! blocks   |0|1 2|3 4 5 6|7 8 9 10 11 12 13 14| …    a slice is twice as long as the one before, until one takes long
+//! ```
+//!
+//! The draw is committed first. From then on nothing is added to `bets` and nothing taken out, so that slices which are
+//! read one after the other are one whole, also in different sessions: a lost session costs the slice that was under way.
+//! Only a rewrite of the table (`vacuum full`, `cluster`) moves rows between blocks. It gives the table another file, which
+//! each slice tells: where that has changed, the scan begins anew.
+//!
+//! A table that is not one file of blocks (partitioned, or of another engine) is read in one query.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use frame::Number;
+
+use super::winners::Winners;
+use crate::tally::Tally;
+
+/// What a slice should take. Far below the shortest silence after which a session is given up, 100 ms, and the longest
+/// that others wait for it.
+const SLICE: Duration = Duration::from_millis(40);
+
+/// The most blocks of a slice: bounds the winners that may come at once. 16 MiB, with the usual blocks.
+const MAX_BLOCKS: u32 = 2_048;
+
+/// A draw as the database has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrawRow {
+    /// The number that won.
+    pub winner: Number,
+    /// When and by which central: two draws that differ in it are not the same draw.
+    pub identity: String,
+}
+
+/// What one query of a scan reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Slice {
+    /// These blocks of the table.
+    Blocks(Range<u32>),
+    /// All of it.
+    Whole,
+}
+
+/// How the table is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Its file; `None` where it is not one file.
+    pub file: Option<String>,
+    /// How many blocks it has.
+    pub blocks: u32,
+}
+
+/// The scan for the winners of a draw.
+#[derive(Debug)]
+pub(super) struct Scan {
+    draw: DrawRow,
+    /// The file whose blocks were read.
+    file: Option<String>,
+    /// So many of its blocks were read.
+    read: u32,
+    /// How many the next slice has.
+    at_once: u32,
+    /// It cannot be read in blocks.
+    is_whole: bool,
+    winners: Winners,
+}
+
+impl Scan {
+    /// A scan that begins.
+    pub(super) fn new(draw: DrawRow) -> Self {
+        Self {
+            draw,
+            file: None,
+            read: 0,
+            at_once: 1,
+            is_whole: false,
+            winners: Winners::default(),
+        }
+    }
+
+    /// The draw whose winners are looked for.
+    pub(super) fn draw(&self) -> &DrawRow {
+        &self.draw
+    }
+
+    /// What to read next.
+    pub(super) fn next(&self) -> Slice {
+        match self.is_whole {
+            true => Slice::Whole,
+            false => Slice::Blocks(self.read..self.read.saturating_add(self.at_once)),
+        }
+    }
+
+    /// The slice was read, in this time: these won. Whether that was the last one. `layout`: of a slice of blocks.
+    pub(super) fn add(&mut self, winners: Winners, layout: Option<Layout>, took: Duration) -> bool {
+        if self.is_whole {
+            self.winners = winners;
+            return true;
+        }
+        let Some(Layout {
+            file: Some(file),
+            blocks,
+        }) = layout
+        else {
+            self.read_whole();
+            return false;
+        };
+        if self.file.as_ref().is_some_and(|before| *before != file) {
+            self.begin_anew();
+            return false;
+        }
+        self.file = Some(file);
+        self.read = self.read.saturating_add(self.at_once);
+        self.winners.append(winners);
+        if took > SLICE {
+            self.at_once = (self.at_once / 2).max(1);
+        } else if took < SLICE / 2 {
+            self.at_once = (self.at_once * 2).min(MAX_BLOCKS);
+        }
+        self.read >= blocks
+    }
+
+    /// The session was lost with the slice: it may have been too long.
+    pub(super) fn lost(&mut self) {
+        self.at_once = (self.at_once / 4).max(1);
+    }
+
+    /// The database knows no blocks.
+    pub(super) fn read_whole(&mut self) {
+        self.begin_anew();
+        self.is_whole = true;
+    }
+
+    fn begin_anew(&mut self) {
+        (self.file, self.read) = (None, 0);
+        self.winners = Winners::default();
+    }
+
+    /// Who won.
+    pub(super) fn into_tally(self) -> Tally {
+        self.winners.into_tally()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use frame::Agency;
+
+    fn scan() -> Scan {
+        Scan::new(DrawRow {
+            winner: Number::new(7).unwrap(),
+            identity: "now".to_owned(),
+        })
+    }
+
+    fn layout(file: &str, blocks: u32) -> Option<Layout> {
+        let file = Some(file.to_owned());
+        Some(Layout { file, blocks })
+    }
+
+    /// Reads the next slice of a table of which every block holds one winner.
+    fn read(scan: &mut Scan, layout: Option<Layout>, took: Duration) -> bool {
+        let mut winners = Winners::default();
+        let all = match scan.next() {
+            Slice::Blocks(blocks) => blocks,
+            Slice::Whole => 0..1_000,
+        };
+        for block in all.filter(|block| layout.as_ref().is_none_or(|layout| *block < layout.blocks))
+        {
+            winners.add(Agency::new(1).unwrap(), block.into(), b"1");
+        }
+        scan.add(winners, layout, took)
+    }
+
+    fn count(scan: Scan) -> u64 {
+        scan.into_tally().count(Agency::new(1).unwrap())
+    }
+
+    #[test]
+    fn slices_grow_while_they_are_quick_shrink_when_they_are_slow_and_cover_every_block_once() {
+        let mut scan = scan();
+        let (mut longest, mut slices) = (0, 0);
+        loop {
+            let Slice::Blocks(blocks) = scan.next() else {
+                panic!("not in blocks");
+            };
+            let length = blocks.end - blocks.start;
+            longest = longest.max(length);
+            slices += 1;
+            // A block takes a millisecond.
+            if read(
+                &mut scan,
+                layout("a", 1_000),
+                Duration::from_millis(length.into()),
+            ) {
+                break;
+            }
+        }
+        assert!((16..=64).contains(&longest), "{longest}");
+        assert!(slices < 80, "{slices}");
+        assert_eq!(count(scan), 1_000);
+    }
+
+    #[test]
+    fn a_table_that_is_rewritten_meanwhile_is_read_anew_and_one_without_blocks_in_one_piece() {
+        let mut scan = scan();
+        for _ in 0..4 {
+            assert!(!read(&mut scan, layout("a", 1_000), Duration::ZERO));
+        }
+        scan.lost();
+        assert!(!read(&mut scan, layout("b", 500), Duration::ZERO));
+        assert_eq!(scan.next(), Slice::Blocks(0..4), "from the beginning");
+        while !read(&mut scan, layout("b", 500), Duration::ZERO) {}
+        assert_eq!(count(scan), 500);
+
+        let mut partitioned = self::scan();
+        let nowhere = Layout {
+            file: None,
+            blocks: 0,
+        };
+        assert!(!read(&mut partitioned, Some(nowhere), Duration::ZERO));
+        assert_eq!(partitioned.next(), Slice::Whole);
+        assert!(read(&mut partitioned, None, Duration::from_secs(60)));
+        assert_eq!(count(partitioned), 1_000);
+    }
+}

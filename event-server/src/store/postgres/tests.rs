@@ -1,0 +1,125 @@
+//! The store over a database that answers at once.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use frame::{Agency, Number};
+
+use super::*;
+use crate::store::{Freshness, Store};
+
+/// A database that answers every query at once, and notes its kind.
+struct Instantly {
+    asked: Rc<RefCell<Vec<&'static str>>>,
+    answers: VecDeque<Answer>,
+}
+
+impl Database for Instantly {
+    fn is_idle(&self) -> bool {
+        self.answers.is_empty()
+    }
+
+    fn submit(&mut self, query: &Query<'_>) {
+        self.asked.borrow_mut().push(match query {
+            Query::Read(_) => "read",
+            Query::Append(..) => "commit",
+            Query::Survey(..) => "survey",
+            Query::Look | Query::Draw(_) | Query::Winners(..) => "draw",
+        });
+        self.answers.push_back(Answer::Done);
+    }
+
+    fn poll(&mut self) -> Option<Answer> {
+        self.answers.pop_front()
+    }
+
+    fn mark(&mut self, _readable: bool, _writable: bool, _dead: bool) {}
+
+    fn advance(&mut self, _now: Instant) -> Result<(), Unusable> {
+        Ok(())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    fn give_up(&mut self, _why: String) {}
+
+    fn close(&mut self) {}
+}
+
+/// A store that keeps so many agencies, over a database that is there; and what kinds of query it asks.
+fn store(most_known: usize) -> (PostgresStore<Instantly>, Rc<RefCell<Vec<&'static str>>>) {
+    let asked = Rc::default();
+    let database = Instantly {
+        asked: Rc::clone(&asked),
+        answers: [Answer::Up(Vec::new())].into(),
+    };
+    let winner = Number::new(7574).unwrap();
+    (PostgresStore::new(database, winner, most_known), asked)
+}
+
+fn agency(number: u32) -> Agency {
+    Agency::new(number).unwrap()
+}
+
+#[test]
+fn an_agency_that_gives_way_to_others_is_forgotten_and_those_who_speak_for_it_are_told() {
+    let (mut store, _) = store(2);
+    let now = Instant::now();
+    store.advance(now).unwrap();
+    for number in 1..=3 {
+        assert_eq!(
+            store.know(agency(number), Freshness::Latest),
+            Knowledge::Reading
+        );
+        // A look comes first; then it is asked, and answered.
+        (0..4).for_each(|_| store.advance(now).unwrap());
+        assert_eq!(
+            store.know(agency(number), Freshness::Cached),
+            Knowledge::Known
+        );
+    }
+    let events = std::iter::from_fn(|| store.poll());
+    let forgotten: Vec<Event> = events
+        .filter(|event| matches!(event, Event::Forgotten(_)))
+        .collect();
+    assert_eq!(forgotten, [Event::Forgotten(agency(1))]);
+    assert_eq!(store.know(agency(1), Freshness::Cached), Knowledge::Reading);
+}
+
+#[test]
+fn however_many_agencies_come_without_end_each_kind_of_work_has_its_turn() {
+    let (mut store, asked) = store(1_000);
+    let mut now = Instant::now();
+    store.advance(now).unwrap();
+    store.watch_agencies(Some(10_000));
+    // So long that what has pauses of its own is due at every turn.
+    let turn = Duration::from_secs(1);
+    for number in 1..400 {
+        // New ones come, and those that were read before are served.
+        store.know(agency(number), Freshness::Latest);
+        let come = (1..number).map(agency);
+        for known in come
+            .filter(|agency| store.known.get(*agency).is_some())
+            .collect::<Vec<_>>()
+        {
+            store.claim(known);
+        }
+        store.look_due = true;
+        now += turn;
+        store.advance(now).unwrap();
+    }
+    let asked = asked.borrow();
+    for kind in ["read", "commit", "survey", "draw"] {
+        let gaps = asked.split(|asked| *asked == kind).map(<[_]>::len);
+        // In the first turns there is not something of each to do.
+        let longest = gaps.skip(2).max();
+        assert!(
+            longest < Some(dispatch::TURNS.len()),
+            "{longest:?} before {kind}: {asked:?}"
+        );
+    }
+}
