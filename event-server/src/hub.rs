@@ -12,6 +12,7 @@
 //! Generic over the stream: a test drives it with fake ones. Never waits, never looks at a clock (the
 //! time comes in), and knows no poll.
 
+mod away;
 mod memory;
 mod observed;
 mod places;
@@ -25,8 +26,8 @@ use std::time::{Duration, Instant};
 use frame::Agency;
 use slab::Slab;
 
+use self::away::Away;
 use self::silence::Silence;
-use self::store_events::Away;
 use crate::connection::{Connection, Served};
 use crate::limits::Limits;
 use crate::report;

@@ -1,27 +1,15 @@
 //! What a remote store says, handed on to the connections that wait for it.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use frame::Agency;
 
 use super::Hub;
+use super::away::Away;
 use crate::report;
 use crate::store::{Declined, Event, Store, Ticket};
 use crate::stream::Stream;
-
-/// How long a held query waits for a store that cannot be reached: as long as a client waits for any other reply. Another
-/// server may reach the store, and may have drawn.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Since when the store cannot be reached.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Away {
-    /// Since then; where queries were let go, since that.
-    since: Instant,
-    /// How many queries had been held until then: those have waited for as long.
-    holds: u64,
-}
 
 impl<S: Stream, D: Store> Hub<S, D> {
     /// Lets a remote store move, and its connections go on with what it says.
@@ -44,8 +32,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
                     report::store_up(&what);
                 }
                 Event::Down(why) => {
-                    let holds = self.holds;
-                    self.away.get_or_insert(Away { since: now, holds });
+                    self.away.get_or_insert(Away::new(now, self.holds));
                     report::store_down(&why);
                 }
                 Event::Warning(what) => report::store_warning(&what),
@@ -59,7 +46,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
     /// When [`let_go`](Self::let_go) is due.
     pub(super) fn let_go_at(&self) -> Option<Instant> {
         let away = self.away.filter(|_| !self.held.is_empty())?;
-        Some(away.since + PATIENCE)
+        Some(away.due())
     }
 
     /// Where the store is away for long, lets the queries go that are held for as long: their clients ask another server.
@@ -68,16 +55,12 @@ impl<S: Stream, D: Store> Hub<S, D> {
         if self.let_go_at().is_none_or(|due| now < due) {
             return;
         }
-        let since = Away {
-            since: now,
-            holds: self.holds,
-        };
-        let Some(before) = self.away.replace(since) else {
+        let Some(before) = self.away.replace(Away::new(now, self.holds)) else {
             return;
         };
         let mut waited = Vec::new();
         self.held.retain(|(_, hold, slot)| {
-            let waits_on = *hold > before.holds;
+            let waits_on = !before.has_waited(*hold);
             waited.extend((!waits_on).then_some(*slot));
             waits_on
         });
