@@ -244,7 +244,7 @@ impl Population {
 
     /// Those that miss a reply from the server of this life, not the winners, give it up, sooner or later.
     pub fn lose_patience(&mut self, life: usize, ledger: &mut Ledger) {
-        let Self { clients, rng } = self;
+        let Self { clients, rng, .. } = self;
         for client in clients {
             // An intruder's requests are not counted.
             let intrudes = matches!(client, Client::Intruder(_));
