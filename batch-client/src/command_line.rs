@@ -162,7 +162,7 @@ Examples:
 #[derive(Args)]
 pub struct FileFlags {
     /// The agency's bets; - is standard input [default: batch.file of the configuration]
-    file: Option<String>,
+    file: Option<OsString>,
     /// Accept a file without bets: an agency that has finished cannot send bets later
     #[arg(long)]
     allow_empty: bool,
@@ -215,7 +215,7 @@ impl FileFlags {
         let file = self
             .file
             .as_ref()
-            .map(|file| flag("FILE", "batch.file", file));
+            .map(|file| flag("FILE", "batch.file", &file.to_string_lossy()));
         let switches = [
             ("--allow-empty", "batch.allowEmpty", self.allow_empty),
             ("--strict", "batch.strict", self.strict),
@@ -232,6 +232,17 @@ fn flag(flag: &str, key: &str, value: &str) -> Flag {
 }
 
 impl Mode {
+    /// Whether the name of the file is text in UTF-8, as every value of the configuration is.
+    pub fn is_utf8(&self) -> bool {
+        match self {
+            Self::Batch { file, .. } | Self::Check { file, .. } => file
+                .file
+                .as_ref()
+                .is_none_or(|file| file.to_str().is_some()),
+            _ => true,
+        }
+    }
+
     /// The flags that set keys of the configuration.
     pub fn settings(&self) -> Vec<Flag> {
         match self {

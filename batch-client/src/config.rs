@@ -15,15 +15,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use frame::Agency;
-use frame::log::Level;
+use frame::log::{Format, Level};
 
 use crate::duration::GoDuration;
 pub use address::{Address, Addresses};
 pub use error::ConfigError;
+pub use keys::PREFIX;
 use keys::TLS_FILE;
 pub use settings::{DEFAULT_FILE, Flag, Origin, Settings};
 pub use values::Protocol;
-use values::{agency, boolean, duration, level, number, path, protocol};
+use values::{agency, boolean, duration, format, level, number, path, protocol};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
@@ -41,6 +42,8 @@ pub struct Config {
     pub loop_period: GoDuration,
     /// `log.level`: the lowest level that is written.
     pub log_level: Level,
+    /// `log.format`: the form of the lines.
+    pub log_format: Format,
     /// `batch.*`
     pub batch: Batch,
 }
@@ -167,6 +170,7 @@ impl Config {
             loop_amount: settings.get("loop.amount", |v| number(v, 0, u32::MAX))?,
             loop_period: settings.get("loop.period", |v| duration(v, Duration::ZERO, YEAR))?,
             log_level: settings.get("log.level", level)?,
+            log_format: settings.get("log.format", format)?,
             batch: Batch {
                 max_amount: settings.get("batch.maxAmount", |v| number(v, 1, 1_000_000))?,
                 window: settings.get("batch.window", |v| number(v, 1, 1_024))? as usize,

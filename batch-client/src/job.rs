@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use frame::{BetError, Documents};
+use frame::{BetError, Documents, MessageId};
 
 use crate::batch::Batches;
 use crate::blocks::Blocks;
@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::event_loop::EventLoop;
 use crate::file::{OpenFile, Reader, State};
 use crate::progress::Progress;
+use crate::report;
 use crate::rows::{RowError, Rows};
 
 /// How many rows are read before signals are looked for.
@@ -30,6 +31,14 @@ pub(crate) struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
+    /// A batch is stored, and with it `all` bets. A person who sees the bar is not shown a line for each batch.
+    pub(crate) fn stored(&self, id: MessageId, bets: u32, all: u64) {
+        if !self.progress.is_shown() {
+            report::batch_stored(id, bets);
+        }
+        self.progress.at(all);
+    }
+
     /// The batches of the file that was checked, without its first `rows` rows.
     ///
     /// # Errors

@@ -10,13 +10,13 @@ use std::process::ExitCode;
 
 use batch_client::agency::{self, Part};
 use batch_client::bet::{self, Bettor};
-use batch_client::config::{CheckConfig, Config, Settings};
+use batch_client::config::{CheckConfig, Config, ConfigError, Origin, PREFIX, Settings};
 use batch_client::error::{Error, USAGE};
 use batch_client::progress::Progress;
 use batch_client::tls::Connector;
 use batch_client::{check, echo, report, terminal};
 use command_line::{CommandLine, Mode};
-use frame::log::{Format, Level, Logger};
+use frame::log::{Level, Logger};
 
 /// Standard output was closed by whoever read it: 128 and the number of SIGPIPE.
 const CLOSED_PIPE: u8 = 141;
@@ -85,9 +85,20 @@ fn print(
 
 /// Reads every layer of the configuration.
 fn settings(file: Option<&Path>, mode: &Mode) -> Result<Settings, Error> {
-    // A value that is not UTF-8 is never allowed; the error says so.
     let text = |raw: OsString| raw.to_string_lossy().into_owned();
-    let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+    if !mode.is_utf8() {
+        let origin = Origin::Flag("FILE".to_owned()).to_string();
+        return Err(ConfigError::NotUtf8 { origin }.into());
+    }
+    let mut variables = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let name = text(name);
+        if value.to_str().is_none() && name.starts_with(PREFIX) {
+            let origin = Origin::Variable(name).to_string();
+            return Err(ConfigError::NotUtf8 { origin }.into());
+        }
+        variables.push((name, text(value)));
+    }
     Ok(Settings::read(file, variables, mode.settings())?)
 }
 
@@ -152,7 +163,7 @@ fn serve(
         Progress::hidden()
     };
     let (level, sink) = (config.log_level, || progress.sink());
-    let logger = Logger::background(level, Format::Text, sink, report::lines_lost);
+    let logger = Logger::background(level, config.log_format, sink, report::lines_lost);
     logger.install();
     report::config(&config);
     report_warnings(&settings);

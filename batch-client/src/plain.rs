@@ -71,8 +71,7 @@ fn send_file(job: &Job<'_>, event_loop: &mut EventLoop) -> Result<u64, Error> {
         };
         let request = Request::Batch(batch);
         let sent = store(job.config, event_loop, Step::Batch, &request, rows);
-        report::batch_stored(sent.map_err(|e| left(e, stored, bets))?, bets);
-        job.progress.at(end);
+        job.stored(sent.map_err(|e| left(e, stored, bets))?, bets, end);
         stored = end;
     }
     let verified = job.verify(stored, event_loop);

@@ -1,7 +1,7 @@
 //! What a person at a terminal sees beside the log: a bar while bets are sent, and what is waited for.
 //!
 //! Bar and log share standard error, so log lines go through [`Progress::sink`], which removes the bar while it writes
-//! them. Decides nothing: [`terminal`](crate::terminal) says whether anything is shown.
+//! them. Decides nothing: [`terminal`] says whether anything is shown.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -10,7 +10,19 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-const BAR: &str = "{wide_bar} {human_pos}/{human_len} bets  {rate}/s  {eta} left";
+use crate::terminal;
+
+const BAR: &str = "{wide_bar} {human_pos}/{human_len} bets{speed}";
+
+/// The same on a terminal that is narrower than [`NARROW`] columns, where a bar would be a few letters long.
+const SHORT_BAR: &str = "{human_pos}/{human_len}{left}";
+const NARROW: u16 = 70;
+
+/// What a bar is made of where the terminal shows ASCII alone.
+const ASCII_BAR: &str = "#>-";
+
+/// No speed is shown before the time after which it means something.
+const FIRST_SPEED: Duration = Duration::from_secs(1);
 const WAIT: &str = "{wide_msg}";
 
 /// A connection that is made within this time is not shown.
@@ -24,6 +36,14 @@ const REFRESH: Duration = Duration::from_secs(1);
 pub struct Progress {
     bar: ProgressBar,
     waits: Arc<Mutex<Waits>>,
+    begin: Arc<Mutex<Begin>>,
+}
+
+/// When this run began to send, and how many bets were stored then.
+#[derive(Clone, Copy, Debug)]
+struct Begin {
+    since: Instant,
+    stored: u64,
 }
 
 /// What is waited for, and since when.
@@ -54,8 +74,15 @@ impl Progress {
             shown,
             ..Waits::default()
         };
-        let waits = Arc::new(Mutex::new(waits));
-        Self { bar, waits }
+        let begin = Begin {
+            since: Instant::now(),
+            stored: 0,
+        };
+        Self {
+            bar,
+            waits: Arc::new(Mutex::new(waits)),
+            begin: Arc::new(Mutex::new(begin)),
+        }
     }
 
     /// Standard error, for the log lines.
@@ -64,17 +91,24 @@ impl Progress {
         Sink(shown.then(|| self.bar.clone()))
     }
 
+    /// Whether a person sees the bar, which tells of each batch that is stored.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.waits().shown
+    }
+
     /// Sets the number of bets in the file.
     pub(crate) fn begin(&self, bets: u64) {
-        self.bar.set_style(bar_style());
+        self.bar.set_style(self.bar_style());
         self.bar.set_length(bets);
         self.bar.reset();
     }
 
     /// Sets the number of bets that were stored before. The rate and the time that is left do not count them.
     pub(crate) fn resume(&self, stored: u64) {
+        let mut begin = self.begin.lock().unwrap_or_else(PoisonError::into_inner);
+        (begin.since, begin.stored) = (Instant::now(), stored);
+        drop(begin);
         self.bar.set_position(stored);
-        self.bar.reset_eta();
     }
 
     /// Sets the number of bets that are stored now.
@@ -94,7 +128,7 @@ impl Progress {
     pub(crate) fn connected(&self) {
         self.waits().connection = None;
         match self.bar.length() {
-            Some(_) => self.bar.set_style(bar_style()),
+            Some(_) => self.bar.set_style(self.bar_style()),
             None => self.bar.finish_and_clear(),
         }
         self.refresh();
@@ -147,21 +181,57 @@ impl Progress {
         self.bar.finish_and_clear();
     }
 
+    fn bar_style(&self) -> ProgressStyle {
+        let begin = Arc::clone(&self.begin);
+        let now = move |state: &ProgressState| {
+            let begin = *begin.lock().unwrap_or_else(PoisonError::into_inner);
+            speed(
+                begin,
+                Instant::now(),
+                state.pos(),
+                state.len().unwrap_or_default(),
+            )
+        };
+        let also = now.clone();
+        // If the bar cannot be drawn, nothing can report that.
+        let both = move |state: &ProgressState, out: &mut dyn fmt::Write| {
+            if let Some((rate, left)) = now(state) {
+                let _ = write!(out, "  {}/s  {} left", HumanCount(rate), Waited(left));
+            }
+        };
+        let left = move |state: &ProgressState, out: &mut dyn fmt::Write| {
+            if let Some((_, left)) = also(state) {
+                let _ = write!(out, "  {} left", Waited(left));
+            }
+        };
+        let narrow = terminal::columns().is_some_and(|columns| columns < NARROW);
+        let style = ProgressStyle::with_template(if narrow { SHORT_BAR } else { BAR });
+        let style = style.map_or_else(
+            |_| ProgressStyle::default_bar(),
+            |style| style.with_key("speed", both).with_key("left", left),
+        );
+        if terminal::shows_utf8() {
+            style
+        } else {
+            style.progress_chars(ASCII_BAR)
+        }
+    }
+
     fn waits(&self) -> MutexGuard<'_, Waits> {
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn bar_style() -> ProgressStyle {
-    let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
-        // If the bar cannot be drawn, nothing can report that.
-        let _ = write!(out, "{}", HumanCount(state.per_sec() as u64));
-    };
-    let style = ProgressStyle::with_template(BAR);
-    style.map_or_else(
-        |_| ProgressStyle::default_bar(),
-        |style| style.with_key("rate", rate),
-    )
+/// The bets a second since `begin`, and the time for those that are left; `None` while nobody can know.
+fn speed(begin: Begin, now: Instant, stored: u64, all: u64) -> Option<(u64, Duration)> {
+    let passed = now.saturating_duration_since(begin.since);
+    let new = stored.saturating_sub(begin.stored);
+    if passed < FIRST_SPEED || new == 0 {
+        return None;
+    }
+    let rate = new as f64 / passed.as_secs_f64();
+    let left = all.saturating_sub(stored) as f64 / rate;
+    Some((rate as u64, Duration::try_from_secs_f64(left).ok()?))
 }
 
 /// A time as `12s`, `1m05s` or `2h03m`.
@@ -198,6 +268,25 @@ impl Write for Sink {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_speed_is_of_the_bets_of_this_run_and_is_not_shown_at_once() {
+        let since = Instant::now();
+        let begin = Begin {
+            since,
+            stored: 9_000_000,
+        };
+        let at = |milliseconds, stored| {
+            let now = since + Duration::from_millis(milliseconds);
+            speed(begin, now, stored, 10_000_000)
+        };
+        assert_eq!(at(10, 9_100_000), None);
+        assert_eq!(at(2_000, 9_000_000), None);
+        assert_eq!(
+            at(2_000, 9_200_000),
+            Some((100_000, Duration::from_secs(8)))
+        );
+    }
 
     #[test]
     fn a_time_is_shown_in_its_two_largest_units() {

@@ -168,8 +168,7 @@ impl Session<'_> {
                 Event::NotNow(reason) => return Err(Lost::NotNow(reason).into()),
                 Event::Replaced(reason) => return Err(Lost::Replaced(reason).into()),
                 Event::Stored { id, bets } => {
-                    report::batch_stored(id, bets);
-                    self.job.progress.at(self.upload.stored());
+                    self.job.stored(id, bets, self.upload.stored());
                 }
                 Event::Finished { id } => {
                     report::finished(id);

@@ -134,6 +134,7 @@ impl<'a> Row<'a> {
     ///
     /// # Errors
     /// [`RowError::Bad`]: it is not a valid bet.
+    #[inline]
     pub fn bet(&self, agency: Agency) -> Result<Bet<'a>, RowError> {
         let fast = match self.fields {
             None => read_fast(agency, self.raw),

@@ -155,9 +155,8 @@ impl<R: Read> Scan<R> {
                     self.has_utf8 = self.has_utf8 || !row.raw().is_ascii();
                     if let Some(watch) = &mut self.watch
                         && watch.may_find(row.line(), row.raw())
-                        && let Ok(bet) = row.bet(self.agency)
                     {
-                        watch.look(row.line(), &bet);
+                        look_closely(watch, &row, self.agency);
                     }
                     return Ok(Step::Bet);
                 }
@@ -217,6 +216,15 @@ impl<R: Read> Scan<R> {
                 count: self.bad_count,
             }
         }
+    }
+}
+
+/// Reads the row a second time: keeping the bet of each row for the few that are looked at would cost all of them.
+#[cold]
+#[inline(never)]
+fn look_closely(watch: &mut Watch, row: &Row<'_>, agency: Agency) {
+    if let Ok(bet) = row.bet(agency) {
+        watch.look(row.line(), &bet);
     }
 }
 

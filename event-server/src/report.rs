@@ -286,11 +286,15 @@ pub fn batch_stored(bets: u32) {
     info!("action: apuesta_recibida | result: success | cantidad: {bets}");
 }
 
-/// A batch was refused.
-pub fn batch_refused(bets: usize, error: &dyn Display) {
+/// A batch was refused: one of this agency, where that is known.
+pub fn batch_refused(bets: usize, error: &dyn Display, agency: Option<Agency>, ip: IpAddr) {
     let error = Escaped(error);
+    let agency = agency.map(|agency| format!(" | agency: {agency}"));
+    let agency = agency.unwrap_or_default();
     failure("apuesta_recibida", || {
-        error!("action: apuesta_recibida | result: fail | cantidad: {bets} | error: {error}");
+        error!(
+            "action: apuesta_recibida | result: fail | cantidad: {bets} | error: {error}{agency} | ip: {ip}"
+        );
     });
 }
 

@@ -135,7 +135,7 @@ impl<D: Store> Service<D> {
         let first = session.begin();
         let verdict = match request {
             Request::Bet(bet) => self.bet(session, &bet),
-            Request::Batch(batch) => self.batch(id, session, frame.id, batch),
+            Request::Batch(batch) => self.batch(id, session, ip, frame.id, batch),
             Request::Finished { agency, bets } => self.finished(id, session, agency, bets),
             Request::Winners { agency } => self.query(session, agency),
             Request::Resume { agency, upload } => self.resume(id, session, first, agency, upload),

@@ -99,7 +99,7 @@ fn the_log_has_each_line_to_the_letter() {
             "INFO     action: accept_connections | result: success | ip: 127.0.0.1",
             "INFO     action: apuesta_almacenada | result: success | dni: 30904465 | numero: 7574",
             "INFO     action: apuesta_recibida | result: success | cantidad: 2",
-            "ERROR    action: apuesta_recibida | result: fail | cantidad: 2 | error: bet 2: agency is not the one of the batch's first bet",
+            "ERROR    action: apuesta_recibida | result: fail | cantidad: 2 | error: bet 2: agency is not the one of the batch's first bet | agency: 1 | ip: 127.0.0.1",
             "INFO     action: notify_finished | result: success | agency: 1",
             "DEBUG    action: sorteo | result: in_progress",
             "INFO     action: sorteo | result: success",

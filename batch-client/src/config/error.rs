@@ -33,6 +33,11 @@ pub enum ConfigError {
         /// The values that it may have.
         allowed: &'static str,
     },
+    /// A value is not text in UTF-8.
+    NotUtf8 {
+        /// What sets it.
+        origin: String,
+    },
     /// The command line sets a key that is not known.
     UnknownKey {
         /// The argument that does.
@@ -55,6 +60,10 @@ impl fmt::Display for ConfigError {
             Self::File { path, reason } => {
                 write!(f, "{} cannot be used: {reason}", path.display())
             }
+            Self::NotUtf8 { origin } => write!(
+                f,
+                "the value of {origin} is not text in UTF-8: rename a file whose name is not, or give what it holds on standard input (-)"
+            ),
             Self::Missing { key, allowed } => {
                 let variable = variable(key);
                 write!(f, "{key} is not set: set {variable} to {allowed}")

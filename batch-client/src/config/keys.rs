@@ -1,7 +1,7 @@
 //! The keys of the configuration: their names, defaults and allowed values.
 
 /// What the names of the client's environment variables begin with.
-pub(super) const PREFIX: &str = "CLI_";
+pub const PREFIX: &str = "CLI_";
 
 /// One key, as the documentation describes it.
 pub(super) struct Key {
@@ -18,7 +18,7 @@ pub(super) fn variable(key: &str) -> String {
 }
 
 /// All keys.
-pub(super) const KEYS: [Key; 16] = [
+pub(super) const KEYS: [Key; 17] = [
     Key {
         name: "id",
         default: None,
@@ -73,6 +73,11 @@ pub(super) const KEYS: [Key; 16] = [
         name: "log.level",
         default: Some("INFO"),
         allowed: "DEBUG, INFO, NOTICE, WARNING, ERROR or CRITICAL",
+    },
+    Key {
+        name: "log.format",
+        default: Some("text"),
+        allowed: "text or json",
     },
     Key {
         name: "batch.maxAmount",

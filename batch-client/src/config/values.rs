@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use frame::Agency;
-use frame::log::Level;
+use frame::log::{Format, Level};
 
 use crate::duration::GoDuration;
 
@@ -48,6 +48,14 @@ pub(super) fn protocol(text: &str) -> Option<Protocol> {
     match text {
         "resume" => Some(Protocol::Resume),
         "plain" => Some(Protocol::Plain),
+        _ => None,
+    }
+}
+
+pub(super) fn format(text: &str) -> Option<Format> {
+    match text {
+        "text" => Some(Format::Text),
+        "json" => Some(Format::Json),
         _ => None,
     }
 }

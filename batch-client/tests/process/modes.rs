@@ -1,6 +1,8 @@
 //! The flags of all modes, mode config, completions and manual pages.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 use crate::client::{Client, rows};
 use crate::fake::{Peer, SUCCESS, serve, winners};
@@ -35,7 +37,7 @@ fn config_prints_every_key_and_what_set_it() {
             ended.stdout
         );
     }
-    assert_eq!(ended.stdout.lines().count(), 16);
+    assert_eq!(ended.stdout.lines().count(), 17);
     assert_eq!(
         ended.lines("config"),
         [
@@ -114,6 +116,51 @@ fn flags_win_and_one_that_sets_no_known_key_is_a_usage_error() {
         .assert_failed(64, "the argument --set batch.maxamounts names no known key");
     set("id=0").assert_failed(78, "id is \"0\" in the argument --set id: ");
     assert_eq!(set("id").code, Some(64));
+}
+
+#[test]
+fn log_lines_are_json_where_that_is_asked_for() {
+    let client = Client::new("batch", NOWHERE).env("CLI_LOG_FORMAT", "json");
+    let client = client
+        .env("CLI_SERVER_RETRY", "0s")
+        .file("bets.csv", rows(1));
+    let (mut command, _folder) = client.command();
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(69));
+    let log = String::from_utf8(output.stderr).unwrap();
+    let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
+    let lines: Vec<serde_json::Value> = lines.collect();
+    assert_eq!(lines[0]["action"], "config");
+    let last = &lines[lines.len() - 1];
+    assert_eq!(
+        (&last["result"], &last["level"]),
+        (&"fail".into(), &"ERROR".into())
+    );
+    let client = Client::new("batch", NOWHERE).env("CLI_LOG_FORMAT", "xml");
+    client
+        .run()
+        .assert_failed(78, "log.format is \"xml\" in the variable CLI_LOG_FORMAT: ");
+}
+
+#[test]
+fn a_file_name_that_is_not_utf8_is_refused_in_one_way_wherever_it_is_given() {
+    let name = OsStr::from_bytes(b"bets\xff.csv");
+    for mode in ["check", "batch"] {
+        let (mut argument, _folder) = Client::new(mode, NOWHERE).command();
+        argument.arg(name);
+        let (mut variable, _folder) = Client::new(mode, NOWHERE).command();
+        variable.env("CLI_BATCH_FILE", name);
+        for (mut command, origin) in [
+            (argument, "the argument FILE"),
+            (variable, "the variable CLI_BATCH_FILE"),
+        ] {
+            let output = command.output().unwrap();
+            assert_eq!(output.status.code(), Some(78), "{output:?}");
+            let said = String::from_utf8(output.stderr).unwrap();
+            let sentence = format!("the value of {origin} is not text in UTF-8: rename a file");
+            assert!(said.contains(&sentence), "{said}");
+        }
+    }
 }
 
 #[test]

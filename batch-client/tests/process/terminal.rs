@@ -135,12 +135,46 @@ fn connecting_and_waiting_for_the_draw_are_shown_on_a_terminal_with_the_time() {
     // No bar is shown before the bets are counted.
     let (before, _) = seen.split_once("/3 bets").unwrap();
     assert!(!before.contains("0/0"), "{before:?}");
+    // The bar tells of batches, not a line for each.
+    assert!(
+        !seen.contains("batch_enviado") && seen.contains("notify_finished"),
+        "{seen:?}"
+    );
     // What was shown is removed before the last lines.
     let (_, last) = seen.rsplit_once("\u{1b}[2K").unwrap();
     assert!(
         last.contains("action: exit | result: success") && !last.contains("waiting"),
         "{last:?}"
     );
+}
+
+#[test]
+fn the_bar_fits_into_a_narrow_terminal_and_has_only_letters_that_the_locale_shows() {
+    for (columns, locale, bets, letters) in [
+        (40, "C.UTF-8", false, false),
+        (100, "C", true, false),
+        (100, "C.UTF-8", true, true),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let client = Client::new("batch", &address)
+            .env("TERM", "xterm")
+            .env("LC_ALL", locale)
+            .env("CLI_LOG_LEVEL", "ERROR")
+            .file("bets.csv", rows(3));
+        let server = std::thread::spawn(move || serve_once(&listener, || ()));
+        let (seen, code) = OnTerminal::start(client, columns).end();
+        server.join().unwrap();
+        assert_eq!(code, Some(0), "{seen:?}");
+        assert!(
+            seen.contains("0/3") && seen.contains("/3 bets") == bets,
+            "{seen:?}"
+        );
+        let found = seen.contains(['█', '░']);
+        assert_eq!(found, letters, "{locale}: {seen:?}");
+        // Nothing is known of the speed after so short a time.
+        assert!(!seen.contains("/s"), "{seen:?}");
+    }
 }
 
 #[test]

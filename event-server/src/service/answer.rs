@@ -21,7 +21,8 @@ pub(super) fn malformed(
     match frame.kind {
         kind::BET => report::bet_refused(&refusal),
         kind::BATCH => {
-            report::batch_refused(Batch::new(frame.payload).apparent_len(), &refusal);
+            let bets = Batch::new(frame.payload).apparent_len();
+            report::batch_refused(bets, &refusal, session.agency(), ip);
             session.break_upload();
         }
         _ => report::request_refused(ip, &refusal),

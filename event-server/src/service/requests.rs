@@ -1,5 +1,7 @@
 //! Each request: judged by the lottery's rules, and staged where they allow it.
 
+use std::net::IpAddr;
+
 use frame::{Ack, Agency, Batch, Bet, MessageId, Reply, UploadId, Winners};
 
 use super::Service;
@@ -56,6 +58,7 @@ impl<D: Store> Service<D> {
         &mut self,
         id: ConnectionId,
         session: &mut Session,
+        ip: IpAddr,
         message: MessageId,
         batch: Batch<'_>,
     ) -> Verdict {
@@ -66,7 +69,9 @@ impl<D: Store> Service<D> {
                 SUCCESS
             }
             Err(refusal) => {
-                report::batch_refused(batch.apparent_len(), &refusal);
+                let named = || Some(batch.bets().next()?.ok()?.agency);
+                let agency = session.agency().or_else(named);
+                report::batch_refused(batch.apparent_len(), &refusal, agency, ip);
                 session.break_upload();
                 failure(session, &refusal)
             }
