@@ -58,7 +58,7 @@ fn nothing_from_outside_looks_like_something_else_in_the_log() {
         &|| report::declined(ip, agency, text),
         &|| report::connection_lost(ip, text, false),
         &|| report::bet_refused(text),
-        &|| report::batch_refused(1, text),
+        &|| report::batch_refused(1, text, Some(agency), ip),
         &|| report::finished_refused(agency, text),
         &|| report::resume_refused(agency, text),
         &|| report::winners_refused(agency, text),
