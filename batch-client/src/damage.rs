@@ -54,18 +54,27 @@ impl Watch {
         }
     }
 
-    /// Takes the next row that is a bet, as the file has it. Returns whether [`look`](Self::look) may find anything in it.
+    /// Whether the document has digits alone and the year is neither early nor the present one or a later one: nothing is to
+    /// be found in them then.
     #[inline]
-    pub(crate) fn may_find(&mut self, line: u64, row: &[u8]) -> bool {
+    pub(crate) fn is_usual(&self, bet: &Bet<'_>) -> bool {
+        let year = |date: &[u8; 10]| u32::from_be_bytes([date[0], date[1], date[2], date[3]]);
+        let first = u32::from_be_bytes(FIRST_YEAR);
+        let born = year(bet.birthdate.as_bytes());
+        let document = bet.document.as_bytes();
+        (first..year(self.today.as_bytes())).contains(&born)
+            && document.iter().all(u8::is_ascii_digit)
+    }
+
+    /// Takes the next row that is a bet, as the file has it, and whether that is [usual](Self::is_usual). Returns whether
+    /// [`look`](Self::look) may find anything in it.
+    #[inline]
+    pub(crate) fn may_find(&mut self, line: u64, row: &[u8], is_usual: bool) -> bool {
         self.bets += 1;
         let glance = Glance::at(row);
         self.repeats.add(glance.hash, line);
-        self.plain_documents |= glance.year.is_some();
-        let [first, this] = [&FIRST_YEAR[..], &self.today.as_bytes()[..4]];
-        !glance
-            .year
-            .is_some_and(|year| (first..this).contains(&&year[..]))
-            || glance.is_odd
+        self.plain_documents |= is_usual;
+        !is_usual || glance.is_odd
     }
 
     /// What looks damaged, in the order of [`Kind::ALL`].

@@ -134,7 +134,6 @@ impl<'a> Row<'a> {
     ///
     /// # Errors
     /// [`RowError::Bad`]: it is not a valid bet.
-    #[inline]
     pub fn bet(&self, agency: Agency) -> Result<Bet<'a>, RowError> {
         let fast = match self.fields {
             None => read_fast(agency, self.raw),
@@ -155,9 +154,9 @@ impl<'a> Row<'a> {
         self.raw
     }
 
-    /// Not inlined, so that the code of the fast path stays small.
+    /// The same for any row. Not inlined, so that the code of the fast path stays small.
     #[cold]
-    fn read(&self, agency: Agency) -> Result<Bet<'a>, RowError> {
+    pub(crate) fn read(&self, agency: Agency) -> Result<Bet<'a>, RowError> {
         let read = self.read_columns(agency);
         let wrong = read.is_err() || self.begins_with_mark();
         match wrong.then(|| self.instead()).flatten() {

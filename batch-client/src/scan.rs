@@ -149,12 +149,12 @@ impl<R: Read> Scan<R> {
     fn step(&mut self) -> io::Result<Step> {
         let error = match self.rows.next_row() {
             Ok(None) => return Ok(Step::End),
-            Ok(Some(row)) => match judge(&row, self.agency, self.plain) {
-                Ok(()) => {
+            Ok(Some(row)) => match judge(&row, self.agency, self.plain, self.watch.as_ref()) {
+                Ok(is_usual) => {
                     self.bets += 1;
                     self.has_utf8 = self.has_utf8 || !row.raw().is_ascii();
                     if let Some(watch) = &mut self.watch
-                        && watch.may_find(row.line(), row.raw())
+                        && watch.may_find(row.line(), row.raw(), is_usual)
                     {
                         look_closely(watch, &row, self.agency);
                     }
@@ -223,15 +223,23 @@ impl<R: Read> Scan<R> {
 #[cold]
 #[inline(never)]
 fn look_closely(watch: &mut Watch, row: &Row<'_>, agency: Agency) {
-    if let Ok(bet) = row.bet(agency) {
+    if let Ok(bet) = row.read(agency) {
         watch.look(row.line(), &bet);
     }
 }
 
-/// Whether a row is a bet that the server can be sent.
-fn judge(row: &Row<'_>, agency: Agency, plain: bool) -> Result<(), RowError> {
-    row.bet(agency)?;
-    if plain { row.check_plain() } else { Ok(()) }
+/// Whether a row is a bet that the server can be sent, and whether what `watch` looks at in it is usual.
+fn judge(
+    row: &Row<'_>,
+    agency: Agency,
+    plain: bool,
+    watch: Option<&Watch>,
+) -> Result<bool, RowError> {
+    let bet = row.bet(agency)?;
+    if plain {
+        row.check_plain()?;
+    }
+    Ok(watch.is_none_or(|watch| watch.is_usual(&bet)))
 }
 
 /// A reader that hashes what is read through it, and keeps the first bytes.
