@@ -16,6 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 pub fn check(address: SocketAddr) -> io::Result<()> {
     let line = format!("check {}\n", std::process::id());
     let mut stream = TcpStream::connect_timeout(&reachable(address), TIMEOUT)?;
+    frame::check_peer(stream.local_addr()?, stream.peer_addr()?)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     stream.write_all(line.as_bytes())?;

@@ -10,12 +10,15 @@ use std::process::ExitCode;
 
 use event_server::config::{Config, Loaded};
 use event_server::report;
+use event_server::server::bear_file_limits;
 use frame::log::{Level, Logger};
 
 use self::arguments::{Arguments, Command, Options};
 use self::failure::{CLOSED_PIPE, CONFIGURATION, Failure, USAGE};
 
 fn main() -> ExitCode {
+    // Where the system would not, a full file ends the program without a word: that is no reason not to begin.
+    let _ = bear_file_limits();
     let arguments = match Arguments::read(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(e) => {

@@ -6,25 +6,24 @@
 mod error;
 mod http;
 mod lookup;
+mod signals;
 mod tokens;
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use frame::log::Logger;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
-use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 pub use self::error::ServerError;
 use self::error::system;
 use self::http::HttpPort;
 use self::lookup::Lookup;
+pub use self::signals::{Termination, bear_file_limits};
 use self::tokens::{DATABASE, HTTP_LISTENER, LISTENER, RESOLVED, SIGNALS, Source};
 use crate::backlog::{Accepted, Backlog};
 use crate::config::Config;
@@ -47,52 +46,6 @@ const HTTP_BACKLOG: u32 = 1_024;
 
 /// Connections that one turn accepts, so that a storm of them does not stop the others.
 const ACCEPTS_A_TURN: usize = 64;
-
-/// The signals that are caught. Each is an event, whenever the poll asks for it.
-///
-/// SIGTERM and SIGINT stop the server; a second one of them ends the program at once, with 128 and its number, whatever
-/// it is doing. SIGHUP stops it where standard input was a terminal and that terminal is gone. Any other SIGHUP, SIGUSR1
-/// and SIGUSR2 would end a program that does not catch them, and are sent by habit where a log is rotated: they are one
-/// line.
-pub struct Termination {
-    signals: Signals,
-    /// Standard input was a terminal at the start.
-    in_terminal: bool,
-}
-
-impl Termination {
-    /// Catches the signals; to be called before anything is opened, since that may take its time.
-    ///
-    /// # Errors
-    /// The system would not.
-    pub fn catch() -> io::Result<Self> {
-        let stopping = Arc::new(AtomicBool::new(false));
-        for signal in [SIGTERM, SIGINT] {
-            let (code, flag) = (128 + signal, Arc::clone(&stopping));
-            signal_hook::flag::register_conditional_shutdown(signal, code, flag)?;
-            signal_hook::flag::register(signal, Arc::clone(&stopping))?;
-        }
-        Ok(Self {
-            signals: Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2])?,
-            in_terminal: io::stdin().is_terminal(),
-        })
-    }
-
-    /// The signals that came since the last call: tells of each, and returns whether one of them stops the server.
-    fn take(&mut self) -> bool {
-        let mut stops = false;
-        for signal in self.signals.pending() {
-            report::signal(signal_hook::low_level::signal_name(signal).unwrap_or("unknown"));
-            stops |= match signal {
-                SIGTERM | SIGINT => true,
-                // A terminal that was closed is none any more.
-                SIGHUP => self.in_terminal && !io::stdin().is_terminal(),
-                _ => false,
-            };
-        }
-        stops
-    }
-}
 
 /// The poll, before anything is watched but the signals: a remote store needs it before the server is bound.
 pub struct Watch {
@@ -164,7 +117,10 @@ impl Dial for Dialer {
             return Err(e);
         }
         match stream.peer_addr() {
-            Ok(_) => set_up(stream).map(|()| true),
+            Ok(peer) => {
+                frame::check_peer(stream.local_addr()?, peer)?;
+                set_up(stream).map(|()| true)
+            }
             Err(e) if e.kind() == io::ErrorKind::NotConnected => Ok(false),
             Err(e) => Err(e),
         }

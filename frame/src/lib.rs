@@ -37,6 +37,7 @@ mod error;
 mod escaped;
 mod fields;
 mod inbox;
+mod itself;
 mod layout;
 mod message;
 mod outbox;
@@ -56,6 +57,7 @@ pub use error::{
 pub use escaped::{Escaped, escape_json};
 pub use fields::{Agency, Birthdate, Document, Name, Number, Text};
 pub use inbox::Inbox;
+pub use itself::check_peer;
 pub use layout::{HEADER, LENGTH_FIELD, MAX_CLIENT_FRAME, MAX_LENGTH, MAX_REPLY, MIN_LENGTH, kind};
 pub use message::{
     Ack, Batch, Documents, MessageId, NO_SPACE, NOT_NOW, REPLACED, Reply, Request, UploadId,

@@ -158,16 +158,13 @@ impl EventLoop {
         let until = Instant::now() + self.server.timeout;
         loop {
             self.wait(None, Some(until))?;
-            match stream
-                .take_error()
-                .and_then(|error| error.map_or(Ok(()), Err))
-            {
+            match is_connected(&stream) {
                 Err(e) => return Ok(Err(e)),
-                Ok(()) if stream.peer_addr().is_ok() => return Ok(Ok(stream)),
-                Ok(()) if Instant::now() >= until => {
+                Ok(true) => return Ok(Ok(stream)),
+                Ok(false) if Instant::now() >= until => {
                     return Ok(Err(io::ErrorKind::TimedOut.into()));
                 }
-                Ok(()) => {}
+                Ok(false) => {}
             }
         }
     }
@@ -195,11 +192,23 @@ impl EventLoop {
     }
 }
 
+/// Whether a stream that was begun is connected, and with somebody else.
+fn is_connected(stream: &TcpStream) -> io::Result<bool> {
+    if let Some(error) = stream.take_error()? {
+        return Err(error);
+    }
+    match stream.peer_addr() {
+        Ok(peer) => frame::check_peer(stream.local_addr()?, peer).map(|()| true),
+        Err(_) => Ok(false),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
 
     use frame::log::{Level, Logger};
+    use socket2::{Domain, Socket, Type};
 
     use super::*;
     use crate::config::Config;
@@ -228,5 +237,17 @@ mod tests {
         };
         let start = "the server cannot be reached at central:12345 (127.0.0.1:1, 127.0.0.1:2): Connection refused";
         assert!(lost.to_string().starts_with(start), "{lost}");
+    }
+
+    #[test]
+    fn a_connection_that_has_met_itself_is_none() {
+        // As the system does by chance, where nobody listens on a port of its own range.
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket
+            .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+            .unwrap();
+        socket.connect(&socket.local_addr().unwrap()).unwrap();
+        let refused = is_connected(&TcpStream::from_std(socket.into())).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     }
 }

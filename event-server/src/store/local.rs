@@ -284,6 +284,10 @@ impl<F: Files> Store for LocalStore<F> {
         if self.no_space.is_some() {
             // A draft that is dropped leaves no trace.
             self.no_space = self.wal.draft(PROBE).err();
+            if self.no_space.is_some() {
+                // There may be room for a new log where the old one cannot grow, and it gives back what that one has.
+                self.wal.demand_checkpoint();
+            }
         }
         Ok(())
     }

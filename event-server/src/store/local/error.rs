@@ -194,6 +194,9 @@ impl fmt::Display for StoreError {
                     _ if lacks_descriptors(error) => {
                         "raise the limit of open files (ulimit -n) and start again"
                     }
+                    ErrorKind::FileTooLarge => {
+                        "raise the limit of file sizes (ulimit -f) and start again"
+                    }
                     _ if self.is_full() => "make room and start again",
                     ErrorKind::PermissionDenied => {
                         "let the server's user do that, or set another SERVER_DATA_DIR"
