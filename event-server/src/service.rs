@@ -269,6 +269,8 @@ impl<D: Store> Service<D> {
             } => self.lottery.replace(*agency, *stored, *finished),
             Event::Forgotten(agency) | Event::Declined(agency, _) => self.lottery.forget(*agency),
             Event::Up(_) => self.note_up(),
+            // It is read anew before anything is judged by what is known of it here.
+            Event::Dropped(_) => {}
             Event::Committed(_) | Event::Down(_) | Event::Warning(_) => {}
         }
         Some(event)

@@ -64,6 +64,9 @@ pub enum Event {
     /// What was staged for this agency is not stored, or nobody knows whether it is: no reply that depends on it may
     /// leave, and what was known of the agency is known no longer.
     Forgotten(Agency),
+    /// Too many agencies are asked for: whoever speaks for this one has to begin anew. Nothing was staged for it, and it takes
+    /// part as before.
+    Dropped(Agency),
     /// Nothing of what was staged for this agency is stored, for this reason; what was known of it is known no longer.
     Declined(Agency, Declined),
     /// The store can be reached. What is worth a line in the log, as keys and values.

@@ -19,13 +19,18 @@ impl<S: Stream, D: Store> Hub<S, D> {
         // Where a session is lost, very many are forgotten at once: one look at the connections is enough for all of them.
         let mut forgotten = BTreeMap::new();
         while let Some(event) = self.service.poll_store() {
-            if !matches!(event, Event::Forgotten(_) | Event::Declined(..)) {
+            if !matches!(
+                event,
+                Event::Forgotten(_) | Event::Dropped(_) | Event::Declined(..)
+            ) {
                 self.forget(&mut forgotten);
             }
             match event {
                 Event::Read { agency, .. } => self.read(agency),
                 Event::Committed(ticket) => self.committed(ticket),
-                Event::Forgotten(agency) => _ = forgotten.insert(agency, None),
+                Event::Forgotten(agency) | Event::Dropped(agency) => {
+                    forgotten.insert(agency, None);
+                }
                 Event::Declined(agency, why) => _ = forgotten.insert(agency, Some(why)),
                 Event::Up(what) => {
                     self.away = None;

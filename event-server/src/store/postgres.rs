@@ -213,8 +213,7 @@ impl<B: Database> Store for PostgresStore<B> {
                 let dropped = self.known.want(agency, |agency| {
                     gathering.concerns(agency) || under_way(work, retry, agency).is_some()
                 });
-                self.events
-                    .extend(dropped.into_iter().map(Event::Forgotten));
+                self.events.extend(dropped.into_iter().map(Event::Dropped));
                 Knowledge::Reading
             }
         }

@@ -84,9 +84,9 @@ fn an_agency_that_gives_way_to_others_is_forgotten_and_those_who_speak_for_it_ar
     }
     let events = std::iter::from_fn(|| store.poll());
     let forgotten: Vec<Event> = events
-        .filter(|event| matches!(event, Event::Forgotten(_)))
+        .filter(|event| matches!(event, Event::Dropped(_)))
         .collect();
-    assert_eq!(forgotten, [Event::Forgotten(agency(1))]);
+    assert_eq!(forgotten, [Event::Dropped(agency(1))]);
     assert_eq!(store.know(agency(1), Freshness::Cached), Knowledge::Reading);
 }
 
