@@ -67,7 +67,7 @@ pub enum Fault {
     Sums,
     /// The row has commas alone.
     NoValues,
-    /// The row is the sign with which DOS ended a text.
+    /// The row ends with the sign with which DOS ended a text, or is that sign.
     EndMark,
     /// The row tells a spreadsheet the delimiter.
     DelimiterNote,
@@ -124,7 +124,7 @@ impl fmt::Display for Fault {
             Self::Sums => f.write_str("the row looks like a line of sums, not like a bet: delete it"),
             Self::NoValues => f.write_str("the row has no values, only commas: delete it"),
             Self::EndMark => f.write_str(
-                "the row is the sign with which DOS ends a file (Control-Z), not a bet: delete it",
+                "the row ends with Control-Z, with which DOS ended a file: delete that character",
             ),
             Self::DelimiterNote => f.write_str(
                 "the row tells a spreadsheet which delimiter to use, and is no bet: delete it",

@@ -56,10 +56,9 @@ fn is_sums(columns: &[&[u8]]) -> bool {
     (last_alone || named) && !dated && count <= COLUMNS + 1
 }
 
+/// Whether the row ends with Control-Z, behind which other bytes may fill up a block.
 fn is_end_mark(columns: &[&[u8]]) -> bool {
-    let ends = |b: &u8| matches!(*b, END_OF_TEXT | 0);
-    match columns {
-        [text] => text.first() == Some(&END_OF_TEXT) && text.iter().all(ends),
-        _ => false,
-    }
+    let last = columns.last().copied().unwrap_or_default();
+    let filled = last.iter().rev().take_while(|b| **b == 0).count();
+    last[..last.len() - filled].last() == Some(&END_OF_TEXT)
 }
