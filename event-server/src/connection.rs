@@ -50,9 +50,9 @@ use frame::{Agency, Channel, HEADER, Inbox, MessageId, Outbox, Received, Reply, 
 use self::idle_timer::{IdleTimer, Waiting};
 use self::state::{Owed, State, Step};
 pub use self::state::{Rank, Served};
-use crate::limits::Limits;
+use crate::limits::{Limits, Share};
 use crate::report;
-use crate::service::{ConnectionId, Judged, Service, Session, Verdict};
+use crate::service::{ConnectionId, Judged, Service, Session, Told, Verdict};
 use crate::store::{Store, Ticket};
 use crate::stream::Stream;
 use crate::tls::{Certified, TlsAcceptor};
@@ -161,10 +161,10 @@ impl<S: Stream> Connection<S> {
         &mut self,
         service: &mut Service<D>,
         acceptor: Option<&TlsAcceptor>,
-        limits: &Limits,
+        share: Share,
         tight: bool,
     ) -> Served {
-        let served = self.serve_requests(service, acceptor, limits, tight);
+        let served = self.serve_requests(service, acceptor, share, tight);
         if let Some((agency, ticket)) = self.waits.take() {
             self.await_commit(agency, ticket);
         }
@@ -180,7 +180,7 @@ impl<S: Stream> Connection<S> {
         &mut self,
         service: &mut Service<D>,
         acceptor: Option<&TlsAcceptor>,
-        limits: &Limits,
+        share: Share,
         tight: bool,
     ) -> Served {
         if self.dead {
@@ -195,8 +195,8 @@ impl<S: Stream> Connection<S> {
                 State::Handshaking => self.shake_hands(),
                 State::InClear => self.refuse_frame(),
                 State::Open
-                    if requests == limits.turn_requests
-                        || served >= limits.turn_bytes
+                    if requests == share.requests
+                        || served >= share.bytes
                         || !self.channel.outbox.has_room() =>
                 {
                     return Served::Done;
@@ -211,9 +211,8 @@ impl<S: Stream> Connection<S> {
                     step
                 }
                 State::Reading(_) | State::Committing { .. } => return Served::Done,
-                State::Held { .. } if tight => return Served::Done,
                 State::Held { agency, query } => match service.winners(agency) {
-                    Some(reply) => self.answer(query, &reply),
+                    Some(told) => self.answer(query, told),
                     None => return Served::Done,
                 },
                 State::Drained { .. } => self.discard(),
@@ -223,7 +222,7 @@ impl<S: Stream> Connection<S> {
                 Step::Again => {}
                 Step::Tell(served) => return served,
                 Step::NeedsInput
-                    if received >= limits.turn_bytes || tight && self.channel.needs_memory() =>
+                    if received >= share.bytes || tight && self.channel.needs_memory() =>
                 {
                     return Served::Done;
                 }
@@ -308,20 +307,20 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    fn answer(&mut self, query: MessageId, reply: &Reply<'_>) -> Step {
-        self.channel.outbox.reply(query, reply);
+    fn answer(&mut self, query: MessageId, told: Told) -> Step {
+        let outbox = &mut self.channel.outbox;
+        match told {
+            Told::Winners(list) => outbox.winners(query, &list),
+            Told::Reply(winners) => outbox.reply(query, &Reply::Winners(winners)),
+        }
         self.state = State::Open;
         Step::Again
     }
 
-    /// To be called now and then: closes it where the peer took too long, and gives back memory that it
-    /// does not use. `opening`: the time for a first byte and for all until frames are served.
-    pub fn sweep(&mut self, limits: &Limits, opening: Duration, now: Instant) {
+    /// To be called now and then: closes it where the peer took longer than `limit`, and gives back memory that it
+    /// does not use.
+    pub fn sweep(&mut self, limit: Duration, now: Instant) {
         self.release();
-        let limit = match self.rank() {
-            Some(Rank::Silent | Rank::Opening) => opening,
-            _ => limits.idle_timeout,
-        };
         match self.idle_timer.exhausted(limit, now) {
             None => {}
             Some(Waiting::Close) => self.close(),

@@ -29,7 +29,7 @@ use slab::Slab;
 use self::away::Away;
 use self::silence::Silence;
 use crate::connection::{Connection, Served};
-use crate::limits::Limits;
+use crate::limits::{Limits, Share};
 use crate::report;
 use crate::service::{ConnectionId, Service};
 use crate::store::{Store, Ticket};
@@ -190,14 +190,16 @@ impl<S: Stream, D: Store> Hub<S, D> {
     pub fn tick(&mut self, now: Instant) -> Result<(), D::Error> {
         self.sweep(now)?;
         self.hear_store(now)?;
-        self.serve();
+        // Whoever is ready gets a share of this turn, so that nobody waits for more than one turn of all others.
+        let share = self.limits.share(self.ready.len());
+        self.serve(share);
         self.service.commit()?;
         if !self.stopping && self.service.advance_draw()? {
             for (_, _, slot) in std::mem::take(&mut self.held) {
                 self.enqueue(slot);
             }
         }
-        self.send(now);
+        self.send(share, now);
         self.relieve();
         if self.is_unwatched() {
             self.next_sweep = Some(now + self.sweep_period());
@@ -210,7 +212,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
         self.next_sweep.is_none() && self.service.retries()
     }
 
-    fn serve(&mut self) {
+    fn serve(&mut self, share: Share) {
         for _ in 0..self.ready.len() {
             if self.service.is_full() {
                 break;
@@ -226,7 +228,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
             let acceptor = self.acceptor.as_ref();
             let served = entry
                 .connection
-                .serve(&mut self.service, acceptor, &self.limits, tight);
+                .serve(&mut self.service, acceptor, share, tight);
             self.account(slot);
             match served {
                 Served::Done => {}
@@ -263,14 +265,14 @@ impl<S: Stream, D: Store> Hub<S, D> {
     }
 
     /// Sends, reaps, and queues again what can still move.
-    fn send(&mut self, now: Instant) {
+    fn send(&mut self, share: Share, now: Instant) {
         let winners_known = self.service.winners_known();
         for i in 0..self.served.len() {
             let slot = self.served[i];
             let Some(entry) = self.connections.get_mut(slot) else {
                 continue;
             };
-            entry.connection.send(&self.limits, now);
+            entry.connection.send(&self.limits, share, now);
             entry.queued = false;
             let (closed, moves) = (
                 entry.connection.is_closed(),
@@ -318,10 +320,13 @@ impl<S: Stream, D: Store> Hub<S, D> {
         }
         let opening = self.opening_timeout();
         for slot in 0..self.connections.capacity() {
+            let Some(limit) = self.timeout(slot, opening) else {
+                continue;
+            };
             let Some(entry) = self.connections.get_mut(slot) else {
                 continue;
             };
-            entry.connection.sweep(&self.limits, opening, now);
+            entry.connection.sweep(limit, now);
             let closed = entry.connection.is_closed();
             self.account(slot);
             if closed {

@@ -16,8 +16,9 @@ pub struct Limits {
     pub max_outbox: usize,
     /// Bytes of both kinds for all connections together; beyond, those that wait longest are closed.
     pub max_buffered: usize,
-    /// Bytes of one connection that are read, and that are served, in one turn, so that all get theirs; the last
-    /// read may bring more, as much as the inbox takes.
+    /// Bytes of one connection that are read, that are served, and that are sent of a long list of winners in one turn, so
+    /// that all get theirs; the last read may bring more, as much as the inbox takes. Less where many connections share the
+    /// turn: [`Limits::share`].
     pub turn_bytes: usize,
     /// The replies of a connection whose next requests are here already wait for the replies to those, until so many bytes
     /// of its requests were served. With 0 they leave at the end of each turn.
@@ -26,6 +27,43 @@ pub struct Limits {
     pub turn_requests: usize,
     /// For a first byte, for the rest of a frame begun, for taking replies.
     pub idle_timeout: Duration,
+}
+
+/// Bytes that one turn reads, that it serves, and that it sends of long lists, over all connections: the time of a turn is
+/// what each of them waits.
+const TURN_BYTES: usize = 8 * 1024 * 1024;
+
+/// Requests that one turn serves, over all connections.
+const TURN_REQUESTS: usize = 8_192;
+
+/// What a connection gets of a turn in any case.
+const LEAST: Share = Share {
+    bytes: 8 * 1024,
+    requests: 4,
+};
+
+/// What one connection gets of a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Bytes that are read, that are served, and that are sent of a long list.
+    pub bytes: usize,
+    /// Requests that are served.
+    pub requests: usize,
+}
+
+impl Limits {
+    /// The share of each of so many connections in one turn.
+    pub fn share(&self, connections: usize) -> Share {
+        let connections = connections.max(1);
+        Share {
+            bytes: (TURN_BYTES / connections)
+                .max(LEAST.bytes)
+                .min(self.turn_bytes),
+            requests: (TURN_REQUESTS / connections)
+                .max(LEAST.requests)
+                .min(self.turn_requests),
+        }
+    }
 }
 
 impl Default for Limits {

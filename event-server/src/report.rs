@@ -346,11 +346,11 @@ pub fn winners_held(agency: Agency) {
     debug!("action: consulta_ganadores | result: in_progress | agency: {agency}");
 }
 
-/// A held winners query gave way: its client asks again.
-pub fn winners_turned_away(agency: Agency) {
+/// A winners query gave way to others: its client asks again.
+pub fn winners_turned_away(agency: Agency, why: &str) {
     limited(("consulta_ganadores", IN_PROGRESS), FAILURES, || {
         warn!(
-            "action: consulta_ganadores | result: in_progress | agency: {agency} | warning: too many are held, this one is to ask again"
+            "action: consulta_ganadores | result: in_progress | agency: {agency} | warning: {why}, this one is to ask again"
         );
     });
 }

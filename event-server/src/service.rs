@@ -19,17 +19,21 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use frame::{Agency, Frame, MessageId, Number, Reply, Request, UploadId, Winners};
+use frame::{Agency, Frame, MessageId, Number, Request, UploadId, Winners};
 
 use self::answer::malformed;
 pub use self::session::{ConnectionId, Session};
-pub use self::verdict::{Judged, Verdict};
+pub use self::verdict::{Judged, Told, Verdict};
 use crate::fact::Fact;
 use crate::lottery::{Draw, Lottery};
 use crate::observe::{Counters, RequestKind};
 use crate::report;
 use crate::store::{DrawStep, Event, Freshness, Knowledge, Store};
 use crate::tally::Tally;
+
+/// Connections that may be told the long list of one agency at once. The list is in memory once, but what the kernel
+/// keeps of it for a peer that does not read may be megabytes.
+const LISTS: usize = 32;
 
 /// The lottery, its store and the uploads under way.
 pub struct Service<D: Store> {
@@ -146,20 +150,32 @@ impl<D: Store> Service<D> {
     }
 
     /// The answer to an allowed winners query; `None` until the draw is done.
-    pub fn winners(&self, agency: Agency) -> Option<Reply<'_>> {
+    pub fn winners(&self, agency: Agency) -> Option<Told> {
         let Results::Known(tally) = &self.results else {
             return None;
         };
-        Some(Reply::Winners(match tally.winners(agency) {
-            Ok(documents) => {
+        if self.is_told_to_many(agency) {
+            report::winners_turned_away(agency, "too many are being told a long list");
+            return Some(Told::Reply(Winners::InProgress));
+        }
+        Some(match tally.winners(agency) {
+            Ok(list) => {
                 report::winners_told(agency);
-                Winners::Drawn(documents)
+                Told::Winners(list)
             }
             Err(refusal) => {
                 report::winners_refused(agency, &refusal);
-                Winners::Refused
+                Told::Reply(Winners::Refused)
             }
-        }))
+        })
+    }
+
+    /// Whether as many connections are being told an agency's long list as may be at once.
+    pub fn is_told_to_many(&self, agency: Agency) -> bool {
+        match &self.results {
+            Results::Known(tally) => tally.sharing(agency) >= LISTS,
+            Results::Unknown | Results::Drawing => false,
+        }
     }
 
     /// Whether the draw is done and its winners are counted.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-use frame::{Agency, Documents, MAX_REPLY, payload};
+use frame::{Agency, MAX_REPLY, payload};
 
 /// The documents that won, agency by agency, in the order their bets were stored.
 #[derive(Debug, Default)]
@@ -31,8 +32,8 @@ impl fmt::Display for TooManyWinners {
 
 #[derive(Debug)]
 enum Won {
-    /// As the wire has it: values joined by `|`.
-    List(Vec<u8>),
+    /// As the wire has it: values joined by `|`. Replies share it.
+    List(Arc<Vec<u8>>),
     TooMany,
 }
 
@@ -41,12 +42,14 @@ impl Tally {
     pub fn add(&mut self, agency: Agency, document: &[u8]) {
         let winners = self.0.entry(agency).or_insert_with(|| Winners {
             count: 0,
-            documents: Won::List(Vec::new()),
+            documents: Won::List(Arc::default()),
         });
         winners.count += 1;
         let Won::List(list) = &mut winners.documents else {
             return;
         };
+        // Nobody shares it yet.
+        let list = Arc::make_mut(list);
         if !list.is_empty() {
             list.push(b'|');
         }
@@ -62,19 +65,27 @@ impl Tally {
         self.0.insert(agency, Winners { count, documents });
     }
 
+    /// How many replies share the agency's list at present.
+    pub fn sharing(&self, agency: Agency) -> usize {
+        match self.0.get(&agency).map(|winners| &winners.documents) {
+            Some(Won::List(list)) => Arc::strong_count(list) - 1,
+            None | Some(Won::TooMany) => 0,
+        }
+    }
+
     /// How many winners the agency has, whether they fit into a reply or not.
     pub fn count(&self, agency: Agency) -> u64 {
         self.0.get(&agency).map_or(0, |winners| winners.count)
     }
 
-    /// The agency's winners.
+    /// The agency's winners, as a reply has them.
     ///
     /// # Errors
     /// They do not fit into a reply.
-    pub fn winners(&self, agency: Agency) -> Result<Documents<'_>, TooManyWinners> {
+    pub fn winners(&self, agency: Agency) -> Result<Arc<Vec<u8>>, TooManyWinners> {
         match self.0.get(&agency).map(|winners| &winners.documents) {
-            None => Ok(Documents::default()),
-            Some(Won::List(list)) => Ok(Documents::new(list)),
+            None => Ok(Arc::default()),
+            Some(Won::List(list)) => Ok(Arc::clone(list)),
             Some(Won::TooMany) => Err(TooManyWinners),
         }
     }
@@ -94,9 +105,9 @@ mod tests {
         tally.add(agency(1), b"3");
         tally.add(agency(2), b"9");
         tally.add(agency(1), b"A|1");
-        assert_eq!(tally.winners(agency(1)).unwrap().list(), b"3|\"A|1\"");
-        assert_eq!(tally.winners(agency(2)).unwrap().list(), b"9");
-        assert_eq!(tally.winners(agency(3)).unwrap().list(), b"");
+        assert_eq!(tally.winners(agency(1)).unwrap().as_slice(), b"3|\"A|1\"");
+        assert_eq!(tally.winners(agency(2)).unwrap().as_slice(), b"9");
+        assert_eq!(tally.winners(agency(3)).unwrap().as_slice(), b"");
 
         let document = [b'7'; 31];
         for _ in 0..MAX_LIST / 32 {

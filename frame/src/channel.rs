@@ -174,8 +174,17 @@ impl<S: Read + Write> Channel<S> {
     /// # Errors
     /// The stream failed, now or before: it cannot be used any more. Or the TLS session cannot encrypt any more.
     pub fn send(&mut self) -> io::Result<bool> {
+        self.send_at_most(usize::MAX)
+    }
+
+    /// The same as [`send`](Self::send), but writes no more than `most` bytes. Then it [can send](Self::can_send) on.
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send).
+    pub fn send_at_most(&mut self, most: usize) -> io::Result<bool> {
         self.check()?;
-        while self.can_send() {
+        let mut left = most;
+        while left > 0 && self.can_send() {
             let stream = &mut self.stream;
             let waiting = match &mut self.tls {
                 None => &mut self.outbox,
@@ -186,9 +195,13 @@ impl<S: Read + Write> Channel<S> {
                     tls.sealed()
                 }
             };
-            match waiting.drain(|bytes| retry(|| stream.write(bytes))) {
+            let write = |bytes: &[u8]| {
+                let bytes = &bytes[..bytes.len().min(left)];
+                retry(|| stream.write(bytes))
+            };
+            match waiting.drain(write) {
                 Ok(Some(0)) => return Err(self.fail(io::ErrorKind::WriteZero.into())),
-                Ok(_) => {}
+                Ok(count) => left -= count.unwrap_or_default(),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable = false,
                 Err(e) => return Err(self.fail(e)),
             }

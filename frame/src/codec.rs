@@ -79,6 +79,18 @@ pub(crate) fn set_id(frame: &mut [u8], id: MessageId) {
     frame[LENGTH_FIELD + 2..HEADER].copy_from_slice(&id.0);
 }
 
+/// Appends the frame of a reply with winners, all but their list of so many bytes; returns where in `out` the list goes.
+pub(crate) fn append_winners_around(list: usize, id: MessageId, out: &mut Vec<u8>) -> usize {
+    let start = out.len();
+    let without = Reply::Winners(Winners::Drawn(Documents::default()));
+    without.encode(id, out);
+    // A list is bounded by MAX_REPLY.
+    let length = (out.len() - start - LENGTH_FIELD + list) as u32;
+    out[start..start + LENGTH_FIELD].copy_from_slice(&length.to_be_bytes());
+    // The list stands before the closing brace.
+    out.len() - 1
+}
+
 impl<'a> Request<'a> {
     /// Appends the request as a frame, and returns the id that its reply will carry.
     pub fn encode(&self, out: &mut Vec<u8>) -> MessageId {

@@ -7,12 +7,25 @@
 //! +----+--------------------+
 //! ```
 //!
+//! A long list of winners is not copied: the outbox shares it with whoever made it, and with all other outboxes.
+//!
+//! ```text
+//!      sent      shared.at
+//! +----+---------+---------+
+//! | .. | waiting | waiting |   the frame around the list, and what comes after it
+//! +----+---------+---------+
+//!                | list    |   goes out between the two; so much of it was sent
+//!                +---------+
+//! ```
+//!
 //! An outbox may exceed its bound by one message: the caller asks [`Outbox::has_room`] and then appends one reply of
 //! any size (at most [`MAX_REPLY`](crate::MAX_REPLY)). So a reply is never cut.
 
 use std::io;
+use std::sync::Arc;
 
-use crate::message::{MessageId, Reply, Request};
+use crate::codec::append_winners_around;
+use crate::message::{Documents, MessageId, Reply, Request, Winners};
 use crate::requests::Requests;
 
 /// The waiting bytes are moved to the front only where at least this many bytes before them were sent.
@@ -24,7 +37,25 @@ pub struct Outbox {
     bytes: Vec<u8>,
     /// The number of bytes at the front that were sent. It is below `bytes.len()`, or both are 0.
     sent: usize,
+    /// A list that is sent in between.
+    shared: Option<Box<Shared>>,
     bound: usize,
+}
+
+/// A list that is not copied.
+#[derive(Debug)]
+struct Shared {
+    /// The bytes before this one go first. It is at least `sent` of the outbox, and below the number of its bytes.
+    at: usize,
+    list: Arc<Vec<u8>>,
+    /// Bytes of the list that were sent: not all.
+    sent: usize,
+}
+
+impl Shared {
+    fn waiting(&self) -> &[u8] {
+        &self.list[self.sent..]
+    }
 }
 
 impl Outbox {
@@ -33,6 +64,7 @@ impl Outbox {
         Self {
             bytes: Vec::new(),
             sent: 0,
+            shared: None,
             bound,
         }
     }
@@ -40,6 +72,29 @@ impl Outbox {
     /// Appends a reply to the request `id`.
     pub fn reply(&mut self, id: MessageId, reply: &Reply<'_>) {
         reply.encode(id, &mut self.bytes);
+    }
+
+    /// Lists of this many bytes and more are shared.
+    pub const SHARED: usize = 16 * 1024;
+
+    /// Appends a reply to the winners query `id`: this list, which is not copied where it is long. One long list at a
+    /// time is shared; another one after it is copied.
+    pub fn winners(&mut self, id: MessageId, list: &Arc<Vec<u8>>) {
+        if list.len() < Self::SHARED || self.shared.is_some() {
+            let documents = Documents::new(list);
+            return self.reply(id, &Reply::Winners(Winners::Drawn(documents)));
+        }
+        let at = append_winners_around(list.len(), id, &mut self.bytes);
+        self.shared = Some(Box::new(Shared {
+            at,
+            list: Arc::clone(list),
+            sent: 0,
+        }));
+    }
+
+    /// Whether a part of a list waits that is shared.
+    pub fn shares(&self) -> bool {
+        self.shared.is_some()
     }
 
     /// Appends a request and returns its id.
@@ -76,8 +131,9 @@ impl Outbox {
         written.map(drop)
     }
 
-    /// Calls `write` once with the waiting bytes, removes as many of them as it returns, and returns that number. With
-    /// nothing waiting, `write` is not called, and the result is `None`.
+    /// Calls `write` once with waiting bytes, those that are to be sent first, removes as many of them as it returns, and
+    /// returns that number. With nothing waiting, `write` is not called, and the result is `None`. Before and after a list
+    /// that is shared not all that waits is handed to `write` at once.
     ///
     /// # Errors
     /// Those of `write`.
@@ -88,12 +144,37 @@ impl Outbox {
         if self.is_empty() {
             return Ok(None);
         }
-        let count = write(&self.bytes[self.sent..])?;
-        self.sent += count;
+        let first = self.first();
+        let length = first.len();
+        let count = write(first)?;
         assert!(
-            self.sent <= self.bytes.len(),
+            count <= length,
             "a writer claims more bytes than it was given"
         );
+        self.advance(count);
+        Ok(Some(count))
+    }
+
+    /// Waiting bytes that lie side by side and are to be sent before all others.
+    fn first(&self) -> &[u8] {
+        match &self.shared {
+            None => &self.bytes[self.sent..],
+            Some(shared) if self.sent < shared.at => &self.bytes[self.sent..shared.at],
+            Some(shared) => shared.waiting(),
+        }
+    }
+
+    /// So many of the [first](Self::first) bytes were sent.
+    fn advance(&mut self, count: usize) {
+        match &mut self.shared {
+            Some(shared) if self.sent == shared.at => {
+                shared.sent += count;
+                if shared.waiting().is_empty() {
+                    self.shared = None;
+                }
+            }
+            _ => self.sent += count,
+        }
         if self.sent == self.bytes.len() {
             self.clear();
             if self.bytes.capacity() > self.kept() {
@@ -101,9 +182,11 @@ impl Outbox {
             }
         } else if self.sent >= SLACK.max(self.bytes.len() / 2) {
             self.bytes.drain(..self.sent);
+            if let Some(shared) = &mut self.shared {
+                shared.at -= self.sent;
+            }
             self.sent = 0;
         }
-        Ok(Some(count))
     }
 
     /// The most bytes that stay allocated once all bytes are sent. The memory for many small messages stays; that for a
@@ -117,9 +200,14 @@ impl Outbox {
         self.waiting() < self.bound
     }
 
-    /// The number of bytes that wait.
+    /// The number of bytes that wait, those of a shared list among them.
     pub fn waiting(&self) -> usize {
-        self.bytes.len() - self.sent
+        self.bytes.len() - self.sent + self.waiting_shared()
+    }
+
+    fn waiting_shared(&self) -> usize {
+        let shared = self.shared.as_ref();
+        shared.map_or(0, |shared| shared.waiting().len())
     }
 
     /// Whether nothing waits.
@@ -127,8 +215,9 @@ impl Outbox {
         self.bytes.is_empty()
     }
 
-    /// Discards the waiting bytes but the first `count`.
+    /// Discards the waiting bytes but the first `count`, which end behind a list that is shared.
     pub fn truncate(&mut self, count: usize) {
+        let count = count.saturating_sub(self.waiting_shared());
         self.bytes.truncate(self.sent + count);
         if self.waiting() == 0 {
             self.clear();
@@ -139,6 +228,7 @@ impl Outbox {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.sent = 0;
+        self.shared = None;
     }
 
     /// Frees the memory where nothing waits, so that an idle connection holds none.
@@ -148,7 +238,7 @@ impl Outbox {
         }
     }
 
-    /// Bytes allocated.
+    /// Bytes allocated; a list that is shared is not among them.
     pub fn allocated(&self) -> usize {
         self.bytes.capacity()
     }

@@ -1,6 +1,8 @@
 //! The outbox: its bytes come out in order, and its bound and its memory are as documented.
 
-use frame::{Ack, Agency, MessageId, Outbox, Reply, Request};
+use std::sync::Arc;
+
+use frame::{Ack, Agency, Documents, MessageId, Outbox, Reply, Request, Winners};
 
 /// Takes at most this many bytes out of the outbox.
 fn take(outbox: &mut Outbox, most: usize, taken: &mut Vec<u8>) {
@@ -36,6 +38,48 @@ fn bytes_leave_in_order_however_much_waits_and_however_little_is_taken() {
         );
         take(&mut outbox, usize::MAX, &mut taken);
         assert!(outbox.is_empty() && taken == put, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_long_list_of_winners_is_shared_and_leaves_in_its_place_however_little_is_taken() {
+    for seed in 0..200 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let (mut outbox, mut put, mut taken) = (Outbox::new(0), Vec::new(), Vec::new());
+        for n in 0..rng.u8(1..20) {
+            if rng.bool() {
+                let text = vec![n; rng.usize(..3_000)];
+                outbox.text(&text);
+                put.extend_from_slice(&text);
+            } else {
+                let length = Outbox::SHARED - 10 + rng.usize(..30_000);
+                let list = Arc::new(vec![b'0' + n % 10; length]);
+                let id = MessageId([n; 16]);
+                let alone = !outbox.shares();
+                let allocated = outbox.allocated();
+                outbox.winners(id, &list);
+                let shared = alone && length >= Outbox::SHARED;
+                assert_eq!(Arc::strong_count(&list), 1 + usize::from(shared));
+                let grown = outbox.allocated() - allocated;
+                assert!(!shared || grown < allocated + 1_000, "seed {seed}: {grown}");
+                Reply::Winners(Winners::Drawn(Documents::new(&list))).encode(id, &mut put);
+            }
+            for _ in 0..rng.u8(..5) {
+                take(&mut outbox, rng.usize(1..20_000), &mut taken);
+            }
+            assert_eq!(outbox.waiting(), put.len() - taken.len(), "seed {seed}");
+            if rng.u8(..4) == 0 {
+                // What comes behind the list, if there is one, is taken back.
+                let keep = outbox.waiting();
+                outbox.text(b"not after all");
+                outbox.truncate(keep);
+            }
+        }
+        while !outbox.is_empty() {
+            take(&mut outbox, 50_000, &mut taken);
+        }
+        assert!(taken == put, "seed {seed}");
+        assert!(!outbox.shares());
     }
 }
 

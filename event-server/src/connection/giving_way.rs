@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use frame::Agency;
+
 use super::Connection;
 use super::idle_timer::Waiting;
 use super::state::{Rank, State};
@@ -42,6 +44,12 @@ impl<S: Stream> Connection<S> {
             self.state,
             State::Open | State::Reading(_) | State::Committing { .. } | State::Held { .. }
         )
+    }
+
+    /// The agency whose long list of winners it is being told.
+    pub fn is_told_list(&self) -> Option<Agency> {
+        let shares = self.channel.outbox.shares();
+        self.session.agency().filter(|_| shares)
     }
 
     /// Since when bytes lie here that do not move: a frame begun, replies that the peer does not take, requests behind

@@ -10,25 +10,30 @@ use frame::Channel;
 use super::Connection;
 use super::idle_timer::Waiting;
 use super::state::State;
-use crate::limits::Limits;
+use crate::limits::{Limits, Share};
 use crate::stream::Stream;
 
 impl<S: Stream> Connection<S> {
-    /// Sends what the outbox holds, after the turn is committed, and looks at the clock.
-    pub fn send(&mut self, limits: &Limits, now: Instant) {
+    /// Sends what the outbox holds, after the turn is committed, and looks at the clock. A long list goes out a share at a
+    /// time, so that others are told theirs in between.
+    pub fn send(&mut self, limits: &Limits, share: Share, now: Instant) {
         if self.is_closed() {
             return;
         }
         if !self.is_committing() && !self.gathers_replies(limits) {
-            self.send_replies();
+            self.send_replies(share);
         }
         self.watch(limits, now);
     }
 
-    fn send_replies(&mut self) {
+    fn send_replies(&mut self, share: Share) {
         self.unsent_requests = 0;
         let unsent = self.channel.unsent();
-        match self.channel.send() {
+        let most = match self.channel.outbox.shares() {
+            true => share.bytes,
+            false => usize::MAX,
+        };
+        match self.channel.send_at_most(most) {
             Err(e) => self.lost(&e),
             Ok(all_sent) => {
                 if self.channel.unsent() < unsent {

@@ -69,7 +69,7 @@ impl<S: Stream> Connection<S> {
             },
             _ => return,
         };
-        report::winners_turned_away(agency);
+        report::winners_turned_away(agency, "too many are held");
         let reply = Reply::Winners(Winners::InProgress);
         self.channel.outbox.reply(query, &reply);
     }

@@ -22,8 +22,9 @@ const VERIFIED_PART: usize = 16;
 /// At least so many places are, up to half of them all.
 const VERIFIED_LEAST: usize = 8;
 
-/// The shortest time for a first byte or a handshake, however few places are left.
-const SHORTEST_OPENING: Duration = Duration::from_secs(1);
+/// The shortest time for a first byte or a handshake, however few places are left; and for taking some of a long list
+/// that others wait for, too.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 impl<S: Stream, D: Store> Hub<S, D> {
     /// Whether another connection may be taken: there is a free place, or a silent connection gives way.
@@ -99,12 +100,27 @@ impl<S: Stream, D: Store> Hub<S, D> {
         }
     }
 
+    /// How long the peer of this slot may let the central wait; `opening` until its frames are served.
+    pub(super) fn timeout(&self, slot: usize, opening: Duration) -> Option<Duration> {
+        let connection = &self.connections.get(slot)?.connection;
+        let idle_timeout = self.limits.idle_timeout;
+        let list = connection.is_told_list();
+        Some(match connection.rank() {
+            Some(Rank::Silent | Rank::Opening) => opening,
+            // Others of its agency wait to be told the same list.
+            _ if list.is_some_and(|agency| self.service.is_told_to_many(agency)) => {
+                SHORTEST.min(idle_timeout)
+            }
+            _ => idle_timeout,
+        })
+    }
+
     /// How long a first byte, a line of text or a handshake may take: less, the fewer places are left.
     pub(super) fn opening_timeout(&self) -> Duration {
         let (idle_timeout, most) = (self.limits.idle_timeout, self.limits.max_connections);
         let free = most.saturating_sub(self.connections.len());
         let part = (2 * free) as f64 / most as f64;
-        let shortest = SHORTEST_OPENING.min(idle_timeout);
+        let shortest = SHORTEST.min(idle_timeout);
         idle_timeout.mul_f64(part.min(1.0)).max(shortest)
     }
 }

@@ -1,6 +1,8 @@
 //! What becomes of a request, and when its reply may leave.
 
-use frame::{Ack, Agency, Reply};
+use std::sync::Arc;
+
+use frame::{Ack, Agency, Reply, Winners};
 
 use crate::store::Ticket;
 
@@ -28,6 +30,15 @@ impl Verdict {
             Self::Last(_) | Self::Replaced(_) | Self::Wait(_) => false,
         }
     }
+}
+
+/// What a winners query is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// These winners, as the reply has them.
+    Winners(Arc<Vec<u8>>),
+    /// Something else.
+    Reply(Winners<'static>),
 }
 
 /// A verdict, and what its reply has to wait for.

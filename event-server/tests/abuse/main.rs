@@ -6,6 +6,8 @@
 //! slow      who sends a byte now and then, who never reads, who says nothing
 //! crowd     who comes in thousands, goes at once, asks again and again
 //! places    who takes every place and stays
+//! flood     who sends as much as it can over very many connections
+//! lists     who asks for a long list of winners and does not read it
 //! garbage   who sends what is no request at all
 //! refused   who sends requests that are refused
 //! ```
@@ -19,7 +21,9 @@
 mod common;
 
 mod crowd;
+mod flood;
 mod garbage;
+mod lists;
 mod log;
 mod lottery;
 mod places;

@@ -9,6 +9,7 @@ mod common;
 
 mod central;
 mod crowded;
+mod shares;
 
 use std::iter::repeat_n;
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! Bytes that go through a session, whole and in order, within bounds of memory.
 
-use frame::Received;
+use std::sync::Arc;
+
+use frame::{Documents, MessageId, Received, Reply, Winners};
 
 use crate::pair::{INBOX, Pair, SESSION, World, noise};
 
@@ -11,10 +13,20 @@ fn bytes_arrive_whole_and_in_order_both_ways_and_end_with_close_notify_however_t
         let mut rng = fastrand::Rng::with_seed(seed);
         let pieces = *rng.choice(&[1, 30, 1_000, 20_000, usize::MAX]).unwrap();
         let most = if pieces == 1 { 500 } else { 60_000 };
-        let sent = [noise(&mut rng, most), noise(&mut rng, most)];
+        let mut sent = [noise(&mut rng, most), noise(&mut rng, most)];
         let mut received = [Vec::new(), Vec::new()];
         let mut done = [0, 0];
         let mut pair = Pair::new(&world, seed, pieces);
+        if pieces > 1 && rng.bool() {
+            // A list that is not copied goes first.
+            let list = Arc::new(noise(&mut rng, 300_000));
+            let id = MessageId([7; 16]);
+            pair.server.outbox.winners(id, &list);
+            let mut frame = Vec::new();
+            Reply::Winners(Winners::Drawn(Documents::new(&list))).encode(id, &mut frame);
+            done[1] = frame.len();
+            sent[1] = [frame, std::mem::take(&mut sent[1])].concat();
+        }
         for round in 0.. {
             assert!(round < 200_000, "seed {seed}: stalled");
             let channels = [&mut pair.client, &mut pair.server];
@@ -35,7 +47,8 @@ fn bytes_arrive_whole_and_in_order_both_ways_and_end_with_close_notify_however_t
                     channel.inbox.clear();
                 }
                 if rng.bool() {
-                    channel.send().unwrap();
+                    let most = [usize::MAX, 1, 1_000][rng.usize(..3)];
+                    channel.send_at_most(most).unwrap();
                 }
                 if rng.bool() {
                     let stream = channel.stream_mut();

@@ -91,7 +91,7 @@ mod tests {
         }
         assert!(winners.0[&agency(3)].documents.is_empty(), "they are kept");
         let tally = winners.into_tally();
-        let told = |number| tally.winners(agency(number)).map(|won| won.list().to_vec());
+        let told = |number| tally.winners(agency(number)).map(|won| won.to_vec());
         assert_eq!(told(1), Ok(b"a|b|c".to_vec()));
         assert_eq!(told(2), Ok(b"x".to_vec()));
         assert_eq!(told(3), Err(TooManyWinners));
