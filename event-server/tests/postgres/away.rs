@@ -1,69 +1,11 @@
 //! A database that is away, goes, is silent, is full, or comes back: nobody is told anything untrue meanwhile.
 
-use std::io::Write as _;
 use std::net::TcpListener;
-use std::process::{Child, Stdio};
 
 use crate::common::{Peer, batch, bet, eventually, one, resume};
-use crate::stage::{Stage, run};
+use crate::stage::{Lock, PATIENT, Stage, await_blocked, count, run, wait_for_replicas};
 
 const SUCCESS: &str = "{result:success}";
-
-/// For a central whose commits wait for a lock as long as the test wants.
-const PATIENT: (&str, &str) = ("SERVER_STORE_TIMEOUT", "10m");
-
-/// A session that keeps a lock until it is dropped.
-struct Lock(Child);
-
-impl Lock {
-    /// Locks the table of bets, so that no commit with rows gets further.
-    fn bets(stage: &Stage) -> Self {
-        let mut psql = stage
-            .database
-            .psql("postgres")
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdin = psql.stdin.as_mut().unwrap();
-        stdin
-            .write_all(b"begin; lock table lottery.bets in exclusive mode;\n")
-            .unwrap();
-        stdin.flush().unwrap();
-        let lock = Self(psql);
-        eventually("the table is locked", || {
-            count(
-                stage,
-                "pg_locks where mode = 'ExclusiveLock' and relation = 'lottery.bets'::regclass and granted",
-            ) == 1
-        });
-        lock
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn count(stage: &Stage, from: &str) -> u32 {
-    let rows = stage
-        .database
-        .sql(&format!("select count(*) from {from}"))
-        .unwrap();
-    rows.parse().unwrap()
-}
-
-/// Waits until a central's commit waits for a lock.
-fn await_blocked(stage: &Stage) {
-    eventually("a commit waits", || {
-        count(
-            stage,
-            "pg_stat_activity where application_name like 'event-server%' and wait_event_type = 'Lock'",
-        ) == 1
-    });
-}
 
 #[test]
 fn requests_wait_for_a_database_that_is_away_and_go_on_when_it_is_back() {
@@ -137,7 +79,7 @@ fn a_session_that_is_ended_in_a_commit_leaves_no_reply_and_nothing_half_stored()
     let (central, address) = stage.central(&[("SERVER_AGENCIES", "2"), PATIENT]);
     let mut peer = Peer::connect(address);
     assert_eq!(peer.ask(&resume(1, 7)), "{apuestas:0}");
-    let lock = Lock::bets(&stage);
+    let lock = Lock::table(&stage, "bets");
     peer.send(&batch(&[bet(1, "1", true), bet(1, "2", true)].join("|")));
     await_blocked(&stage);
     let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name like 'event-server%'";
@@ -172,17 +114,6 @@ fn a_silent_database_is_given_up_in_time_and_taken_again() {
         ["{apuestas:0}", "{apuestas:1}"].contains(&&*stored),
         "{stored}"
     );
-}
-
-/// Has commits wait for the replicas of these names.
-fn wait_for_replicas(stage: &Stage, names: &str) {
-    let sql = |sql: &str| stage.database.sql(sql).unwrap();
-    sql(&format!(
-        "alter system set synchronous_standby_names = '{names}';\nselect pg_reload_conf()"
-    ));
-    eventually("the setting is in force", || {
-        sql("show synchronous_standby_names") == names
-    });
 }
 
 #[test]
@@ -291,7 +222,7 @@ fn bets_that_the_database_refuses_cost_no_other_agency_anything() {
     for peer in [(&mut one_agency, 1), (&mut other, 2)] {
         assert_eq!(peer.0.ask(&resume(peer.1, 7)), "{apuestas:0}");
     }
-    let lock = Lock::bets(&stage);
+    let lock = Lock::table(&stage, "bets");
     one_agency.send(&batch(&bet(1, "1", true)));
     await_blocked(&stage);
     // These two are in one group.
@@ -321,7 +252,7 @@ fn a_server_that_stops_answers_what_is_committed_within_its_grace_and_nothing_el
             peer.ask(&one(&bet(1, &format!("9{document}"), true))),
             SUCCESS
         );
-        let lock = Lock::bets(&stage);
+        let lock = Lock::table(&stage, "bets");
         peer.send(&one(&bet(1, document, true)));
         await_blocked(&stage);
         central.signal(fixtures::programs::Signal::TERM).unwrap();

@@ -8,6 +8,9 @@
 //! refused   a database that cannot be used: one sentence each
 //! draw      a draw over a table that takes long to read
 //! away      a database that is away, goes, is silent, is full, comes back
+//! locks     locks that somebody holds, and sessions that nobody listens to
+//! settings  what a role or an administrator has set
+//! pooler    a pooler in between
 //! survival  everything is killed in the middle, seeded
 //! ```
 
@@ -16,8 +19,11 @@ mod common;
 
 mod away;
 mod draw;
+mod locks;
 mod operating;
+mod pooler;
 mod refused;
 mod serving;
+mod settings;
 mod stage;
 mod survival;

@@ -1,14 +1,17 @@
 //! A database, centrals on it, agencies with their files, and what SQL says of every row in the end.
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use fixtures::Spec;
 use fixtures::postgres::Postgres;
 use fixtures::programs::{self, Running};
 use tempfile::TempDir;
+
+use crate::common::eventually;
 
 /// What a central is given beside its store.
 pub type Environment<'e> = &'e [(&'e str, &'e str)];
@@ -73,6 +76,14 @@ impl Stage {
         programs::agency(agency.number, &agency.file, central, self.folder()).unwrap()
     }
 
+    /// The program on a database of one's own choice, to be run to its end.
+    pub fn program(&self, url: &str, environment: Environment<'_>) -> Command {
+        let mut command = Command::new(programs::program("event-server").unwrap());
+        command.current_dir(self.folder()).env("SERVER_STORE", url);
+        command.envs(environment.iter().copied());
+        command
+    }
+
     /// A central's own command, which ends by itself: how it ended, what it printed, and its log.
     pub fn operate(&self, arguments: &[&str], environment: Environment<'_>) -> Ended {
         let mut command = Command::new(programs::program("event-server").unwrap());
@@ -132,6 +143,75 @@ impl Stage {
         };
         agencies.iter().map(winners).collect()
     }
+}
+
+/// For a central whose commits wait for a lock as long as the test wants.
+pub const PATIENT: (&str, &str) = ("SERVER_STORE_TIMEOUT", "10m");
+
+/// A session that keeps a lock until it is dropped.
+pub struct Lock(Child);
+
+impl Lock {
+    /// Locks a table of the lottery, so that nobody writes to it.
+    pub fn table(stage: &Stage, table: &str) -> Self {
+        let mut psql = stage
+            .database
+            .psql("postgres")
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdin = psql.stdin.as_mut().unwrap();
+        let sql = format!("begin; lock table lottery.{table} in exclusive mode;\n");
+        stdin.write_all(sql.as_bytes()).unwrap();
+        stdin.flush().unwrap();
+        let lock = Self(psql);
+        eventually("the table is locked", || {
+            count(
+                stage,
+                &format!(
+                    "pg_locks where mode = 'ExclusiveLock' and relation = 'lottery.{table}'::regclass and granted"
+                ),
+            ) == 1
+        });
+        lock
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// How many rows there are of these.
+pub fn count(stage: &Stage, from: &str) -> u32 {
+    let rows = stage
+        .database
+        .sql(&format!("select count(*) from {from}"))
+        .unwrap();
+    rows.parse().unwrap()
+}
+
+/// Waits until a central's commit waits for a lock.
+pub fn await_blocked(stage: &Stage) {
+    eventually("a commit waits", || {
+        count(
+            stage,
+            "pg_stat_activity where application_name like 'event-server%' and wait_event_type = 'Lock'",
+        ) == 1
+    });
+}
+
+/// Has commits wait for the replicas of these names.
+pub fn wait_for_replicas(stage: &Stage, names: &str) {
+    let sql = |sql: &str| stage.database.sql(sql).unwrap();
+    sql(&format!(
+        "alter system set synchronous_standby_names = '{names}';\nselect pg_reload_conf()"
+    ));
+    eventually("the setting is in force", || {
+        sql("show synchronous_standby_names") == names
+    });
 }
 
 /// A program that has ended.

@@ -128,6 +128,8 @@ enum Behind {
     Awaited,
     /// The answer to the first one, while the second is under way.
     UnderWay(Result<(), DatabaseError>),
+    /// It waited in vain for a lock: why, while transactions are ended that hold it for nobody.
+    Unblocking(DatabaseError),
 }
 
 /// What the rows of the query under way mean.
@@ -235,13 +237,16 @@ impl<D: Dial> Database for Link<D> {
             Query::Draw(winner) => (Asked::Draw, statements.draw(*winner)),
             Query::Winners(winner, slice) => (Asked::Winners, statements.winners(*winner, slice)),
         };
+        let rows = match query {
+            Query::Append(parts, _) => parts,
+            _ => &[][..],
+        };
+        let copies = rows.iter().any(|part| !part.rows.is_empty());
         // What it is about comes first: a list of sessions shows the beginning of each query.
-        let sql = format!("/* {query} */ {}{sql}", prologue.begin(lock));
-        match query {
-            Query::Append(parts, _) if parts.iter().any(|part| !part.rows.is_empty()) => {
-                session.query_with_copy(&sql, parts.iter().map(|part| &part.rows[..]));
-            }
-            _ => session.query(&sql),
+        let sql = format!("/* {query} */ {}{sql}", prologue.begin(lock, copies));
+        match copies {
+            true => session.query_with_copy(&sql, rows.iter().map(|part| &part.rows[..])),
+            false => session.query(&sql),
         }
         let mut behind = Behind::Nothing;
         if self.options.commit == CommitMode::Replicated && asked.commits() {

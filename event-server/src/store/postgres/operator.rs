@@ -207,7 +207,7 @@ impl Operator {
         sql: &str,
         mut row: impl FnMut(&[Option<&[u8]>]) -> Result<(), OperatorError>,
     ) -> Result<Result<(), DatabaseError>, OperatorError> {
-        let begin = self.prologue.begin(LockWait::Usual);
+        let begin = self.prologue.begin(LockWait::Usual, false);
         let mut told = false;
         self.continue_query(&(begin + sql), |columns| {
             // The first row tells whose backend it is.

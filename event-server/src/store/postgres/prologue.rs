@@ -1,8 +1,8 @@
 //! What each transaction begins with: the settings that the store relies on, and whose backend it is.
 //!
 //! ```text
-//! set transaction …; select pid, start, standbys, set_config(…, true), …;   insert … ; copy …
-//! '------------------------ prologue ------------------------'             '-- what is asked --'
+//! set local …; set local …; select pid, start, standbys;   insert …; copy …
+//! '---------------------- prologue --------------------'   '- what is asked -'
 //! ```
 //!
 //! It travels in the same simple query, so it costs no round trip. Nothing is set beyond the end of a transaction: behind a
@@ -15,16 +15,16 @@ use std::time::Duration;
 use super::options::CommitMode;
 use super::statements::parse;
 
-/// How long a server waits for a sign of life from a central in the middle of a transaction, and how often it asks again.
+/// How long a server waits for a sign of life from a central in the middle of a transaction, how often it asks again, both in
+/// seconds, and when it takes the central for gone.
 const KEEPALIVE_IDLE: u32 = 5;
 const KEEPALIVE_INTERVAL: u32 = 2;
-const KEEPALIVE_COUNT: u32 = 3;
+const GONE: Duration = Duration::from_secs(10);
 
-/// Settings that not every server knows; `set_config` fails where one is unknown.
-const OPTIONAL: [&str; 7] = [
+/// Settings that not every server knows; to set one that is unknown is an error.
+const OPTIONAL: [&str; 6] = [
     "client_connection_check_interval",
     "idle_in_transaction_session_timeout",
-    "tcp_keepalives_count",
     "tcp_keepalives_idle",
     "tcp_keepalives_interval",
     "tcp_user_timeout",
@@ -93,6 +93,9 @@ pub(super) struct Prologue {
     known: String,
 }
 
+/// A time limit for statements is lifted first: what follows may take longer than it allows.
+const UNHURRIED: &str = "set local statement_timeout = 0";
+
 /// Whose backend it is, and how durable its commits are: the columns that [`Identity::read`] takes.
 const IDENTITY: &str = "pg_catalog.pg_backend_pid(), \
      extract(epoch from pg_catalog.pg_postmaster_start_time()), \
@@ -128,59 +131,55 @@ impl Prologue {
 
     /// Asks for an [`Identity`] alone: behind a commit that has to be replicated.
     pub(super) fn identify() -> String {
-        format!("select {IDENTITY}, pg_catalog.current_setting('synchronous_commit', true)")
+        format!(
+            "{UNHURRIED}; select {IDENTITY}, pg_catalog.current_setting('synchronous_commit', true)"
+        )
     }
 
-    /// What stands in front of the statements of a transaction. Its row is an [`Identity`].
-    pub(super) fn begin(&self, lock: LockWait) -> String {
-        let lock = lock.time(self.timeout);
+    /// What stands in front of the statements of a transaction, which `copies` rows or not. Its row is an [`Identity`].
+    pub(super) fn begin(&self, lock: LockWait, copies: bool) -> String {
+        let mut sql = format!("{UNHURRIED}; set transaction isolation level read committed; ");
+        let lock = milliseconds(lock.time(self.timeout));
+        for (name, value) in [
+            // A wait for a standby that was given up is told as a warning.
+            ("client_min_messages", "warning"),
+            ("lock_timeout", &lock),
+        ] {
+            sql += &set(name, value);
+        }
+        for name in self.known.split(',') {
+            if let Some(value) = self.optional(name, copies) {
+                sql += &set(name, &value);
+            }
+        }
         let synchronous = "pg_catalog.current_setting('synchronous_commit', true)";
         let commit = match self.commit {
             CommitMode::AsSet => synchronous.to_owned(),
-            CommitMode::Off => set("synchronous_commit", "off"),
+            CommitMode::Off => {
+                sql += &set("synchronous_commit", "off");
+                synchronous.to_owned()
+            }
             // Whoever asks for that relies on it: what is below is raised.
             CommitMode::Replicated => format!(
                 "pg_catalog.set_config('synchronous_commit', case {synchronous} \
                  when 'remote_apply' then 'remote_apply' else 'on' end, true)"
             ),
         };
-        let mut sql =
-            format!("set transaction isolation level read committed; select {IDENTITY}, {commit}");
-        let needed = [
-            ("client_min_messages", "warning".to_owned()),
-            ("statement_timeout", "0".to_owned()),
-            ("lock_timeout", milliseconds(lock)),
-            ("search_path", "pg_catalog".to_owned()),
-            ("standard_conforming_strings", "on".to_owned()),
-            ("datestyle", "ISO".to_owned()),
-        ];
-        for (name, value) in &needed {
-            sql.push_str(", ");
-            sql.push_str(&set(name, value));
-        }
-        for name in self.known.split(',') {
-            if let Some(value) = self.optional(name) {
-                sql.push_str(", ");
-                sql.push_str(&set(name, &value));
-            }
-        }
-        sql.push_str("; ");
-        sql
+        sql + &format!("select {IDENTITY}, {commit}; ")
     }
 
-    fn optional(&self, name: &str) -> Option<String> {
+    fn optional(&self, name: &str, copies: bool) -> Option<String> {
         Some(match name {
             // A server that works, or waits for a lock, for a central that is gone notices that.
             "client_connection_check_interval" => "1s".to_owned(),
             "idle_in_transaction_session_timeout" => milliseconds(self.timeout),
+            "transaction_timeout" => "0".to_owned(),
+            // In the middle of a copy the server waits for the central, with the locks that it holds. To set these takes
+            // longer than all the rest.
+            _ if !copies => return None,
             "tcp_keepalives_idle" => KEEPALIVE_IDLE.to_string(),
             "tcp_keepalives_interval" => KEEPALIVE_INTERVAL.to_string(),
-            "tcp_keepalives_count" => KEEPALIVE_COUNT.to_string(),
-            "tcp_user_timeout" => {
-                let seconds = KEEPALIVE_IDLE + KEEPALIVE_INTERVAL * KEEPALIVE_COUNT;
-                milliseconds(Duration::from_secs(seconds.into()))
-            }
-            "transaction_timeout" => "0".to_owned(),
+            "tcp_user_timeout" => milliseconds(GONE),
             _ => return None,
         })
     }
@@ -206,7 +205,7 @@ impl Identity {
 }
 
 fn set(name: &str, value: &str) -> String {
-    format!("pg_catalog.set_config('{name}', '{value}', true)")
+    format!("set local {name} = '{value}'; ")
 }
 
 fn milliseconds(time: Duration) -> String {
@@ -233,19 +232,14 @@ mod tests {
     #[test]
     fn a_setting_that_the_server_does_not_know_is_left_alone() {
         let mut prologue = Prologue::new(CommitMode::AsSet, Duration::from_secs(10));
-        assert!(!prologue.begin(LockWait::Usual).contains("tcp_"));
-        prologue.learn(&[
-            None,
-            None,
-            None,
-            None,
-            Some(b"tcp_user_timeout,something_else"),
-        ]);
-        let sql = prologue.begin(LockWait::Usual);
-        assert!(sql.contains("set_config('tcp_user_timeout', '11000ms', true)"));
+        assert!(!prologue.begin(LockWait::Usual, true).contains("tcp_"));
+        let known = b"tcp_user_timeout,something_else";
+        prologue.learn(&[None, None, None, None, Some(known)]);
+        let sql = prologue.begin(LockWait::Usual, true);
+        assert!(sql.contains("set local tcp_user_timeout = '10000ms'; "));
         assert!(!sql.contains("something_else") && !sql.contains("transaction_timeout"));
-        assert!(sql.contains("set_config('lock_timeout', '1250ms', true)"));
-        let short = prologue.begin(LockWait::Short);
-        assert!(short.contains("set_config('lock_timeout', '78ms', true)"));
+        assert!(sql.contains("set local lock_timeout = '1250ms'; "));
+        let short = prologue.begin(LockWait::Short, false);
+        assert!(short.contains("set local lock_timeout = '78ms'; ") && !short.contains("tcp_"));
     }
 }

@@ -89,7 +89,7 @@ impl Setup {
             Stage::Introduce => schema.introduce(),
             Stage::Listen => statements.listen(),
         };
-        self.prologue.begin(LockWait::Usual) + &sql
+        self.prologue.begin(LockWait::Usual, false) + &sql
     }
 
     /// Takes the row that tells whose backend it is, the first one of every query.

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::ops::Range;
+use std::time::Duration;
 
 use frame::{Agency, Number};
 
@@ -75,6 +76,10 @@ impl Statements {
     }
 
     /// Appends these parts; where any has rows, a binary COPY of `bets` is the last statement.
+    ///
+    /// A version is appended only where the one before it is there, with as many bets as this one builds on: else
+    /// `central` is null, which the table refuses. Behind a session whose server was exchanged there may be less than
+    /// was read.
     pub(super) fn append<'p>(&self, parts: impl Iterator<Item = &'p Part> + Clone) -> String {
         let Self {
             schema, central, ..
@@ -84,7 +89,11 @@ impl Statements {
             sql += &match i {
                 0 => format!(
                     "insert into {schema}.commits \
-                     (agency, version, upload, batched, bets, finished, central, at) values "
+                     (agency, version, upload, batched, bets, finished, central, at) \
+                     select v.agency, v.version, v.upload, v.batched, v.bets, v.finished, \
+                     case when v.version = 1 then {central} else (select {central} from {schema}.commits c \
+                     where c.agency = v.agency and c.version = v.version - 1 and c.bets = v.before) end, \
+                     now() from (values "
                 ),
                 _ => ", ".to_owned(),
             };
@@ -96,12 +105,13 @@ impl Statements {
                 finished,
             } = &part.account;
             let upload = source.map_or("null".to_owned(), |source| literal(&source_text(source)));
-            let agency = part.agency;
+            let (agency, before) = (part.agency, bets - part.bets);
             let _ = write!(
                 sql,
-                "({agency}, {version}, {upload}, {batched}, {bets}, {finished}, {central}, now())"
+                "({agency}, {version}, {upload}, {batched}, {bets}, {finished}, {before})"
             );
         }
+        sql += ") v (agency, version, upload, batched, bets, finished, before)";
         if parts.clone().any(|part| part.account.finished) {
             let _ = write!(sql, "; notify {}", self.channel);
         }
@@ -112,6 +122,20 @@ impl Statements {
             );
         }
         sql
+    }
+
+    /// Ends the transactions of this lottery's centrals that have waited longer than this for what their central sends:
+    /// one that vanished, or stands still, in the middle of a commit keeps its locks. One row: how many.
+    pub(super) fn unblock(&self, timeout: Duration) -> String {
+        let (schema, milliseconds) = (&self.schema, timeout.as_millis());
+        let table = literal(&format!("{schema}.commits"));
+        format!(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity \
+             where pid <> pg_backend_pid() and usename = current_user and datname = current_database() \
+             and application_name like 'event-server %' and state <> 'idle' and wait_event = 'ClientRead' \
+             and xact_start < clock_timestamp() - interval '{milliseconds} milliseconds' \
+             and pid in (select pid from pg_locks where relation = {table}::regclass)"
+        )
     }
 
     /// A commit that stores nothing of the lottery: once it is done, what was read before counts. It writes this central's
@@ -307,7 +331,9 @@ mod tests {
             sql.starts_with("insert into \"it's \"\"mine\"\"\".commits "),
             "{sql}"
         );
-        assert!(sql.contains("'a''b', now())"), "{sql}");
+        assert!(sql.contains("then 'a''b' else"), "{sql}");
+        assert!(sql.contains("(1, 18, '"), "{sql}");
+        assert!(sql.contains(", 3, 4, true, 3)"), "{sql}");
         assert!(sql.contains("notify \"it's \"\"mine\"\".draw\""), "{sql}");
     }
 

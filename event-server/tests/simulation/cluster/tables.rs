@@ -70,13 +70,16 @@ impl Tables {
         self.last(agency).map(|commit| commit.account.clone())
     }
 
-    /// Whether a version exists that one of these parts brings.
+    /// Whether a version exists that one of these parts brings, or the one is missing that it builds on.
     pub fn conflicts(&self, parts: &[Part]) -> bool {
-        let exists = |part: &Part| {
-            let key = (part.agency, part.account.version);
-            self.commits.contains_key(&key)
+        let conflicts = |part: &Part| {
+            let (agency, version) = (part.agency, part.account.version);
+            let before = self.commits.get(&(agency, version - 1));
+            let builds_on = part.account.bets - part.bets;
+            let follows = before.is_some_and(|before| before.account.bets == builds_on);
+            self.commits.contains_key(&(agency, version)) || version > 1 && !follows
         };
-        parts.iter().any(exists)
+        parts.iter().any(conflicts)
     }
 
     /// Whether agencies 1 to `agencies` have all finished.

@@ -173,8 +173,10 @@ impl<D: Dial> Link<D> {
             return None;
         }
         if self.refusals.iter().all(|refusal| refusal.is_final) {
-            let only = self.refusals.pop().filter(|_| hosts == 1);
-            let why = only.map_or_else(|| self.take_refusals(), |refusal| refusal.why);
+            let why = match &self.refusals[..] {
+                [only] => only.why.clone(),
+                _ => self.take_refusals(),
+            };
             self.unusable = Some(Unusable(why));
             return None;
         }

@@ -9,7 +9,7 @@ use crate::store::postgres::database::{Answer, Failure};
 use crate::store::postgres::dial::Dial;
 use crate::store::postgres::error::DatabaseError;
 use crate::store::postgres::options::{CommitMode, LinkOptions};
-use crate::store::postgres::prologue::{Identity, Prologue};
+use crate::store::postgres::prologue::{Identity, LockWait, Prologue};
 use crate::store::postgres::scan::{DrawRow, Layout};
 use crate::store::postgres::session::{Row, SessionEvent};
 use crate::store::postgres::setup::{ALONE, NO_STANDBY, Setup, Step};
@@ -139,6 +139,22 @@ impl<D: Dial> Link<D> {
                 let taken = setup.row(columns, &self.schema);
                 return taken.map_err(End::Unusable);
             }
+            (
+                Phase::Asked {
+                    behind: Behind::Unblocking(_),
+                    ..
+                },
+                [Some(count)],
+            ) => {
+                if *count == b"0" {
+                    return Ok(());
+                }
+                Answer::Warning(format!(
+                    "{} transactions of centrals that had sent nothing for {:?} were ended: they held locks",
+                    String::from_utf8_lossy(count),
+                    self.options.timeout
+                ))
+            }
             (Phase::Asked { asked, .. }, columns) => match (asked, columns) {
                 (Asked::Accounts, columns) => {
                     let (agency, account) = parse_account(columns).ok_or_else(senseless)?;
@@ -261,8 +277,21 @@ impl<D: Dial> Link<D> {
             (Phase::Asked { asked, behind }, _) => {
                 let asked = *asked;
                 let result = match (std::mem::replace(behind, Behind::Nothing), result) {
+                    (Behind::Unblocking(e), _) => Err(e),
                     (Behind::UnderWay(first), Ok(())) => first,
                     (Behind::UnderWay(_), Err(e)) => return Err(End::Lost(e.to_string())),
+                    (_, Err(e)) if matches!(asked, Asked::Commit) && e.code == LOCKED => {
+                        if let Some(prologue) =
+                            open.met.as_ref().and_then(|met| met.prologue.as_ref())
+                        {
+                            let unblock = self.statements.unblock(self.options.timeout);
+                            let sql = prologue.begin(LockWait::Short, false) + &unblock;
+                            open.session.query(&sql);
+                            open.heard = self.now;
+                        }
+                        *behind = Behind::Unblocking(e);
+                        return Ok(());
+                    }
                     (_, result) => result,
                 };
                 open.phase = Phase::Ready;
@@ -284,6 +313,9 @@ impl<D: Dial> Link<D> {
     }
 }
 
+/// The SQLSTATE of a lock that was waited for too long.
+const LOCKED: &str = "55P03";
+
 /// The SQLSTATE of a server that takes no writes.
 const READ_ONLY: &str = "25006";
 
@@ -298,7 +330,7 @@ fn failure(error: &DatabaseError) -> Failure {
         // Unique violation, no version before this one, serialization failure, deadlock.
         "23505" | "23502" | "40001" | "40P01" => Failure::Conflict,
         // Lock not available, query cancelled, out of memory.
-        "55P03" | "57014" | "53200" => Failure::NotNow(format!("the database waits: {error}")),
+        LOCKED | "57014" | "53200" => Failure::NotNow(format!("the database waits: {error}")),
         // Insufficient resources, disk full.
         "53000" | "53100" => Failure::NoSpace(format!("the database has no space: {error}")),
         // A feature that is not supported, an unknown column, an unknown function.
