@@ -84,8 +84,14 @@ fn each_central_tells_what_all_of_them_have_stored_and_why_it_cannot_store() {
     assert_eq!(peer.ask(&finished(1)), "{result:success}");
     assert_eq!(peer.ask(&winners(1)), "{ganadores:1}");
     for central in [&first, &second] {
-        eventually("drawn", || central.standing()["state"] == "drawn");
-        let standing = central.standing();
+        let drawn = || Some(central.standing()).filter(|standing| standing["state"] == "drawn");
+        let mut standing = None;
+        while standing.is_none() {
+            standing = drawn();
+        }
+        // Whatever this central has seen last of the agencies of the other one: the draw waited for all.
+        let standing = standing.unwrap();
+        assert_eq!(standing["agencies_finished"], 3, "{standing}");
         let won: Vec<_> = (0..3)
             .map(|i| standing["agencies"][i]["winners"].clone())
             .collect();
