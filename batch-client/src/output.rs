@@ -63,7 +63,7 @@ pub fn print_found(
                 return advice.findings().iter().try_for_each(|finding| {
                     let (kind, advice) = (finding.kind.name(), finding.to_string());
                     let object = json!({ "file": file, "kind": kind, "advice": advice });
-                    writeln!(out, "{object}")
+                    print_object(out, &object)
                 });
             }
             Found::Row(row) => json!({
@@ -98,6 +98,7 @@ pub fn print_found(
         Found::BadRows(_) => Ok(()),
         Found::Damage(damage) => {
             let (line, column) = (damage.line, damage.column);
+            let damage = Escaped(damage);
             writeln!(out, "{file}:{line}:{column}: warning: {damage}")
         }
     }

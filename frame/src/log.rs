@@ -27,7 +27,6 @@ use self::background::Background;
 pub use self::background::Loss;
 use self::line::Stamp;
 pub use self::line::{CRITICAL, Format, Level};
-pub use crate::escaped::Escaped;
 
 /// Gathered lines are written before the end of the turn when they have more than this many bytes.
 const GATHERED: usize = 1024 * 1024;

@@ -363,3 +363,30 @@ fn a_file_that_cannot_be_read_says_what_to_do() {
             .assert_failed(74, "give the user who runs this the right to read it");
     }
 }
+
+#[test]
+fn the_name_of_a_file_cannot_steer_the_terminal_that_check_prints_to() {
+    let name = "a\u{202e}\u{1b}[2Jb.csv";
+    let damaged = rows(1).replacen("Lorca", "Lor\u{200b}ca", 1);
+    let header = "nombre,apellido,documento,nacimiento,numero\n".to_owned() + &rows(1);
+    for content in [rows(1), header, damaged, "x\n".repeat(2)] {
+        for json in [false, true] {
+            let mut client = check("").file(name, &content).arg(name);
+            if json {
+                client = client.arg("--json");
+            }
+            let ended = client.run();
+            let shown = ended.stdout + &ended.log.join("\n");
+            assert!(
+                !shown.contains(['\u{202e}', '\u{1b}', '\u{200b}']),
+                "{shown:?}"
+            );
+            let escaped = if json {
+                "a\\u202e\\u001b[2Jb.csv"
+            } else {
+                "a\\u{202e}\\u{1b}[2Jb.csv"
+            };
+            assert!(shown.contains(escaped), "{shown:?}");
+        }
+    }
+}
