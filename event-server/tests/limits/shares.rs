@@ -80,7 +80,7 @@ fn lists_that_nobody_takes_keep_no_room_from_small_replies_and_are_bounded_for_e
     };
     let (mut central, _) = drawn(limits, 5_000);
     let query = encode(&winners(1)).0;
-    let mut ask = |central: &mut Central, room| {
+    let ask = |central: &mut Central, room| {
         let client = central.connect();
         central.take(&client, room);
         central.send(&client, &query);
