@@ -160,6 +160,8 @@ pub enum Declined {
     NoSpace(NoSpace),
     /// Nothing is known to be wrong with the request: why it is not taken now.
     NotNow(&'static str),
+    /// Somebody else has gone on with this agency: here, or where the store is shared.
+    Replaced(Agency),
 }
 
 impl fmt::Display for Declined {
@@ -167,6 +169,10 @@ impl fmt::Display for Declined {
         match self {
             Self::NoSpace(e) => write!(f, "{}: {e}", frame::NO_SPACE),
             Self::NotNow(why) => write!(f, "{}: {why}", frame::NOT_NOW),
+            Self::Replaced(agency) => {
+                let who = frame::REPLACED;
+                write!(f, "{who} of agency {agency} goes on with this upload")
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use frame::{Agency, BatchError, RequestError};
 
 use crate::lottery;
-use crate::store::NoSpace;
+use crate::store::{Declined, NoSpace};
 
 /// Why a request is refused.
 #[derive(Debug)]
@@ -54,10 +54,7 @@ impl fmt::Display for Refusal {
                 f.write_str("a connection that carries an upload takes no single bets")
             }
             Self::Broken => f.write_str("an earlier batch of this connection was refused"),
-            Self::Replaced(agency) => {
-                let who = frame::REPLACED;
-                write!(f, "{who} of agency {agency} goes on with this upload")
-            }
+            Self::Replaced(agency) => Declined::Replaced(*agency).fmt(f),
         }
     }
 }

@@ -61,8 +61,10 @@ fn an_agency_that_two_centrals_serve_is_stored_once() {
     assert_eq!(old.ask(&batch(&begin)), SUCCESS);
     // The agency comes to another central, which goes on from what is stored.
     assert_eq!(new.ask(&resume(1, 7)), "{apuestas:1}");
-    // What the first one still takes is stored nowhere, and it is told nothing.
-    old.send(&batch(&bet(1, "3", true)));
+    // What the first one still takes is stored nowhere, and it is told why.
+    let told = old.ask(&batch(&bet(1, "3", true)));
+    let why = "another client of agency 1 goes on with this upload";
+    assert_eq!(told, format!("{{result:failure,error:{why}}}"));
     assert_eq!(old.answer(), None);
     assert_eq!(new.ask(&batch(&more)), SUCCESS);
     assert_eq!(new.ask(&finished_after(1, 2)), SUCCESS);

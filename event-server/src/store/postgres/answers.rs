@@ -182,7 +182,9 @@ impl<B: Database> PostgresStore<B> {
                 self.retry = Some(Retry::of(group));
             }
             // Another central has gone on with it.
-            (Some(Work::CommitAlone(part)), Failure::Conflict) => self.forget(part.agency),
+            (Some(Work::CommitAlone(part)), Failure::Conflict) => {
+                self.decline(part.agency, Declined::Replaced(part.agency));
+            }
             (Some(Work::CommitAlone(part)), Failure::NotNow(_)) => {
                 if self.blocked.len() < MAX_BLOCKED {
                     self.blocked.insert(part.agency);
