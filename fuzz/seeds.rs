@@ -90,6 +90,10 @@ fn main() -> std::io::Result<()> {
     seeds.extend(CONTROLS.map(|way| [input::join(way, b""), row.repeat(60)].concat()));
     corpus("agency_file", seeds)?;
 
+    let ways = CONTROLS.iter();
+    let changed = ways.flat_map(|way| files.iter().map(move |file| input::join(way, file)));
+    corpus("changed_file", changed.collect())?;
+
     let day = b"b1\nhAna\ni\nc\nXPaz\nfx\nc\np\nlLong\nc\nd\nc";
     let mut seeds: Vec<_> = (0..30)
         .map(|way| input::join(&[0, way, way % 7, way * 3, 5 * way], day))

@@ -69,7 +69,9 @@ fn part(text: &str) -> Option<(u64, &str)> {
     // Digits after the eighteenth are less than a nanosecond in every unit.
     let fraction = fraction.get(..18).unwrap_or(fraction);
     let scale = 10u128.pow(fraction.len() as u32);
-    let part = number(whole)?.checked_mul(unit)? + number(fraction)? * unit / scale;
+    // The fraction is less than a unit, and all of it less than 2^102.
+    let fraction = number(fraction)? * unit / scale;
+    let part = number(whole)?.checked_mul(unit)?.checked_add(fraction)?;
     Some((u64::try_from(part).ok()?, rest))
 }
 
@@ -145,6 +147,8 @@ mod tests {
             "9223372036854775808ns",
             "2562048h",
             "99999999999999999999999999999999999999999h",
+            // In nanoseconds, the largest number of 128 bits and a little more.
+            "340282366920938463463374607431768211.999us",
         ] {
             assert_eq!(GoDuration::parse(text), None, "{text}");
         }

@@ -124,7 +124,7 @@ pub(crate) fn ask_winners(
             job::copy_documents(documents).ok().map(Query::Drawn)
         }
         Reply::Winners(Winners::InProgress) => Some(Query::NotYet),
-        Reply::Winners(Winners::Refused) => Some(Query::Refused),
+        Reply::Winners(Winners::Refused { .. }) => Some(Query::Refused),
         _ => None,
     };
     // A server that knows resume holds the query until the draw.

@@ -265,7 +265,10 @@ impl Upload {
                 step,
                 reason: reason.map(|reason| reason.into_owned()),
             }),
-            (step, Reply::Winners(Winners::Refused)) => Err(Error::Refused { step, reason: None }),
+            (step, Reply::Winners(Winners::Refused { reason })) => Err(Error::Refused {
+                step,
+                reason: reason.map(|reason| reason.into_owned()),
+            }),
             (step, _) => Err(invalid(step, "the reply is of another kind")),
         }
     }

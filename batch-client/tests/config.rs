@@ -199,3 +199,20 @@ fn a_file_that_is_not_a_mapping_of_single_values_cannot_be_used() {
         assert!(error.starts_with("config.yaml cannot be used: "), "{error}");
     }
 }
+
+#[test]
+fn a_number_where_a_text_is_meant_is_refused_since_yaml_may_change_it() {
+    for line in [
+        "batch.file: 2026.10",
+        "batch: {file: 0x10}",
+        "server.tls.ca: true",
+    ] {
+        let error = load(&format!("id: 1\n{line}\n"), &[]).unwrap_err();
+        assert!(
+            error.ends_with("a text is needed: put it in quotes"),
+            "{error}"
+        );
+    }
+    let loaded = load("id: 1\nbatch.file: \"2026.10\"\n", &[]).unwrap();
+    assert_eq!(loaded.config.batch.file, Path::new("2026.10"));
+}

@@ -1,12 +1,17 @@
-//! An upload against a model of the server, in thousands of seeded runs: whatever is lost, no row is skipped and none is
-//! sent twice to the same server.
+//! An upload against a model of the server, in thousands of seeded runs: whatever is lost, and whenever the file changes, no
+//! row is skipped, none is sent twice to the same server, and none is of another file than the one that was checked.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::rc::Rc;
+use std::sync::Arc;
 
-use batch_client::batch::Summary;
+use batch_client::batch::{Batches, Blocks, Summary};
 use batch_client::error::{Error, Step};
+use batch_client::rows::RowError;
 use batch_client::upload::{Event, Next, Upload};
-use frame::{Ack, Agency, Documents, MessageId, Reply, Request, UploadId, Winners};
+use frame::{Ack, Agency, Bet, Documents, MessageId, Reply, Request, UploadId, Winners};
 
 fn agency() -> Agency {
     Agency::new(1).unwrap()
@@ -17,10 +22,35 @@ fn file(bets: u64) -> Summary {
     Summary { bets, upload }
 }
 
-/// A request on its way to the model of the server, or the rows of a batch.
+/// A file that several readers have open while it changes.
+#[derive(Clone, Default)]
+struct SharedFile {
+    content: Rc<RefCell<Vec<u8>>>,
+    at: usize,
+}
+
+impl Read for SharedFile {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        let content = self.content.borrow();
+        let mut rest = content.get(self.at..).unwrap_or_default();
+        let count = rest.read(space)?;
+        self.at += count;
+        Ok(count)
+    }
+}
+
+/// Row n bets on number n; all rows of the checked file have this name.
+fn content(rows: u64, name: &str) -> Vec<u8> {
+    let row = |n| format!("{name},Lorca,1,2000-01-01,{n}\n");
+    (1..=rows).map(row).collect::<String>().into_bytes()
+}
+
+const CHECKED: &str = "Ana";
+
+/// A request on its way to the model of the server, or the numbers and names of a batch.
 enum InFlight {
     Request(Request<'static>),
-    Rows(std::ops::Range<u64>),
+    Batch(Vec<(u64, String)>),
 }
 
 /// A client, a server, and the messages between them.
@@ -28,8 +58,11 @@ struct Simulation {
     rng: fastrand::Rng,
     upload: Upload,
     rows: u64,
-    /// The row of the file that the client reads next.
-    cursor: u64,
+    file: SharedFile,
+    blocks: Arc<Blocks>,
+    batches: Option<Batches<SharedFile>>,
+    /// The client has noticed that the file is not the one that was checked.
+    changed: bool,
     requests: VecDeque<(MessageId, InFlight)>,
     replies: VecDeque<(MessageId, Reply<'static>)>,
     /// How many rows the server has; they are the first ones of the file.
@@ -44,11 +77,17 @@ struct Simulation {
 impl Simulation {
     fn new(mut rng: fastrand::Rng) -> Self {
         let rows = rng.u64(..200);
+        let shared = SharedFile::default();
+        *shared.content.borrow_mut() = content(rows, CHECKED);
+        let blocks = Blocks::of(shared.clone(), rng.usize(1..2_000)).unwrap();
         Self {
             upload: Upload::new(agency(), file(rows), rng.usize(1..8)),
             rng,
             rows,
-            cursor: 0,
+            file: shared,
+            blocks: Arc::new(blocks),
+            batches: None,
+            changed: false,
             requests: VecDeque::new(),
             replies: VecDeque::new(),
             stored: 0,
@@ -63,12 +102,18 @@ impl Simulation {
         let (step, bets, in_flight) = match self.upload.next() {
             Next::Nothing => return,
             Next::Request(step, request) => (step, 0, InFlight::Request(request)),
-            Next::Batch => {
-                let end = (self.cursor + self.rng.u64(1..20)).min(self.rows);
-                let rows = self.cursor..end;
-                self.cursor = end;
-                (Step::Batch, (end - rows.start) as u32, InFlight::Rows(rows))
-            }
+            Next::Batch => match self.batches.as_mut().unwrap().next_batch() {
+                Ok(batch) => {
+                    let (batch, bets) = batch.unwrap();
+                    let bet = |bet: Bet<'_>| {
+                        let name = bet.first_name.as_str().to_owned();
+                        (bet.number.get().into(), name)
+                    };
+                    let batch = batch.bets().map(|read| bet(read.unwrap()));
+                    (Step::Batch, bets, InFlight::Batch(batch.collect()))
+                }
+                Err(e) => return self.notice(&e),
+            },
         };
         self.ids += 1;
         let mut id = [0; 16];
@@ -83,9 +128,12 @@ impl Simulation {
         };
         let reply = match in_flight {
             InFlight::Request(Request::Resume { .. }) => Reply::Resumed(self.stored),
-            InFlight::Rows(rows) => {
-                assert_eq!(rows.start, self.stored, "rows are skipped or sent twice");
-                self.stored = rows.end;
+            InFlight::Batch(bets) => {
+                for (number, name) in bets {
+                    self.stored += 1;
+                    assert_eq!(number, self.stored, "rows are skipped or sent twice");
+                    assert_eq!(name, CHECKED, "a row of another file");
+                }
                 Reply::Ack(Ack::Success)
             }
             InFlight::Request(Request::Finished { bets, .. }) => {
@@ -116,7 +164,13 @@ impl Simulation {
             } => {
                 assert_eq!(missing, known.saturating_sub(stored));
                 assert_eq!(self.upload.stored(), stored);
-                self.cursor = stored;
+                let (file, blocks) = (self.file.clone(), Arc::clone(&self.blocks));
+                let mut batches = Batches::new(file, blocks, agency(), self.rng.u32(1..20));
+                match batches.skip(stored) {
+                    Ok(found) => assert!(found),
+                    Err(e) => return self.notice(&e),
+                }
+                self.batches = Some(batches);
             }
             Event::Stored { bets, .. } => {
                 assert_eq!(self.upload.stored(), known + u64::from(bets));
@@ -129,6 +183,31 @@ impl Simulation {
             Event::NotNow(_) | Event::Replaced(_) => {
                 panic!("the model never refuses")
             }
+        }
+    }
+
+    /// The file cannot be read any more.
+    fn notice(&mut self, error: &RowError) {
+        assert!(matches!(error, RowError::Changed), "{error:?}");
+        self.changed = true;
+    }
+
+    fn file_changes(&mut self) {
+        let mut content = self.file.content.borrow_mut();
+        let other = self::content(self.rows, "Eva");
+        match self.rng.u8(..5) {
+            // In its place, from some byte on, as a writer does it.
+            0 | 1 => {
+                let from = self.rng.usize(..=content.len().min(other.len()));
+                content.truncate(from);
+                content.extend_from_slice(&other[from..]);
+            }
+            2 => {
+                let length = self.rng.usize(..=content.len());
+                content.truncate(length);
+            }
+            3 => content.extend_from_slice(&other),
+            _ => *content = self::content(self.rows, CHECKED),
         }
     }
 
@@ -147,18 +226,21 @@ impl Simulation {
 }
 
 #[test]
-fn whatever_is_lost_no_row_is_skipped_and_none_is_sent_twice() {
-    for seed in 0..3_000 {
+fn whatever_is_lost_and_whenever_the_file_changes_a_prefix_of_the_checked_file_is_stored() {
+    let (mut done, mut changed) = (0, 0);
+    for seed in 0..4_000 {
         println!("seed {seed}");
         let mut rng = fastrand::Rng::with_seed(seed);
         let breaks = rng.u32(..20);
+        let changes = if rng.bool() { rng.u32(..4) } else { 0 };
         let mut simulation = Simulation::new(rng);
         let mut turns = 0;
-        while !simulation.done {
+        while !simulation.done && !simulation.changed {
             turns += 1;
             assert!(turns < 1_000_000, "the upload does not end");
             match simulation.rng.u32(..100) {
                 n if n < breaks => simulation.connection_is_lost(),
+                n if n < breaks + changes => simulation.file_changes(),
                 n if n < 50 => simulation.client_sends(),
                 n if n < 75 => simulation.server_serves(),
                 _ => simulation.client_takes(),
@@ -167,8 +249,15 @@ fn whatever_is_lost_no_row_is_skipped_and_none_is_sent_twice() {
                 simulation.upload.ask_again();
             }
         }
-        assert_eq!(simulation.stored, simulation.rows);
+        if simulation.done {
+            assert_eq!(simulation.stored, simulation.rows);
+            done += 1;
+        } else {
+            assert!(changes > 0);
+            changed += u32::from(simulation.stored > 0);
+        }
     }
+    assert!(done > 1_000 && changed > 100, "{done} {changed}");
 }
 
 /// An upload that has sent its resume.

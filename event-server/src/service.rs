@@ -165,7 +165,7 @@ impl<D: Store> Service<D> {
             }
             Err(refusal) => {
                 report::winners_refused(agency, &refusal);
-                Told::Reply(Winners::Refused)
+                Told::Reply(Winners::Refused { reason: None })
             }
         })
     }

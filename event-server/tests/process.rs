@@ -525,3 +525,19 @@ fn the_limit_of_descriptors_bounds_the_connections_and_the_listener_is_never_los
     }
     assert!(central.stop().unwrap().0.success());
 }
+
+#[test]
+fn an_agency_hears_that_a_lottery_without_a_draw_has_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let (central, address) = programs::central(folder.path(), &[("SERVER_AGENCIES", "0")]).unwrap();
+    let file = fixtures::FIXTURES[0].path();
+    let mut agency = programs::agency(1, &file, address, folder.path()).unwrap();
+    let ended = agency.output().unwrap();
+    let log = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(76), "{log}");
+    let sentence = "the server refused the winners query: this lottery has no draw (SERVER_AGENCIES=0); all bets are stored, and with --no-wait nobody asks for winners";
+    assert!(log.contains(sentence), "{log}");
+    let ended = agency.arg("--no-wait").output().unwrap();
+    assert_eq!(ended.status.code(), Some(0));
+    central.stop().unwrap();
+}

@@ -228,10 +228,14 @@ impl<'a> Reply<'a> {
         };
         Frame::append(out, kind, id, |out| match self {
             Self::Ack(Ack::Success) => ObjectWriter::new(out).pair(result, SUCCESS).end(),
-            Self::Ack(Ack::Failure { reason: None }) | Self::Winners(Winners::Refused) => {
+            Self::Ack(Ack::Failure { reason: None })
+            | Self::Winners(Winners::Refused { reason: None }) => {
                 ObjectWriter::new(out).pair(result, FAILURE).end();
             }
             Self::Ack(Ack::Failure {
+                reason: Some(reason),
+            })
+            | Self::Winners(Winners::Refused {
                 reason: Some(reason),
             }) => {
                 ObjectWriter::new(out)
@@ -271,7 +275,7 @@ impl<'a> Reply<'a> {
                 }
                 match outcome(frame.payload)? {
                     Outcome::InProgress => Ok(Self::Winners(Winners::InProgress)),
-                    Outcome::Failure(_) => Ok(Self::Winners(Winners::Refused)),
+                    Outcome::Failure(reason) => Ok(Self::Winners(Winners::Refused { reason })),
                     Outcome::Success => Err(BetError::Field(Field::Result, Flaw::NotResult).into()),
                 }
             }

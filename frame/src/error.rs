@@ -144,7 +144,7 @@ impl fmt::Display for Flaw {
             Self::NotNumber => "is not 1 to 9 decimal digits",
             Self::NotUpload => "is not 32 lower-case hexadecimal digits",
             Self::NotCount => "is not a number of bets",
-            Self::NotResult => "is none of success, failure and in_progress",
+            Self::NotResult => "is not one that a reply of this type may have",
         })
     }
 }

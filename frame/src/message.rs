@@ -82,7 +82,10 @@ pub enum Winners<'a> {
     /// There was no draw yet, and the server cannot hold more queries: ask again.
     InProgress,
     /// Refused.
-    Refused,
+    Refused {
+        /// The reason; sent only on connections that began with a resume.
+        reason: Option<Cow<'a, str>>,
+    },
 }
 
 /// Bets joined by `|`. Each is parsed only when it is taken out.

@@ -67,7 +67,7 @@ fn reply() -> impl Strategy<Value = Reply<'static>> {
             Reply::Ack(Ack::Failure { reason })
         }),
         Just(Reply::Winners(Winners::InProgress)),
-        Just(Reply::Winners(Winners::Refused)),
+        Just(Reply::Winners(Winners::Refused { reason: None })),
         count().prop_map(Reply::Resumed),
     ]
 }

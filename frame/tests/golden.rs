@@ -61,7 +61,10 @@ fn meaning(name: &str) -> Meaning {
         }
         "winners, none" => winners(Winners::Drawn(Documents::default())),
         "winners, not yet: ask again" => winners(Winners::InProgress),
-        "winners refused" => Meaning::Reply(Reply::Winners(Winners::Refused), "{agency:9}"),
+        "winners refused" => Meaning::Reply(
+            Reply::Winners(Winners::Refused { reason: None }),
+            "{agency:9}",
+        ),
         "resumed" => Meaning::Reply(Reply::Resumed(26_936), RESUME),
         _ => panic!("a golden frame that nobody gave a meaning: {name}"),
     }

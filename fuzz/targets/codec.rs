@@ -167,7 +167,10 @@ fn answered(kind: u16, payload: &[u8]) -> Option<Reply<'_>> {
             let reason = reason.map(Into::into);
             Some(Reply::Ack(Ack::Failure { reason }))
         }
-        (kind::WINNERS, b"failure") => Some(Reply::Winners(Winners::Refused)),
+        (kind::WINNERS, b"failure") => {
+            let reason = reason.map(Into::into);
+            Some(Reply::Winners(Winners::Refused { reason }))
+        }
         (kind::WINNERS, b"in_progress") => Some(Reply::Winners(Winners::InProgress)),
         _ => None,
     }

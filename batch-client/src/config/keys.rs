@@ -12,6 +12,13 @@ pub(super) struct Key {
     pub(super) allowed: &'static str,
 }
 
+impl Key {
+    /// Whether any text may be its value, so that a number in the file may have been written otherwise.
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.name, "server.address" | "batch.file") || self.name.starts_with("server.tls.")
+    }
+}
+
 /// The environment variable of a key.
 pub(super) fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "_"))

@@ -12,6 +12,7 @@ use frame::small_file;
 
 use super::error::ConfigError;
 use super::keys::{KEYS, Key, PREFIX, variable};
+use super::yaml::Value;
 use super::{secret, yaml};
 
 /// The configuration file, where the user names none.
@@ -121,6 +122,18 @@ impl Settings {
                         self.warn_twice(&shown, key.name);
                     }
                     seen.push(key.name);
+                    let value = match value {
+                        Value::Scalar(_) if key.is_text() => {
+                            let name = key.name;
+                            return Err(ConfigError::file(
+                                path,
+                                format!(
+                                    "{name} is a number or a truth value, and a text is needed: put it in quotes"
+                                ),
+                            ));
+                        }
+                        Value::Text(value) | Value::Scalar(value) => value,
+                    };
                     self.set(key, value, Origin::File(path.to_owned()));
                 }
             }

@@ -21,7 +21,15 @@ const MAX_BYTES: usize = 64 * 1024;
 const MAX_BRACKETS: usize = 100;
 
 /// A name with dots, and its value.
-pub(super) type Entry = (String, String);
+pub(super) type Entry = (String, Value);
+
+/// A single value of the file, as a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Text(String),
+    /// A number, `true` or `false`: the text is the shortest one for it, and may not be the one in the file.
+    Scalar(String),
+}
 
 /// Reads the names and values of a file, those without a value left out.
 ///
@@ -66,7 +74,8 @@ fn flatten(name: &str, mapping: Vec<(Tree, Tree)>, entries: &mut Vec<Entry>) -> 
         let name = format!("{name}{dot}{key}");
         match value {
             Tree::Nothing => {}
-            Tree::Text(value) | Tree::Scalar(value) => entries.push((name, value)),
+            Tree::Text(value) => entries.push((name, Value::Text(value))),
+            Tree::Scalar(value) => entries.push((name, Value::Scalar(value))),
             Tree::Mapping(mapping) => flatten(&name, mapping, entries)?,
             Tree::Other => return Err(format!("{name} is not a single value")),
         }
@@ -151,7 +160,14 @@ mod tests {
     #[test]
     fn names_come_with_dots_and_in_their_order_and_those_without_a_value_are_left_out() {
         let text = "\u{feff}b:\n  c: 1\n  d: {e: true, f: ~}\na.g: \"x\"\nb.c: 1.50\nh:\n";
-        let pair = |(a, b): (&str, &str)| (a.to_owned(), b.to_owned());
+        let pair = |(name, value): (&str, &str)| {
+            let text = value.to_owned();
+            let value = match value {
+                "x" => Value::Text(text),
+                _ => Value::Scalar(text),
+            };
+            (name.to_owned(), value)
+        };
         let expected = [
             ("b.c", "1"),
             ("b.d.e", "true"),

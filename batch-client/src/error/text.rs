@@ -5,7 +5,7 @@ use std::fmt;
 use frame::TlsError;
 
 use super::lost::Lost;
-use super::{Error, for_now, remedy};
+use super::{Error, Step, for_now, remedy};
 use frame::Count;
 
 impl fmt::Display for Error {
@@ -153,6 +153,10 @@ impl Error {
                         again(" and run again")
                     )
                 }
+                Some(reason) if *step == Step::Winners => write!(
+                    f,
+                    "the server refused {step}: {reason}; all bets are stored, and with --no-wait nobody asks for winners"
+                ),
                 Some(reason) => write!(f, "the server refused {step}: {reason}"),
                 None => write!(f, "the server refused {step}; its log may say why"),
             },

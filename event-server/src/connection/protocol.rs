@@ -50,7 +50,7 @@ impl<G> Protocol<G> {
 /// The answer to a frame in the clear of this type, where only TLS is spoken.
 pub(super) fn refusal(frame_kind: u16) -> Reply<'static> {
     match frame_kind {
-        kind::WINNERS_QUERY => Reply::Winners(Winners::Refused),
+        kind::WINNERS_QUERY => Reply::Winners(Winners::Refused { reason: None }),
         _ => Reply::Ack(Ack::Failure {
             reason: Some(ONLY_TLS.into()),
         }),

@@ -61,7 +61,7 @@ impl fmt::Display for Refusal {
             Self::Drawn => f.write_str(
                 "the draw is done: for the next lottery start the server with another SERVER_DATA_DIR",
             ),
-            Self::NoDraw => f.write_str("with SERVER_AGENCIES=0 there is no draw"),
+            Self::NoDraw => f.write_str("this lottery has no draw (SERVER_AGENCIES=0)"),
             Self::OtherUpload(upload) => {
                 write!(f, "the agency's batches belong to upload {upload}, send that file")
             }

@@ -28,7 +28,7 @@ pub(super) fn malformed(
         _ => report::request_refused(ip, &refusal),
     }
     match (frame.kind, error) {
-        (kind::WINNERS_QUERY, _) => Verdict::Reply(Reply::Winners(Winners::Refused)),
+        (kind::WINNERS_QUERY, _) => refused_winners(session, &refusal),
         (kind::RESUME, _) => refused_with_reason(&refusal),
         (_, RequestError::UnknownType(_)) => match failure(session, &refusal) {
             Verdict::Reply(reply) => Verdict::Last(reply),
@@ -45,6 +45,12 @@ pub(super) fn failure(session: &Session, refusal: &Refusal) -> Verdict {
         (Some(_), _) | (None, Refusal::NotCertified { .. }) => refused_with_reason(refusal),
         (None, _) => Verdict::Reply(Reply::Ack(Ack::Failure { reason: None })),
     }
+}
+
+/// A refused winners query; it says why where the peer has sent a resume.
+pub(super) fn refused_winners(session: &Session, refusal: &Refusal) -> Verdict {
+    let reason = session.upload().map(|_| refusal.to_string().into());
+    Verdict::Reply(Reply::Winners(Winners::Refused { reason }))
 }
 
 pub(super) fn refused_with_reason(refusal: &dyn Display) -> Verdict {

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use frame::{Ack, Agency, Batch, Bet, MessageId, Reply, UploadId, Winners};
+use frame::{Ack, Agency, Batch, Bet, MessageId, Reply, UploadId};
 
 use super::Service;
-use super::answer::{failure, refused_with_reason};
+use super::answer::{failure, refused_winners, refused_with_reason};
 use super::refusal::Refusal;
 use super::session::{ConnectionId, Session};
 use super::verdict::Verdict;
@@ -178,7 +178,7 @@ impl<D: Store> Service<D> {
             }
             Err(refusal) => {
                 report::winners_refused(agency, &refusal);
-                Verdict::Reply(Reply::Winners(Winners::Refused))
+                refused_winners(session, &refusal)
             }
         }
     }

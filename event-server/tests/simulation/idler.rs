@@ -98,7 +98,7 @@ impl Idler {
             link.end.send(&refused_query());
         }
         let answered = link.reply(|_, reply| {
-            assert!(matches!(reply, Reply::Winners(Winners::Refused)));
+            assert!(matches!(reply, Reply::Winners(Winners::Refused { .. })));
         });
         match answered {
             Ok(()) => self.owed -= 1,

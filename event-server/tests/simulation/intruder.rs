@@ -156,7 +156,7 @@ impl Intruder {
                         ledger.note(format_args!("{number} <- {id} {reply:?}"));
                         let reply = match reply {
                             Reply::Ack(Ack::Failure { .. }) => Owed::Failure,
-                            Reply::Winners(Winners::Refused) => Owed::Refused,
+                            Reply::Winners(Winners::Refused { .. }) => Owed::Refused,
                             other => panic!("a bad request is answered by {other:?}"),
                         };
                         assert_eq!(owed.pop_front(), Some((id, reply)), "replies out of order");

@@ -244,7 +244,7 @@ fn take(ledger: &mut Ledger, life: usize, agency: u32, sent: &Sent, reply: Reply
             }
             true
         }
-        (Task::Query, Reply::Winners(Winners::Refused)) => {
+        (Task::Query, Reply::Winners(Winners::Refused { .. })) => {
             ledger.refused(life, agency, What::Query);
             true
         }
