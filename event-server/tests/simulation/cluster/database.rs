@@ -81,6 +81,8 @@ pub struct Database {
     away: u32,
     /// Hops for which nothing is replicated.
     stalled: u32,
+    /// An agency whose rows somebody holds a lock on, and for how many hops.
+    locked: Option<(Agency, u32)>,
     pub full: bool,
     /// How its tables are kept.
     kept: Kept,
@@ -115,6 +117,7 @@ impl Database {
             notifies: rng.u8(..4) > 0,
             away: if rng.u8(..4) == 0 { rng.u32(..100) } else { 0 },
             stalled: 0,
+            locked: None,
             full: false,
             kept: [
                 Kept::Blocks,
@@ -160,6 +163,9 @@ impl Database {
         }
         self.replicate();
         self.away = self.away.saturating_sub(1);
+        self.locked = self
+            .locked
+            .and_then(|(agency, hops)| Some((agency, hops.checked_sub(1)?)));
     }
 
     fn hop_wire(&mut self, wire: &mut Wire, ledger: &mut Ledger) {
@@ -238,11 +244,24 @@ impl Database {
             }
             Stage::Travelling(_, statement) => {
                 let statement = std::mem::replace(statement, Statement::Look);
+                // A pooler hands a commit to another session of the database, perhaps of a node that was the primary, or is now.
+                let pooled = wire.is_some()
+                    && !self.calm
+                    && matches!(statement, Statement::Append(_))
+                    && self.rng.u32(..self.loss_rate / 2) == 0;
+                if pooled {
+                    exchange.node = self.rng.usize(..self.nodes.len());
+                }
                 let (session, node) = (exchange.session, exchange.node);
                 let outcome = self.carry_out(&exchange, &statement);
                 ledger.note(format_args!(
                     "session {session}, node {node}: {statement}: {outcome:?}"
                 ));
+                // The first that it tells is whose session it was: the central takes nothing of what follows.
+                if pooled && let Some(wire) = wire {
+                    self.lose(&mut wire.borrow_mut(), ledger);
+                    return None;
+                }
                 // What is read is told before the commit is done.
                 self.tell(session, outcome.answers);
                 if let Some(wire) = wire
@@ -304,6 +323,11 @@ impl Database {
             drawable || !matches!(statement, Statement::Draw(_)),
             "a central draws that knows of agencies which have not finished"
         );
+        if let (Some((locked, _)), Statement::Append(parts)) = (self.locked, statement)
+            && parts.iter().any(|part| part.agency == locked)
+        {
+            return Outcome::failed(Failure::NotNow("somebody holds a lock".to_owned()));
+        }
         let no_space =
             self.full && matches!(statement, Statement::Append(parts) if !parts.is_empty());
         if no_space {
@@ -387,8 +411,15 @@ impl Database {
         self.stranded = life;
     }
 
+    /// Somebody holds a lock on an agency's rows for a while.
+    pub fn lock(&mut self) {
+        let agency = Agency::new(self.rng.u32(1..=self.agencies)).expect("a small number");
+        self.locked = Some((agency, self.rng.u32(5..150)));
+    }
+
     /// From now on nothing happens to it.
     pub fn calm_down(&mut self) {
+        self.locked = None;
         (self.away, self.stalled) = (0, 0);
         (self.full, self.calm) = (false, true);
         self.pace = self.pace.min(2);

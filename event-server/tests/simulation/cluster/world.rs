@@ -221,7 +221,8 @@ impl ClusterWorld {
             }
             8..12 => database.full = false,
             12..15 => database.rewrite(),
-            15..60 => self.boot(place),
+            15..18 => database.lock(),
+            18..60 => self.boot(place),
             _ => {}
         }
     }
