@@ -13,7 +13,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use frame::{Agency, NO_SPACE, TlsError};
+use frame::{Agency, NO_SPACE, TAKEN_OUT, TlsError};
 
 use crate::config::ConfigError;
 pub use left::Left;
@@ -246,7 +246,12 @@ impl Error {
         match self {
             Self::Untrusted { .. } | Self::NoTls { .. } | Self::NoResume => true,
             Self::Ahead { .. } | Self::Protocol { .. } => true,
-            Self::Refused { step, reason } => *step == Step::Resume && !for_now(reason.as_deref()),
+            // A file that was taken out is so for all servers of the lottery.
+            Self::Refused { step, reason } => {
+                let reason = reason.as_deref();
+                let taken_out = reason.is_some_and(|reason| reason.starts_with(TAKEN_OUT));
+                *step == Step::Resume && !for_now(reason) && !taken_out
+            }
             _ => false,
         }
     }

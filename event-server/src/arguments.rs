@@ -93,6 +93,15 @@ pub enum Command {
         /// The agency's number
         #[arg(long, value_name = "N")]
         agency: u32,
+        /// Let it send the same file again, too
+        #[arg(long)]
+        allow_same_file: bool,
+    },
+    /// Close an agency with the bets that are stored of it, before the draw, where its client cannot
+    Finish {
+        /// The agency's number
+        #[arg(long, value_name = "N")]
+        agency: u32,
     },
     /// Change how many agencies take part, before the draw; the server has to be stopped where bets are kept in files
     Agencies {

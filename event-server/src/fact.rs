@@ -5,6 +5,9 @@
 
 use frame::{Agency, MessageId, Number, UploadId};
 
+/// The most agencies that one lottery knows: the bound of its memory where anyone may take part.
+pub const MAX_AGENCIES: usize = 65_536;
+
 /// Where the bets of a batch come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -12,6 +15,8 @@ pub enum Source {
     Plain,
     /// A file that is sent as an upload.
     Upload(UploadId),
+    /// Rows of a bets.csv that was taken over: nobody knows of which file.
+    TakenOver,
 }
 
 /// Something that happened, once durable, for good.
@@ -42,6 +47,13 @@ pub enum Fact {
     Agencies {
         /// That number.
         agencies: u32,
+    },
+    /// An upload was taken out by an operator: it is not to be sent again.
+    Barred {
+        /// Whose.
+        agency: Agency,
+        /// Which.
+        upload: UploadId,
     },
     /// The draw was done.
     Drawn {

@@ -6,7 +6,7 @@
 
 mod refusal;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use frame::{Agency, Number, UploadId};
 
@@ -58,6 +58,8 @@ pub struct Lottery {
     /// How many of agencies 1 to `agencies` have finished.
     finished: u32,
     drawn: Option<(u64, Number)>,
+    /// The uploads that were taken out: one for each time that an operator has reopened an agency.
+    barred: BTreeSet<(Agency, UploadId)>,
 }
 
 impl Lottery {
@@ -70,6 +72,7 @@ impl Lottery {
             accounts: BTreeMap::new(),
             finished: 0,
             drawn: None,
+            barred: BTreeSet::new(),
         }
     }
 
@@ -110,6 +113,7 @@ impl Lottery {
                 // There are at most as many as agencies.
                 self.finished = finished.count() as u32;
             }
+            Fact::Barred { agency, upload } => _ = self.barred.insert((agency, upload)),
             Fact::Drawn { position, winner } => self.drawn = Some((position, winner)),
         }
     }
@@ -160,8 +164,17 @@ impl Lottery {
     }
 
     /// Replaces what is known of an agency by what a store that others write to holds.
-    pub fn replace(&mut self, agency: Agency, stored: Option<(Source, u64)>, finished: bool) {
+    pub fn replace(
+        &mut self,
+        agency: Agency,
+        stored: Option<(Source, u64)>,
+        finished: bool,
+        barred: &[UploadId],
+    ) {
         self.forget(agency);
+        self.barred.retain(|(of, _)| *of != agency);
+        let barred = barred.iter().map(|upload| (agency, *upload));
+        self.barred.extend(barred);
         if let Some((source, bets)) = stored {
             self.add(agency, source, bets);
         }
@@ -176,6 +189,19 @@ impl Lottery {
         if account.is_some_and(|account| account.finished) && agency.get() <= self.agencies {
             self.finished -= 1;
         }
+    }
+
+    /// An operator takes out all that is stored of an agency. The upload that goes is barred, unless every file of the
+    /// agency may be sent again.
+    pub fn reopen(&mut self, agency: Agency, allow_same_file: bool) {
+        let account = self.accounts.get(&agency);
+        let source = account.and_then(|account| account.stored);
+        match source.map(|stored| stored.source) {
+            _ if allow_same_file => self.barred.retain(|(of, _)| *of != agency),
+            Some(Source::Upload(upload)) => _ = self.barred.insert((agency, upload)),
+            _ => {}
+        }
+        self.forget(agency);
     }
 
     fn add(&mut self, agency: Agency, source: Source, bets: u64) {
@@ -214,7 +240,9 @@ impl Lottery {
                 .into_iter()
                 .chain(account.finished.then_some(Fact::Finished { agency }))
         });
-        let accounts = number.into_iter().chain(accounts);
+        let barred = self.barred.iter();
+        let barred = barred.map(|&(agency, upload)| Fact::Barred { agency, upload });
+        let accounts = number.into_iter().chain(barred).chain(accounts);
         accounts.chain(
             self.drawn
                 .map(|(position, winner)| Fact::Drawn { position, winner }),
@@ -283,9 +311,12 @@ impl Lottery {
     /// How many bets of this upload are stored.
     ///
     /// # Errors
-    /// The agency takes no part, or its batches come from another source.
+    /// The agency takes no part, the upload was taken out, or the agency's batches come from another source.
     pub fn check_resume(&self, agency: Agency, upload: UploadId) -> Result<u64, Refusal> {
         self.check_agency(agency)?;
+        if self.barred.contains(&(agency, upload)) {
+            return Err(Refusal::TakenOut(agency));
+        }
         self.check_source(agency, Source::Upload(upload))
     }
 
@@ -298,7 +329,13 @@ impl Lottery {
         else {
             return Ok(0);
         };
+        let bets = stored.bets;
         match (stored.source, source) {
+            (Source::TakenOver, _) if self.has_finished(agency) => {
+                Err(Refusal::ClosedTakenOver { agency, bets })
+            }
+            (Source::TakenOver, _) => Err(Refusal::TakenOver { agency, bets }),
+            (_, Source::TakenOver) => Err(Refusal::UploadBesidePlain),
             (Source::Plain, Source::Plain) => Ok(stored.bets),
             (Source::Upload(theirs), Source::Upload(this)) if theirs == this => Ok(stored.bets),
             (Source::Upload(theirs), Source::Upload(_)) => Err(Refusal::OtherUpload(theirs)),
@@ -326,10 +363,7 @@ impl Lottery {
                 return Err(Refusal::WrongTotal { stored, said });
             }
         }
-        Ok(!self
-            .accounts
-            .get(&agency)
-            .is_some_and(|account| account.finished))
+        Ok(!self.has_finished(agency))
     }
 
     /// Whether the agency may ask for its winners, now or by waiting.

@@ -40,8 +40,12 @@ fn main() -> ExitCode {
         Some(Command::Agencies { number }) => {
             tool(|| commands::agencies::run(&load(options)?.config, number))
         }
-        Some(Command::Reopen { agency }) => {
-            tool(|| commands::reopen::run(&load(options)?.config, agency))
+        Some(Command::Reopen {
+            agency,
+            allow_same_file,
+        }) => tool(|| commands::reopen::run(&load(options)?.config, agency, allow_same_file)),
+        Some(Command::Finish { agency }) => {
+            tool(|| commands::finish::run(&load(options)?.config, agency))
         }
         Some(Command::Completions { shell }) => tool(|| commands::completions::run(shell)),
         Some(Command::Man { folder }) => tool(|| commands::man::run(&folder)),

@@ -130,6 +130,11 @@ pub fn reopened(agency: Agency, bets: u64) {
     info!("action: reopen | result: success | agency: {agency} | cantidad: {bets}");
 }
 
+/// An operator has closed an agency with the bets that are stored.
+pub fn agency_closed(agency: Agency) {
+    info!("action: finish | result: success | agency: {agency}");
+}
+
 /// An operator has changed how many agencies take part.
 pub fn agencies_set(agencies: u32) {
     info!("action: agencies | result: success | agencies: {agencies}");

@@ -282,7 +282,8 @@ impl<D: Store> Service<D> {
                 agency,
                 stored,
                 finished,
-            } => self.lottery.replace(*agency, *stored, *finished),
+                barred,
+            } => self.lottery.replace(*agency, *stored, *finished, barred),
             Event::Forgotten(agency) | Event::Declined(agency, _) => self.lottery.forget(*agency),
             Event::Up(_) => self.note_up(),
             // It is read anew before anything is judged by what is known of it here.

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use frame::{Agency, Bet, Number};
+use frame::{Agency, Bet, Number, UploadId};
 
 use crate::fact::{Fact, Source};
 use crate::tally::Tally;
@@ -58,6 +58,8 @@ pub enum Event {
         stored: Option<(Source, u64)>,
         /// Whether it has finished.
         finished: bool,
+        /// Its uploads that an operator has taken out.
+        barred: Vec<UploadId>,
     },
     /// All that was staged up to this ticket is durable.
     Committed(Ticket),

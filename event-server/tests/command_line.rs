@@ -7,7 +7,14 @@ use std::process::{Command, Output, Stdio};
 
 use fixtures::{programs, shells};
 
-const COMMANDS: [&str; 5] = ["agencies", "config", "export", "reopen", "completions"];
+const COMMANDS: [&str; 6] = [
+    "agencies",
+    "config",
+    "export",
+    "finish",
+    "reopen",
+    "completions",
+];
 
 /// Runs the server with these arguments. No variable and no file of the caller configures it.
 fn run(arguments: &[&str]) -> Output {

@@ -59,7 +59,10 @@ fn what_a_server_sent_means_the_same_however_it_is_cut() {
         whole.iter().any(|event| event.contains("42P01")),
         "{whole:#?}"
     );
-    assert!(whole.iter().any(|event| event == "Notified"), "{whole:#?}");
+    assert!(
+        whole.iter().any(|event| event.starts_with("Notified")),
+        "{whole:#?}"
+    );
 
     assert_eq!(replay(RECORDED.chunks(1)), whole, "byte by byte");
     for at in 0..RECORDED.len() {

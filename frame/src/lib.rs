@@ -60,8 +60,8 @@ pub use inbox::Inbox;
 pub use itself::check_peer;
 pub use layout::{HEADER, LENGTH_FIELD, MAX_CLIENT_FRAME, MAX_LENGTH, MAX_REPLY, MIN_LENGTH, kind};
 pub use message::{
-    Ack, Batch, Documents, MessageId, NO_SPACE, NOT_NOW, REPLACED, Reply, Request, UploadId,
-    Winners,
+    Ack, Batch, Documents, MessageId, NO_SPACE, NOT_NOW, REPLACED, Reply, Request, TAKEN_OUT,
+    UploadId, Winners,
 };
 pub use outbox::Outbox;
 pub use requests::Requests;

@@ -21,6 +21,10 @@ pub const NOT_NOW: &str = "not now";
 /// of it on this connection, and closes it.
 pub const REPLACED: &str = "another client";
 
+/// The reason of a refusal begins with these words where an operator has taken out what was stored of this file: it is not
+/// to be sent again.
+pub const TAKEN_OUT: &str = "this file was taken out";
+
 /// What an agency sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request<'a> {

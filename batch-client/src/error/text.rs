@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use frame::TlsError;
+use frame::{TAKEN_OUT, TlsError};
 
 use super::lost::Lost;
 use super::{Error, Step, for_now, remedy};
@@ -156,6 +156,10 @@ impl Error {
                 Some(reason) if *step == Step::Winners => write!(
                     f,
                     "the server refused {step}: {reason}; all bets are stored, and with --no-wait nobody asks for winners"
+                ),
+                Some(reason) if reason.starts_with(TAKEN_OUT) => write!(
+                    f,
+                    "the server refused {step}: {reason}; send the right file, or, where it is this one, have the operator allow it (event-server reopen --allow-same-file)"
                 ),
                 Some(reason) => write!(f, "the server refused {step}: {reason}"),
                 None => write!(f, "the server refused {step}; its log may say why"),

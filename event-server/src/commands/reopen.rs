@@ -1,41 +1,37 @@
 //! `reopen`: takes out an agency's bets before the draw.
 
 use event_server::config::{Config, StoreConfig};
-use event_server::lottery::Draw;
 use event_server::report;
 use event_server::store::Store as _;
 use event_server::store::postgres::Operator;
-use frame::Agency;
 
 use super::folder::LocalLottery;
-use crate::failure::{CONFIGURATION, Failure, USAGE};
+use super::participant::{self, Participant};
+use crate::failure::Failure;
 
-pub fn run(config: &Config, agency: u32) -> Result<(), Failure> {
-    let agency = Agency::new(agency)
-        .ok_or_else(|| Failure::new(USAGE, "--agency is 0, agencies are numbered from 1"))?;
+pub fn run(config: &Config, agency: u32, allow_same_file: bool) -> Result<(), Failure> {
+    let agency = participant::number(agency)?;
     let removed = match &config.store {
         StoreConfig::Files {
             data_dir,
             durability,
         } => {
-            let LocalLottery {
-                mut lottery,
-                mut store,
-            } = LocalLottery::change(config, data_dir, *durability)?;
-            if matches!(lottery.draw(), Draw::Done { .. }) {
-                return Err(Failure::new(CONFIGURATION, DRAWN));
-            }
-            lottery.forget(agency);
+            let mut found = LocalLottery::change(config, data_dir, *durability)?;
+            found.check(agency)?;
+            let LocalLottery { lottery, store } = &mut found;
+            lottery.reopen(agency, allow_same_file);
             let removed = store.remove_agency(agency, lottery.facts())?;
+            let LocalLottery { lottery, store } = found;
             store.close(lottery.facts())?;
             removed
         }
-        StoreConfig::Postgres(options) => Operator::connect(options)?
-            .reopen(agency)?
-            .ok_or_else(|| Failure::new(CONFIGURATION, DRAWN))?,
+        StoreConfig::Postgres(options) => {
+            let mut operator = Operator::connect(options)?;
+            operator.check(agency)?;
+            let reopened = operator.reopen(agency, allow_same_file)?;
+            reopened.ok_or_else(participant::drawn)?
+        }
     };
     report::reopened(agency, removed);
     Ok(())
 }
-
-const DRAWN: &str = "the draw is done: an agency's bets can be taken out only before it";

@@ -4,8 +4,10 @@ use std::fmt;
 
 use frame::{Agency, Count, UploadId};
 
-/// The most agencies that one lottery knows: the bound of its memory where anyone may take part.
-pub const MAX_AGENCIES: u32 = 65_536;
+use crate::fact;
+
+/// The most agencies that one lottery knows, as agencies are numbered.
+pub const MAX_AGENCIES: u32 = fact::MAX_AGENCIES as u32;
 
 /// Why the rules forbid a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,22 @@ pub enum Refusal {
     PlainBesideUpload(UploadId),
     /// The agency's batches belong to no upload.
     UploadBesidePlain,
+    /// An operator has taken out this upload.
+    TakenOut(Agency),
+    /// Bets of the agency were taken over, and nobody knows of which file.
+    TakenOver {
+        /// Whose.
+        agency: Agency,
+        /// How many.
+        bets: u64,
+    },
+    /// The same, and the agency has finished with them.
+    ClosedTakenOver {
+        /// Whose.
+        agency: Agency,
+        /// How many.
+        bets: u64,
+    },
     /// The upload has another number of bets than the agency says.
     WrongTotal {
         /// What is stored.
@@ -71,6 +89,21 @@ impl fmt::Display for Refusal {
             Self::UploadBesidePlain => {
                 f.write_str("the agency has sent plain batches, an upload cannot join them")
             }
+            Self::TakenOut(agency) => {
+                write!(f, "{}: agency {agency} was reopened", frame::TAKEN_OUT)
+            }
+            Self::TakenOver { agency, bets } => write!(
+                f,
+                "{} of agency {agency} were taken over from a bets.csv, and a file would double them: let an operator \
+                 take them out (event-server reopen --agency {agency}) and send the file again, or close the agency with \
+                 them (event-server finish --agency {agency})",
+                Count(*bets, "bet")
+            ),
+            Self::ClosedTakenOver { agency, bets } => write!(
+                f,
+                "agency {agency} was closed with {} that were taken over: ask for its winners alone (batch-client winners)",
+                Count(*bets, "bet")
+            ),
             Self::WrongTotal { stored, said: Some(said) } => {
                 write!(f, "the upload has {} stored, not {said}", Count(*stored, "bet"))
             }

@@ -22,6 +22,8 @@ use frame::payload::{parse_number, write_number};
 use frame::{Agency, Bet, Birthdate, Text};
 use memchr::memchr;
 
+use crate::fact::MAX_AGENCIES;
+
 /// The longest row that is read, its line end not counted. Ours have 1,200 bytes at most.
 pub const MAX_ROW: usize = 8 * 1024;
 
@@ -162,6 +164,8 @@ pub enum RowFlaw {
     TooLong,
     /// The file ends within it.
     Unfinished,
+    /// Of a new agency, and the file has as many as a lottery knows.
+    OneAgencyMore,
 }
 
 impl fmt::Display for RowFlaw {
@@ -175,6 +179,12 @@ impl fmt::Display for RowFlaw {
             Self::Number => f.write_str("has no number of 1 to 19 digits in its last column"),
             Self::TooLong => write!(f, "is longer than {MAX_ROW} bytes"),
             Self::Unfinished => f.write_str("has no line end"),
+            Self::OneAgencyMore => {
+                write!(
+                    f,
+                    "is of one agency more than the {MAX_AGENCIES} that a lottery knows"
+                )
+            }
         }
     }
 }

@@ -1,12 +1,14 @@
 //! What an operator does with a central's files: look at its configuration, export its bets, reopen an agency.
 //!
 //! ```text
-//! number   how many agencies take part: it belongs to the lottery
+//! number      how many agencies take part: it belongs to the lottery
+//! taken_out   files that are not to be sent again, rows that were taken over
 //! ```
 
 #[path = "../common/mod.rs"]
 mod common;
 mod number;
+mod taken_out;
 
 use std::fs;
 use std::io::{Read as _, Write as _};

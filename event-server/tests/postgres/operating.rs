@@ -1,5 +1,7 @@
 //! What operators change in a database, beside the centrals that serve it.
 
+use std::process::Stdio;
+
 use fixtures::programs::Running;
 
 use crate::common::{Peer, batch, bet, eventually, finished, winners};
@@ -66,4 +68,54 @@ fn a_running_central_of_another_number_of_agencies_stores_and_draws_nothing_unti
     let late = agencies("3");
     assert_eq!(late.status.code(), Some(78));
     assert!(late.log.contains("the draw is done"), "{}", late.log);
+}
+
+#[test]
+fn a_waiting_client_of_a_reopened_agency_is_told_so_at_once_and_an_operator_may_allow_or_close() {
+    let Some(stage) = Stage::set() else { return };
+    let agencies = stage.agencies(1, 40);
+    let two = [("SERVER_AGENCIES", "2")];
+    let operate = |arguments: &[&str]| stage.operate(arguments, &two);
+    let (central, _) = stage.central(&two);
+    central.wait_for("open_store | result: success").unwrap();
+    central.stop().unwrap();
+    // Tables of the form before this one.
+    let older = "drop table lottery.barred; update lottery.lottery set format = 1";
+    stage.database.sql(older).unwrap();
+    let (_central, address) = stage.central(&two);
+    let start = || {
+        let mut client = stage.client(&agencies[0], address);
+        Running::start(client.stdout(Stdio::null())).unwrap()
+    };
+    let waiting = start();
+    waiting
+        .wait_for("notify_finished | result: success")
+        .unwrap();
+    let stranger = operate(&["reopen", "--agency", "9"]);
+    assert_eq!(stranger.status.code(), Some(64));
+    let sentence = "agency 9 takes no part, agencies 1 to 2 do";
+    assert!(stranger.log.contains(sentence), "{}", stranger.log);
+    let reopened = operate(&["reopen", "--agency", "1"]);
+    assert!(reopened.status.success(), "{}", reopened.log);
+    for client in [waiting, start()] {
+        let (status, log) = client.wait().unwrap();
+        assert_eq!(status.code(), Some(76), "{log}");
+        let sentence = "this file was taken out: agency 1 was reopened";
+        assert!(log.contains(sentence), "{log}");
+    }
+    let allowed = operate(&["reopen", "--agency", "1", "--allow-same-file"]);
+    assert!(allowed.status.success(), "{}", allowed.log);
+    let client = start();
+    client
+        .wait_for("notify_finished | result: success")
+        .unwrap();
+    // The other agency sends nothing: it is closed, and the draw takes place.
+    let closed = operate(&["finish", "--agency", "2"]);
+    assert!(closed.status.success(), "{}", closed.log);
+    let line = "action: finish | result: success | agency: 2";
+    assert!(closed.log.contains(line), "{}", closed.log);
+    assert!(client.wait().unwrap().0.success());
+    stage.assert_whole(&agencies);
+    let late = operate(&["finish", "--agency", "2"]);
+    assert_eq!(late.status.code(), Some(78), "{}", late.log);
 }

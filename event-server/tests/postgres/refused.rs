@@ -90,7 +90,7 @@ fn a_lottery_of_other_agencies_or_of_a_newer_program_is_refused() {
         .database
         .sql("update lottery.lottery set format = 99")
         .unwrap();
-    let sentence = "the lottery in schema lottery has form 99, this program knows forms up to 1: start a newer event-server";
+    let sentence = "the lottery in schema lottery has form 99, this program knows forms up to 2: start a newer event-server";
     assert_refused(&stage, &url, &[("SERVER_AGENCIES", "6")], sentence);
     let export = stage.operate(&["export"], &[]);
     assert_eq!(export.status.code(), Some(78));

@@ -11,8 +11,9 @@
 //! | 2 | a batch | its agency | its bets | its request | 0, or 1 and the upload |
 //! | 3 | finished | its agency | | | |
 //! | 4 | drawn | the number that won | the position in bets.csv | | |
-//! | 5 | stored | its agency | all bets of its batches | | 0, or 1 and the upload |
+//! | 5 | stored | its agency | all bets of its batches | | 0, or 1 and the upload; 2: taken over |
 //! | 6 | agencies | | how many take part | | |
+//! | 7 | barred | its agency | | | 1 and the upload |
 //!
 //! What has no meaning is zero, and no other bytes are a fact.
 
@@ -37,6 +38,7 @@ pub(super) fn encode(fact: &Fact) -> [u8; FACT] {
             bets,
         } => (2, agency.get(), bets.into(), id, source),
         Fact::Finished { agency } => (3, agency.get(), 0, NO_ID, Source::Plain),
+        Fact::Barred { agency, upload } => (7, agency.get(), 0, NO_ID, Source::Upload(upload)),
         Fact::Agencies { agencies } => (6, 0, agencies.into(), NO_ID, Source::Plain),
         Fact::Drawn { position, winner } => (4, winner.get(), position, NO_ID, Source::Plain),
         Fact::Stored {
@@ -48,6 +50,7 @@ pub(super) fn encode(fact: &Fact) -> [u8; FACT] {
     let (of_upload, upload) = match source {
         Source::Plain => (0, [0; 16]),
         Source::Upload(upload) => (1, upload.0),
+        Source::TakenOver => (2, [0; 16]),
     };
     let (agency, number) = (agency.to_be_bytes(), u64::to_be_bytes(number));
     let mut bytes = [0; FACT];
@@ -65,10 +68,10 @@ pub(super) fn decode(bytes: &[u8; FACT]) -> Option<Fact> {
     let (first, number) = (fields.u32(), fields.u64());
     let (id, upload) = (MessageId(fields.take()), UploadId(fields.take()));
     let agency = Agency::new(first);
-    let source = if of_upload == 0 {
-        Source::Plain
-    } else {
-        Source::Upload(upload)
+    let source = match of_upload {
+        0 => Source::Plain,
+        1 => Source::Upload(upload),
+        _ => Source::TakenOver,
     };
     let fact = match kind {
         1 => Fact::Bet { agency: agency? },
@@ -90,6 +93,10 @@ pub(super) fn decode(bytes: &[u8; FACT]) -> Option<Fact> {
         },
         6 => Fact::Agencies {
             agencies: number.try_into().ok()?,
+        },
+        7 => Fact::Barred {
+            agency: agency?,
+            upload,
         },
         _ => return None,
     };
@@ -120,6 +127,15 @@ mod tests {
                 bets: u32::MAX,
             },
             Fact::Finished { agency },
+            Fact::Barred {
+                agency,
+                upload: UploadId([0xef; 16]),
+            },
+            Fact::Stored {
+                agency,
+                source: Source::TakenOver,
+                bets: 7,
+            },
             Fact::Agencies { agencies: 0 },
             Fact::Agencies { agencies: u32::MAX },
             Fact::Drawn {

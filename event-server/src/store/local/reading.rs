@@ -13,11 +13,12 @@
 //! in both, and the note in the lock file, which is never synced, may be older than the gap in both. So it is refused, as
 //! [`StoreError::Damage`].
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
 use crc32fast::Hasher;
-use frame::Count;
+use frame::{Agency, Count};
 
 use super::durability::Durability;
 use super::error::StoreError;
@@ -27,8 +28,8 @@ use super::log::Log;
 use super::portions::Portions;
 use super::record::Head;
 use super::scan::Lines;
-use crate::fact::Fact;
-use crate::store::rows::Row;
+use crate::fact::{Fact, MAX_AGENCIES, Source};
+use crate::store::rows::{Row, RowFlaw};
 
 /// What was found when the store was opened. Its text is for a log line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,6 +101,8 @@ impl fmt::Display for Warning {
 
 /// The files of a folder, and what they say.
 pub(super) struct Reading<H> {
+    /// How many rows each agency has of a bets.csv without a log.
+    pub(super) taken_over: Vec<Fact>,
     pub(super) log: Option<Log<H>>,
     pub(super) bets: Option<Open<H>>,
     /// `bets` is a bets.csv without an agency's rows: it still has to take its place.
@@ -128,7 +131,7 @@ impl<H: RandomAccess> Reading<H> {
     ) -> Result<Self, StoreError> {
         let Some(mut log) = log else {
             let bets = Open::find(files, Name::Bets)?;
-            return Self::without_log(bets, portions);
+            return Self::without_log(bets, portions, replay);
         };
         let last = lock.map_or(Ok(None), LastCommit::read)?;
         let unplaced = unplaced(files, &log.head, portions)?;
@@ -169,6 +172,7 @@ impl<H: RandomAccess> Reading<H> {
             recovery.warnings.push(Warning::RowsLost { bytes });
         }
         Ok(Self {
+            taken_over: Vec::new(),
             log: Some(log),
             bets,
             unplaced: is_unplaced,
@@ -180,8 +184,13 @@ impl<H: RandomAccess> Reading<H> {
     }
 
     /// A folder without a log: a new one, or one with a bets.csv that others wrote, each row of which has to be a bet.
-    fn without_log(bets: Option<Open<H>>, portions: &mut Portions<'_>) -> Result<Self, StoreError> {
+    fn without_log(
+        bets: Option<Open<H>>,
+        portions: &mut Portions<'_>,
+        mut replay: impl FnMut(&Fact),
+    ) -> Result<Self, StoreError> {
         let (mut rows, mut position, mut crc) = (0, 0, Hasher::new());
+        let mut agencies = BTreeMap::<Agency, u64>::new();
         if let Some(bets) = &bets {
             position = bets.length()?;
             portions.expect(position);
@@ -195,13 +204,28 @@ impl<H: RandomAccess> Reading<H> {
                 crc.update(piece);
                 let counted = lines.feed(piece, |line| {
                     rows += 1;
-                    Row::parse(line).map(drop)
+                    let row = Row::parse(line)?;
+                    *agencies.entry(row.agency).or_default() += 1;
+                    match agencies.len() > MAX_AGENCIES {
+                        true => Err(RowFlaw::OneAgencyMore),
+                        false => Ok(()),
+                    }
                 });
                 counted.map_err(refuse)
             })?;
             lines.end().map_err(refuse)?;
         }
+        let taken_over: Vec<Fact> = agencies
+            .into_iter()
+            .map(|(agency, bets)| Fact::Stored {
+                agency,
+                source: Source::TakenOver,
+                bets,
+            })
+            .collect();
+        taken_over.iter().for_each(&mut replay);
         Ok(Self {
+            taken_over,
             log: None,
             bets,
             unplaced: false,

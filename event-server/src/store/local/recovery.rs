@@ -19,7 +19,7 @@ use crate::fact::Fact;
 impl<F: Files> WalStore<F> {
     /// Locks the folder, reads what is there, and hands every fact to `replay`: those of the checkpoint,
     /// then those of the turns since, each as it was staged and in that order. A bets.csv without a log is
-    /// taken over without facts: its rows belong to no upload, as single bets do.
+    /// taken over: a fact for each agency says how many rows it has, which belong to no upload.
     ///
     /// Where [`wants_checkpoint`](Self::wants_checkpoint) says so, the store has to be given one before it
     /// takes anything.
@@ -96,6 +96,7 @@ fn recover<F: Files>(
     mut portions: Portions<'_>,
 ) -> Result<(WalStore<F>, Recovery), StoreError> {
     let Reading {
+        taken_over,
         log,
         bets,
         unplaced,
@@ -134,7 +135,7 @@ fn recover<F: Files>(
                 bets.sync()?;
             }
             let head = Head::new(durability, files.salt(), 0, position, &crc);
-            let mut log = Log::create(&mut files, head, [], F::ROOM)?;
+            let mut log = Log::create(&mut files, head, taken_over, F::ROOM)?;
             log.publish(&mut files)?;
             (log, None, position)
         }

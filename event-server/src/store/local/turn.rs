@@ -67,6 +67,7 @@ impl Turn {
             Fact::Batch { bets, .. } => bets.into(),
             Fact::Finished { .. }
             | Fact::Agencies { .. }
+            | Fact::Barred { .. }
             | Fact::Drawn { .. }
             | Fact::Stored { .. } => 0,
         };

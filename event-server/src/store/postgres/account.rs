@@ -7,6 +7,9 @@ use crate::fact::{Fact, Source};
 /// How `commits.upload` says that an agency's batches belong to no upload.
 const PLAIN: &str = "plain";
 
+/// How it says that they were taken over from a bets.csv.
+const TAKEN_OVER: &str = "taken over";
+
 /// The state of an agency after a version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
@@ -20,6 +23,8 @@ pub struct Account {
     pub bets: u64,
     /// Whether it has finished.
     pub finished: bool,
+    /// Its uploads that an operator has taken out.
+    pub barred: Vec<UploadId>,
 }
 
 impl Account {
@@ -34,7 +39,10 @@ impl Account {
             }
             Fact::Finished { .. } => self.finished = true,
             // A checkpoint, the number of agencies and the draw belong to no agency's commits.
-            Fact::Stored { .. } | Fact::Agencies { .. } | Fact::Drawn { .. } => {}
+            Fact::Stored { .. }
+            | Fact::Agencies { .. }
+            | Fact::Barred { .. }
+            | Fact::Drawn { .. } => {}
         }
     }
 
@@ -50,7 +58,8 @@ pub(super) fn agency_of(fact: &Fact) -> Option<Agency> {
         Fact::Bet { agency }
         | Fact::Batch { agency, .. }
         | Fact::Finished { agency }
-        | Fact::Stored { agency, .. } => Some(agency),
+        | Fact::Stored { agency, .. }
+        | Fact::Barred { agency, .. } => Some(agency),
         Fact::Agencies { .. } | Fact::Drawn { .. } => None,
     }
 }
@@ -60,6 +69,7 @@ pub(super) fn source_text(source: Source) -> String {
     match source {
         Source::Plain => PLAIN.to_owned(),
         Source::Upload(upload) => upload.to_string(),
+        Source::TakenOver => TAKEN_OVER.to_owned(),
     }
 }
 
@@ -67,6 +77,9 @@ pub(super) fn source_text(source: Source) -> String {
 pub(super) fn parse_source(text: &[u8]) -> Option<Source> {
     if text == PLAIN.as_bytes() {
         return Some(Source::Plain);
+    }
+    if text == TAKEN_OVER.as_bytes() {
+        return Some(Source::TakenOver);
     }
     UploadId::parse(text).ok().map(Source::Upload)
 }

@@ -31,6 +31,10 @@ impl<B: Database> PostgresStore<B> {
             Answer::Warning(what) => self.events.push_back(Event::Warning(what)),
             Answer::Down(why) => self.lost(why),
             Answer::Notified => self.look_due = true,
+            Answer::Changed(agency) => {
+                self.look_due = true;
+                self.known.want_again(agency);
+            }
             Answer::Account(agency, account) => {
                 if let Some(Work::Read(agencies)) = &mut self.work {
                     agencies.remove(&agency);
@@ -75,6 +79,7 @@ impl<B: Database> PostgresStore<B> {
 
     fn read(&mut self, agency: Agency, account: Account) {
         let (stored, finished) = (account.stored(), account.finished);
+        let barred = account.barred.clone();
         if self.known.read(agency, account) == Read::Changed {
             self.events.push_back(Event::Forgotten(agency));
         }
@@ -82,6 +87,7 @@ impl<B: Database> PostgresStore<B> {
             agency,
             stored,
             finished,
+            barred,
         });
     }
 

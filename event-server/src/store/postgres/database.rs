@@ -87,6 +87,8 @@ pub enum Answer {
     Failed(Failure),
     /// Another central says that an agency has finished, or that the draw is done.
     Notified,
+    /// An operator has changed what is stored of this agency.
+    Changed(Agency),
 }
 
 /// Why a query stored nothing.

@@ -76,6 +76,8 @@ pub struct Operator {
     statements: Statements,
     prologue: Prologue,
     lottery: String,
+    /// The tables are of an older form: a change turns them into the present one first.
+    older: bool,
 }
 
 impl Operator {
@@ -128,6 +130,7 @@ impl Operator {
             statements: Statements::new(lottery, central, *agencies),
             prologue: Prologue::new(*commit, *timeout),
             lottery: lottery.clone(),
+            older: false,
         };
         let mut hash = None;
         loop {
@@ -162,9 +165,10 @@ impl Operator {
 
     fn find_lottery(mut self) -> Result<Self, OperatorError> {
         let lottery = self.lottery.clone();
-        let (sql, mut form) = (self.schema.check(), None);
+        let (sql, mut form, mut older) = (self.schema.check(), None, false);
         let found = self.query(&sql, |row| {
             form = row.first().copied().flatten().and_then(parse);
+            older = Schema::is_older(row);
             Ok(())
         })?;
         match found {
@@ -175,6 +179,7 @@ impl Operator {
             Ok(()) => {
                 let known = Schema::judge_format(&lottery, form);
                 known.map_err(|e| OperatorError::Unusable(e.to_string()))?;
+                self.older = older;
                 Ok(self)
             }
         }

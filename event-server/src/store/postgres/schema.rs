@@ -9,7 +9,7 @@ use super::quote::{identifier, literal};
 use super::statements::parse;
 
 /// The version of the tables' form. A newer program turns an older form into its own; an older program refuses a newer.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What one central says of a lottery's tables.
 #[derive(Clone, Debug)]
@@ -84,10 +84,26 @@ impl Schema {
              document text not null, birthdate date not null, number int not null); \
              create table if not exists {schema}.draw \
              (id int primary key check (id = 1), winner int not null, at timestamptz not null, central text not null); \
+             create table if not exists {schema}.barred \
+             (agency int, upload text, primary key (agency, upload)); \
              create table if not exists {schema}.centrals \
              (name text primary key, version text not null, started timestamptz not null, seen timestamptz not null); \
              insert into {schema}.lottery values (1, {FORMAT}, {agencies}) on conflict do nothing"
         )
+    }
+
+    /// Turns tables of an older form into those of [`FORMAT`], in one transaction.
+    pub fn upgrade(&self) -> String {
+        let schema = identifier(&self.name);
+        format!(
+            "{}; update {schema}.lottery set format = {FORMAT} where format < {FORMAT}",
+            self.create_tables()
+        )
+    }
+
+    /// Whether a row of [`check`](Self::check) is of an older form.
+    pub fn is_older(columns: &[Option<&[u8]>]) -> bool {
+        number(columns, 0).is_some_and(|format| format < u64::from(FORMAT))
     }
 
     /// Judges a row of [`check`](Self::check).
@@ -192,8 +208,9 @@ mod tests {
             error.contains("of 6 agencies, SERVER_AGENCIES is 5"),
             "{error}"
         );
-        let error = row("2", "5").unwrap_err().to_string();
-        assert!(error.contains("has form 2"), "{error}");
+        assert_eq!(row("2", "5"), Ok(()));
+        let error = row("3", "5").unwrap_err().to_string();
+        assert!(error.contains("has form 3"), "{error}");
         assert!(schema.judge(&[None]).is_err());
     }
 }

@@ -64,8 +64,8 @@ pub enum SessionEvent {
     Row(Row),
     /// The query is done, and its transaction committed; or it failed, and nothing of it is stored.
     Done(Result<(), DatabaseError>),
-    /// Somebody notified a channel that this session listens to.
-    Notified,
+    /// Somebody notified a channel that this session listens to, with this text.
+    Notified(String),
     /// A warning came that says nothing about how durable a commit is.
     Warned(DatabaseError),
 }
@@ -318,7 +318,11 @@ impl Session {
                     _ => Ok(None),
                 }
             }
-            Message::NotificationResponse(_) => Ok(Some(SessionEvent::Notified)),
+            Message::NotificationResponse(body) => {
+                // What is no text says nothing.
+                let about = body.message().unwrap_or_default().to_owned();
+                Ok(Some(SessionEvent::Notified(about)))
+            }
             Message::ErrorResponse(error) => {
                 let error = DatabaseError::read(error.fields())?;
                 match &mut self.state {

@@ -29,6 +29,8 @@ pub(super) struct Setup {
     races: u32,
     /// The row of the lottery was found.
     found: bool,
+    /// It is of an older form.
+    older: bool,
     /// Why the schema could not be made.
     denied: Option<DatabaseError>,
     parameters: Parameters,
@@ -46,6 +48,8 @@ enum Stage {
     End,
     Check,
     Create,
+    /// What is there is of an older form.
+    Upgrade,
     /// The tables alone, in a schema that an administrator has made.
     CreateTables,
     Introduce,
@@ -70,6 +74,7 @@ impl Setup {
             stage: Stage::Meet,
             races: 0,
             found: false,
+            older: false,
             denied: None,
             parameters,
             prologue,
@@ -85,6 +90,7 @@ impl Setup {
             Stage::End => left.end(self.patience),
             Stage::Check => schema.check(),
             Stage::Create => schema.create(),
+            Stage::Upgrade => schema.upgrade(),
             Stage::CreateTables => schema.create_tables(),
             Stage::Introduce => schema.introduce(),
             Stage::Listen => statements.listen(),
@@ -111,6 +117,7 @@ impl Setup {
         match self.stage {
             Stage::Check => {
                 self.found = true;
+                self.older = Schema::is_older(columns);
                 schema.judge(columns)
             }
             Stage::End => {
@@ -154,12 +161,15 @@ impl Setup {
                 left.clear();
                 self.stage = Stage::Check;
             }
+            (Stage::Check, Ok(())) if self.found && self.older => self.stage = Stage::Upgrade,
             (Stage::Check, Ok(())) if self.found => self.stage = Stage::Introduce,
             (Stage::Check, Ok(())) => self.stage = Stage::Create,
             (Stage::Check, Err(e)) if Schema::is_missing(&e) => self.stage = Stage::Create,
             // What is there now is read again: it may be another central's.
-            (Stage::Create | Stage::CreateTables, Ok(())) => self.stage = Stage::Check,
-            (Stage::Create | Stage::CreateTables, Err(e))
+            (Stage::Create | Stage::CreateTables | Stage::Upgrade, Ok(())) => {
+                self.stage = Stage::Check;
+            }
+            (Stage::Create | Stage::CreateTables | Stage::Upgrade, Err(e))
                 if Schema::is_race(&e) && self.races < RACES =>
             {
                 self.races += 1;

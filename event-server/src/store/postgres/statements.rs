@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 use std::time::Duration;
 
-use frame::{Agency, Number};
+use frame::{Agency, Number, UploadId};
 
 use super::account::{Account, parse_source, source_text};
 use super::group::Part;
@@ -46,8 +46,8 @@ impl Statements {
         format!("listen {}", self.channel)
     }
 
-    /// The highest version of each of these agencies: `agency, version, upload, batched, bets, finished`. Agencies
-    /// without a row are left out.
+    /// The highest version of each of these agencies: `agency, version, upload, batched, bets, finished, barred`;
+    /// `barred` are the uploads that were taken out, with blanks between them. Agencies without a row are left out.
     pub(super) fn read(&self, agencies: &BTreeSet<Agency>) -> String {
         let schema = &self.schema;
         let mut sql = String::new();
@@ -57,8 +57,9 @@ impl Statements {
             }
             let _ = write!(
                 sql,
-                "(select agency, version, upload, batched, bets, finished from {schema}.commits \
-                 where agency = {agency} order by version desc limit 1)"
+                "(select agency, version, upload, batched, bets, finished, \
+                 (select string_agg(upload, ' ') from {schema}.barred where agency = {agency}) \
+                 from {schema}.commits where agency = {agency} order by version desc limit 1)"
             );
         }
         sql
@@ -68,7 +69,7 @@ impl Statements {
     pub(super) fn survey(&self, first: Agency, last: Agency) -> String {
         let schema = &self.schema;
         format!(
-            "select c.agency, c.version, c.upload, c.batched, c.bets, c.finished \
+            "select c.agency, c.version, c.upload, c.batched, c.bets, c.finished, null \
              from generate_series({first}, {last}) as numbers (number) cross join lateral \
              (select * from {schema}.commits where agency = numbers.number \
              order by version desc limit 1) c"
@@ -103,6 +104,7 @@ impl Statements {
                 batched,
                 bets,
                 finished,
+                ..
             } = &part.account;
             let upload = source.map_or("null".to_owned(), |source| literal(&source_text(source)));
             let (agency, before) = (part.agency, bets - part.bets);
@@ -212,9 +214,45 @@ impl Statements {
         }
     }
 
-    /// Takes out all bets of an agency where nobody has drawn, as the agency's next version. Two rows of one number:
-    /// how many draws there are, and how many bets went. An agency without a version is left as it is.
-    pub(super) fn reopen(&self, agency: Agency) -> String {
+    /// Takes out all bets of an agency where nobody has drawn, as the agency's next version. Its upload is barred, or,
+    /// where `allow_same_file` says so, none is any more. Two rows of one number: how many draws there are, and how many
+    /// bets went. An agency without a version is left as it is.
+    pub(super) fn reopen(&self, agency: Agency, allow_same_file: bool) -> String {
+        let Self {
+            schema,
+            central,
+            channel,
+            ..
+        } = self;
+        let bar = match allow_same_file {
+            true => format!(
+                "delete from {schema}.barred \
+                 where agency = {agency} and not exists (select 1 from {schema}.draw)"
+            ),
+            // An upload is named by 32 digits; other words say that there is none.
+            false => format!(
+                "insert into {schema}.barred (agency, upload) \
+                 select agency, upload from {schema}.commits c \
+                 where agency = {agency} and length(upload) = 32 and not exists \
+                 (select 1 from {schema}.commits d where d.agency = c.agency and d.version > c.version) \
+                 and not exists (select 1 from {schema}.draw) on conflict do nothing"
+            ),
+        };
+        format!(
+            "{lock}; select count(*) from {schema}.draw; {bar}; \
+             insert into {schema}.commits (agency, version, upload, batched, bets, finished, central, at) \
+             select agency, max(version) + 1, null, 0, 0, false, {central}, now() from {schema}.commits \
+             where agency = {agency} and not exists (select 1 from {schema}.draw) group by agency; \
+             with gone as (delete from {schema}.bets \
+             where agency = {agency} and not exists (select 1 from {schema}.draw) returning 1) \
+             select count(*) from gone; notify {channel}, '{agency}'",
+            lock = self.lock_draw(),
+        )
+    }
+
+    /// Says that an agency has finished where nobody has drawn, as the agency's next version. A row: how many draws there
+    /// are.
+    pub(super) fn finish(&self, agency: Agency) -> String {
         let Self {
             schema,
             central,
@@ -224,12 +262,22 @@ impl Statements {
         format!(
             "{lock}; select count(*) from {schema}.draw; \
              insert into {schema}.commits (agency, version, upload, batched, bets, finished, central, at) \
-             select agency, max(version) + 1, null, 0, 0, false, {central}, now() from {schema}.commits \
-             where agency = {agency} and not exists (select 1 from {schema}.draw) group by agency; \
-             with gone as (delete from {schema}.bets \
-             where agency = {agency} and not exists (select 1 from {schema}.draw) returning 1) \
-             select count(*) from gone; notify {channel}",
+             select {agency}, coalesce(max(c.version), 0) + 1, max(c.upload), coalesce(max(c.batched), 0), \
+             coalesce(max(c.bets), 0), true, {central}, now() from \
+             (select * from {schema}.commits where agency = {agency} order by version desc limit 1) c \
+             where not exists (select 1 from {schema}.draw) having not coalesce(bool_or(c.finished), false) \
+             and not exists (select 1 from {schema}.draw); \
+             notify {channel}, '{agency}'",
             lock = self.lock_draw(),
+        )
+    }
+
+    /// Whether an agency takes part or has a version, and how many take part: `is_there, agencies`.
+    pub(super) fn takes_part(&self, agency: Agency) -> String {
+        let schema = &self.schema;
+        format!(
+            "select agencies = 0 or {agency} <= agencies or exists \
+             (select 1 from {schema}.commits where agency = {agency}), agencies from {schema}.lottery"
         )
     }
 
@@ -277,6 +325,7 @@ pub(super) fn parse_account(columns: &[Option<&[u8]>]) -> Option<(Agency, Accoun
         Some(batched),
         Some(bets),
         Some(finished),
+        barred,
     ] = columns
     else {
         return None;
@@ -290,6 +339,13 @@ pub(super) fn parse_account(columns: &[Option<&[u8]>]) -> Option<(Agency, Accoun
         batched: parse(batched)?,
         bets: parse(bets)?,
         finished: finished == b"t",
+        barred: match barred {
+            Some(barred) => barred
+                .split(|byte| *byte == b' ')
+                .map(|upload| UploadId::parse(upload).ok())
+                .collect::<Option<_>>()?,
+            None => Vec::new(),
+        },
     };
     Some((Agency::parse(agency).ok()?, account))
 }
@@ -318,6 +374,7 @@ mod tests {
                 batched: 3,
                 bets: 4,
                 finished,
+                barred: Vec::new(),
             },
             rows: rows.to_vec(),
             bets: 1,
@@ -349,7 +406,11 @@ mod tests {
     fn an_agencys_row_is_read_as_it_was_appended() {
         let account = part(1, true, b"").account;
         let upload = "ab".repeat(16);
-        let row = ["7", "18", &upload, "3", "4", "t"].map(|text| Some(text.as_bytes()));
+        let row = ["7", "18", &upload, "3", "4", "t", &upload].map(|text| Some(text.as_bytes()));
+        let account = Account {
+            barred: vec![UploadId([0xab; 16])],
+            ..account
+        };
         assert_eq!(
             parse_account(&row),
             Some((Agency::new(7).unwrap(), account))

@@ -120,7 +120,11 @@ impl<D: Dial> Link<D> {
                     self.answers.push_back(Answer::Warning(warning));
                 }
             }
-            SessionEvent::Notified => self.answers.push_back(Answer::Notified),
+            SessionEvent::Notified(about) => {
+                let agency = Agency::parse(about.as_bytes()).ok();
+                let answer = agency.map_or(Answer::Notified, Answer::Changed);
+                self.answers.push_back(answer);
+            }
             SessionEvent::Row(row) => self.row(open, &row)?,
             SessionEvent::Done(result) => self.done(open, result)?,
         }

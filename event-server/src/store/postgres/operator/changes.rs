@@ -14,21 +14,70 @@ impl Operator {
     ///
     /// # Errors
     /// The session is lost, and nobody knows whether it is done; or the database refuses, and nothing has changed.
-    pub fn reopen(&mut self, agency: Agency) -> Result<Option<u64>, OperatorError> {
-        let sql = self.statements.reopen(agency);
+    pub fn reopen(
+        &mut self,
+        agency: Agency,
+        allow_same_file: bool,
+    ) -> Result<Option<u64>, OperatorError> {
+        self.upgrade()?;
+        let sql = self.statements.reopen(agency, allow_same_file);
+        let numbers = self.change(agency, &sql)?;
+        Ok(match numbers[..] {
+            [0, removed] => Some(removed),
+            _ => None,
+        })
+    }
+
+    /// Closes an agency with the bets that are stored of it, as its next version; `false`: the draw is done, and nothing
+    /// was changed.
+    ///
+    /// # Errors
+    /// As [`reopen`](Self::reopen).
+    pub fn finish(&mut self, agency: Agency) -> Result<bool, OperatorError> {
+        let sql = self.statements.finish(agency);
+        Ok(self.change(agency, &sql)?[..] == [0])
+    }
+
+    /// Whether an agency takes part, or has a version; and how many agencies there are.
+    ///
+    /// # Errors
+    /// The session is lost, or the database refuses.
+    pub fn takes_part(&mut self, agency: Agency) -> Result<(bool, u32), OperatorError> {
+        let sql = self.statements.takes_part(agency);
+        let (mut is_there, mut agencies) = (false, 0);
+        let done = self.query(&sql, |row| {
+            let column = |at: usize| row.get(at).copied().flatten();
+            is_there = column(0) == Some(b"t");
+            agencies = column(1).and_then(parse).unwrap_or_default();
+            Ok(())
+        })?;
+        done.map_err(|e| OperatorError::Unusable(format!("the lottery cannot be read: {e}")))?;
+        Ok((is_there, agencies))
+    }
+
+    fn upgrade(&mut self) -> Result<(), OperatorError> {
+        if !self.older {
+            return Ok(());
+        }
+        let sql = self.schema.upgrade();
+        let done = self.query(&sql, |_| Ok(()))?;
+        done.map_err(|e| OperatorError::Unusable(self.schema.explain(&e).to_string()))
+    }
+
+    /// Changes what is stored of an agency, in one transaction; returns the numbers of its rows.
+    fn change(&mut self, agency: Agency, sql: &str) -> Result<Vec<u64>, OperatorError> {
         for _ in 0..RACES {
             let mut numbers = Vec::new();
-            let done = self.query(&sql, |row| {
+            let done = self.query(sql, |row| {
                 numbers.extend(row.first().copied().flatten().and_then(parse::<u64>));
                 Ok(())
             })?;
-            match (done, &numbers[..]) {
-                (Ok(()), [0, removed]) => return Ok(Some(*removed)),
-                (Ok(()), _) => return Ok(None),
+            match done {
+                Ok(()) => return Ok(numbers),
                 // A central has stored something of the agency in the same moment, or is about to.
-                (Err(e), _) if e.code == "23505" || e.code == "55P03" => {}
-                (Err(e), _) => {
-                    let what = format!("the agency cannot be reopened: {e}");
+                Err(e) if e.code == "23505" || e.code == "55P03" => {}
+                Err(e) => {
+                    let what = format!("the agency cannot be changed: {e}");
                     return Err(OperatorError::Unusable(what));
                 }
             }
