@@ -15,28 +15,31 @@ const MIX: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03];
 impl Glance {
     #[inline]
     pub(super) fn at(row: &[u8]) -> Self {
-        let mut hash = MIX[0] ^ row.len() as u64;
+        let mut hash = row.len() as u64;
         let mut is_odd = false;
+        let mut place = 0;
         let (chunks, rest) = row.as_chunks::<16>();
         for chunk in chunks {
-            hash = mixed(hash, *chunk);
+            place += 1;
+            hash = hash.wrapping_add(product(*chunk, place));
             is_odd |= any_odd(*chunk);
         }
         let mut last = [0; 16];
         last[..rest.len()].copy_from_slice(rest);
         is_odd |= any_odd(last);
-        // Once more without a byte, so that the last one changes all bits as well.
-        hash = mixed(mixed(hash, last), [0; 16]);
+        hash = hash.wrapping_add(product(last, place + 1));
         Self { hash, is_odd }
     }
 }
 
-/// Mixes both halves of a chunk with what came before, by a product of 128 bits.
+/// Multiplies both halves of a chunk to 128 bits and folds them. No chunk waits for the one before it; so that they
+/// cannot change places, each has numbers of its own to be mixed with.
 #[inline]
-fn mixed(hash: u64, chunk: [u8; 16]) -> u64 {
+fn product(chunk: [u8; 16], place: u64) -> u64 {
     let chunk = u128::from_le_bytes(chunk);
     let [low, high] = [chunk as u64, (chunk >> 64) as u64];
-    let product = u128::from(low ^ hash) * u128::from(high ^ MIX[1]);
+    let product = u128::from(low ^ MIX[0].wrapping_mul(place))
+        * u128::from(high ^ MIX[1].wrapping_mul(place));
     product as u64 ^ (product >> 64) as u64
 }
 
