@@ -45,7 +45,7 @@ mod waiting;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use frame::{Agency, Channel, HEADER, Inbox, MessageId, Outbox, Received, Reply, TlsError};
+use frame::{Channel, HEADER, Inbox, MessageId, Outbox, Received, Reply, TlsError};
 
 use self::idle_timer::{IdleTimer, Waiting};
 use self::state::{Owed, State, Step};
@@ -53,7 +53,7 @@ pub use self::state::{Rank, Served};
 use crate::limits::{Limits, Share};
 use crate::report;
 use crate::service::{ConnectionId, Judged, Service, Session, Told, Verdict};
-use crate::store::{Store, Ticket};
+use crate::store::Store;
 use crate::stream::Stream;
 use crate::tls::{Certified, TlsAcceptor};
 
@@ -73,10 +73,8 @@ pub struct Connection<S> {
     announced: bool,
     /// Bytes of the requests that were served since replies were sent last.
     unsent_requests: usize,
-    /// What the replies that were staged in this turn have to wait for.
-    waits: Option<(Agency, Ticket)>,
-    /// The first of them, in this turn or while it waits for a commit.
-    owed: Option<Owed>,
+    /// The replies that were staged in this turn, or that wait, for a commit. In a box: few connections have any.
+    owed: Option<Box<Owed>>,
     /// The frame in front has waited for its agency to be read, and it was.
     after_read: bool,
     idle_timer: IdleTimer,
@@ -96,7 +94,6 @@ impl<S: Stream> Connection<S> {
             dead: false,
             announced: false,
             unsent_requests: 0,
-            waits: None,
             owed: None,
             after_read: false,
             idle_timer: IdleTimer::new(now),
@@ -150,7 +147,7 @@ impl<S: Stream> Connection<S> {
                 State::Open => outbox.has_room() && (input || inbox.has_frame()),
                 State::Drained { .. } => input,
                 State::Held { .. } => winners_known,
-                State::Reading(_) | State::Committing { .. } => false,
+                State::Reading(_) | State::Committing(_) => false,
                 State::Draining | State::Closed | State::Lost => false,
             }
     }
@@ -165,8 +162,8 @@ impl<S: Stream> Connection<S> {
         tight: bool,
     ) -> Served {
         let served = self.serve_requests(service, acceptor, share, tight);
-        if let Some((agency, ticket)) = self.waits.take() {
-            self.await_commit(agency, ticket);
+        if self.owed.is_some() {
+            self.await_commit();
         }
         // At once: thousands that each say a little would hold more together than the allocator gives back to
         // the system later. A peer that sends much keeps its room until the sweep.
@@ -210,7 +207,7 @@ impl<S: Stream> Connection<S> {
                     self.unsent_requests += taken;
                     step
                 }
-                State::Reading(_) | State::Committing { .. } => return Served::Done,
+                State::Reading(_) | State::Committing(_) => return Served::Done,
                 State::Held { agency, query } => match service.winners(agency) {
                     Some(told) => self.answer(query, told),
                     None => return Served::Done,
@@ -266,11 +263,17 @@ impl<S: Stream> Connection<S> {
         let before = self.channel.outbox.waiting();
         let Judged { verdict, waits } =
             service.handle(self.id, &mut self.session, self.ip, frame, md5, after_read);
-        if waits.is_some() && self.waits.is_none() {
-            let request = query;
-            self.owed = Some(Owed { request, before });
+        if let Some((agency, ticket)) = waits {
+            let owed = self.owed.get_or_insert_with(|| {
+                Box::new(Owed {
+                    agency,
+                    ticket,
+                    request: query,
+                    before,
+                })
+            });
+            (owed.agency, owed.ticket) = (agency, ticket);
         }
-        self.waits = waits.or(self.waits);
         match verdict {
             Verdict::Reply(reply) => self.channel.outbox.reply(query, &reply),
             Verdict::Last(reply) => {
@@ -292,7 +295,7 @@ impl<S: Stream> Connection<S> {
             }
             Verdict::Wait(agency) => {
                 self.channel.inbox.put_back(size);
-                if self.waits.is_some() {
+                if self.owed.is_some() {
                     // It is handed in again after the commit.
                     return Step::Tell(Served::Done);
                 }
@@ -300,9 +303,9 @@ impl<S: Stream> Connection<S> {
                 return Step::Tell(Served::Reading(agency));
             }
         }
-        match self.waits {
+        match &self.owed {
             // Refused, but not bound to the agency: what comes next may name another, and a connection waits for one.
-            Some((agency, _)) if self.session.agency() != Some(agency) => Step::Tell(Served::Done),
+            Some(owed) if self.session.agency() != Some(owed.agency) => Step::Tell(Served::Done),
             _ => Step::Again,
         }
     }

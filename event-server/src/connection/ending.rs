@@ -95,7 +95,7 @@ impl<S: Stream> Connection<S> {
             return;
         }
         // What waits for a commit is waited for; nothing is decoded after it.
-        if let State::Committing { then, .. } = &mut self.state {
+        if let State::Committing(then) = &mut self.state {
             *then = After::Draining;
             return;
         }

@@ -26,7 +26,7 @@ impl<S: Stream> Connection<S> {
             State::Open if self.idle_timer.waiting().is_some() => Some(Rank::Owing),
             State::Open => Some(Rank::Idle),
             State::Reading(_)
-            | State::Committing { .. }
+            | State::Committing(_)
             | State::Held { .. }
             | State::Closed
             | State::Lost => None,
@@ -42,7 +42,7 @@ impl<S: Stream> Connection<S> {
     pub fn is_open(&self) -> bool {
         matches!(
             self.state,
-            State::Open | State::Reading(_) | State::Committing { .. } | State::Held { .. }
+            State::Open | State::Reading(_) | State::Committing(_) | State::Held { .. }
         )
     }
 
@@ -60,7 +60,7 @@ impl<S: Stream> Connection<S> {
                 self.channel.unread() > 0 || !self.channel.all_sent()
             }
             // That its replies are not sent is no fault of the peer.
-            State::Committing { .. } => self.channel.unread() > 0,
+            State::Committing(_) => self.channel.unread() > 0,
             _ => matches!(
                 self.idle_timer.waiting(),
                 Some(Waiting::Rest | Waiting::RepliesTaken)

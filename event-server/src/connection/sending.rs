@@ -72,7 +72,7 @@ impl<S: Stream> Connection<S> {
             }
             State::Open
             | State::Reading(_)
-            | State::Committing { .. }
+            | State::Committing(_)
             | State::Held { .. }
             | State::Closed
             | State::Lost => None,

@@ -19,12 +19,8 @@ pub(super) enum State {
     Open,
     /// The frame in front waits for its agency to be read; nothing is decoded until then.
     Reading(Agency),
-    /// The replies of this agency wait for a commit; nothing more is decoded until it is done. What comes then.
-    Committing {
-        agency: Agency,
-        ticket: Ticket,
-        then: After,
-    },
+    /// Replies wait for a commit, see [`Owed`]; nothing more is decoded until it is done. What comes then.
+    Committing(After),
     /// This winners query waits for the draw; nothing behind it is served.
     Held { agency: Agency, query: MessageId },
     /// Nothing more is served; the last replies go out.
@@ -58,7 +54,7 @@ impl State {
             Self::Handshaking => "handshaking",
             Self::Open => "open",
             Self::Reading(_) => "reading",
-            Self::Committing { .. } => "committing",
+            Self::Committing(_) => "committing",
             Self::Held { .. } => "held",
             Self::InClear | Self::Draining | Self::Drained { .. } | Self::Closed | Self::Lost => {
                 "closing"
@@ -94,10 +90,14 @@ impl Rank {
     pub const ALL: [Self; 4] = [Self::Silent, Self::Opening, Self::Idle, Self::Owing];
 }
 
-/// The first reply that waits for a commit.
-#[derive(Clone, Copy)]
+/// Replies that wait for a commit.
+#[derive(Debug)]
 pub(super) struct Owed {
-    /// The request that it answers.
+    /// The agency that they are about.
+    pub agency: Agency,
+    /// The commit.
+    pub ticket: Ticket,
+    /// The request that the first of them answers.
     pub request: MessageId,
     /// Bytes in the outbox before it.
     pub before: usize,

@@ -5,33 +5,34 @@ use std::collections::BTreeMap;
 use frame::{Ack, Agency, Reply, Winners};
 
 use super::Connection;
-use super::state::{After, State};
+use super::state::{After, Owed, State};
 use crate::report;
 use crate::store::{Declined, Ticket};
 use crate::stream::Stream;
 
 impl<S: Stream> Connection<S> {
-    /// The replies in the outbox may leave once the commit with this ticket is done.
-    pub(super) fn await_commit(&mut self, agency: Agency, ticket: Ticket) {
+    /// The replies in the outbox may leave once the commit is done that they wait for.
+    pub(super) fn await_commit(&mut self) {
         let then = match self.state {
             State::Held { agency, query } => After::Held { agency, query },
             State::Draining => After::Draining,
-            State::Closed | State::Lost => return,
+            State::Committing(_) | State::Closed | State::Lost => return,
             _ => After::Open,
         };
-        self.state = State::Committing {
-            agency,
-            ticket,
-            then,
-        };
+        self.state = State::Committing(then);
+    }
+
+    /// The replies that wait for a commit.
+    fn committing(&self) -> Option<&Owed> {
+        match self.state {
+            State::Committing(_) => self.owed.as_deref(),
+            _ => None,
+        }
     }
 
     /// The commit that its replies wait for.
     pub fn ticket(&self) -> Option<Ticket> {
-        match self.state {
-            State::Committing { ticket, .. } => Some(ticket),
-            _ => None,
-        }
+        self.committing().map(|owed| owed.ticket)
     }
 
     pub(super) fn is_committing(&self) -> bool {
@@ -40,9 +41,10 @@ impl<S: Stream> Connection<S> {
 
     /// All up to this ticket is durable: a connection that waited for it goes on.
     pub fn committed(&mut self, done: Ticket) {
-        if let State::Committing { ticket, then, .. } = self.state
-            && ticket <= done
+        if let State::Committing(then) = self.state
+            && self.ticket().is_none_or(|ticket| ticket <= done)
         {
+            self.owed = None;
             self.state = match then {
                 After::Open => State::Open,
                 After::Held { agency, query } => State::Held { agency, query },
@@ -60,7 +62,7 @@ impl<S: Stream> Connection<S> {
                 held
             }
             // The answer leaves with the replies before it.
-            State::Committing { then, .. } => match *then {
+            State::Committing(then) => match *then {
                 After::Held { agency, query } => {
                     *then = After::Open;
                     (agency, query)
@@ -95,10 +97,7 @@ impl<S: Stream> Connection<S> {
     /// connection that speaks for one, or owes a reply about one, closes; it says the reason before, where its peer reads
     /// that. Says whether it is one.
     pub fn forget(&mut self, agencies: &BTreeMap<Agency, Option<Declined>>) -> bool {
-        let owed = match self.state {
-            State::Committing { agency, .. } => Some(agency),
-            _ => None,
-        };
+        let owed = self.committing().map(|owed| owed.agency);
         let concerns = [owed, self.session.agency()].into_iter().flatten();
         let mut told = concerns.filter_map(|agency| Some((agency, agencies.get(&agency)?)));
         let Some((agency, why)) = told.next() else {
@@ -107,14 +106,15 @@ impl<S: Stream> Connection<S> {
         if self.is_closed() {
             return false;
         }
-        match (why, self.owed.filter(|_| self.is_committing())) {
-            (Some(why), Some(owed)) if self.session.reads_reasons() => {
+        let owed = (self.committing()).map(|owed| (owed.request, owed.before));
+        match (why, owed) {
+            (Some(why), Some((request, before))) if self.session.reads_reasons() => {
                 report::declined(self.ip, agency, why);
                 // What was staged says that it is stored.
-                self.channel.outbox.truncate(owed.before);
+                self.channel.outbox.truncate(before);
                 let reason = Some(why.to_string().into());
                 let reply = Reply::Ack(Ack::Failure { reason });
-                self.channel.outbox.reply(owed.request, &reply);
+                self.channel.outbox.reply(request, &reply);
                 self.drain();
             }
             _ => {
