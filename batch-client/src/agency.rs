@@ -20,6 +20,7 @@ use crate::job::Job;
 use crate::progress::Progress;
 use crate::scan::{Summary, Verdict};
 use crate::tls::Connector;
+use crate::winners::WinnerList;
 use crate::{plain, report, resume};
 
 /// What a run of mode batch ends with.
@@ -29,7 +30,7 @@ pub struct Outcome {
     pub bets: u64,
     /// The documents of the agency's winners, in the order in which their bets were stored; `None` where the run did not
     /// wait for them.
-    pub winners: Option<Vec<String>>,
+    pub winners: Option<WinnerList>,
 }
 
 /// Which part of mode batch is done.
@@ -88,7 +89,7 @@ pub fn run(
 ///
 /// # Errors
 /// Any [`Error`] of a server; [`Error::Stopped`].
-pub fn winners(config: &Config, logger: Logger, progress: &Progress) -> Result<Vec<String>, Error> {
+pub fn winners(config: &Config, logger: Logger, progress: &Progress) -> Result<WinnerList, Error> {
     let connector = Connector::open(&config.server)?;
     let mut event_loop = EventLoop::new(config, logger, connector, progress.clone())?;
     progress.waiting_for_draw();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use frame::{BetError, Documents, MessageId};
+use frame::MessageId;
 
 use crate::batch::Batches;
 use crate::blocks::Blocks;
@@ -108,13 +108,4 @@ impl<'a> Job<'a> {
     fn state(&self) -> Result<State, Error> {
         self.file.state(self.blocks.length())
     }
-}
-
-/// Copies the winners' documents out of a reply.
-///
-/// # Errors
-/// The list does not follow the grammar of the protocol.
-pub(crate) fn copy_documents(documents: Documents<'_>) -> Result<Vec<String>, BetError> {
-    let documents = documents.to_vec()?;
-    Ok(documents.into_iter().map(|d| d.into_owned()).collect())
 }

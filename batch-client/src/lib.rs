@@ -47,3 +47,4 @@ pub mod servers;
 pub mod terminal;
 pub mod tls;
 pub mod upload;
+pub mod winners;

@@ -6,6 +6,7 @@ use std::path::Path;
 use batch_client::agency::Outcome;
 use batch_client::check::Found;
 use batch_client::config::{Origin, Settings};
+use batch_client::winners::WinnerList;
 use frame::{Agency, Escaped, Validity, escape_json};
 use serde_json::json;
 
@@ -15,25 +16,34 @@ use serde_json::json;
 /// It cannot be written.
 pub fn print_outcome(agency: Agency, outcome: &Outcome, json: bool) -> io::Result<()> {
     let Outcome { bets, winners } = outcome;
-    let object = json!({ "agency": agency.get(), "bets": bets, "winners": winners });
-    print_result(&object, winners.as_deref().unwrap_or_default(), json)
+    print_result(agency, Some(*bets), winners.as_ref(), json)
 }
 
 /// Prints the winners of mode winners: a document a line, or one object.
 ///
 /// # Errors
 /// They cannot be written.
-pub fn print_winners(agency: Agency, winners: &[String], json: bool) -> io::Result<()> {
-    let object = json!({ "agency": agency.get(), "winners": winners });
-    print_result(&object, winners, json)
+pub fn print_winners(agency: Agency, winners: &WinnerList, json: bool) -> io::Result<()> {
+    print_result(agency, None, Some(winners), json)
 }
 
-fn print_result(object: &serde_json::Value, winners: &[String], json: bool) -> io::Result<()> {
+fn print_result(
+    agency: Agency,
+    bets: Option<u64>,
+    winners: Option<&WinnerList>,
+    json: bool,
+) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     if json {
-        print_object(&mut out, object)?;
+        // Not as one value: a list may be long, and is written as it is read.
+        write!(out, "{{\"agency\":{agency}")?;
+        if let Some(bets) = bets {
+            write!(out, ",\"bets\":{bets}")?;
+        }
+        let winners = serde_json::to_string(&winners)?;
+        writeln!(out, ",\"winners\":{}}}", escape_json(&winners))?;
     } else {
-        for document in winners {
+        for document in winners.into_iter().flat_map(WinnerList::iter) {
             writeln!(out, "{}", Escaped(document))?;
         }
     }

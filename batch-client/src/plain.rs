@@ -12,11 +12,12 @@ use crate::backoff::Backoff;
 use crate::config::{Config, Protocol};
 use crate::error::{AttemptError, Error, Left, Lost, Step};
 use crate::event_loop::EventLoop;
-use crate::job::{self, Job};
+use crate::job::Job;
 use crate::report;
+use crate::winners::WinnerList;
 
 /// Sends the rows that no earlier run has sent, says finished, and asks for the winners where the job waits for them.
-pub(crate) fn run(job: &Job<'_>, event_loop: &mut EventLoop) -> Result<Option<Vec<String>>, Error> {
+pub(crate) fn run(job: &Job<'_>, event_loop: &mut EventLoop) -> Result<Option<WinnerList>, Error> {
     let config = job.config;
     let rows = send_file(job, event_loop)?;
     let path = job.file.path().to_owned();
@@ -116,12 +117,12 @@ pub(crate) fn store(
 pub(crate) fn ask_winners(
     config: &Config,
     event_loop: &mut EventLoop,
-) -> Result<Vec<String>, Error> {
+) -> Result<WinnerList, Error> {
     let step = Step::Winners;
     let agency = config.agency;
     let read = |reply: Reply<'_>| match reply {
         Reply::Winners(Winners::Drawn(documents)) => {
-            job::copy_documents(documents).ok().map(Query::Drawn)
+            WinnerList::copy(documents).ok().map(Query::Drawn)
         }
         Reply::Winners(Winners::InProgress) => Some(Query::NotYet),
         Reply::Winners(Winners::Refused { .. }) => Some(Query::Refused),
@@ -168,7 +169,7 @@ pub(crate) fn ask_winners(
 
 /// The answer to a winners query.
 enum Query {
-    Drawn(Vec<String>),
+    Drawn(WinnerList),
     NotYet,
     Refused,
 }

@@ -13,17 +13,18 @@ use crate::batch::Batches;
 use crate::error::{AttemptError, Error, Lost, Step};
 use crate::event_loop::{Connection, EventLoop, Turn};
 use crate::file::Reader;
-use crate::job::{self, Job};
+use crate::job::Job;
 use crate::report;
 use crate::scan::Summary;
 use crate::upload::{Event, Next, Upload};
+use crate::winners::WinnerList;
 
 /// Sends the file, says finished, and waits for the winners where the job waits for them.
 pub(crate) fn run(
     job: &Job<'_>,
     event_loop: &mut EventLoop,
     file: Summary,
-) -> Result<Option<Vec<String>>, Error> {
+) -> Result<Option<WinnerList>, Error> {
     let config = job.config;
     let mut upload = Upload::new(config.agency, file, config.batch.window);
     let mut backoff = Backoff::new(config.server.retry, Instant::now());
@@ -53,7 +54,7 @@ pub(crate) fn run(
 
 /// With what an upload ends.
 enum End {
-    Winners(Vec<String>),
+    Winners(WinnerList),
     /// Nobody waits for the winners.
     Finished,
 }
@@ -179,7 +180,7 @@ impl Session<'_> {
                 }
                 Event::NotYet => report::winners_not_yet(),
                 Event::Winners(documents) => {
-                    let winners = job::copy_documents(documents);
+                    let winners = WinnerList::copy(documents);
                     let winners = winners.map_err(|e| self.upload.invalid(e))?;
                     report::winners(winners.len());
                     return Ok(Some(End::Winners(winners)));

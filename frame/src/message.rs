@@ -144,16 +144,24 @@ impl<'a> Documents<'a> {
         self.0
     }
 
+    /// Takes out the documents in their order.
+    ///
+    /// # Errors
+    /// The text is not a list of values, or a value is not UTF-8. Those before were taken out.
+    pub fn for_each(&self, mut take: impl FnMut(Cow<'a, str>)) -> Result<(), BetError> {
+        payload::read_list(self.0, |value| {
+            take(utf8(value).map_err(|flaw| BetError::Field(Field::Winners, flaw))?);
+            Ok::<_, BetError>(())
+        })
+    }
+
     /// The documents in their order.
     ///
     /// # Errors
-    /// The text is not a list of values, or a value is not UTF-8.
+    /// As those of [`for_each`](Self::for_each).
     pub fn to_vec(&self) -> Result<Vec<Cow<'a, str>>, BetError> {
         let mut documents = Vec::new();
-        payload::read_list(self.0, |value| {
-            documents.push(utf8(value).map_err(|flaw| BetError::Field(Field::Winners, flaw))?);
-            Ok::<_, BetError>(())
-        })?;
+        self.for_each(|document| documents.push(document))?;
         Ok(documents)
     }
 }

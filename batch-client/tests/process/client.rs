@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread;
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tempfile::TempDir;
 
 /// The result of a run.
@@ -139,6 +140,16 @@ impl Running {
             .args(["-s", name, &self.child.id().to_string()])
             .status();
         assert!(status.unwrap().success());
+    }
+
+    /// Lets it have no more than so many bytes of memory that it writes to.
+    pub fn limit_memory(&self, bytes: u64) {
+        let limit = Rlimit {
+            current: Some(bytes),
+            maximum: Some(bytes),
+        };
+        let id = Pid::from_child(&self.child);
+        prlimit(Some(id), Resource::Data, limit).unwrap();
     }
 
     /// Waits for its end.

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use frame::{MessageId, Reply, Request, UploadId};
+use frame::{Documents, MessageId, Reply, Request, UploadId, Winners};
 
 use crate::client::{Client, rows};
 use crate::fake::{ClosedPort, FAILURE, Peer, SUCCESS, numbers, refused, serve, winners};
@@ -523,4 +523,30 @@ fn a_port_that_speaks_http_is_named() {
         76,
         "it speaks HTTP: this is the port of a page, or of a proxy",
     );
+}
+
+#[test]
+fn a_reply_full_of_winners_takes_a_small_multiple_of_its_size_in_memory() {
+    // Of one letter each: as many as a reply of 16 MiB holds, but for some hundreds.
+    const WINNERS: usize = 8_388_000;
+    for (json, document) in [(false, "1\n"), (true, "\"1\"")] {
+        let (server, _done) = serve(|listener| {
+            let mut peer = Peer::accept(&listener);
+            peer.payload().unwrap();
+            let list = vec!["1"; WINNERS].join("|");
+            peer.reply(&Reply::Winners(Winners::Drawn(Documents::new(
+                list.as_bytes(),
+            ))));
+            peer.wait_for_close();
+        });
+        let mut client = Client::new("winners", &server).env("CLI_SERVER_TIMEOUT", "60s");
+        if json {
+            client = client.arg("--json");
+        }
+        let running = client.start();
+        running.limit_memory(200 * 1024 * 1024);
+        let ended = running.end();
+        assert_eq!(ended.code, Some(0), "{:?}", ended.log);
+        assert_eq!(ended.stdout.matches(document).count(), WINNERS);
+    }
 }
