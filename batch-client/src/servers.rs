@@ -146,25 +146,19 @@ impl Servers {
             server.unusable.retain(|(ip, _)| *ip != last);
             server.unusable.push((last, sentence));
         }
-        let first = self.first.get_or_insert(error);
+        let first = self.first.take().unwrap_or(error);
         if self.list.iter().any(Server::is_left) {
+            self.first = Some(first);
             self.advance();
             return Ok(());
         }
-        let (first, unusable) = (
-            std::mem::replace(first, Error::Usage(String::new())),
-            self.unusable(),
-        );
-        let count = self
-            .list
-            .iter()
-            .map(|server| server.unusable.len())
-            .sum::<usize>();
-        Err(if count == 1 {
-            first
-        } else {
-            let first = Box::new(first);
-            Error::NoneUsable { first, unusable }
+        let unusable = self.list.iter().map(|server| server.unusable.len());
+        Err(match unusable.sum() {
+            1_usize => first,
+            _ => Error::NoneUsable {
+                first: Box::new(first),
+                unusable: self.unusable(),
+            },
         })
     }
 

@@ -106,15 +106,15 @@ impl<S: Stream> Connection<S> {
         if self.is_closed() {
             return false;
         }
-        let owed = (self.committing()).map(|owed| (owed.request, owed.before));
-        match (why, owed) {
-            (Some(why), Some((request, before))) if self.session.reads_reasons() => {
+        // Between turns only replies that wait are owed.
+        match (why, self.owed.take()) {
+            (Some(why), Some(owed)) if self.session.reads_reasons() => {
                 report::declined(self.ip, agency, why);
                 // What was staged says that it is stored.
-                self.channel.outbox.truncate(before);
+                self.channel.outbox.truncate(owed.before);
                 let reason = Some(why.to_string().into());
                 let reply = Reply::Ack(Ack::Failure { reason });
-                self.channel.outbox.reply(request, &reply);
+                self.channel.outbox.reply(owed.request, &reply);
                 self.drain();
             }
             _ => {
