@@ -35,13 +35,23 @@ fn print_result(
 ) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     if json {
-        // Not as one value: a list may be long, and is written as it is read.
+        // A list may be long: it is not made a value first.
         write!(out, "{{\"agency\":{agency}")?;
         if let Some(bets) = bets {
             write!(out, ",\"bets\":{bets}")?;
         }
-        let winners = serde_json::to_string(&winners)?;
-        writeln!(out, ",\"winners\":{}}}", escape_json(&winners))?;
+        match winners {
+            None => writeln!(out, ",\"winners\":null}}")?,
+            Some(winners) => {
+                write!(out, ",\"winners\":[")?;
+                for (index, document) in winners.iter().enumerate() {
+                    let separator = if index > 0 { "," } else { "" };
+                    let document = escape_json(&json!(document).to_string());
+                    write!(out, "{separator}{document}")?;
+                }
+                writeln!(out, "]}}")?;
+            }
+        }
     } else {
         for document in winners.into_iter().flat_map(WinnerList::iter) {
             writeln!(out, "{}", Escaped(document))?;

@@ -1,7 +1,6 @@
 //! The winners of an agency: a list of documents that takes little more memory than its text, whatever a server sends.
 
 use frame::{BetError, Documents};
-use serde::{Serialize, Serializer};
 
 /// Documents, in the order in which their bets were stored. A reply has at most [`MAX_REPLY`](frame::MAX_REPLY) bytes, so
 /// all of them together have less than 4 GiB.
@@ -44,11 +43,5 @@ impl WinnerList {
             let end = *end as usize;
             &self.text[std::mem::replace(&mut begin, end)..end]
         })
-    }
-}
-
-impl Serialize for WinnerList {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.iter())
     }
 }

@@ -88,7 +88,10 @@ impl<D: Store> Service<D> {
             // Without room nothing else is stored either, before a new log begins with the lottery's facts: this is one
             // of them.
             let _ = service.store.record(number);
-            service.commit()?;
+            let lottery = &service.lottery;
+            service.store.commit(|| lottery.facts())?;
+            // No request asked for it, so it is not counted.
+            while service.store.take_commit().is_some() {}
         }
         Ok(service)
     }

@@ -308,7 +308,11 @@ impl History {
         let bets = disk.bytes(Name::Bets).filter(|_| !store.lagging());
         let bets = bets.map(|bytes| String::from_utf8(bytes).unwrap());
         // Without its first log the file is taken over, now or by a start that failed after that.
-        let factless = recovery.turns == 0 && lottery.facts().next().is_none();
+        let is_taken_over = |fact| {
+            let source = Source::TakenOver;
+            matches!(fact, Fact::Stored { source: other, .. } if other == source)
+        };
+        let factless = recovery.turns == 0 && lottery.facts().all(is_taken_over);
         if !promised && factless && recovery.bytes > 0 {
             let (rows, _) = model.after(model.turns.len());
             assert!(

@@ -331,8 +331,12 @@ fn untold() -> End {
 /// What a failed query means; nothing of it is stored.
 fn failure(error: &DatabaseError) -> Failure {
     match error.code.as_str() {
-        // Unique violation, no version before this one, serialization failure, deadlock.
-        "23505" | "23502" | "40001" | "40P01" => Failure::Conflict,
+        // Unique violation, serialization failure, deadlock.
+        "23505" | "40001" | "40P01" => Failure::Conflict,
+        // A null where none is allowed: how a version is refused whose predecessor is missing.
+        "23502" => Failure::Other(format!(
+            "the database lacks the version before this one, so it has lost commits: {error}"
+        )),
         // Lock not available, query cancelled, out of memory.
         LOCKED | "57014" | "53200" => Failure::NotNow(format!("the database waits: {error}")),
         // Insufficient resources, disk full.
