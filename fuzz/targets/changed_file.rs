@@ -29,7 +29,12 @@ fuzz_target!(|bytes: &[u8]| {
             at: 0,
             controls: controls.clone(),
         };
-        let mut batches = Batches::new(open, Arc::clone(&blocks), agency, controls.choose(&[1, 2, 86]));
+        let mut batches = Batches::new(
+            open,
+            Arc::clone(&blocks),
+            agency,
+            controls.choose(&[1, 2, 86]),
+        );
         change(&content, &mut controls);
         if !matches!(batches.skip(rows), Ok(true)) {
             continue;
@@ -43,7 +48,10 @@ fuzz_target!(|bytes: &[u8]| {
             }
             stored.extend_from_slice(batch.payload());
             rows += u64::from(count);
-            assert!(checked.starts_with(&stored), "a bet of another file is sent");
+            assert!(
+                checked.starts_with(&stored),
+                "a bet of another file is sent"
+            );
             change(&content, &mut controls);
         }
     }

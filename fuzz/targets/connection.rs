@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use event_server::connection::{Connection, Served};
+use event_server::connection::Connection;
 use event_server::limits::Limits;
 use event_server::lottery::Lottery;
 use event_server::service::{ConnectionId, Service};
@@ -216,13 +216,11 @@ impl Peer {
             return;
         }
         let read = self.wire().read;
-        let served = self
-            .connection
-            .serve(&mut self.service, None, &self.limits, tight);
-        assert!(!matches!(served, Served::Fences(_)), "there is no other");
+        let share = self.limits.share(1);
+        self.connection.serve(&mut self.service, None, share, tight);
         self.service.commit().expect("a sound disk");
         self.service.advance_draw().expect("a sound disk");
-        self.connection.send(&self.limits, self.now);
+        self.connection.send(&self.limits, share, self.now);
         assert!(self.connection.buffered() <= self.most, "too much memory");
         let brought = self.wire().read - read;
         let inbox = self.limits.max_inbox.max(4 + self.limits.max_frame);
@@ -273,7 +271,7 @@ impl Peer {
                 }
                 6 => {
                     self.now += Duration::from_secs(controls.byte().into());
-                    self.connection.sweep(&self.limits, self.now);
+                    self.connection.sweep(self.limits.idle_timeout, self.now);
                 }
                 _ if controls.byte() == 0 => {
                     self.wire().reset = true;

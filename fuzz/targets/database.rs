@@ -32,7 +32,7 @@ fn replay<'b>(with_tls: bool, pieces: impl Iterator<Item = &'b [u8]>) -> Vec<Str
                 Ok(None) => break,
                 Ok(Some(event)) => {
                     if let SessionEvent::BeginTls = event {
-                        session.tls_established(None);
+                        session.tls_established(None, true);
                     }
                     events.push(format!("{event:?}"));
                 }
