@@ -22,6 +22,9 @@ const MOST: usize = 4 * 1024 * 1024;
 /// Bytes of an empty buffer that are kept for the next lines.
 const KEPT: usize = 64 * 1024;
 
+/// After a write lines gather for so long: the lines of many turns are one write, and wake the thread once.
+const GATHER: Duration = Duration::from_millis(2);
+
 /// Between two attempts, where the sink does not wait itself until it takes more.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -45,8 +48,10 @@ struct Waiting {
     /// How many lines were lost behind the last one of `text`. From the first of them on all are lost until the thread
     /// takes the text, so that the log says where lines are missing.
     lost: u64,
-    /// The thread has nothing to write.
+    /// The thread has nothing to write, and waits for more.
     idle: bool,
+    /// Somebody waits until all is written.
+    hurried: bool,
     /// Nobody adds any more.
     closed: bool,
 }
@@ -84,18 +89,22 @@ impl Background {
                 }
             }
         }
-        waiting.idle = false;
-        self.0.added.notify_one();
+        if mem::take(&mut waiting.idle) {
+            self.0.added.notify_one();
+        }
     }
 
     /// Waits until all lines are written, at most so long.
     pub(super) fn wait(&self, most: Duration) {
-        let waiting = lock(&self.0.waiting);
+        let mut waiting = lock(&self.0.waiting);
+        waiting.hurried = true;
+        self.0.added.notify_one();
         let result = self
             .0
             .written
             .wait_timeout_while(waiting, most, |waiting| !waiting.idle);
-        drop(result);
+        let (mut waiting, _) = result.unwrap_or_else(PoisonError::into_inner);
+        waiting.hurried = false;
     }
 }
 
@@ -107,6 +116,13 @@ impl Drop for Background {
 }
 
 impl Shared {
+    /// Lets lines gather, unless somebody waits for the last ones.
+    fn gather(&self) {
+        let goes_on = |waiting: &mut Waiting| !waiting.hurried && !waiting.closed;
+        let waiting = lock(&self.waiting);
+        drop(self.added.wait_timeout_while(waiting, GATHER, goes_on));
+    }
+
     /// Waits for lines and takes them into `text`; returns how many were lost behind them. `None`: none will come.
     fn take(&self, text: &mut String) -> Option<u64> {
         text.clear();
@@ -159,6 +175,7 @@ impl Writer {
             self.write(&text);
             self.lost += lost;
             self.tell();
+            shared.gather();
         }
     }
 
