@@ -6,7 +6,7 @@
 //! ```
 //!
 //! No byte of a block is given before the whole block was compared. Blocks have [`SMALLEST`] bytes. Where a file would
-//! have more than [`MAX_BLOCKS`] of them, they are doubled: so the checksums take 256 KiB at most, and a later reading holds
+//! have more than `MAX_BLOCKS` of them, they are doubled: so the checksums take 256 KiB at most, and a later reading holds
 //! one block, of 64 KiB for a file of up to 4 GiB and of 1 MiB for one of 64 GiB. The checksums are CRC-32: they notice what
 //! happens by chance, and nobody gains from forging them. Opens no file.
 
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crc32fast::Hasher;
 
-/// The bytes of a block, unless the file is larger than [`MAX_BLOCKS`] of them.
+/// The bytes of a block, unless the file is larger than `MAX_BLOCKS` of them.
 pub const SMALLEST: usize = 64 * 1024;
 
 /// How many blocks a file has at most.

@@ -2,7 +2,7 @@
 //!
 //! In come the bets of a file with their lines; out come [`Damage`]s: each is a kind, the first row that has it, and how
 //! many have it. A look at the bytes of a row decides for nearly every one that there is nothing to find, so that the check
-//! of a file of millions of rows takes hardly longer. Keeps no value of a row. Memory is bounded, see [`repeats`]. Reads no
+//! of a file of millions of rows takes hardly longer. Keeps no value of a row. Memory is bounded, see `repeats`. Reads no
 //! file and no clock: the day comes in.
 
 mod document;
