@@ -1,8 +1,7 @@
 //! Values that look damaged although they are allowed, so that an agency can correct them before they are stored.
 //!
 //! In come the bets of a file with their lines; out come [`Damage`]s: each is a kind, the first row that has it, and how
-//! many have it. A look at the bytes of a row decides for nearly every one that there is nothing to find, so that the check
-//! of a file of millions of rows takes hardly longer. Keeps no value of a row. Memory is bounded, see `repeats`. Reads no
+//! many have it. A look at the bytes of a row decides for nearly every one that there is nothing to find. Keeps no value of a row. Memory is bounded, see `repeats`. Reads no
 //! file and no clock: the day comes in.
 
 mod document;
