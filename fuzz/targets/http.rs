@@ -6,6 +6,7 @@
 
 #![no_main]
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use event_server::web::{Head, MAX_HEAD, Method, parse};
@@ -71,7 +72,9 @@ fn check(data: &[u8], output: &[u8]) {
                     size <= MAX_HEAD && request.path.starts_with('/')
                         || request.method == Method::Other
                 );
+                let is_elsewhere = request.host.is_some_and(|host| !may_be_asked(host));
                 let status = match (request.method, request.path) {
+                    _ if is_elsewhere => 421,
                     (Method::Other, _) => 405,
                     (_, "/" | "/healthz" | "/metrics" | "/api/lottery") => 200,
                     (_, "/readyz") => 503,
@@ -88,6 +91,21 @@ fn check(data: &[u8], output: &[u8]) {
         if last {
             assert!(output.is_empty(), "an answer after the last");
             return;
+        }
+    }
+}
+
+/// Whether a host is an address or `localhost`, with a port or without.
+fn may_be_asked(host: &str) -> bool {
+    let before_port = host.trim_end_matches(|c: char| c.is_ascii_digit());
+    let name = before_port.strip_suffix(':').unwrap_or(host);
+    match name.strip_prefix('[') {
+        Some(rest) => rest
+            .strip_suffix(']')
+            .is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+        None => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            name.parse::<Ipv4Addr>().is_ok() || name.eq_ignore_ascii_case("localhost")
         }
     }
 }
