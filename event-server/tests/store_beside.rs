@@ -131,6 +131,10 @@ impl Files for Slow {
         panic!("a reader syncs the folder")
     }
 
+    fn try_lock(&mut self) -> io::Result<bool> {
+        panic!("a reader locks the folder")
+    }
+
     fn salt(&mut self) -> u64 {
         panic!("a reader makes a log")
     }

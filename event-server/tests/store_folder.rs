@@ -201,8 +201,15 @@ fn the_folder_and_the_files_are_their_owners_alone() {
         second.to_string().contains("another server has locked"),
         "{second}"
     );
+    // Whoever removes the lock file lets nobody in, and neither does a rename of the folder.
+    fs::remove_file(folder.join("lock")).unwrap();
+    let moved = parent.path().join("moved");
+    fs::rename(&folder, &moved).unwrap();
+    let third = open(&moved).err().unwrap();
+    assert!(matches!(third, StoreError::Locked { .. }), "{third}");
+    assert!(!moved.join("lock").exists(), "it was touched");
     drop(store);
-    assert!(open(&folder).is_ok());
+    assert!(open(&moved).is_ok());
 }
 
 /// Asserts that a start and an export are refused, with a sentence that has this text, and change nothing.

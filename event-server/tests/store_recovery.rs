@@ -460,6 +460,11 @@ fn a_folder_is_one_servers_at_a_time() {
     let (store, _) = WalStore::open(files, Durability::Always, |_| {}).unwrap();
     let second = WalStore::open(disk.rival(), Durability::Always, |_| {});
     assert!(matches!(second.err(), Some(StoreError::Locked { .. })));
+    // Without the lock file, too.
+    disk.rival().remove(Name::Lock).unwrap();
+    let second = WalStore::open(disk.rival(), Durability::Always, |_| {});
+    assert!(matches!(second.err(), Some(StoreError::Locked { .. })));
+    assert_eq!(disk.bytes(Name::Lock), None);
     drop(store);
     assert!(WalStore::open(disk.rival(), Durability::Always, |_| {}).is_ok());
 }

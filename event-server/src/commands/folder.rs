@@ -10,7 +10,7 @@ use event_server::report;
 use event_server::store::Store as _;
 use event_server::store::local::{
     Durability, Folder, LocalStore, Name, OnProgress, Progress, ReadOnlyFolder, Recovery,
-    StoreError,
+    StoreError, WalStore,
 };
 
 use crate::failure::{CONFIGURATION, Failure, IO_ERROR};
@@ -71,8 +71,8 @@ impl LocalLottery {
         let mut lottery = Lottery::new(config.agencies);
         let files = Folder::open(folder)?;
         let replay = |fact: &Fact| lottery.apply(fact);
-        let (store, recovery) =
-            LocalStore::open_with_progress(files, durability, replay, on_progress)?;
+        let (wal, recovery) = WalStore::open_with_progress(files, durability, replay, on_progress)?;
+        let store = LocalStore::new(wal);
         Ok((Self { lottery, store }, recovery))
     }
 

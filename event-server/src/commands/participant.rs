@@ -1,5 +1,6 @@
 //! The agency that a command changes: it has to take part, and the draw must not be done.
 
+use event_server::config::{Config, StoreConfig};
 use event_server::lottery::{Draw, Refusal};
 use event_server::store::postgres::Operator;
 use frame::Agency;
@@ -20,33 +21,40 @@ pub fn drawn() -> Failure {
     )
 }
 
-/// An opened lottery that can be asked whether an agency takes part in it.
-pub trait Participant {
-    /// Refuses an agency that takes no part and has stored nothing, and, where that is known yet, a lottery that is drawn.
-    fn check(&mut self, agency: Agency) -> Result<(), Failure>;
+/// The lottery of an agency that may be changed.
+pub enum Opened {
+    Files(LocalLottery),
+    Postgres(Operator),
 }
 
-impl Participant for LocalLottery {
-    fn check(&mut self, agency: Agency) -> Result<(), Failure> {
-        if matches!(self.lottery.draw(), Draw::Done { .. }) {
-            return Err(drawn());
+/// Opens the lottery. Refuses an agency that takes no part and has stored nothing, and, where that is known yet, a lottery
+/// that is drawn.
+pub fn open(config: &Config, agency: Agency) -> Result<Opened, Failure> {
+    match &config.store {
+        StoreConfig::Files {
+            data_dir,
+            durability,
+        } => {
+            let LocalLottery { lottery, store } =
+                LocalLottery::change(config, data_dir, *durability)?;
+            if matches!(lottery.draw(), Draw::Done { .. }) {
+                return Err(drawn());
+            }
+            let has_stored = lottery.standings().any(|(of, _, _)| of == agency);
+            match lottery.check_agency(agency) {
+                Err(refusal) if !has_stored => Err(Failure::new(USAGE, refusal)),
+                _ => Ok(Opened::Files(LocalLottery { lottery, store })),
+            }
         }
-        let has_stored = self.lottery.standings().any(|(of, _, _)| of == agency);
-        match self.lottery.check_agency(agency) {
-            Err(refusal) if !has_stored => Err(Failure::new(USAGE, refusal)),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Participant for Operator {
-    fn check(&mut self, agency: Agency) -> Result<(), Failure> {
-        match self.takes_part(agency)? {
-            (true, _) => Ok(()),
-            (false, agencies) => Err(Failure::new(
-                USAGE,
-                Refusal::UnknownAgency { agency, agencies },
-            )),
+        StoreConfig::Postgres(options) => {
+            let mut operator = Operator::connect(options)?;
+            match operator.takes_part(agency)? {
+                (true, _) => Ok(Opened::Postgres(operator)),
+                (false, agencies) => {
+                    let refusal = Refusal::UnknownAgency { agency, agencies };
+                    Err(Failure::new(USAGE, refusal))
+                }
+            }
         }
     }
 }

@@ -11,7 +11,7 @@
 //! bets.wal       the log: a checkpoint, then each turn of the loop as one record, then zeros
 //! bets.wal.new   the next log, while it is made; it means nothing
 //! bets.csv.new   the next bets.csv, while an agency's rows are taken out; it counts only if bets.wal fits it
-//! lock           locked while a server works here; says which turn was acknowledged last
+//! lock           locked, as the folder is, while a server works here; says which turn was acknowledged last
 //!
 //! bets.wal       +------+-------+--------+--------+--------+-----------------+
 //!                | head | facts | turn n | n + 1  | n + 2  | zeros           |
@@ -150,35 +150,19 @@ impl<F: Files> LocalStore<F> {
         durability: Durability,
         replay: impl FnMut(&Fact),
     ) -> Result<(Self, Recovery), StoreError> {
-        Self::open_with_progress(files, durability, replay, None)
+        let (wal, recovery) = WalStore::open(files, durability, replay)?;
+        Ok((Self::new(wal), recovery))
     }
 
-    /// The same as [`open`](Self::open); `on_progress` is told how far the reading is, and may end it.
-    ///
-    /// # Errors
-    /// Those of [`WalStore::open_with_progress`].
-    pub fn open_with_progress(
-        files: F,
-        durability: Durability,
-        mut replay: impl FnMut(&Fact),
-        on_progress: Option<OnProgress<'_>>,
-    ) -> Result<(Self, Recovery), StoreError> {
-        let mut drawn = None;
-        let replay = |fact: &Fact| {
-            if let Fact::Drawn { position, winner } = *fact {
-                drawn = Some((position, winner));
-            }
-            replay(fact);
-        };
-        let (wal, recovery) = WalStore::open_with_progress(files, durability, replay, on_progress)?;
-        let draw = Draw::Waiting(drawn);
-        let store = Self {
+    /// The store of files that were just opened.
+    pub fn new(wal: WalStore<F>) -> Self {
+        let draw = Draw::Waiting(wal.drawn());
+        Self {
             wal,
             draw,
             committed: None,
             no_space: None,
-        };
-        Ok((store, recovery))
+        }
     }
 
     /// Whether any bet is stored.

@@ -47,6 +47,31 @@ fn assert_refused(ended: &(Option<i32>, String, String), code: i32, sentence: &s
 }
 
 #[test]
+fn nobody_else_works_in_the_folder_of_a_running_central_and_removing_its_lock_file_changes_nothing()
+{
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let (server, address) = central(data, &[("SERVER_AGENCIES", "2")]).unwrap();
+    fs::remove_file(data.join("lock")).unwrap();
+    let another = operate(data, &["--port", "0"]);
+    assert_eq!(another.0, Some(74), "{}", another.2);
+    assert!(
+        another.2.contains("another server has locked"),
+        "{}",
+        another.2
+    );
+    for arguments in ["reopen --agency 1", "finish --agency 1", "agencies 3"] {
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        assert_refused(&operate(data, &arguments), 74, "another server has locked");
+    }
+    let mut peer = Peer::connect(address);
+    assert_eq!(peer.ask(&batch(&bet(1, "1", true))), SUCCESS);
+    server.stop().unwrap();
+    let (code, told, log) = operate(data, &["export"]);
+    assert_eq!((code, told), (Some(0), row(1, "1", true) + "\r\n"), "{log}");
+}
+
+#[test]
 fn an_agency_is_reopened_while_the_central_is_stopped_and_before_the_draw() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();

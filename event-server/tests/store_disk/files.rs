@@ -21,6 +21,17 @@ enum Course {
 pub struct DiskFiles {
     pub(super) disk: Disk,
     pub(super) program: u64,
+    /// It has locked the folder.
+    pub(super) locked: bool,
+}
+
+impl Drop for DiskFiles {
+    fn drop(&mut self) {
+        let mut state = self.disk.0.borrow_mut();
+        if self.locked && state.program == self.program {
+            state.folder_locked = false;
+        }
+    }
 }
 
 impl DiskFiles {
@@ -73,7 +84,7 @@ fn end<T>(state: &mut State, error: io::Error) -> io::Result<T> {
         Some((_, Fault::PowerCut)) => state.power_cut(),
         Some((_, Fault::Kill)) => {
             state.alive = false;
-            state.lock = None;
+            state.unlock();
         }
         Some((_, Fault::Error)) | None => {}
     }
@@ -165,6 +176,15 @@ impl Files for DiskFiles {
             Course::Done => Ok(()),
             Course::Part(error) => end(&mut state, error),
         }
+    }
+
+    fn try_lock(&mut self) -> io::Result<bool> {
+        let (mut state, course) = begin(&self.disk, self.program)?;
+        if let Course::Part(error) = course {
+            return end(&mut state, error);
+        }
+        self.locked = !std::mem::replace(&mut state.folder_locked, true);
+        Ok(self.locked)
     }
 
     fn salt(&mut self) -> u64 {

@@ -46,6 +46,7 @@ struct State {
     program: u64,
     alive: bool,
     lock: Option<usize>,
+    folder_locked: bool,
     /// Operations until the fault happens.
     fault: Option<(u64, Fault)>,
     operations: u64,
@@ -88,6 +89,7 @@ impl Disk {
             program: 0,
             alive: false,
             lock: None,
+            folder_locked: false,
             fault: None,
             operations: 0,
             written: 0,
@@ -113,11 +115,12 @@ impl Disk {
         let mut state = self.0.borrow_mut();
         state.program += 1;
         state.alive = true;
-        state.lock = None;
+        state.unlock();
         state.fault = None;
         DiskFiles {
             disk: self.clone(),
             program: state.program,
+            locked: false,
         }
     }
 
@@ -126,6 +129,7 @@ impl Disk {
         DiskFiles {
             disk: self.clone(),
             program: self.0.borrow().program,
+            locked: false,
         }
     }
 
@@ -198,6 +202,11 @@ impl Disk {
 }
 
 impl State {
+    /// Who held the locks is gone.
+    fn unlock(&mut self) {
+        (self.lock, self.folder_locked) = (None, false);
+    }
+
     /// A file without a name, all of it durable.
     fn add(&mut self, bytes: &[u8]) -> usize {
         self.inodes.push(Inode {
@@ -236,7 +245,7 @@ impl State {
             ..
         } = self;
         self.alive = false;
-        self.lock = None;
+        (self.lock, self.folder_locked) = (None, false);
         for inode in inodes {
             inode.power_cut(rng);
         }

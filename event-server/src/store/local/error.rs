@@ -36,7 +36,7 @@ pub enum StoreError {
     },
     /// Another server works in the folder.
     Locked {
-        /// The lock.
+        /// The folder.
         path: PathBuf,
     },
     /// The log's head, or the checkpoint in it, is not what was written.

@@ -88,6 +88,10 @@ pub trait Files {
     /// Makes the folder's names durable: what was created, renamed and removed.
     fn sync(&mut self) -> io::Result<()>;
 
+    /// Locks the folder itself against every other program that works in it; `false` where another has locked it. The lock
+    /// holds until this is dropped, whatever happens to the files in the folder.
+    fn try_lock(&mut self) -> io::Result<bool>;
+
     /// 64 bits that no peer can guess.
     fn salt(&mut self) -> u64;
 }

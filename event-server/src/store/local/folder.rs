@@ -149,6 +149,10 @@ impl Files for ReadOnlyFolder {
         Err(ErrorKind::ReadOnlyFilesystem.into())
     }
 
+    fn try_lock(&mut self) -> io::Result<bool> {
+        Err(ErrorKind::ReadOnlyFilesystem.into())
+    }
+
     fn salt(&mut self) -> u64 {
         0
     }
@@ -231,6 +235,14 @@ impl Files for Folder {
         self.handle.sync_all()
     }
 
+    fn try_lock(&mut self) -> io::Result<bool> {
+        match lock(&self.handle) {
+            // A network file system locks only what is open for writing, which no folder can be: there the lock file is all.
+            Err(e) if is_unsupported(&e) => Ok(true),
+            locked => locked,
+        }
+    }
+
     fn salt(&mut self) -> u64 {
         // Seeded by the system's random numbers.
         RandomState::new().hash_one(std::time::SystemTime::now())
@@ -259,10 +271,23 @@ impl RandomAccess for File {
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        match File::try_lock(self) {
-            Ok(()) => Ok(true),
-            Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(e)) => Err(e),
-        }
+        lock(self)
     }
+}
+
+/// Locks a file or a folder; `false` where another has locked it.
+fn lock(file: &File) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(e)) => Err(e),
+    }
+}
+
+/// Whether the file system cannot lock such a file at all.
+fn is_unsupported(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::BADF | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)
+    )
 }

@@ -42,16 +42,27 @@ impl<F: Files> WalStore<F> {
     pub fn open_with_progress(
         mut files: F,
         durability: Durability,
-        replay: impl FnMut(&Fact),
+        mut replay: impl FnMut(&Fact),
         on_progress: Option<OnProgress<'_>>,
     ) -> Result<(Self, Recovery), StoreError> {
         let (lock, is_made) = lock(&mut files)?;
+        let mut drawn = None;
+        let replay = |fact: &Fact| {
+            if let Fact::Drawn { position, winner } = *fact {
+                drawn = Some((position, winner));
+            }
+            replay(fact);
+        };
         let mut portions = Portions::new(on_progress);
         let log = Log::find(&mut files, &mut portions);
         let read =
             log.and_then(|log| Reading::read(&mut files, Some(&lock), log, &mut portions, replay));
         match read {
-            Ok(reading) => recover(files, durability, lock, reading, portions),
+            Ok(reading) => {
+                let (mut store, recovery) = recover(files, durability, lock, reading, portions)?;
+                store.drawn = drawn;
+                Ok((store, recovery))
+            }
             Err(e) => {
                 if is_made {
                     // What is refused stays as it was found.
@@ -63,8 +74,17 @@ impl<F: Files> WalStore<F> {
     }
 }
 
-/// Locks the folder. Says whether the lock had to be made for that.
+/// Locks the folder, and the lock file in it, which a server of release 0.1.0 locks alone. Says whether that file had to be
+/// made.
+///
+/// The folder stays the same whatever is done in it: files there can be removed or replaced, and whoever then opens one of
+/// that name would lock another file.
 fn lock<F: Files>(files: &mut F) -> Result<(Open<F::File>, bool), StoreError> {
+    let path = files.folder().to_owned();
+    let is_free = files.try_lock().map_err(|e| failed("lock", &path, e))?;
+    if !is_free {
+        return Err(StoreError::Locked { path });
+    }
     loop {
         let (lock, is_made) = match Open::find(files, Name::Lock)? {
             Some(lock) => (lock, false),
@@ -76,11 +96,10 @@ fn lock<F: Files>(files: &mut F) -> Result<(Open<F::File>, bool), StoreError> {
             },
         };
         if !lock.try_lock()? {
-            return Err(StoreError::Locked {
-                path: lock.path().to_owned(),
-            });
+            return Err(StoreError::Locked { path });
         }
-        // A start that was refused may have removed the lock that it had made, while this one was about to take it.
+        // Where a folder cannot be locked: a start that was refused may have removed the lock file that it had made, while
+        // this one was about to lock it.
         if lock.has_name(files, Name::Lock)? {
             return Ok((lock, is_made));
         }
@@ -154,6 +173,7 @@ fn recover<F: Files>(
         portions: portions.alone(),
         position,
         crc,
+        drawn: None,
         lag,
         no_room: None,
         synced,
