@@ -118,11 +118,11 @@ fn folder_of_0_1_0(data: &Path) {
     let stored: [(&str, &[u8]); 2] = [
         (
             "bets.csv",
-            include_bytes!("../vectors/folder-0.1.0/bets.csv"),
+            include_bytes!("../vectors/0.1.0/three-agencies/bets.csv"),
         ),
         (
             "bets.wal",
-            include_bytes!("../vectors/folder-0.1.0/bets.wal"),
+            include_bytes!("../vectors/0.1.0/three-agencies/bets.wal"),
         ),
     ];
     for (name, bytes) in stored {
