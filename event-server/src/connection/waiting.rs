@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use frame::{Ack, Agency, Reply, Winners};
+use frame::{Ack, Agency, MessageId, Reply, Winners, kind};
 
 use super::Connection;
 use super::state::{After, Owed, State};
@@ -93,12 +93,39 @@ impl<S: Stream> Connection<S> {
         }
     }
 
+    /// The agency that it waits for to be read.
+    fn awaits_read(&self) -> Option<Agency> {
+        match self.state {
+            State::Reading(agency) => Some(agency),
+            _ => None,
+        }
+    }
+
+    /// The request that waits for its agency to be read, where its peer reads why it is refused.
+    fn unserved(&mut self) -> Option<MessageId> {
+        self.awaits_read()?;
+        let (frame, _) = self.channel.inbox.hashed_frame().ok()??;
+        (frame.kind == kind::RESUME || self.session.reads_reasons()).then_some(frame.id)
+    }
+
+    /// Tells why nothing of this request is stored, as the last reply.
+    fn decline(&mut self, agency: Agency, why: &Declined, request: MessageId) {
+        report::declined(self.ip, agency, why);
+        let reason = Some(why.to_string().into());
+        let reply = Reply::Ack(Ack::Failure { reason });
+        self.channel.outbox.reply(request, &reply);
+        self.drain();
+    }
+
     /// Nobody knows what is stored of these agencies, or nothing of what was sent for them is, for this reason. A
     /// connection that speaks for one, or owes a reply about one, closes; it says the reason before, where its peer reads
     /// that. Says whether it is one.
     pub fn forget(&mut self, agencies: &BTreeMap<Agency, Option<Declined>>) -> bool {
         let owed = self.committing().map(|owed| owed.agency);
-        let concerns = [owed, self.session.agency()].into_iter().flatten();
+        let unread = self
+            .awaits_read()
+            .filter(|agency| agencies.get(agency).is_some_and(Option::is_some));
+        let concerns = [owed, unread, self.session.agency()].into_iter().flatten();
         let mut told = concerns.filter_map(|agency| Some((agency, agencies.get(&agency)?)));
         let Some((agency, why)) = told.next() else {
             return false;
@@ -106,16 +133,15 @@ impl<S: Stream> Connection<S> {
         if self.is_closed() {
             return false;
         }
-        // Between turns only replies that wait are owed.
+        // Between turns only replies that wait are owed, or one to the request that waits for its agency to be read.
         match (why, self.owed.take()) {
             (Some(why), Some(owed)) if self.session.reads_reasons() => {
-                report::declined(self.ip, agency, why);
                 // What was staged says that it is stored.
                 self.channel.outbox.truncate(owed.before);
-                let reason = Some(why.to_string().into());
-                let reply = Reply::Ack(Ack::Failure { reason });
-                self.channel.outbox.reply(owed.request, &reply);
-                self.drain();
+                self.decline(agency, why, owed.request);
+            }
+            (Some(why), None) if let Some(request) = self.unserved() => {
+                self.decline(agency, why, request);
             }
             _ => {
                 report::forgotten(self.ip, agency);

@@ -99,7 +99,7 @@ pub struct PostgresStore<B> {
     rows: Vec<u8>,
     /// The database has no space: until the next [`retry`](Store::retry) nothing is staged.
     no_space: Option<NoSpace>,
-    /// Agencies whose last commit waited for a lock in vain: the next one waits less, since others wait behind it.
+    /// Agencies whose last read or commit waited for a lock in vain: the next one waits less, since others wait behind it.
     blocked: BTreeSet<Agency>,
     /// Why the database cannot be reached.
     down: Option<String>,

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use crate::common::{Peer, batch, bet, eventually, one, resume};
-use crate::stage::{Lock, PATIENT, Stage, await_blocked, count, run, wait_for_replicas};
+use crate::stage::{Lock, PATIENT, Stage, await_blocked, count, fill_disk, run, wait_for_replicas};
 
 const SUCCESS: &str = "{result:success}";
 
@@ -191,10 +191,7 @@ fn a_full_disk_of_the_database_is_told_and_ends_when_there_is_room() {
     let agencies = stage.agencies(1, 300);
     let (central, address) = stage.central(&[("SERVER_AGENCIES", "1")]);
     central.wait_for("open_store | result: success").unwrap();
-    let full = "create function full_disk() returns trigger language plpgsql as
-        $$ begin raise exception 'could not extend file' using errcode = '53100'; end $$;
-        create trigger full_disk before insert on lottery.bets for each row execute function full_disk()";
-    stage.database.sql(full).unwrap();
+    fill_disk(&stage, "bets");
     let ended = run(&mut stage.client(&agencies[0], address));
     assert_eq!(ended.status.code(), Some(75), "{}", ended.log);
     assert!(ended.log.contains("no space"), "{}", ended.log);

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use fixtures::programs::Signal;
 
-use crate::common::{Peer, batch, bet, eventually, resume};
-use crate::stage::{Lock, PATIENT, Stage, await_blocked, count, run, wait_for_replicas};
+use crate::common::{Peer, batch, bet, eventually, one, resume};
+use crate::stage::{Lock, PATIENT, Stage, await_blocked, count, fill_disk, run, wait_for_replicas};
 
 const SUCCESS: &str = "{result:success}";
 
@@ -102,15 +102,40 @@ fn a_table_that_somebody_locks_is_not_now_for_a_resume_and_its_client_tries_agai
 }
 
 #[test]
+fn a_table_that_somebody_locks_against_reading_is_not_now_for_those_who_wait_to_be_read() {
+    let Some(stage) = Stage::set() else { return };
+    let agencies = stage.agencies(1, 300);
+    let timeout = ("SERVER_STORE_TIMEOUT", "1s");
+    let (central, address) = stage.central(&[("SERVER_AGENCIES", "2"), timeout]);
+    central.wait_for("open_store | result: success").unwrap();
+    let mut other = Peer::connect(address);
+    assert_eq!(other.ask(&resume(2, 7)), "{apuestas:0}");
+    let lock = Lock::whole_table(&stage, "commits");
+    let mut peer = Peer::connect(address);
+    let told = peer.ask(&resume(1, 7));
+    assert!(told.contains("error:not now: "), "{told}");
+    assert_eq!(peer.answer(), None);
+    // One that has sent no resume is not told why.
+    let mut plain = Peer::connect(address);
+    plain.send(&one(&bet(1, "1", false)));
+    assert_eq!(plain.answer(), None);
+    let mut client = stage.client(&agencies[0], address);
+    let client = fixtures::programs::Running::start(client.stdout(Stdio::null())).unwrap();
+    client.wait_for("not now: the database waits").unwrap();
+    drop(lock);
+    eventually("the agency's file is taken", || {
+        count(&stage, "lottery.bets") == 300
+    });
+    assert!(!central.log().contains("is lost"), "{}", central.log());
+}
+
+#[test]
 fn a_full_tablespace_ends_a_fresh_client_with_75_also_where_nothing_but_its_resume_is_stored() {
     let Some(stage) = Stage::set() else { return };
     let agencies = stage.agencies(1, 300);
     let (central, address) = stage.central(&[("SERVER_AGENCIES", "1")]);
     central.wait_for("open_store | result: success").unwrap();
-    let full = "create function full_disk() returns trigger language plpgsql as
-        $$ begin raise exception 'could not extend file' using errcode = '53100'; end $$;
-        create trigger full_disk before insert on lottery.commits for each row execute function full_disk()";
-    stage.database.sql(full).unwrap();
+    fill_disk(&stage, "commits");
     let ended = run(&mut stage.client(&agencies[0], address));
     assert_eq!(ended.status.code(), Some(75), "{}", ended.log);
     assert!(ended.log.contains("no space"), "{}", ended.log);

@@ -145,6 +145,16 @@ impl Stage {
     }
 }
 
+/// Fills the disk of the database, as far as this table of the lottery is concerned.
+pub fn fill_disk(stage: &Stage, table: &str) {
+    let full = format!(
+        "create function full_disk() returns trigger language plpgsql as
+         $$ begin raise exception 'could not extend file' using errcode = '53100'; end $$;
+         create trigger full_disk before insert on lottery.{table} for each row execute function full_disk()"
+    );
+    stage.database.sql(&full).unwrap();
+}
+
 /// For a central whose commits wait for a lock as long as the test wants.
 pub const PATIENT: (&str, &str) = ("SERVER_STORE_TIMEOUT", "10m");
 
@@ -154,6 +164,15 @@ pub struct Lock(Child);
 impl Lock {
     /// Locks a table of the lottery, so that nobody writes to it.
     pub fn table(stage: &Stage, table: &str) -> Self {
+        Self::take(stage, table, "exclusive", "ExclusiveLock")
+    }
+
+    /// Locks a table of the lottery, so that nobody reads it or writes to it.
+    pub fn whole_table(stage: &Stage, table: &str) -> Self {
+        Self::take(stage, table, "access exclusive", "AccessExclusiveLock")
+    }
+
+    fn take(stage: &Stage, table: &str, mode: &str, listed: &str) -> Self {
         let mut psql = stage
             .database
             .psql("postgres")
@@ -161,7 +180,7 @@ impl Lock {
             .spawn()
             .unwrap();
         let stdin = psql.stdin.as_mut().unwrap();
-        let sql = format!("begin; lock table lottery.{table} in exclusive mode;\n");
+        let sql = format!("begin; lock table lottery.{table} in {mode} mode;\n");
         stdin.write_all(sql.as_bytes()).unwrap();
         stdin.flush().unwrap();
         let lock = Self(psql);
@@ -169,7 +188,7 @@ impl Lock {
             count(
                 stage,
                 &format!(
-                    "pg_locks where mode = 'ExclusiveLock' and relation = 'lottery.{table}'::regclass and granted"
+                    "pg_locks where mode = '{listed}' and relation = 'lottery.{table}'::regclass and granted"
                 ),
             ) == 1
         });

@@ -14,7 +14,7 @@ use super::work::{Retry, Work};
 use super::{MAX_BLOCKED, PostgresStore};
 use crate::store::{Commit, Declined, Drawn, Event, NoSpace};
 
-/// What the client of an agency is told whose commit waited for a lock in vain.
+/// What the client of an agency is told for which a read or a commit waited for a lock in vain.
 const LOCKED: &str = "the database waits for a lock that somebody holds";
 
 /// What it is told where the database would not store it for another reason; the log has the reason.
@@ -171,13 +171,12 @@ impl<B: Database> PostgresStore<B> {
                 self.no_space = Some(NoSpace::new(why.clone()));
                 self.refuse(why, [part.agency]);
             }
-            // What was read is read again, and a commit that only confirms it is tried again.
-            (Some(Work::Read(agencies)), Failure::NotNow(_)) => {
-                let agencies = agencies.into_iter();
-                agencies.for_each(|agency| self.known.want_again(agency));
+            // Somebody holds the whole table: whoever waits for these agencies is told, as where a commit waited.
+            (Some(Work::Read(agencies)), Failure::NotNow(why)) => {
+                self.events.push_back(Event::Warning(why));
+                agencies.into_iter().for_each(|agency| self.block(agency));
             }
             (Some(Work::Survey(_)), Failure::NotNow(_)) => self.survey.failed(self.now),
-            (Some(Work::Look | Work::Draw { .. }), Failure::NotNow(_)) => {}
             // Somebody holds a lock, perhaps on the row of one agency alone. A table that is locked is in the way of all.
             (Some(Work::Commit(group)), Failure::NotNow(why)) => {
                 self.events.push_back(Event::Warning(why));
@@ -191,12 +190,7 @@ impl<B: Database> PostgresStore<B> {
             (Some(Work::CommitAlone(part)), Failure::Conflict) => {
                 self.decline(part.agency, Declined::Replaced(part.agency));
             }
-            (Some(Work::CommitAlone(part)), Failure::NotNow(_)) => {
-                if self.blocked.len() < MAX_BLOCKED {
-                    self.blocked.insert(part.agency);
-                }
-                self.decline(part.agency, Declined::NotNow(LOCKED));
-            }
+            (Some(Work::CommitAlone(part)), Failure::NotNow(_)) => self.block(part.agency),
             (Some(Work::CommitAlone(part)), Failure::Other(why) | Failure::Unknown(why)) => {
                 self.events.push_back(Event::Warning(why));
                 self.decline(part.agency, Declined::NotNow(REFUSED));
@@ -236,6 +230,14 @@ impl<B: Database> PostgresStore<B> {
         self.events.push_back(Event::Warning(why));
         let declined = |agency| self.decline(agency, Declined::NoSpace(no_space.clone()));
         agencies.into_iter().for_each(declined);
+    }
+
+    /// A lock was waited for in vain: the next wait for this agency is short.
+    fn block(&mut self, agency: Agency) {
+        if self.blocked.len() < MAX_BLOCKED {
+            self.blocked.insert(agency);
+        }
+        self.decline(agency, Declined::NotNow(LOCKED));
     }
 
     /// Nothing of what this agency has sent is stored, and its client is told why.

@@ -17,8 +17,9 @@ use super::scan::{DrawRow, Layout, Slice};
 /// One query, and one transaction.
 #[derive(Debug)]
 pub enum Query<'a> {
-    /// The rows of highest version of these agencies: an [`Answer::Account`] for each that has one.
-    Read(&'a BTreeSet<Agency>),
+    /// The rows of highest version of these agencies: an [`Answer::Account`] for each that has one. Waits so long for a
+    /// lock.
+    Read(&'a BTreeSet<Agency>, LockWait),
     /// The same of all agencies from the first to the last of these, whatever is known of them.
     Survey(Agency, Agency),
     /// Appends these parts, all of them or none; waits so long for a lock. With no part, only commits: what was read
@@ -38,7 +39,7 @@ pub enum Query<'a> {
 impl fmt::Display for Query<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Read(_) => "read",
+            Self::Read(..) => "read",
             Self::Survey(..) => "survey",
             Self::Append([], _) => "confirm",
             Self::Append(..) => "append",

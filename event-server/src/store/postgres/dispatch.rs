@@ -3,6 +3,8 @@
 //! One is under way at a time, and each kind of work has its turn: however much there is to do of one kind, another waits
 //! for one query of each of the others at most.
 
+use frame::Agency;
+
 use super::PostgresStore;
 use super::database::{Database, Query};
 use super::group::{Group, Part};
@@ -42,18 +44,17 @@ impl<B: Database> PostgresStore<B> {
         };
         self.began = self.now;
         match &work {
-            Work::Read(agencies) => self.database.submit(&Query::Read(agencies)),
+            Work::Read(agencies) => {
+                let wait = self.lock_wait(agencies.iter());
+                self.database.submit(&Query::Read(agencies, wait));
+            }
             Work::Survey(last) => {
                 let first = self.survey.first();
                 self.database.submit(&Query::Survey(first, *last));
             }
             Work::Commit(group) => {
                 let parts: Vec<&Part> = group.parts().collect();
-                let blocked = |part: &&Part| self.blocked.contains(&part.agency);
-                let wait = match parts.iter().any(blocked) {
-                    true => LockWait::Short,
-                    false => LockWait::Usual,
-                };
+                let wait = self.lock_wait(parts.iter().map(|part| &part.agency));
                 self.database.submit(&Query::Append(&parts, wait));
             }
             Work::CommitAlone(part) => {
@@ -69,6 +70,14 @@ impl<B: Database> PostgresStore<B> {
             }
         }
         self.work = Some(work);
+    }
+
+    /// How long a query about these agencies may wait for a lock.
+    fn lock_wait<'a>(&self, mut agencies: impl Iterator<Item = &'a Agency>) -> LockWait {
+        match agencies.any(|agency| self.blocked.contains(agency)) {
+            true => LockWait::Short,
+            false => LockWait::Usual,
+        }
     }
 
     /// The work of the kind whose turn it is.

@@ -226,7 +226,10 @@ impl<D: Dial> Database for Link<D> {
         let (statements, session) = (&self.statements, &mut open.session);
         let mut lock = LockWait::Usual;
         let (asked, sql) = match query {
-            Query::Read(agencies) => (Asked::Accounts, statements.read(agencies)),
+            Query::Read(agencies, wait) => {
+                lock = *wait;
+                (Asked::Accounts, statements.read(agencies))
+            }
             Query::Survey(first, last) => (Asked::Accounts, statements.survey(*first, *last)),
             Query::Append([], _) => (Asked::Commit, statements.barrier()),
             Query::Append(parts, wait) => {

@@ -23,7 +23,7 @@ impl Database for Instantly {
 
     fn submit(&mut self, query: &Query<'_>) {
         self.asked.borrow_mut().push(match query {
-            Query::Read(_) => "read",
+            Query::Read(..) => "read",
             Query::Append(..) => "commit",
             Query::Survey(..) => "survey",
             Query::Look | Query::Draw(_) | Query::Winners(..) => "draw",

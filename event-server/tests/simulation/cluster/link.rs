@@ -136,7 +136,7 @@ impl Database for SimLink {
     fn submit(&mut self, query: &Query<'_>) {
         assert!(self.is_idle(), "asked out of turn");
         let statement = match query {
-            Query::Read(agencies) => Statement::Read((*agencies).clone()),
+            Query::Read(agencies, _) => Statement::Read((*agencies).clone()),
             Query::Survey(first, last) => {
                 let numbers = first.get()..=last.get();
                 Statement::Read(numbers.filter_map(Agency::new).collect())
