@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use frame::{Agency, Bet, Number, UploadId};
 
-use crate::fact::{Fact, Source};
+use crate::fact::{Fact, MAX_AGENCIES, Source};
 use crate::tally::Tally;
 
 pub mod local;
@@ -164,6 +164,8 @@ pub enum Declined {
     NotNow(&'static str),
     /// Somebody else has gone on with this agency: here, or where the store is shared.
     Replaced(Agency),
+    /// Anyone may take part, but as many agencies as may do already, here and where the store is shared.
+    TooManyAgencies,
 }
 
 impl fmt::Display for Declined {
@@ -174,6 +176,9 @@ impl fmt::Display for Declined {
             Self::Replaced(agency) => {
                 let who = frame::REPLACED;
                 write!(f, "{who} of agency {agency} goes on with this upload")
+            }
+            Self::TooManyAgencies => {
+                write!(f, "{MAX_AGENCIES} agencies take part already, no other can")
             }
         }
     }

@@ -7,6 +7,9 @@
 //! history of what was done, and the log of every container, are then in `target/cluster`, and the next lottery is played
 //! all the same.
 //!
+//! `LANES=3` plays the lotteries of the seeds in three clusters beside each other; what is measured alone comes after them,
+//! in one.
+//!
 //! `REPLICATION=asynchronous` breaks the cluster: a bet may be acknowledged that no standby has. The test has to find it.
 
 use std::error::Error;
@@ -49,11 +52,21 @@ fn run() -> Outcome<bool> {
             return Err(what.into());
         }
     };
+    let lanes: u8 = setting("LANES", 1)?;
+    let (mut longest, begin) = (Duration::ZERO, Instant::now());
+    let (mut took, mut broken) = (Duration::ZERO, 0);
+    if lanes > 1 {
+        let total = cluster::play_in_lanes(lanes, first, seeds)?;
+        (longest, broken, took) = (total.longest_pause, total.broken, begin.elapsed());
+        if seeds == 1 {
+            return Ok(broken == 0);
+        }
+    }
     let mut test = Test {
         files: Files::make()?,
         cluster: Cluster::prepare()?,
         replication,
-        broken: 0,
+        broken,
     };
     println!(
         "{} bets in five files; starting the containers",
@@ -63,15 +76,21 @@ fn run() -> Outcome<bool> {
     println!("as it is committed: every agency has its winners");
     cluster::replicate(&test.cluster, replication)?;
 
-    let (mut longest, begin) = (Duration::ZERO, Instant::now());
-    for seed in first..first.saturating_add(seeds) {
-        println!("\nSEED={seed}");
-        let pause = test.play(&format!("seed_{seed}"), &overlapping(seed))?;
-        longest = longest.max(pause);
+    if lanes == 1 {
+        let begin = Instant::now();
+        for i in 0..seeds {
+            let seed = first + i * cluster::step();
+            println!("\nSEED={seed}");
+            let pause = test.play(&format!("seed_{seed}"), &overlapping(seed))?;
+            longest = longest.max(pause);
+        }
+        took = begin.elapsed();
     }
-    let took = begin.elapsed();
     let (kinds, broken) = (Kind::ALL.len(), test.broken);
     let survived = seeds.saturating_sub(broken);
+    if cluster::lane().is_some() {
+        return Ok(test.broken == 0);
+    }
     if seeds != 1 {
         test.one_by_one(first)?;
         test.throughput()?;
@@ -130,10 +149,7 @@ impl Test {
                 Duration::ZERO
             }
         };
-        println!(
-            "the longest pause of an agency: {:.1} s",
-            pause.as_secs_f64()
-        );
+        cluster::tell(pause, !broken.is_empty());
         Ok(pause)
     }
 

@@ -55,9 +55,16 @@ pub(super) fn everything(
     }
     for (what, query, expected) in [
         (
-            "agencies whose versions have gaps, or another number of bets than rows",
-            "select count(*) from (select agency from commits c group by agency having max(version) <> count(*)
-             or max(bets) <> (select count(*) from bets b where b.agency = c.agency)) as wrong",
+            "agencies that have another number of bets than rows",
+            "select count(*) from (select agency from commits c group by agency
+             having max(bets) <> (select count(*) from bets b where b.agency = c.agency)) as wrong",
+            "0".to_owned(),
+        ),
+        (
+            "versions that follow on a missing one, but for those that changed nothing and were taken out",
+            "select count(*) from (select version, lag(version) over w as before, lag(bets) over w as mark
+             from commits window w as (partition by agency order by version)) versions
+             where version <> coalesce(before, 0) + 1 and mark is distinct from -1",
             "0".to_owned(),
         ),
         (

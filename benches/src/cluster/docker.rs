@@ -8,13 +8,11 @@ use serde_json::{Map, json};
 use tempfile::TempDir;
 
 use super::files::Files;
+use super::lanes::{lane, network};
 use super::services::{AGENCIES, CENTRALS, client};
 
-/// The compose project.
+/// The compose project; behind it the lane, where there are several.
 const PROJECT: &str = "lottery-cluster-test";
-
-/// Where `LOTTERY_NET` does not say it: not the addresses of a lottery that is played beside.
-const NETWORK: &str = "172.16.127";
 
 /// The image that has iptables: stage `partition` of `compose/cluster/Dockerfile`.
 const PARTITION: &str = "lottery-partition:latest";
@@ -131,7 +129,8 @@ impl Cluster {
     pub(super) fn compose(&self, arguments: &[&str]) -> io::Result<String> {
         let [definition, changes] = [self.definition.clone(), self.changes()];
         let [definition, changes] = [definition.to_string_lossy(), changes.to_string_lossy()];
-        let mut all = vec!["compose", "--progress", "quiet", "--project-name", PROJECT];
+        let project = project();
+        let mut all = vec!["compose", "--progress", "quiet", "--project-name", &project];
         all.extend(["--file", &definition, "--file", &changes]);
         all.extend(arguments);
         docker(&all)
@@ -293,21 +292,38 @@ impl Cluster {
     /// # Errors
     /// Those of [`docker`].
     pub(super) fn last_output(&self, service: &str) -> io::Result<String> {
+        let started = self.started(service)?;
+        self.container(&["logs", "--since", &started], service)
+    }
+
+    /// When a service's container was started last.
+    ///
+    /// # Errors
+    /// Those of [`docker`].
+    pub(super) fn started(&self, service: &str) -> io::Result<String> {
         let started = self.container(&["inspect", "--format", "{{.State.StartedAt}}"], service)?;
-        self.container(&["logs", "--since", started.trim()], service)
+        Ok(started.trim().to_owned())
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
         if let Err(e) = self.down() {
-            eprintln!("containers of the project {PROJECT} are left: {e}");
+            eprintln!("containers of the project {} are left: {e}", project());
         }
     }
 }
 
 fn container_name(service: &str) -> String {
-    format!("{PROJECT}-{service}-1")
+    format!("{}-{service}-1", project())
+}
+
+/// The compose project of this process.
+fn project() -> String {
+    match lane() {
+        Some(lane) => format!("{PROJECT}-{lane}"),
+        None => PROJECT.to_owned(),
+    }
 }
 
 /// Runs docker; what it says on standard output.
@@ -317,7 +333,7 @@ fn container_name(service: &str) -> String {
 fn docker(arguments: &[&str]) -> io::Result<String> {
     let mut command = Command::new("docker");
     if std::env::var_os("LOTTERY_NET").is_none() {
-        command.env("LOTTERY_NET", NETWORK);
+        command.env("LOTTERY_NET", network(0));
     }
     let output = command.args(arguments).output()?;
     if !output.status.success() {

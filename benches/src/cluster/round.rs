@@ -15,7 +15,7 @@ use super::files::Files;
 use super::history::History;
 use super::nodes::Roles;
 use super::schedule::Planned;
-use super::services::{AGENCIES, client};
+use super::services::{AGENCIES, CENTRALS, client};
 use super::silence::Silence;
 
 /// How often is looked at who is the primary and which clients have ended.
@@ -28,9 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// After so long every session has read a setting anew, and what was acknowledged before has arrived.
 const RELOAD: Duration = Duration::from_secs(1);
 
-/// The most sessions that a central may have: one and another that was given up, and as many of one that was killed and
-/// whose sessions wait on.
-const SESSIONS: usize = 4;
+/// The most sessions that a central may have: one, and another that was given up. Those of an earlier life of it, which
+/// was killed while they waited, are not its own.
+const SESSIONS: usize = 2;
 
 /// The result of a lottery.
 pub struct Played {
@@ -221,12 +221,19 @@ impl Round<'_> {
         else {
             return;
         };
-        let count = "select application_name || ' has ' || count(*) || ' sessions' from pg_stat_activity \
-                     where application_name like 'event-server %' group by application_name having count(*) >";
-        // A node that is not the primary any more may not answer.
-        let told = self.cluster.psql(node, &format!("{count} {SESSIONS}"));
-        self.found
-            .extend(told.unwrap_or_default().lines().map(str::to_owned));
+        for central in CENTRALS {
+            let Ok(started) = self.cluster.started(central) else {
+                continue;
+            };
+            let count = format!(
+                "select '{central} has ' || count(*) || ' sessions' from pg_stat_activity \
+                 where application_name = 'event-server {central}' and backend_start > '{started}' \
+                 having count(*) > {SESSIONS}"
+            );
+            // A node that is not the primary any more may not answer.
+            let told = self.cluster.psql(node, &count).unwrap_or_default();
+            self.found.extend(told.lines().map(str::to_owned));
+        }
     }
 
     fn failures(&self) -> Vec<String> {

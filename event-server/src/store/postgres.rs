@@ -78,7 +78,10 @@ use crate::fact::Fact;
 /// Bytes of rows beyond which a group takes no more: the next one begins when it is on its way.
 const MAX_GROUP: usize = 1024 * 1024;
 
-/// How many agencies are remembered as blocked. Where there are more, a table is locked, and all of them wait anyway.
+/// Of so many versions of an agency that follow each other one has the claims before it taken out, where it is a claim.
+const CLAIMS: i64 = 16;
+
+/// How many agencies are remembered as blocked, or as claimed. Where there are more, a table is locked, and all of them wait anyway.
 const MAX_BLOCKED: usize = 1_024;
 
 /// How often to look whether the draw is done while somebody waits for it: where nobody notifies.
@@ -101,6 +104,8 @@ pub struct PostgresStore<B> {
     no_space: Option<NoSpace>,
     /// Agencies whose last read or commit waited for a lock in vain: the next one waits less, since others wait behind it.
     blocked: BTreeSet<Agency>,
+    /// Agencies of which claims are to be taken out.
+    claimed: BTreeSet<Agency>,
     /// Why the database cannot be reached.
     down: Option<String>,
     progress: Progress,
@@ -135,6 +140,7 @@ impl<B: Database> PostgresStore<B> {
             rows: Vec::new(),
             no_space: None,
             blocked: BTreeSet::new(),
+            claimed: BTreeSet::new(),
             down: Some("the database was not reached yet".to_owned()),
             progress: Progress::Open,
             scan: None,
@@ -222,6 +228,10 @@ impl<B: Database> Store for PostgresStore<B> {
     fn claim(&mut self, agency: Agency) {
         self.rows.clear();
         self.stage(agency, None);
+        let version = (self.known.get(agency)).map_or(0, |(account, _)| account.version);
+        if version % CLAIMS == 0 && self.claimed.len() < MAX_BLOCKED {
+            self.claimed.insert(agency);
+        }
     }
 
     fn pending(&mut self, agency: Agency) -> Option<Ticket> {

@@ -6,6 +6,7 @@
 //! serving   what agencies, operators and other centrals see
 //! operating what operators change, beside the centrals
 //! refused   a database that cannot be used: one sentence each
+//! claims    what is left by agencies that resume without end, and how many agencies are let in
 //! draw      a draw over a table that takes long to read
 //! away      a database that is away, goes, is silent, is full, comes back
 //! locks     locks that somebody holds, and sessions that nobody listens to
@@ -18,6 +19,7 @@
 mod common;
 
 mod away;
+mod claims;
 mod draw;
 mod locks;
 mod operating;

@@ -121,12 +121,7 @@ impl Stage {
             let sent = fs::read_to_string(file).unwrap().replace("\r\n", "\n");
             assert!(stored == sent.trim_end(), "agency {number}: another order");
         }
-        assert_eq!(
-            sql("select agency from lottery.commits group by agency
-                 having max(version) <> count(*) or min(version) <> 1"),
-            "",
-            "a version is missing"
-        );
+        assert_eq!(sql(MISSING_VERSIONS), "", "a version is missing");
         assert_eq!(
             sql("select agency from lottery.commits c group by agency
                  having max(bets) <> (select count(*) from lottery.bets b where b.agency = c.agency)"),
@@ -144,6 +139,13 @@ impl Stage {
         agencies.iter().map(winners).collect()
     }
 }
+
+/// Versions that follow on a missing one, but for those that were taken out because they changed nothing.
+pub const MISSING_VERSIONS: &str = "
+    select agency, version from (
+      select agency, version, lag(version) over w as before, lag(bets) over w as mark
+      from lottery.commits window w as (partition by agency order by version)) versions
+    where version <> coalesce(before, 0) + 1 and mark is distinct from -1";
 
 /// Fills the disk of the database, as far as this table of the lottery is concerned.
 pub fn fill_disk(stage: &Stage, table: &str) {

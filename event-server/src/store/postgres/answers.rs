@@ -17,6 +17,9 @@ use crate::store::{Commit, Declined, Drawn, Event, NoSpace};
 /// What the client of an agency is told for which a read or a commit waited for a lock in vain.
 const LOCKED: &str = "the database waits for a lock that somebody holds";
 
+/// What it is told where the database does not have what this server knows of the agency.
+const UNFOUNDED: &str = "what this server knew of the agency is out of date";
+
 /// What it is told where the database would not store it for another reason; the log has the reason.
 const REFUSED: &str = "the database refuses to store it, and the server's log says why";
 
@@ -127,7 +130,7 @@ impl<B: Database> PostgresStore<B> {
             Some(Work::Slice {
                 winners, layout, ..
             }) => self.scanned(winners, layout),
-            Some(Work::Look) | None => {}
+            Some(Work::Look | Work::DropClaims) | None => {}
         }
     }
 
@@ -177,6 +180,8 @@ impl<B: Database> PostgresStore<B> {
                 agencies.into_iter().for_each(|agency| self.block(agency));
             }
             (Some(Work::Survey(_)), Failure::NotNow(_)) => self.survey.failed(self.now),
+            // They can wait: for the next time that claims have come together.
+            (Some(Work::DropClaims), _) => {}
             // Somebody holds a lock, perhaps on the row of one agency alone. A table that is locked is in the way of all.
             (Some(Work::Commit(group)), Failure::NotNow(why)) => {
                 self.events.push_back(Event::Warning(why));
@@ -185,6 +190,19 @@ impl<B: Database> PostgresStore<B> {
             // One agency that is served twice, or whose bets the database refuses, costs nobody else.
             (Some(Work::Commit(group)), _) if group.parts().next().is_some() => {
                 self.retry = Some(Retry::of(group));
+            }
+            // No version comes before the first: it is refused where there are too many.
+            (Some(Work::CommitAlone(part)), Failure::Unfounded) if part.account.version == 1 => {
+                self.decline(part.agency, Declined::TooManyAgencies);
+            }
+            // Others have gone on with it long ago, so that what it builds on was taken out; or the database has lost that.
+            (Some(Work::CommitAlone(part)), Failure::Unfounded) => {
+                let agency = part.agency;
+                self.events.push_back(Event::Warning(format!(
+                    "the version that agency {agency} goes on from is not there: other servers have served it since, or the \
+                     database has lost commits"
+                )));
+                self.decline(agency, Declined::NotNow(UNFOUNDED));
             }
             // Another central has gone on with it.
             (Some(Work::CommitAlone(part)), Failure::Conflict) => {
@@ -214,7 +232,9 @@ impl<B: Database> PostgresStore<B> {
             (work, failure) => {
                 self.work = work;
                 self.database.give_up(match failure {
-                    Failure::Conflict => "the database asks to try again".to_owned(),
+                    Failure::Conflict | Failure::Unfounded => {
+                        "the database asks to try again".to_owned()
+                    }
                     Failure::NoSpace(why)
                     | Failure::NotNow(why)
                     | Failure::Unknown(why)
@@ -260,7 +280,7 @@ impl<B: Database> PostgresStore<B> {
             Some(Work::CommitAlone(part)) => _ = lost.insert(part.agency),
             Some(Work::Survey(_)) => self.survey.failed(self.now),
             Some(Work::Slice { .. }) => self.scan.iter_mut().for_each(Scan::lost),
-            Some(Work::Look | Work::Draw(_)) | None => {}
+            Some(Work::Look | Work::Draw(_) | Work::DropClaims) | None => {}
         }
         // That the draw is durable is for the next session to show, with a commit of its own.
         if let Progress::Scanning = self.progress {

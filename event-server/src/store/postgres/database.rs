@@ -25,6 +25,9 @@ pub enum Query<'a> {
     /// Appends these parts, all of them or none; waits so long for a lock. With no part, only commits: what was read
     /// before counts then.
     Append(&'a [&'a Part], LockWait),
+    /// Takes out versions of this agency that changed nothing: of many behind each other the first and the last stay.
+    /// Nothing that is told depends on it.
+    DropClaims(Agency),
     /// Whether all agencies have finished, and whether somebody has drawn: one [`Answer::Progress`].
     Look,
     /// Draws, with this winner, where all agencies have finished and nobody has drawn; commits, so that what is told
@@ -43,6 +46,7 @@ impl fmt::Display for Query<'_> {
             Self::Survey(..) => "survey",
             Self::Append([], _) => "confirm",
             Self::Append(..) => "append",
+            Self::DropClaims(_) => "claims",
             Self::Look => "look",
             Self::Draw(_) => "draw",
             Self::Winners(..) => "winners",
@@ -97,6 +101,8 @@ pub enum Answer {
 pub enum Failure {
     /// A version exists, or the database asks to try again.
     Conflict,
+    /// The version before is not there, or has another number of bets; of a first version: too many agencies take part.
+    Unfounded,
     /// There is no space: what the database says.
     NoSpace(String),
     /// Somebody holds a lock, or something else is in the way for a while: what the database says.

@@ -26,7 +26,7 @@ pub(super) enum Kind {
     Read,
     /// A look at how the lottery stands, the draw, or a slice of the scan for winners.
     Draw,
-    /// A look at some agencies, for those who watch.
+    /// A look at some agencies, for those who watch; else claims that are to be taken out.
     Survey,
 }
 
@@ -61,6 +61,12 @@ impl<B: Database> PostgresStore<B> {
                 let query = Query::Append(&[part], LockWait::Short);
                 self.database.submit(&query);
             }
+            Work::DropClaims => {
+                // Without an agency there is no such work.
+                if let Some(agency) = self.claimed.pop_first() {
+                    self.database.submit(&Query::DropClaims(agency));
+                }
+            }
             Work::Look => self.database.submit(&Query::Look),
             Work::Draw(_) => self.database.submit(&Query::Draw(self.winner)),
             Work::Slice { slice, .. } => {
@@ -88,7 +94,10 @@ impl<B: Database> PostgresStore<B> {
             Kind::Commit => self.next_part().or_else(|| self.next_group()),
             Kind::Read => self.next_read(),
             Kind::Draw => self.next_look(),
-            Kind::Survey => self.survey.take_due().map(Work::Survey),
+            Kind::Survey => {
+                let survey = self.survey.take_due().map(Work::Survey);
+                survey.or_else(|| (!self.claimed.is_empty()).then_some(Work::DropClaims))
+            }
         }
     }
 

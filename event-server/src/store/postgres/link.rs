@@ -140,6 +140,8 @@ enum Asked {
     Progress,
     Draw,
     Winners,
+    /// There are none.
+    Nothing,
 }
 
 impl Asked {
@@ -235,6 +237,10 @@ impl<D: Dial> Database for Link<D> {
             Query::Append(parts, wait) => {
                 lock = *wait;
                 (Asked::Commit, statements.append(parts.iter().copied()))
+            }
+            Query::DropClaims(agency) => {
+                lock = LockWait::Short;
+                (Asked::Nothing, statements.drop_claims(*agency))
             }
             Query::Look => (Asked::Progress, statements.look()),
             Query::Draw(winner) => (Asked::Draw, statements.draw(*winner)),

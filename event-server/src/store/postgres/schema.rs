@@ -79,6 +79,7 @@ impl Schema {
              finished boolean not null, central text not null, at timestamptz not null, \
              primary key (agency, version)); \
              create index if not exists commits_finished on {schema}.commits (agency) where finished; \
+             create index if not exists commits_first on {schema}.commits (agency) where version = 1; \
              create table if not exists {schema}.bets \
              (agency int not null, seq bigint not null, first_name text not null, last_name text not null, \
              document text not null, birthdate date not null, number int not null); \

@@ -3,6 +3,8 @@
 //! Every text is one simple query; several statements in it are one implicit transaction. Kept to SQL that
 //! CockroachDB and YugabyteDB speak too, but for `notify`, which they may lack: its loss costs a second.
 
+mod changes;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -14,6 +16,10 @@ use super::account::{Account, parse_source, source_text};
 use super::group::Part;
 use super::quote::{identifier, literal};
 use super::scan::Slice;
+use crate::fact::MAX_AGENCIES;
+
+/// How many of an agency's last versions are looked at for claims.
+const LOOKED_AT: u32 = 1_000;
 
 /// Columns of `bets`, in the order of a binary COPY tuple.
 const BETS: &str = "agency, seq, first_name, last_name, document, birthdate, number";
@@ -80,11 +86,12 @@ impl Statements {
     ///
     /// A version is appended only where the one before it is there, with as many bets as this one builds on: else
     /// `central` is null, which the table refuses. Behind a session whose server was exchanged there may be less than
-    /// was read.
+    /// was read. Where anyone may take part, an agency's first version is appended only while not too many do.
     pub(super) fn append<'p>(&self, parts: impl Iterator<Item = &'p Part> + Clone) -> String {
         let Self {
             schema, central, ..
         } = self;
+        let first = self.first(parts.clone());
         let mut sql = String::new();
         for (i, part) in parts.clone().enumerate() {
             sql += &match i {
@@ -92,7 +99,7 @@ impl Statements {
                     "insert into {schema}.commits \
                      (agency, version, upload, batched, bets, finished, central, at) \
                      select v.agency, v.version, v.upload, v.batched, v.bets, v.finished, \
-                     case when v.version = 1 then {central} else (select {central} from {schema}.commits c \
+                     case when v.version = 1 then {first} else (select {central} from {schema}.commits c \
                      where c.agency = v.agency and c.version = v.version - 1 and c.bets = v.before) end, \
                      now() from (values "
                 ),
@@ -124,6 +131,51 @@ impl Statements {
             );
         }
         sql
+    }
+
+    /// This central's name, or null where the first versions among these parts would be those of too many agencies. Of
+    /// centrals that do this at the same moment none counts what the others append.
+    fn first<'p>(&self, parts: impl Iterator<Item = &'p Part>) -> String {
+        let Self {
+            schema, central, ..
+        } = self;
+        let new = parts.filter(|part| part.account.version == 1).count();
+        if self.agencies > 0 || new == 0 {
+            return central.clone();
+        }
+        let most = MAX_AGENCIES.saturating_sub(new);
+        format!(
+            "(select {central} where (select count(*) from \
+             (select 1 from {schema}.commits where version = 1 limit {MAX_AGENCIES}) first) <= {most})"
+        )
+    }
+
+    /// Takes out versions of an agency that changed nothing, among its last thousand: of those behind each other the first
+    /// and the last stay. The first then has -1 bets, so that no version can be appended behind it; what it builds on
+    /// says how many there are.
+    ///
+    /// A version that is missing must not be appended again by a central that knew less. What keeps it out is the version
+    /// before it: it is missing, too, or has -1 bets. A statement looks at what was there when it began, though; so nobody
+    /// may be in the middle of appending: the lock waits for them. It is given back without a wait for a standby.
+    pub(super) fn drop_claims(&self, agency: Agency) -> String {
+        let schema = &self.schema;
+        // A run are versions behind each other with the same state. Those with -1 bets are left out.
+        let runs = format!(
+            "with states as (select version, concat_ws(' ', upload, batched, bets, finished) as state \
+             from {schema}.commits where agency = {agency} and bets >= 0 and version > \
+             (select max(version) from {schema}.commits where agency = {agency}) - {LOOKED_AT}), \
+             changes as (select version, state is distinct from lag(state) over w as is_first, \
+             state is distinct from lead(state) over w as is_last from states window w as (order by version)), \
+             runs as (select version, is_first or is_last as stays, \
+             max(version) filter (where is_first) over (order by version) as first from changes)"
+        );
+        format!(
+            "set local synchronous_commit = off; lock table {schema}.commits in share row exclusive mode; \
+             {runs} delete from {schema}.commits c using runs where c.agency = {agency} \
+             and c.version = runs.version and not stays and runs.version > first + 1; \
+             {runs} update {schema}.commits c set bets = -1 from runs where c.agency = {agency} \
+             and c.version = runs.version and not stays"
+        )
     }
 
     /// Ends the transactions of this lottery's centrals that have waited longer than this for what their central sends:
@@ -212,102 +264,6 @@ impl Statements {
                 )
             }
         }
-    }
-
-    /// Takes out all bets of an agency where nobody has drawn, as the agency's next version. Its upload is barred, or,
-    /// where `allow_same_file` says so, none is any more. Two rows of one number: how many draws there are, and how many
-    /// bets went. An agency without a version is left as it is.
-    pub(super) fn reopen(&self, agency: Agency, allow_same_file: bool) -> String {
-        let Self {
-            schema,
-            central,
-            channel,
-            ..
-        } = self;
-        let bar = match allow_same_file {
-            true => format!(
-                "delete from {schema}.barred \
-                 where agency = {agency} and not exists (select 1 from {schema}.draw)"
-            ),
-            // An upload is named by 32 digits; other words say that there is none.
-            false => format!(
-                "insert into {schema}.barred (agency, upload) \
-                 select agency, upload from {schema}.commits c \
-                 where agency = {agency} and length(upload) = 32 and not exists \
-                 (select 1 from {schema}.commits d where d.agency = c.agency and d.version > c.version) \
-                 and not exists (select 1 from {schema}.draw) on conflict do nothing"
-            ),
-        };
-        format!(
-            "{lock}; select count(*) from {schema}.draw; {bar}; \
-             insert into {schema}.commits (agency, version, upload, batched, bets, finished, central, at) \
-             select agency, max(version) + 1, null, 0, 0, false, {central}, now() from {schema}.commits \
-             where agency = {agency} and not exists (select 1 from {schema}.draw) group by agency; \
-             with gone as (delete from {schema}.bets \
-             where agency = {agency} and not exists (select 1 from {schema}.draw) returning 1) \
-             select count(*) from gone; notify {channel}, '{agency}'",
-            lock = self.lock_draw(),
-        )
-    }
-
-    /// Says that an agency has finished where nobody has drawn, as the agency's next version. A row: how many draws there
-    /// are.
-    pub(super) fn finish(&self, agency: Agency) -> String {
-        let Self {
-            schema,
-            central,
-            channel,
-            ..
-        } = self;
-        format!(
-            "{lock}; select count(*) from {schema}.draw; \
-             insert into {schema}.commits (agency, version, upload, batched, bets, finished, central, at) \
-             select {agency}, coalesce(max(c.version), 0) + 1, max(c.upload), coalesce(max(c.batched), 0), \
-             coalesce(max(c.bets), 0), true, {central}, now() from \
-             (select * from {schema}.commits where agency = {agency} order by version desc limit 1) c \
-             where not exists (select 1 from {schema}.draw) having not coalesce(bool_or(c.finished), false) \
-             and not exists (select 1 from {schema}.draw); \
-             notify {channel}, '{agency}'",
-            lock = self.lock_draw(),
-        )
-    }
-
-    /// Whether an agency takes part or has a version, and how many take part: `is_there, agencies`.
-    pub(super) fn takes_part(&self, agency: Agency) -> String {
-        let schema = &self.schema;
-        format!(
-            "select agencies = 0 or {agency} <= agencies or exists \
-             (select 1 from {schema}.commits where agency = {agency}), agencies from {schema}.lottery"
-        )
-    }
-
-    /// Begins a transaction after which no central stores anything of an agency above this number. A row: how many
-    /// draws there are, and the largest agency above it that has stored something.
-    pub(super) fn limit_agencies(&self, agencies: u32) -> String {
-        let schema = &self.schema;
-        let limit = match agencies {
-            0 => String::new(),
-            agencies => format!(
-                "alter table {schema}.commits add constraint takes_part \
-                 check (agency between 1 and {agencies}) not valid; "
-            ),
-        };
-        format!(
-            "begin; {lock}; \
-             alter table {schema}.commits drop constraint if exists takes_part; {limit}\
-             select (select count(*) from {schema}.draw), (select max(agency) from {schema}.commits c \
-             where {agencies} > 0 and agency > {agencies} and (bets > 0 or finished) and not exists \
-             (select 1 from {schema}.commits d where d.agency = c.agency and d.version > c.version))",
-            lock = self.lock_draw(),
-        )
-    }
-
-    /// Ends that transaction with this number of agencies, and has all centrals look at it.
-    pub(super) fn set_agencies(&self, agencies: u32) -> String {
-        let Self {
-            schema, channel, ..
-        } = self;
-        format!("update {schema}.lottery set agencies = {agencies}; notify {channel}; commit")
     }
 
     /// Makes the draw and a reopening wait for each other: neither may happen on what the other is about to change.

@@ -25,6 +25,7 @@ impl Database for Instantly {
         self.asked.borrow_mut().push(match query {
             Query::Read(..) => "read",
             Query::Append(..) => "commit",
+            Query::DropClaims(_) => "claims",
             Query::Survey(..) => "survey",
             Query::Look | Query::Draw(_) | Query::Winners(..) => "draw",
         });

@@ -19,6 +19,8 @@ pub(super) enum Work {
     Commit(Group),
     /// A part of a group that failed is committed alone.
     CommitAlone(Part),
+    /// Versions of an agency that changed nothing are taken out.
+    DropClaims,
     /// How the lottery stands.
     Look,
     /// The draw; it, where there is one.

@@ -14,11 +14,12 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use event_server::store::postgres::{Answer, Failure, Slice};
+use event_server::store::postgres::Answer;
 use frame::Agency;
 
-use super::link::{SessionId, SimLink, Statement, Wire};
-use super::node::{End, Node, Outcome};
+use super::exchange::{Exchange, Stage};
+use super::link::{SessionId, SimLink, Wire};
+use super::node::Node;
 use crate::ledger::{Ledger, Promise};
 
 /// What may go wrong in a cluster.
@@ -32,26 +33,9 @@ pub enum Faults {
     AllWithoutReplication,
 }
 
-/// A query under way.
-struct Exchange {
-    session: SessionId,
-    /// The life of the central that asks.
-    life: usize,
-    node: usize,
-    stage: Stage,
-    /// Its session is lost, and that was noticed.
-    orphan: bool,
-}
-
-enum Stage {
-    Travelling(u32, Statement),
-    /// Done once so many transactions are replicated.
-    Committing(usize),
-}
-
 /// How a database keeps its tables.
 #[derive(Clone, Copy, PartialEq)]
-enum Kept {
+pub enum Kept {
     /// In a file of blocks each.
     Blocks,
     /// In several files each.
@@ -61,36 +45,38 @@ enum Kept {
 }
 
 pub struct Database {
-    rng: fastrand::Rng,
-    faults: Faults,
-    agencies: u32,
-    nodes: Vec<Node>,
+    pub(super) rng: fastrand::Rng,
+    pub(super) faults: Faults,
+    pub(super) agencies: u32,
+    pub(super) nodes: Vec<Node>,
     /// The node of each session that ever was.
-    sessions: Vec<usize>,
-    wires: Vec<Rc<RefCell<Wire>>>,
+    pub(super) sessions: Vec<usize>,
+    pub(super) wires: Vec<Rc<RefCell<Wire>>>,
     exchanges: Vec<Exchange>,
     /// The longest that a message takes, in hops.
-    pace: u32,
+    pub(super) pace: u32,
     /// One session in so many is lost at a hop; and when a query of it was carried out, one in a quarter of that.
-    loss_rate: u32,
+    pub(super) loss_rate: u32,
     /// One query in so many fails without a reason.
-    failure_rate: u32,
+    pub(super) failure_rate: u32,
     /// It tells who listens that an agency has finished, or that the draw is done.
     notifies: bool,
     /// Hops for which nobody can connect.
-    away: u32,
+    pub(super) away: u32,
     /// Hops for which nothing is replicated.
-    stalled: u32,
+    pub(super) stalled: u32,
     /// An agency whose rows somebody holds a lock on, and for how many hops.
-    locked: Option<(Agency, u32)>,
+    pub(super) locked: Option<(Agency, u32)>,
+    /// For which agency alone a session has waited in vain, since it last stored something of it.
+    pub(super) blocked: BTreeSet<(SessionId, Agency)>,
     pub full: bool,
     /// How its tables are kept.
-    kept: Kept,
-    calm: bool,
+    pub(super) kept: Kept,
+    pub(super) calm: bool,
     /// The life of a central that does not reach it any more.
-    stranded: Option<usize>,
+    pub(super) stranded: Option<usize>,
     /// The lives of the centrals that were told that all agencies have finished, or that the draw is done.
-    ready_to_draw: BTreeSet<usize>,
+    pub(super) ready_to_draw: BTreeSet<usize>,
     /// Which versions were the claim for an answered resume of a file.
     claims: BTreeMap<usize, Vec<i64>>,
 }
@@ -118,6 +104,7 @@ impl Database {
             away: if rng.u8(..4) == 0 { rng.u32(..100) } else { 0 },
             stalled: 0,
             locked: None,
+            blocked: BTreeSet::new(),
             full: false,
             kept: [
                 Kept::Blocks,
@@ -140,12 +127,12 @@ impl Database {
         (SimLink::new(Rc::clone(&wire)), wire)
     }
 
-    fn primary(&mut self) -> &mut Node {
+    pub(super) fn primary(&mut self) -> &mut Node {
         self.nodes.last_mut().expect("a primary")
     }
 
     /// Hops until a message arrives.
-    fn delay(&mut self) -> u32 {
+    pub(super) fn delay(&mut self) -> u32 {
         self.rng.u32(..=self.pace)
     }
 
@@ -197,7 +184,7 @@ impl Database {
     }
 
     /// A session is lost; what it has answered is, too, or arrives before.
-    fn lose(&mut self, wire: &mut Wire, ledger: &mut Ledger) {
+    pub(super) fn lose(&mut self, wire: &mut Wire, ledger: &mut Ledger) {
         let Some(session) = wire.session.take() else {
             return;
         };
@@ -229,76 +216,12 @@ impl Database {
         wire.send(self.delay(), session, Answer::Up(Vec::new()));
     }
 
-    /// Moves a query; gives it back unless it is done.
-    fn hop_exchange(&mut self, mut exchange: Exchange, ledger: &mut Ledger) -> Option<Exchange> {
-        let wire = self.wire_of(exchange.session);
-        match &mut exchange.stage {
-            Stage::Travelling(hops, _) if wire.is_none() && !exchange.orphan => {
-                exchange.orphan = true;
-                *hops += self.rng.u32(..40);
-                self.rng.bool().then_some(exchange)
-            }
-            Stage::Travelling(hops, _) if *hops > 0 => {
-                *hops -= 1;
-                Some(exchange)
-            }
-            Stage::Travelling(_, statement) => {
-                let statement = std::mem::replace(statement, Statement::Look);
-                // A pooler hands a commit to another session of the database, perhaps of a node that was the primary, or is now.
-                let pooled = wire.is_some()
-                    && !self.calm
-                    && matches!(statement, Statement::Append(_))
-                    && self.rng.u32(..self.loss_rate / 2) == 0;
-                if pooled {
-                    exchange.node = self.rng.usize(..self.nodes.len());
-                }
-                let (session, node) = (exchange.session, exchange.node);
-                let outcome = self.carry_out(&exchange, &statement);
-                ledger.note(format_args!(
-                    "session {session}, node {node}: {statement}: {outcome:?}"
-                ));
-                // The first that it tells is whose session it was: the central takes nothing of what follows.
-                if pooled && let Some(wire) = wire {
-                    self.lose(&mut wire.borrow_mut(), ledger);
-                    return None;
-                }
-                // What is read is told before the commit is done.
-                self.tell(session, outcome.answers);
-                if let Some(wire) = wire
-                    && !self.calm
-                    && self.rng.u32(..self.loss_rate / 4) == 0
-                {
-                    self.lose(&mut wire.borrow_mut(), ledger);
-                }
-                match outcome.end {
-                    End::Failed(failure) => self.tell(session, vec![Answer::Failed(failure)]),
-                    End::Done => self.tell(session, vec![Answer::Done]),
-                    End::Committed(position) => {
-                        exchange.stage = Stage::Committing(position);
-                        return Some(exchange);
-                    }
-                }
-                None
-            }
-            Stage::Committing(_) if wire.is_none() => None,
-            Stage::Committing(position) => {
-                let done = self.faults == Faults::AllWithoutReplication
-                    || self.nodes[exchange.node].replicated >= *position;
-                if done {
-                    self.tell(exchange.session, vec![Answer::Done]);
-                    return None;
-                }
-                Some(exchange)
-            }
-        }
-    }
-
-    fn wire_of(&self, session: SessionId) -> Option<Rc<RefCell<Wire>>> {
+    pub(super) fn wire_of(&self, session: SessionId) -> Option<Rc<RefCell<Wire>>> {
         let is = |wire: &&Rc<RefCell<Wire>>| wire.borrow().session == Some(session);
         self.wires.iter().find(is).cloned()
     }
 
-    fn tell(&mut self, session: SessionId, answers: Vec<Answer>) {
+    pub(super) fn tell(&mut self, session: SessionId, answers: Vec<Answer>) {
         let Some(wire) = self.wire_of(session) else {
             return;
         };
@@ -308,54 +231,8 @@ impl Database {
         }
     }
 
-    /// Carries out a query on the exchange's node, or fails without a reason.
-    fn carry_out(&mut self, exchange: &Exchange, statement: &Statement) -> Outcome {
-        if !self.calm && self.rng.u32(..self.failure_rate) == 0 {
-            return Outcome::failed(match self.rng.u8(..8) {
-                0 => Failure::Other("it does not like that".to_owned()),
-                1..3 => Failure::NotNow("somebody holds a lock".to_owned()),
-                _ => Failure::Conflict,
-            });
-        }
-        let Exchange { node, life, .. } = *exchange;
-        let drawable = self.ready_to_draw.contains(&life);
-        assert!(
-            drawable || !matches!(statement, Statement::Draw(_)),
-            "a central draws that knows of agencies which have not finished"
-        );
-        if let (Some((locked, _)), Statement::Append(parts)) = (self.locked, statement)
-            && parts.iter().any(|part| part.agency == locked)
-        {
-            return Outcome::failed(Failure::NotNow("somebody holds a lock".to_owned()));
-        }
-        let no_space =
-            self.full && matches!(statement, Statement::Append(parts) if !parts.is_empty());
-        if no_space {
-            return Outcome::failed(Failure::NoSpace("it is full".to_owned()));
-        }
-        let in_blocks = matches!(statement, Statement::Winners(_, Slice::Blocks(_)));
-        if in_blocks && self.kept == Kept::Elsewhere {
-            return Outcome::failed(Failure::Unknown("there are no blocks".to_owned()));
-        }
-        let mut outcome = self.nodes[node].carry_out(statement, life, self.agencies);
-        if self.kept == Kept::Partitions {
-            for answer in &mut outcome.answers {
-                if let Answer::Layout(layout) = answer {
-                    layout.file = None;
-                }
-            }
-        }
-        if outcome.shows_all_finished() {
-            self.ready_to_draw.insert(life);
-        }
-        if outcome.notifies {
-            self.notify(node);
-        }
-        outcome
-    }
-
     /// Tells the sessions with a node to look again; some do not hear it.
-    fn notify(&mut self, node: usize) {
+    pub(super) fn notify(&mut self, node: usize) {
         let sessions = self.wires.iter().filter_map(|wire| wire.borrow().session);
         for session in sessions.collect::<Vec<_>>() {
             if self.notifies && self.sessions[session] == node && self.rng.u8(..4) > 0 {
@@ -374,55 +251,6 @@ impl Database {
             false => self.rng.usize(..4),
         };
         self.primary().replicate(some);
-    }
-
-    /// Another node becomes the primary, with what is replicated.
-    pub fn fail_over(&mut self, ledger: &mut Ledger) {
-        let (next, lost) = self.primary().fail_over();
-        ledger.note(format_args!("failover, {lost} transactions are lost"));
-        self.nodes.push(next);
-        for wire in self.wires.clone() {
-            if self.rng.bool() {
-                self.lose(&mut wire.borrow_mut(), ledger);
-            }
-        }
-    }
-
-    /// Nobody can reach it for a while.
-    pub fn go_away(&mut self, ledger: &mut Ledger) {
-        self.away = self.rng.u32(5..150);
-        for wire in self.wires.clone() {
-            self.lose(&mut wire.borrow_mut(), ledger);
-        }
-    }
-
-    /// The rows of the bets move to other blocks.
-    pub fn rewrite(&mut self) {
-        self.primary().rewrite();
-    }
-
-    /// Nothing is replicated for a while.
-    pub fn stall(&mut self) {
-        self.stalled = self.rng.u32(5..80);
-    }
-
-    /// From now on the central of this life does not reach it; `None`: all do.
-    pub fn strand(&mut self, life: Option<usize>) {
-        self.stranded = life;
-    }
-
-    /// Somebody holds a lock on an agency's rows for a while.
-    pub fn lock(&mut self) {
-        let agency = Agency::new(self.rng.u32(1..=self.agencies)).expect("a small number");
-        self.locked = Some((agency, self.rng.u32(5..150)));
-    }
-
-    /// From now on nothing happens to it.
-    pub fn calm_down(&mut self) {
-        self.locked = None;
-        (self.away, self.stalled) = (0, 0);
-        (self.full, self.calm) = (false, true);
-        self.pace = self.pace.min(2);
     }
 
     /// Whether no query is under way.
@@ -465,7 +293,16 @@ impl Database {
     }
 
     /// Holds what is stored against the ledger.
-    pub fn audit(&self, ledger: &mut Ledger) {
+    pub fn audit(&mut self, ledger: &mut Ledger) {
+        for agency in (1..=self.agencies).filter_map(Agency::new) {
+            let primary = self.primary();
+            assert!(primary.drop_claims(agency), "nobody appends any more");
+            let (there, changes) = primary.tables.versions(agency);
+            assert!(
+                there <= 3 * (changes + 1),
+                "agency {agency} has {there} versions, {changes} changed something"
+            );
+        }
         let tables = &self.nodes.last().expect("a primary").tables;
         let (facts, drawn_by) = tables.facts();
         let bets = tables.text();

@@ -8,13 +8,14 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Instant;
 
-use event_server::store::postgres::{Answer, Database, Part, Query, Slice, Unusable};
+use event_server::store::postgres::{Answer, Database, LockWait, Part, Query, Slice, Unusable};
 use frame::{Agency, Number};
 
 /// A query as it travels.
 pub enum Statement {
     Read(BTreeSet<Agency>),
-    Append(Vec<Part>),
+    Append(Vec<Part>, LockWait),
+    DropClaims(Agency),
     Look,
     Draw(Number),
     Winners(Number, Slice),
@@ -29,7 +30,7 @@ impl fmt::Display for Statement {
                     .iter()
                     .try_for_each(|agency| write!(f, " {agency}"))
             }
-            Self::Append(parts) => {
+            Self::Append(parts, _) => {
                 f.write_str("append")?;
                 parts.iter().try_for_each(|part| {
                     let (agency, account) = (part.agency, &part.account);
@@ -38,6 +39,7 @@ impl fmt::Display for Statement {
                     write!(f, " [{agency}: version {version}, {bets} bets{finished}]")
                 })
             }
+            Self::DropClaims(agency) => write!(f, "drop claims {agency}"),
             Self::Look => f.write_str("look"),
             Self::Draw(winner) => write!(f, "draw {winner}"),
             Self::Winners(winner, slice) => write!(f, "winners {winner} in {slice:?}"),
@@ -141,9 +143,10 @@ impl Database for SimLink {
                 let numbers = first.get()..=last.get();
                 Statement::Read(numbers.filter_map(Agency::new).collect())
             }
-            Query::Append(parts, _) => {
-                Statement::Append(parts.iter().map(|part| (*part).clone()).collect())
+            Query::Append(parts, wait) => {
+                Statement::Append(parts.iter().map(|part| (*part).clone()).collect(), *wait)
             }
+            Query::DropClaims(agency) => Statement::DropClaims(*agency),
             Query::Look => Statement::Look,
             Query::Draw(winner) => Statement::Draw(*winner),
             Query::Winners(winner, slice) => Statement::Winners(*winner, (*slice).clone()),

@@ -1,6 +1,7 @@
 //! A node of the simulated database: its log of transactions, its tables, and how a query is carried out on them.
 
 use event_server::store::postgres::{Answer, Failure};
+use frame::Agency;
 
 use super::link::Statement;
 use super::tables::{Change, Tables};
@@ -13,6 +14,8 @@ pub struct Node {
     pub replicated: usize,
     /// It was the primary.
     pub cut_off: bool,
+    /// So many transactions have looked at the version before theirs, and have not appended it yet.
+    pub appending: u32,
 }
 
 /// How a query ended.
@@ -66,8 +69,15 @@ impl Outcome {
 }
 
 impl Node {
-    /// Carries out a query of the central of this life, in a lottery of so many agencies.
-    pub fn carry_out(&mut self, statement: &Statement, life: usize, agencies: u32) -> Outcome {
+    /// Carries out a query of the central of this life, in a lottery of so many agencies. `founded`: where the version
+    /// before was looked at earlier, whether it was there.
+    pub fn carry_out(
+        &mut self,
+        statement: &Statement,
+        life: usize,
+        agencies: u32,
+        founded: Option<bool>,
+    ) -> Outcome {
         let tables = &self.tables;
         let change = match statement {
             Statement::Read(agencies) => {
@@ -84,20 +94,31 @@ impl Node {
                 }]);
             }
             Statement::Winners(winner, slice) => return tables.winners(*winner, slice),
-            Statement::Append(parts) if tables.conflicts(parts) => {
+            Statement::DropClaims(agency) => {
+                if !self.drop_claims(*agency) {
+                    return Outcome::failed(Failure::NotNow("somebody appends".to_owned()));
+                }
+                return Outcome::read(Vec::new());
+            }
+            Statement::Append(parts, _)
+                if !founded.unwrap_or_else(|| tables.are_founded(parts)) =>
+            {
+                return Outcome::failed(Failure::Unfounded);
+            }
+            Statement::Append(parts, _) if tables.conflicts(parts) => {
                 return Outcome::failed(Failure::Conflict);
             }
-            Statement::Append(parts) if !parts.is_empty() => Change::Append(parts.clone(), life),
+            Statement::Append(parts, _) if !parts.is_empty() => Change::Append(parts.clone(), life),
             Statement::Draw(winner) if !tables.is_drawn() && tables.all_finished(agencies) => {
                 Change::Draw(*winner, life)
             }
             // A commit all the same: what was read before counts then.
-            Statement::Append(_) | Statement::Draw(_) => Change::Seen,
+            Statement::Append(..) | Statement::Draw(_) => Change::Seen,
         };
         let notifies = match &change {
             Change::Append(parts, _) => parts.iter().any(|part| part.account.finished),
             Change::Draw(..) => true,
-            Change::Seen | Change::Rewritten => false,
+            Change::Seen | Change::Rewritten | Change::ClaimsDropped(_) => false,
         };
         let end = End::Committed(self.commit(change));
         let answers = match statement {
@@ -109,6 +130,14 @@ impl Node {
             end,
             notifies,
         }
+    }
+
+    /// Takes out versions of an agency that changed nothing, where nobody is in the middle of appending; whether it did.
+    pub fn drop_claims(&mut self, agency: Agency) -> bool {
+        if self.appending == 0 {
+            self.commit(Change::ClaimsDropped(agency));
+        }
+        self.appending == 0
     }
 
     /// The table of bets is written anew, in other blocks.

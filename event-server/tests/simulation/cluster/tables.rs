@@ -21,6 +21,8 @@ pub enum Change {
     Seen,
     /// The rows of `bets` lie in other blocks now, of another file.
     Rewritten,
+    /// Versions of this agency that changed nothing were taken out.
+    ClaimsDropped(Agency),
 }
 
 /// A row of `commits`.
@@ -49,7 +51,12 @@ struct Draw {
 
 #[derive(Default)]
 pub struct Tables {
+    /// Every row that ever was.
     commits: BTreeMap<(Agency, i64), Commit>,
+    /// Those that were taken out.
+    gone: BTreeSet<(Agency, i64)>,
+    /// Those that have -1 bets: nothing can be appended behind them.
+    spent: BTreeSet<(Agency, i64)>,
     bets: BTreeMap<(Agency, u64), BetRow>,
     draw: Option<Draw>,
     /// How often `bets` was rewritten.
@@ -70,16 +77,74 @@ impl Tables {
         self.last(agency).map(|commit| commit.account.clone())
     }
 
-    /// Whether a version exists that one of these parts brings, or the one is missing that it builds on.
+    /// Whether a version exists that one of these parts brings.
     pub fn conflicts(&self, parts: &[Part]) -> bool {
-        let conflicts = |part: &Part| {
-            let (agency, version) = (part.agency, part.account.version);
-            let before = self.commits.get(&(agency, version - 1));
+        let mut keys = parts.iter().map(|part| (part.agency, part.account.version));
+        keys.any(|key| self.commits.contains_key(&key) && !self.gone.contains(&key))
+    }
+
+    /// Whether the versions are there that these parts build on.
+    pub fn are_founded(&self, parts: &[Part]) -> bool {
+        let is_founded = |part: &Part| {
+            let before = (part.agency, part.account.version - 1);
             let builds_on = part.account.bets - part.bets;
-            let follows = before.is_some_and(|before| before.account.bets == builds_on);
-            self.commits.contains_key(&(agency, version)) || version > 1 && !follows
+            let commit = self.commits.get(&before);
+            let is_there = !self.gone.contains(&before) && !self.spent.contains(&before);
+            before.1 == 0 || is_there && commit.is_some_and(|row| row.account.bets == builds_on)
         };
-        parts.iter().any(conflicts)
+        parts.iter().all(is_founded)
+    }
+
+    /// Takes out versions of an agency that changed nothing, as the real statement does.
+    fn drop_claims(&mut self, agency: Agency) {
+        let rows = self.commits.range((agency, 0)..=(agency, i64::MAX));
+        let rows = rows.filter(|(key, _)| !self.gone.contains(key) && !self.spent.contains(key));
+        let state = |account: &Account| {
+            let Account {
+                source,
+                batched,
+                bets,
+                finished,
+                ..
+            } = account;
+            (*source, *batched, *bets, *finished)
+        };
+        let rows: Vec<_> = rows
+            .map(|((_, version), commit)| (*version, state(&commit.account)))
+            .collect();
+        let mut first = 0;
+        for (i, (version, state)) in rows.iter().enumerate() {
+            let is_same = |row: Option<&(i64, _)>| row.is_some_and(|(_, other)| other == state);
+            let is_first = !is_same(i.checked_sub(1).and_then(|before| rows.get(before)));
+            if is_first {
+                first = *version;
+            }
+            if is_first || !is_same(rows.get(i + 1)) {
+                continue;
+            }
+            match *version == first + 1 {
+                true => self.spent.insert((agency, *version)),
+                false => self.gone.insert((agency, *version)),
+            };
+        }
+    }
+
+    /// How many rows `commits` has of an agency, and how many of those that ever were changed something.
+    pub fn versions(&self, agency: Agency) -> (usize, usize) {
+        let rows = || self.commits.range((agency, 0)..=(agency, i64::MAX));
+        let there = rows().filter(|(key, _)| !self.gone.contains(key)).count();
+        let mut before = Account::default();
+        let mut changes = 0;
+        for (_, Commit { account, .. }) in rows() {
+            let is_claim = Account {
+                version: 0,
+                barred: Vec::new(),
+                ..account.clone()
+            };
+            changes += usize::from(is_claim != before);
+            before = is_claim;
+        }
+        (there, changes)
     }
 
     /// Whether agencies 1 to `agencies` have all finished.
@@ -152,6 +217,7 @@ impl Tables {
             }
             Change::Seen => {}
             Change::Rewritten => self.file += 1,
+            Change::ClaimsDropped(agency) => self.drop_claims(*agency),
         }
     }
 

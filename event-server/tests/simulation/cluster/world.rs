@@ -222,7 +222,8 @@ impl ClusterWorld {
             8..12 => database.full = false,
             12..15 => database.rewrite(),
             15..18 => database.lock(),
-            18..60 => self.boot(place),
+            18..24 => database.drop_claims(),
+            24..66 => self.boot(place),
             _ => {}
         }
     }

@@ -333,10 +333,8 @@ fn failure(error: &DatabaseError) -> Failure {
     match error.code.as_str() {
         // Unique violation, serialization failure, deadlock.
         "23505" | "40001" | "40P01" => Failure::Conflict,
-        // A null where none is allowed: how a version is refused whose predecessor is missing.
-        "23502" => Failure::Other(format!(
-            "the database lacks the version before this one, so it has lost commits: {error}"
-        )),
+        // A null where none is allowed: how the statement refuses a version that builds on nothing.
+        "23502" => Failure::Unfounded,
         // Lock not available, query cancelled, out of memory.
         LOCKED | "57014" | "53200" => Failure::NotNow(format!("the database waits: {error}")),
         // Insufficient resources, disk full.

@@ -1,0 +1,115 @@
+//! Several clusters beside each other, a process each, so that many lotteries take less time: most of a lottery is waiting.
+//!
+//! ```text
+//! LANES=3 SEED=1    lane 1: seeds 1, 4, 7 …    lane 2: 2, 5, 8 …    lane 3: 3, 6, 9 …
+//! ```
+//!
+//! Each has a compose project, containers and addresses of its own.
+
+use std::io::{self, BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+/// The variables by which a process is told which lane it is, and how far its seeds are apart.
+const LANE: &str = "CLUSTER_LANE";
+const STEP: &str = "CLUSTER_STEP";
+
+/// The addresses of the first lane, where `LOTTERY_NET` does not say them: not those of a lottery that is played beside.
+const NETWORK: (&str, u8) = ("172.16", 127);
+
+/// What a lottery says of itself, for the process that started its lane.
+const PAUSE: &str = "the longest pause of an agency: ";
+const BROKEN: &str = "a promise was broken";
+
+/// Which lane this process is, of several.
+pub fn lane() -> Option<u8> {
+    std::env::var(LANE).ok()?.parse().ok()
+}
+
+/// How far the seeds of this process are apart.
+pub fn step() -> u64 {
+    let step = std::env::var(STEP).ok().and_then(|step| step.parse().ok());
+    step.unwrap_or(1)
+}
+
+/// What a lottery is told by.
+pub fn tell(pause: Duration, is_broken: bool) {
+    println!("{PAUSE}{:.1} s", pause.as_secs_f64());
+    if is_broken {
+        println!("{BROKEN}");
+    }
+}
+
+/// The first two or three numbers of the addresses of a lane, counted from 0.
+pub(super) fn network(lane: u8) -> String {
+    let asked = std::env::var("LOTTERY_NET").ok();
+    let asked = asked.as_deref().and_then(|net| net.rsplit_once('.'));
+    let (start, last) = match asked.and_then(|(start, last)| Some((start, last.parse().ok()?))) {
+        Some(asked) => asked,
+        None => NETWORK,
+    };
+    format!("{start}.{}", last + lane)
+}
+
+/// What all lanes came to.
+#[derive(Debug, Default)]
+pub struct Total {
+    /// Lotteries in which a promise was broken.
+    pub broken: u64,
+    /// Of an agency, in all of them.
+    pub longest_pause: Duration,
+}
+
+/// Plays so many lotteries, of this seed and those that follow, in so many lanes.
+///
+/// # Errors
+/// A lane could not be started, or could not play on.
+pub fn play_in_lanes(lanes: u8, first: u64, seeds: u64) -> io::Result<Total> {
+    let program = std::env::current_exe()?;
+    let mut started = Vec::new();
+    for lane in (0..lanes).filter(|lane| u64::from(*lane) < seeds) {
+        let own = (seeds - u64::from(lane)).div_ceil(lanes.into());
+        let mut command = Command::new(&program);
+        command
+            .env("LOTTERY_NET", network(lane))
+            .env(LANE, (lane + 1).to_string())
+            .env(STEP, lanes.to_string())
+            .env("SEED", (first + u64::from(lane)).to_string())
+            .env("SEEDS", own.to_string())
+            .env("LANES", "1");
+        let child = command.stdout(Stdio::piped()).spawn()?;
+        started.push(thread::spawn(move || follow(lane + 1, child)));
+    }
+    let mut total = Total::default();
+    for lane in started {
+        let of_lane = lane
+            .join()
+            .map_err(|_| io::Error::other("a lane panicked"))??;
+        total.broken += of_lane.broken;
+        total.longest_pause = total.longest_pause.max(of_lane.longest_pause);
+    }
+    Ok(total)
+}
+
+/// Prints what a lane says, until it ends.
+fn follow(lane: u8, mut child: Child) -> io::Result<Total> {
+    let mut total = Total::default();
+    let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        let pause = line
+            .strip_prefix(PAUSE)
+            .and_then(|rest| rest.strip_suffix(" s"));
+        if let Some(seconds) = pause.and_then(|pause| pause.parse().ok()) {
+            let pause = Duration::from_secs_f64(seconds);
+            total.longest_pause = total.longest_pause.max(pause);
+        }
+        total.broken += u64::from(line == BROKEN);
+        println!("lane {lane}: {line}");
+    }
+    match child.wait()?.success() || total.broken > 0 {
+        true => Ok(total),
+        false => Err(io::Error::other(format!("lane {lane} could not play on"))),
+    }
+}
