@@ -51,6 +51,7 @@ use self::idle_timer::{IdleTimer, Waiting};
 use self::state::{Owed, State, Step};
 pub use self::state::{Rank, Served};
 use crate::limits::{Limits, Share};
+use crate::observe::CloseReason;
 use crate::report;
 use crate::service::{ConnectionId, Judged, Service, Session, Told, Verdict};
 use crate::store::Store;
@@ -77,6 +78,8 @@ pub struct Connection<S> {
     owed: Option<Box<Owed>>,
     /// The frame in front has waited for its agency to be read, and it was.
     after_read: bool,
+    /// Why it is closed, once it is.
+    reason: CloseReason,
     idle_timer: IdleTimer,
 }
 
@@ -96,10 +99,23 @@ impl<S: Stream> Connection<S> {
             unsent_requests: 0,
             owed: None,
             after_read: false,
+            reason: CloseReason::Finished,
             idle_timer: IdleTimer::new(now),
         };
         connection.watch(limits, now);
         connection
+    }
+
+    /// Every change of the state is this one.
+    fn enter(&mut self, state: State) {
+        self.state = state;
+    }
+
+    /// Why it will be closed: of several reasons the first one counts, but any of them more than an orderly end.
+    fn blame(&mut self, reason: CloseReason) {
+        if self.reason == CloseReason::Finished {
+            self.reason = reason;
+        }
     }
 
     fn announce(&mut self, quiet: bool) {
@@ -240,7 +256,7 @@ impl<S: Stream> Connection<S> {
                 None | Some(TlsError::Cut { .. }) => self.lost(&e),
                 Some(error) => {
                     report::tls_failed(self.ip, error);
-                    self.drain();
+                    self.drain(CloseReason::BrokenFrame);
                 }
             }
             Received::NotYet
@@ -253,7 +269,7 @@ impl<S: Stream> Connection<S> {
             Ok(None) => return Step::NeedsInput,
             Err(e) => {
                 report::receive_failed(self.ip, &e);
-                self.drain();
+                self.drain(CloseReason::BrokenFrame);
                 return Step::Again;
             }
         };
@@ -278,15 +294,15 @@ impl<S: Stream> Connection<S> {
             Verdict::Reply(reply) => self.channel.outbox.reply(query, &reply),
             Verdict::Last(reply) => {
                 self.channel.outbox.reply(query, &reply);
-                self.drain();
+                self.drain(CloseReason::BrokenFrame);
             }
             Verdict::Replaced(reply) => {
                 report::replaced(self.ip);
                 self.channel.outbox.reply(query, &reply);
-                self.drain();
+                self.drain(CloseReason::Fenced);
             }
             Verdict::Hold(agency) => {
-                self.state = State::Held { agency, query };
+                self.enter(State::Held { agency, query });
                 if service.winners_known() {
                     return Step::Again;
                 }
@@ -299,7 +315,7 @@ impl<S: Stream> Connection<S> {
                     // It is handed in again after the commit.
                     return Step::Tell(Served::Done);
                 }
-                self.state = State::Reading(agency);
+                self.enter(State::Reading(agency));
                 return Step::Tell(Served::Reading(agency));
             }
         }
@@ -316,7 +332,7 @@ impl<S: Stream> Connection<S> {
             Told::Winners(list) => outbox.winners(query, &list),
             Told::Reply(winners) => outbox.reply(query, &Reply::Winners(winners)),
         }
-        self.state = State::Open;
+        self.enter(State::Open);
         Step::Again
     }
 
@@ -330,6 +346,7 @@ impl<S: Stream> Connection<S> {
             Some(waiting) => {
                 self.announce(self.may_be_health_check());
                 report::timed_out(self.ip, waiting.what());
+                self.blame(CloseReason::TimedOut);
                 self.close();
             }
         }

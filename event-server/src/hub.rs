@@ -9,8 +9,8 @@
 //!          reap    what ended; a slot is freed only here
 //! ```
 //!
-//! Generic over the stream: a test drives it with fake ones. Never waits, never looks at a clock (the
-//! time comes in), and knows no poll.
+//! Generic over the stream: a test drives it with fake ones. Never waits, and knows no poll. The time comes in: a clock is
+//! looked at only to time the parts of a turn, where somebody watches.
 
 mod away;
 mod memory;
@@ -30,6 +30,7 @@ use self::away::Away;
 use self::silence::Silence;
 use crate::connection::{Connection, Served};
 use crate::limits::{Limits, Share};
+use crate::observe::{Phase, Turns};
 use crate::report;
 use crate::service::{ConnectionId, Service};
 use crate::store::{Store, Ticket};
@@ -70,6 +71,11 @@ pub struct Hub<S, D: Store> {
     away: Option<Away>,
     next_sweep: Option<Instant>,
     stopping: bool,
+    turns: Turns,
+    /// When the first connection was accepted: ages count from there.
+    epoch: Option<Instant>,
+    /// Slots whose connection ended in this turn. Empty between turns.
+    ended: Vec<usize>,
 }
 
 struct Entry<S> {
@@ -84,7 +90,12 @@ struct Entry<S> {
     reading: Option<Agency>,
     /// Its frames are served, or were.
     opened: bool,
+    /// When it was accepted, in [ticks](AGE) since the first one was.
+    accepted: u32,
 }
+
+/// The unit of a connection's age: thirteen years of it fit in 4 bytes.
+const AGE: Duration = Duration::from_millis(100);
 
 impl<S: Stream, D: Store> Hub<S, D> {
     /// A hub without connections. With an acceptor, frames are exchanged over TLS alone.
@@ -107,6 +118,9 @@ impl<S: Stream, D: Store> Hub<S, D> {
             away: None,
             next_sweep: None,
             stopping: false,
+            turns: Turns::default(),
+            epoch: None,
+            ended: Vec::new(),
         }
     }
 
@@ -128,6 +142,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
             serial: self.serial,
         };
         self.serial += 1;
+        let accepted = self.age_ticks(now);
         let connection = Connection::new(id, stream, ip, &self.limits, now);
         self.connections.insert(Entry {
             connection,
@@ -136,6 +151,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
             hold: 0,
             reading: None,
             opened: false,
+            accepted,
         });
         self.next_sweep.get_or_insert(now + self.sweep_period());
         self.mark(id.slot, true, true, false);
@@ -193,14 +209,26 @@ impl<S: Stream, D: Store> Hub<S, D> {
         // Whoever is ready gets a share of this turn, so that nobody waits for more than one turn of all others.
         let share = self.limits.share(self.ready.len());
         self.serve(share);
+        let served = self.served.len() as u64;
+        self.turns.serve(served);
+        self.service.counters_mut().served.record(served);
+        self.turns.lap(Phase::Serve);
         self.service.commit()?;
+        self.turns.lap(Phase::Commit);
         if !self.stopping && self.service.advance_draw()? {
             for (_, _, slot) in std::mem::take(&mut self.held) {
                 self.enqueue(slot);
             }
         }
+        self.turns.lap(Phase::Draw);
         self.send(share, now);
+        self.turns.lap(Phase::Send);
+        for i in 0..self.ended.len() {
+            self.reap(self.ended[i]);
+        }
+        self.ended.clear();
         self.relieve();
+        self.turns.lap(Phase::Reap);
         if self.is_unwatched() {
             self.next_sweep = Some(now + self.sweep_period());
         }
@@ -264,7 +292,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
         }
     }
 
-    /// Sends, reaps, and queues again what can still move.
+    /// Sends, and queues again what can still move.
     fn send(&mut self, share: Share, now: Instant) {
         let winners_known = self.service.winners_known();
         for i in 0..self.served.len() {
@@ -280,7 +308,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
             );
             self.account(slot);
             if closed {
-                self.reap(slot);
+                self.ended.push(slot);
             } else if moves {
                 self.enqueue(slot);
             } else {
@@ -309,6 +337,8 @@ impl<S: Stream, D: Store> Hub<S, D> {
             self.held.remove(&(agency, hold, slot));
         }
         self.service.leave(connection.id, connection.session());
+        let (reason, calls) = (connection.close_reason(), connection.calls());
+        self.service.counters_mut().close(reason, calls);
         connection.report_closed();
     }
 

@@ -4,11 +4,16 @@
 
 mod counters;
 mod histogram;
+mod turns;
 
-use frame::{Agency, Number};
+use std::ops::Range;
+use std::time::{Duration, Instant};
 
-pub use self::counters::{Counters, RequestKind};
+use frame::{Agency, Calls, Number};
+
+pub use self::counters::{CloseReason, Counters, RequestKind};
 pub use self::histogram::Histogram;
+pub use self::turns::{Phase, Second, Turns};
 
 /// How far the lottery is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +78,92 @@ pub struct Figures {
     pub buffered: u64,
     /// Whether a bet could be stored now.
     pub store_up: bool,
+    /// How many connections were accepted so far.
+    pub accepted: u64,
+    /// Connections in the middle of a frame.
+    pub partial_frames: u64,
+    /// Connections that go on in the next turn without an event.
+    pub ready: u64,
+    /// What the calls on the streams of all connections came to so far.
+    pub calls: Calls,
+    /// The time of each phase of all turns, in the order of [`Phase::ALL`]; 0 where nobody watches.
+    pub phases: [Duration; Phase::COUNT],
+}
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Nothing: it is idle.
+    Nothing,
+    /// The first byte of its peer.
+    FirstByte,
+    /// The rest of a frame, a line or a handshake that was begun.
+    Rest,
+    /// Its peer takes its replies.
+    RepliesTaken,
+    /// Its peer closes, too.
+    Close,
+    /// Its next turn.
+    Turn,
+    /// Its agency is being read.
+    Read,
+    /// A commit.
+    Commit,
+    /// The draw.
+    Draw,
+}
+
+impl Wait {
+    /// Their names in traces and pages, in the order of the variants.
+    pub const NAMES: [&str; 9] = [
+        "nothing",
+        "first_byte",
+        "rest",
+        "replies_taken",
+        "close",
+        "turn",
+        "read",
+        "commit",
+        "draw",
+    ];
+}
+
+/// A connection as it is now: nothing of its peer's address, nothing personal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionView {
+    /// Its slot.
+    pub slot: usize,
+    /// Which one it is of all that were accepted, from 0 on.
+    pub serial: u64,
+    /// Its state, by its place in [`Bounds::states`].
+    pub state: usize,
+    /// The agency that it speaks for.
+    pub agency: Option<Agency>,
+    /// How long ago it was accepted.
+    pub age: Duration,
+    /// Bytes in its inbox.
+    pub inbox: usize,
+    /// Bytes in its outbox.
+    pub outbox: usize,
+    /// What the calls on its stream came to.
+    pub calls: Calls,
+    /// The frame that is begun: bytes had, and bytes announced.
+    pub begun: Option<(usize, Option<usize>)>,
+    /// What it waits for.
+    pub waits: Wait,
+}
+
+/// What connections may have at most, and the states that they may be in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Connections at once.
+    pub connections: usize,
+    /// Bytes in an inbox.
+    pub inbox: usize,
+    /// Bytes in an outbox; one reply may come on top.
+    pub outbox: usize,
+    /// The names of the states.
+    pub states: &'static [&'static str],
 }
 
 /// Something that can be watched: the hub, or what a test puts in its place.
@@ -89,6 +180,21 @@ pub trait Observe {
 
     /// How many bets are stored; `None` where others store, too, and nobody has looked lately.
     fn bets(&self) -> Option<u64>;
+
+    /// What the calls on the streams of all connections came to so far. Takes time in proportion to the connections.
+    fn calls(&self) -> Calls;
+
+    /// The turns of the loop.
+    fn turns(&self) -> &Turns;
+
+    /// What connections may have at most.
+    fn bounds(&self) -> Bounds;
+
+    /// One more than the last slot that may have a connection.
+    fn slots(&self) -> usize;
+
+    /// Tells of the connections in these slots, in their order.
+    fn connections(&self, slots: Range<usize>, now: Instant, each: &mut dyn FnMut(&ConnectionView));
 
     /// Figures for metrics. Takes time in proportion to the connections.
     fn figures(&self) -> Figures;

@@ -6,12 +6,12 @@
 
 mod counts;
 
-use std::fmt::{Arguments, Display};
+use std::fmt::{Arguments, Display, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use frame::log::CRITICAL;
-use frame::{Agency, Bet, Escaped, UploadId, Validity};
+use frame::{Agency, Bet, Calls, Escaped, ReadOutcome, UploadId, Validity, WriteOutcome};
 use tracing::{Level, debug, enabled, error, info, warn};
 
 use self::counts::Kind;
@@ -227,13 +227,31 @@ pub fn evicted(ip: IpAddr, why: &str) {
     });
 }
 
-/// A connection is closed; `quiet` for a probe or a health check.
-pub fn connection_closed(ip: IpAddr, quiet: bool) {
+/// A connection is closed, and what the calls on its stream came to; `quiet` for a probe or a health check.
+pub fn connection_closed(ip: IpAddr, calls: &Calls, quiet: bool) {
+    let counts = counts_of(Some(calls));
     repeatable(
         ("close_connection", SUCCESS),
         quiet,
-        format_args!("action: close_connection | result: success | ip: {ip}"),
+        format_args!("action: close_connection | result: success | ip: {ip}{counts}"),
     );
+}
+
+/// What the closing line of a connection ends with, where the level of the log is DEBUG.
+fn counts_of(calls: Option<&Calls>) -> String {
+    let mut line = String::new();
+    let Some(calls) = calls.filter(|_| enabled!(Level::DEBUG)) else {
+        return line;
+    };
+    // Writing to a String does not fail.
+    let _ = write!(line, " | received: {} | sent: {}", calls.received, calls.sent);
+    for (outcome, count) in ReadOutcome::ALL.iter().zip(calls.reads) {
+        let _ = write!(line, " | read_{}: {count}", outcome.name());
+    }
+    for (outcome, count) in WriteOutcome::ALL.iter().zip(calls.writes) {
+        let _ = write!(line, " | write_{}: {count}", outcome.name());
+    }
+    line
 }
 
 /// A connection was dropped because nobody knows what is stored of its agency.
@@ -255,10 +273,12 @@ pub fn declined(ip: IpAddr, agency: Agency, why: &dyn Display) {
     });
 }
 
-/// A connection was lost; `quiet` for a probe or a health check.
-pub fn connection_lost(ip: IpAddr, error: &dyn Display, quiet: bool) {
-    let error = Escaped(error);
-    let line = format_args!("action: close_connection | result: fail | ip: {ip} | error: {error}");
+/// A connection was lost, and what the calls on its stream came to; `quiet` for a probe or a health check.
+pub fn connection_lost(ip: IpAddr, error: &dyn Display, calls: Option<&Calls>, quiet: bool) {
+    let (error, counts) = (Escaped(error), counts_of(calls));
+    let line = format_args!(
+        "action: close_connection | result: fail | ip: {ip} | error: {error}{counts}"
+    );
     if quiet {
         debug!("{line}");
     } else {

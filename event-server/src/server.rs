@@ -29,6 +29,7 @@ use crate::backlog::{Accepted, Backlog};
 use crate::config::Config;
 use crate::descriptors::room_for_connections;
 use crate::hub::Hub;
+use crate::observe::Phase;
 use crate::report;
 use crate::service::Service;
 use crate::store::Store;
@@ -218,8 +219,10 @@ impl<D: Store> Server<D> {
                 _ => {}
             }
             let woken = Instant::now();
+            self.hub.lap(Phase::Wait);
             self.mark(&events, woken);
             self.accept(woken);
+            self.hub.lap(Phase::Mark);
             if let Err(e) = self.hub.tick(woken) {
                 // The lines of this turn tell of bets that were not stored.
                 self.logger.discard();
@@ -230,8 +233,9 @@ impl<D: Store> Server<D> {
                 let admit = |stream: &mut TcpStream, token| watch(stream, registry, token);
                 http.accept(woken, TcpListener::accept, admit);
                 http.tick(woken, &mut self.hub);
-                self.hub.turn_took(woken.elapsed());
+                self.hub.lap(Phase::Http);
             }
+            self.hub.end_turn();
         }
         if let Some(http) = self.http {
             http.close();
@@ -259,7 +263,9 @@ impl<D: Store> Server<D> {
 
     /// Notes what the events say; serves nothing.
     fn mark(&mut self, events: &Events, now: Instant) {
+        let mut count = 0;
         for event in events {
+            count += 1;
             let (readable, writable) = (event.is_readable(), event.is_writable());
             let dead = event.is_error() || event.is_write_closed();
             match Source::of(event.token().0) {
@@ -285,6 +291,7 @@ impl<D: Store> Server<D> {
                 }
             }
         }
+        self.hub.polled(count);
     }
 
     fn can_accept(&self, now: Instant) -> bool {
@@ -321,7 +328,7 @@ impl<D: Store> Server<D> {
         let slot = self.hub.next_slot();
         match watch(&mut stream, self.poll.registry(), slot) {
             Ok(()) => self.hub.insert(stream, ip, now),
-            Err(e) => report::connection_lost(ip, &e, false),
+            Err(e) => report::connection_lost(ip, &e, None, false),
         }
     }
 

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `/` | the live page |
 //! | `/api/lottery` | how the lottery stands, as JSON |
+//! | `/api/loop` | what the loop does, as JSON |
 //! | `/metrics` | figures, in a format of Prometheus |
 //! | `/healthz` | `ok`, while the loop turns |
 //! | `/readyz` | `ready`, or 503 and why no bet would be taken now |
@@ -21,6 +22,7 @@ mod head;
 mod history;
 mod hosts;
 mod json;
+mod loop_json;
 mod metrics;
 mod page;
 mod pages;

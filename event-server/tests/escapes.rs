@@ -56,7 +56,7 @@ fn nothing_from_outside_looks_like_something_else_in_the_log() {
         &|| report::tls_opened(Path::new("cert"), Path::new(text), None),
         &|| report::tls_failed(ip, text),
         &|| report::declined(ip, agency, text),
-        &|| report::connection_lost(ip, text, false),
+        &|| report::connection_lost(ip, text, None, false),
         &|| report::bet_refused(text),
         &|| report::batch_refused(1, text, Some(agency), ip),
         &|| report::finished_refused(agency, text),
@@ -65,7 +65,7 @@ fn nothing_from_outside_looks_like_something_else_in_the_log() {
         &|| report::request_refused(ip, text),
         &|| report::draw_stalled(text),
         &|| report::exit_failed(text),
-        &|| report::connection_lost(ip, text, true),
+        &|| report::connection_lost(ip, text, None, true),
     ];
     lines.iter().for_each(|line| line());
 

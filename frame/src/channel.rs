@@ -10,6 +10,7 @@
 
 use std::io::{self, Read, Write};
 
+use crate::calls::{Calls, Counts};
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
 use crate::tls::Tls;
@@ -44,6 +45,7 @@ pub struct Channel<S> {
     failed: Option<io::ErrorKind>,
     /// The session between the stream and the buffers, where the peer speaks TLS.
     tls: Option<Box<Tls>>,
+    counts: Counts,
 }
 
 impl<S: Read + Write> Channel<S> {
@@ -58,6 +60,7 @@ impl<S: Read + Write> Channel<S> {
             ended: false,
             failed: None,
             tls: None,
+            counts: Counts::default(),
         }
     }
 
@@ -118,8 +121,8 @@ impl<S: Read + Write> Channel<S> {
         if self.tls_reads() {
             return self.receive_sealed();
         }
-        let stream = &mut self.stream;
-        match self.inbox.fill(|space| retry(|| stream.read(space))) {
+        let (stream, counts) = (&mut self.stream, &mut self.counts);
+        match self.inbox.fill(|space| read(stream, space, counts)) {
             Ok(None) => Ok(Received::Full),
             Ok(Some(0)) => {
                 self.ended = true;
@@ -153,8 +156,8 @@ impl<S: Read + Write> Channel<S> {
         if !self.readable {
             return Ok(Received::NotYet);
         }
-        let stream = &mut self.stream;
-        match tls.fill(|space| retry(|| stream.read(space))) {
+        let (stream, counts) = (&mut self.stream, &mut self.counts);
+        match tls.fill(|space| read(stream, space, counts)) {
             // The stream ended without close_notify, or the session cannot go on: `fill` noted the error.
             Ok(0) => tls.end().map(|_| Received::NotYet).map_err(io::Error::from),
             Ok(count) => {
@@ -185,7 +188,7 @@ impl<S: Read + Write> Channel<S> {
         self.check()?;
         let mut left = most;
         while left > 0 && self.can_send() {
-            let stream = &mut self.stream;
+            let (stream, counts) = (&mut self.stream, &mut self.counts);
             let waiting = match &mut self.tls {
                 None => &mut self.outbox,
                 Some(tls) => {
@@ -195,10 +198,7 @@ impl<S: Read + Write> Channel<S> {
                     tls.sealed()
                 }
             };
-            let write = |bytes: &[u8]| {
-                let bytes = &bytes[..bytes.len().min(left)];
-                retry(|| stream.write(bytes))
-            };
+            let write = |bytes: &[u8]| write(stream, &bytes[..bytes.len().min(left)], counts);
             match waiting.drain(write) {
                 Ok(Some(0)) => return Err(self.fail(io::ErrorKind::WriteZero.into())),
                 Ok(count) => left -= count.unwrap_or_default(),
@@ -257,6 +257,11 @@ impl<S: Read + Write> Channel<S> {
         self.inbox.allocated() + self.outbox.allocated() + tls
     }
 
+    /// What the calls on the stream came to so far.
+    pub fn calls(&self) -> Calls {
+        Calls::from(&self.counts)
+    }
+
     /// The stream. Do not read or write it.
     pub fn stream(&self) -> &S {
         &self.stream
@@ -280,6 +285,20 @@ impl<S: Read + Write> Channel<S> {
         self.failed = Some(e.kind());
         e
     }
+}
+
+/// Reads once, and counts it: every read of a stream is this one.
+fn read(stream: &mut impl Read, space: &mut [u8], counts: &mut Counts) -> io::Result<usize> {
+    let result = retry(|| stream.read(space));
+    counts.read(&result, space.len());
+    result
+}
+
+/// Writes once, and counts it: every write to a stream is this one.
+fn write(stream: &mut impl Write, bytes: &[u8], counts: &mut Counts) -> io::Result<usize> {
+    let result = retry(|| stream.write(bytes));
+    counts.write(&result, bytes.len());
+    result
 }
 
 /// Calls `io` again where a signal interrupted it.

@@ -13,7 +13,7 @@
 
 mod digests;
 
-use std::{io, iter};
+use std::{io, iter, mem};
 
 use self::digests::Digests;
 use crate::codec::Frame;
@@ -25,7 +25,7 @@ use crate::message::MessageId;
 #[derive(Debug)]
 pub struct Inbox {
     /// All allocated bytes, so that a stream can read into them; those outside `start..end` have no meaning.
-    buffer: Vec<u8>,
+    buffer: Box<[u8]>,
     /// `start <= end <= buffer.len()`.
     start: usize,
     end: usize,
@@ -35,9 +35,9 @@ pub struct Inbox {
     /// Those of the frames that begin at `start`.
     digests: Digests,
     /// The largest length field that is accepted.
-    max_length: usize,
+    max_length: u32,
     /// The most bytes that are allocated.
-    bound: usize,
+    bound: u32,
 }
 
 impl Inbox {
@@ -45,16 +45,17 @@ impl Inbox {
     pub const INITIAL: usize = 4 * 1024;
 
     /// An inbox for frames whose length field is at most `max_length`. It buffers at most `bound` bytes, or one
-    /// largest frame where that is more. Allocates nothing yet.
+    /// largest frame where that is more; 4 GiB at most. Allocates nothing yet.
     pub fn new(max_length: usize, bound: usize) -> Self {
+        let least = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Self {
-            buffer: Vec::new(),
+            buffer: Box::default(),
             start: 0,
             end: 0,
             flooded: false,
             digests: Digests::default(),
-            max_length,
-            bound: bound.max(LENGTH_FIELD + max_length),
+            max_length: least(max_length),
+            bound: least(bound.max(LENGTH_FIELD + max_length)),
         }
     }
 
@@ -93,10 +94,13 @@ impl Inbox {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
             if grow {
-                let size = (self.buffer.len() * 2).clamp(Self::INITIAL.min(self.bound), self.bound);
+                let bound = self.bound as usize;
+                let size = (self.buffer.len() * 2).clamp(Self::INITIAL.min(bound), bound);
+                let mut buffer = mem::take(&mut self.buffer).into_vec();
                 // Without this, the Vec could allocate more than the bound.
-                self.buffer.reserve_exact(size - self.buffer.len());
-                self.buffer.resize(size, 0);
+                buffer.reserve_exact(size - buffer.len());
+                buffer.resize(size, 0);
+                self.buffer = buffer.into_boxed_slice();
             }
         } else if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -129,7 +133,8 @@ impl Inbox {
             return Ok(None);
         };
         if self.digests.is_empty() {
-            let (mut rest, max_length) = (&self.buffer[self.start..self.end], self.max_length);
+            let mut rest = &self.buffer[self.start..self.end];
+            let max_length = self.max_length as usize;
             let payloads = iter::from_fn(|| {
                 let size = Frame::size(rest, max_length).ok()??;
                 let (frame, after) = rest.split_at_checked(size)?;
@@ -163,9 +168,17 @@ impl Inbox {
         !matches!(self.next_size(), Ok(None))
     }
 
+    /// The frame that is begun and not whole: how many of its bytes are here, and how many it will have. `None` where none
+    /// is begun, where whole frames are in front of it, and where it cannot be read.
+    pub fn begun(&self) -> Option<(usize, Option<usize>)> {
+        let had = self.unread().len();
+        let size = Frame::size(self.unread(), self.max_length as usize).ok()?;
+        (had > 0 && size.is_none_or(|size| size > had)).then_some((had, size))
+    }
+
     fn next_size(&self) -> Result<Option<usize>, FramingError> {
         Ok(
-            Frame::size(self.unread(), self.max_length)?
+            Frame::size(self.unread(), self.max_length as usize)?
                 .filter(|size| *size <= self.unread().len()),
         )
     }
@@ -205,7 +218,7 @@ impl Inbox {
     /// Frees the memory where nothing is unread, so that an idle connection holds none.
     pub fn release(&mut self) {
         if self.is_empty() {
-            self.buffer = Vec::new();
+            self.buffer = Box::default();
             self.digests = Digests::default();
             (self.start, self.end) = (0, 0);
         }
@@ -213,6 +226,6 @@ impl Inbox {
 
     /// Bytes that are allocated for the buffer.
     pub fn allocated(&self) -> usize {
-        self.buffer.capacity()
+        self.buffer.len()
     }
 }

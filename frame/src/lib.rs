@@ -29,6 +29,7 @@
 pub mod log;
 
 mod bet;
+mod calls;
 mod channel;
 mod codec;
 mod count;
@@ -48,6 +49,7 @@ pub mod small_file;
 mod tls;
 
 pub use bet::Bet;
+pub use calls::{Calls, ReadOutcome, WriteOutcome};
 pub use channel::{Channel, Received};
 pub use codec::Frame;
 pub use count::Count;

@@ -31,15 +31,18 @@ use crate::requests::Requests;
 /// The waiting bytes are moved to the front only where at least this many bytes before them were sent.
 const SLACK: usize = 64 * 1024;
 
+/// The largest bound: with a reply on top, what waits can be counted in 32 bits.
+const MOST: usize = 2 * 1024 * 1024 * 1024;
+
 /// A buffer between messages and the stream that takes their bytes.
 #[derive(Debug)]
 pub struct Outbox {
     bytes: Vec<u8>,
     /// The number of bytes at the front that were sent. It is below `bytes.len()`, or both are 0.
-    sent: usize,
+    sent: u32,
+    bound: u32,
     /// A list that is sent in between.
     shared: Option<Box<Shared>>,
-    bound: usize,
 }
 
 /// A list that is not copied.
@@ -59,14 +62,18 @@ impl Shared {
 }
 
 impl Outbox {
-    /// An outbox that has room while fewer than `bound` bytes wait. Allocates nothing yet.
+    /// An outbox that has room while fewer than `bound` bytes wait, 2 GiB at most. Allocates nothing yet.
     pub fn new(bound: usize) -> Self {
         Self {
             bytes: Vec::new(),
             sent: 0,
             shared: None,
-            bound,
+            bound: bound.min(MOST) as u32,
         }
+    }
+
+    fn sent(&self) -> usize {
+        self.sent as usize
     }
 
     /// Appends a reply to the request `id`.
@@ -104,7 +111,7 @@ impl Outbox {
 
     /// Begins to append several requests, whose ids are computed together: that takes less time than one after another.
     pub fn requests(&mut self) -> Requests<'_> {
-        let limit = self.sent + self.bound;
+        let limit = self.sent() + self.bound as usize;
         Requests::new(&mut self.bytes, limit)
     }
 
@@ -158,32 +165,34 @@ impl Outbox {
     /// Waiting bytes that lie side by side and are to be sent before all others.
     fn first(&self) -> &[u8] {
         match &self.shared {
-            None => &self.bytes[self.sent..],
-            Some(shared) if self.sent < shared.at => &self.bytes[self.sent..shared.at],
+            None => &self.bytes[self.sent()..],
+            Some(shared) if self.sent() < shared.at => &self.bytes[self.sent()..shared.at],
             Some(shared) => shared.waiting(),
         }
     }
 
     /// So many of the [first](Self::first) bytes were sent.
     fn advance(&mut self, count: usize) {
+        let sent = self.sent();
         match &mut self.shared {
-            Some(shared) if self.sent == shared.at => {
+            Some(shared) if sent == shared.at => {
                 shared.sent += count;
                 if shared.waiting().is_empty() {
                     self.shared = None;
                 }
             }
-            _ => self.sent += count,
+            _ => self.sent += count as u32,
         }
-        if self.sent == self.bytes.len() {
+        let sent = self.sent();
+        if sent == self.bytes.len() {
             self.clear();
             if self.bytes.capacity() > self.kept() {
                 self.release();
             }
-        } else if self.sent >= SLACK.max(self.bytes.len() / 2) {
-            self.bytes.drain(..self.sent);
+        } else if sent >= SLACK.max(self.bytes.len() / 2) {
+            self.bytes.drain(..sent);
             if let Some(shared) = &mut self.shared {
-                shared.at -= self.sent;
+                shared.at -= sent;
             }
             self.sent = 0;
         }
@@ -192,17 +201,17 @@ impl Outbox {
     /// The most bytes that stay allocated once all bytes are sent. The memory for many small messages stays; that for a
     /// large message is freed.
     fn kept(&self) -> usize {
-        SLACK.max(2 * self.bound)
+        SLACK.max(2 * self.bound as usize)
     }
 
     /// Whether another message may be appended.
     pub fn has_room(&self) -> bool {
-        self.waiting() < self.bound
+        self.waiting() < self.bound as usize
     }
 
     /// The number of bytes that wait, those of a shared list among them.
     pub fn waiting(&self) -> usize {
-        self.bytes.len() - self.sent + self.waiting_shared()
+        self.bytes.len() - self.sent() + self.waiting_shared()
     }
 
     fn waiting_shared(&self) -> usize {
@@ -218,7 +227,7 @@ impl Outbox {
     /// Discards the waiting bytes but the first `count`, which end behind a list that is shared.
     pub fn truncate(&mut self, count: usize) {
         let count = count.saturating_sub(self.waiting_shared());
-        self.bytes.truncate(self.sent + count);
+        self.bytes.truncate(self.sent() + count);
         if self.waiting() == 0 {
             self.clear();
         }

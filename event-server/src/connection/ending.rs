@@ -6,6 +6,7 @@ use frame::Received;
 
 use super::Connection;
 use super::state::{After, State, Step};
+use crate::observe::CloseReason;
 use crate::report;
 use crate::stream::Stream;
 
@@ -19,27 +20,30 @@ impl<S: Stream> Connection<S> {
             // The next step answers what there is of the line.
             State::Echoing => {}
             State::Open | State::InClear => {
+                let mut reason = CloseReason::Finished;
                 if !self.channel.inbox.is_empty() {
                     report::receive_failed(self.ip, &"the stream ended in the middle of a frame");
+                    reason = CloseReason::BrokenFrame;
                 }
-                self.drain();
+                self.drain(reason);
             }
-            _ => self.state = State::Closed,
+            _ => self.close(),
         }
     }
 
-    /// Serves nothing more: what is owed goes out, then the connection closes.
-    pub(super) fn drain(&mut self) {
+    /// Serves nothing more, for this reason: what is owed goes out, then the connection closes.
+    pub(super) fn drain(&mut self, reason: CloseReason) {
+        self.blame(reason);
         self.channel.finish();
-        self.state = State::Draining;
+        self.enter(State::Draining);
     }
 
     /// All that was owed is out.
     pub(super) fn shut_down(&mut self) {
-        self.state = match self.channel.stream().shutdown_write() {
+        self.enter(match self.channel.stream().shutdown_write() {
             Ok(()) if !self.channel.ended() => State::Drained { discarded: 0 },
             _ => State::Closed,
-        };
+        });
     }
 
     /// Throws away what still comes in.
@@ -50,7 +54,7 @@ impl<S: Stream> Connection<S> {
         *discarded += self.channel.inbox.unread().len();
         self.channel.inbox.clear();
         if *discarded > DRAIN_BYTES {
-            self.state = State::Closed;
+            self.close();
             return Step::Again;
         }
         Step::NeedsInput
@@ -70,13 +74,15 @@ impl<S: Stream> Connection<S> {
     pub(super) fn lost(&mut self, error: &io::Error) {
         let quiet = self.quiet();
         self.announce(quiet);
-        report::connection_lost(self.ip, error, quiet);
-        self.state = State::Lost;
+        report::connection_lost(self.ip, error, Some(&self.calls()), quiet);
+        self.blame(CloseReason::Reset);
+        self.enter(State::Lost);
     }
 
     /// Closes it to free its memory.
     pub fn evict(&mut self) {
         report::evicted(self.ip, "all connections together buffer too much");
+        self.blame(CloseReason::Evicted);
         self.close();
     }
 
@@ -86,6 +92,7 @@ impl<S: Stream> Connection<S> {
             self.ip,
             "its place is needed, and it was silent the longest",
         );
+        self.blame(CloseReason::Evicted);
         self.close();
     }
 
@@ -94,12 +101,13 @@ impl<S: Stream> Connection<S> {
         if matches!(self.state, State::Draining | State::Drained { .. }) || self.is_closed() {
             return;
         }
+        self.blame(CloseReason::Shutdown);
         // What waits for a commit is waited for; nothing is decoded after it.
         if let State::Committing(then) = &mut self.state {
             *then = After::Draining;
             return;
         }
-        self.drain();
+        self.drain(CloseReason::Shutdown);
         let input = self.receive();
         // With input unread, closing at once would be a reset, which could discard a reply under way.
         if matches!(input, Received::NotYet | Received::End)
@@ -112,7 +120,7 @@ impl<S: Stream> Connection<S> {
 
     /// Drops it: its time is over.
     pub fn close(&mut self) {
-        self.state = State::Closed;
+        self.enter(State::Closed);
     }
 
     /// Writes its last line. What it still held is gone.
@@ -120,7 +128,7 @@ impl<S: Stream> Connection<S> {
         if self.state != State::Lost {
             let quiet = self.quiet();
             self.announce(quiet);
-            report::connection_closed(self.ip, quiet);
+            report::connection_closed(self.ip, &self.calls(), quiet);
         }
     }
 }

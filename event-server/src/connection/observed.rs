@@ -1,15 +1,73 @@
 //! What is seen of a connection from outside.
 
+use std::time::Duration;
+
+use frame::Calls;
+
 use super::Connection;
+use super::idle_timer::Waiting;
 use super::state::State;
+use crate::observe::{CloseReason, ConnectionView, Wait};
 use crate::stream::Stream;
 
 impl<S: Stream> Connection<S> {
     /// The names of all states.
     pub const STATES: [&str; State::NAMES.len()] = State::NAMES;
 
+    /// The names of all states where each one is told apart.
+    pub const KINDS: &[&str] = &State::KINDS;
+
     /// The name of the state that it is in.
     pub fn state_name(&self) -> &'static str {
         self.state.name()
+    }
+
+    /// What the calls on its stream came to.
+    pub fn calls(&self) -> Calls {
+        self.channel.calls()
+    }
+
+    /// Why it is closed, once it is.
+    pub fn close_reason(&self) -> CloseReason {
+        self.reason
+    }
+
+    /// Whether it is in the middle of a frame.
+    pub fn has_partial_frame(&self) -> bool {
+        self.state == State::Open && self.channel.inbox.begun().is_some()
+    }
+
+    /// All of it, where it was accepted so long ago.
+    pub fn view(&self, age: Duration) -> ConnectionView {
+        ConnectionView {
+            slot: self.id.slot,
+            serial: self.id.serial,
+            state: self.state.kind(),
+            agency: self.session.agency(),
+            age,
+            inbox: self.channel.unread(),
+            outbox: self.channel.unsent(),
+            calls: self.calls(),
+            begun: match self.has_partial_frame() {
+                true => self.channel.inbox.begun(),
+                false => None,
+            },
+            waits: self.waits(),
+        }
+    }
+
+    fn waits(&self) -> Wait {
+        match (self.idle_timer.waiting(), self.state) {
+            (_, State::Closed | State::Lost) => Wait::Nothing,
+            (_, State::Committing(_)) => Wait::Commit,
+            (Some(Waiting::FirstByte), _) => Wait::FirstByte,
+            (Some(Waiting::Rest), _) => Wait::Rest,
+            (Some(Waiting::RepliesTaken), _) => Wait::RepliesTaken,
+            (Some(Waiting::Close), _) => Wait::Close,
+            (None, State::Held { .. }) => Wait::Draw,
+            (None, State::Reading(_)) => Wait::Read,
+            (None, _) if self.channel.inbox.has_frame() => Wait::Turn,
+            (None, _) => Wait::Nothing,
+        }
     }
 }

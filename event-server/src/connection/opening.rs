@@ -3,6 +3,7 @@
 use super::Connection;
 use super::protocol::{ONLY_TLS, Protocol, refusal};
 use super::state::{State, Step};
+use crate::observe::CloseReason;
 use crate::report;
 use crate::service::Session;
 use crate::stream::Stream;
@@ -20,23 +21,23 @@ impl<S: Stream> Connection<S> {
         let protocol = Protocol::detect(*first, acceptor);
         self.announce(matches!(protocol, Protocol::Text) && self.may_be_health_check());
         match protocol {
-            Protocol::Text => self.state = State::Echoing,
-            Protocol::Frame => self.state = State::Open,
-            Protocol::FrameInClear => self.state = State::InClear,
+            Protocol::Text => self.enter(State::Echoing),
+            Protocol::Frame => self.enter(State::Open),
+            Protocol::FrameInClear => self.enter(State::InClear),
             Protocol::TlsHandshake(acceptor) => match acceptor.begin() {
                 Ok((tls, certified)) => {
                     self.channel.secure(tls);
                     self.certified = Some(certified);
-                    self.state = State::Handshaking;
+                    self.enter(State::Handshaking);
                 }
                 Err(e) => {
                     report::tls_failed(self.ip, &e);
-                    self.drain();
+                    self.drain(CloseReason::BrokenFrame);
                 }
             },
             Protocol::Unknown(why) => {
                 report::receive_failed(self.ip, &why);
-                self.drain();
+                self.drain(CloseReason::BrokenFrame);
             }
         }
         Step::Again
@@ -55,7 +56,7 @@ impl<S: Stream> Connection<S> {
         report::text_received(self.ip, &String::from_utf8_lossy(line), quiet);
         self.channel.outbox.text(line);
         self.channel.outbox.text(b"\n");
-        self.drain();
+        self.drain(CloseReason::Finished);
         Step::Again
     }
 
@@ -72,10 +73,10 @@ impl<S: Stream> Connection<S> {
                 report::tls_established(self.ip, agency);
                 self.idle_timer.progress();
                 self.session = Session::New(Some(agency));
-                self.state = State::Open;
+                self.enter(State::Open);
             }
             // The acceptor lets none through that names no agency.
-            None => self.drain(),
+            None => self.drain(CloseReason::BrokenFrame),
         }
         Step::Again
     }
@@ -91,7 +92,7 @@ impl<S: Stream> Connection<S> {
             }
             Err(e) => report::receive_failed(self.ip, &e),
         }
-        self.drain();
+        self.drain(CloseReason::BrokenFrame);
         Step::Again
     }
 }

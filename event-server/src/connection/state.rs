@@ -46,6 +46,38 @@ impl State {
         "closing",
     ];
 
+    /// The names that states have where each one is told apart: in traces and on pages.
+    pub(super) const KINDS: [&str; 11] = [
+        "sniffing",
+        "echoing",
+        "handshaking",
+        "in_clear",
+        "open",
+        "reading",
+        "committing",
+        "held",
+        "draining",
+        "drained",
+        "closed",
+    ];
+
+    /// The place of its name in [`KINDS`](Self::KINDS).
+    pub(super) fn kind(self) -> usize {
+        match self {
+            Self::Sniffing => 0,
+            Self::Echoing => 1,
+            Self::Handshaking => 2,
+            Self::InClear => 3,
+            Self::Open => 4,
+            Self::Reading(_) => 5,
+            Self::Committing(_) => 6,
+            Self::Held { .. } => 7,
+            Self::Draining => 8,
+            Self::Drained { .. } => 9,
+            Self::Closed | Self::Lost => 10,
+        }
+    }
+
     /// The state's name in metrics.
     pub(super) fn name(self) -> &'static str {
         match self {

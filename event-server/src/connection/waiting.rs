@@ -6,6 +6,7 @@ use frame::{Ack, Agency, MessageId, Reply, Winners, kind};
 
 use super::Connection;
 use super::state::{After, Owed, State};
+use crate::observe::CloseReason;
 use crate::report;
 use crate::store::{Declined, Ticket};
 use crate::stream::Stream;
@@ -19,7 +20,7 @@ impl<S: Stream> Connection<S> {
             State::Committing(_) | State::Closed | State::Lost => return,
             _ => After::Open,
         };
-        self.state = State::Committing(then);
+        self.enter(State::Committing(then));
     }
 
     /// The replies that wait for a commit.
@@ -45,11 +46,11 @@ impl<S: Stream> Connection<S> {
             && self.ticket().is_none_or(|ticket| ticket <= done)
         {
             self.owed = None;
-            self.state = match then {
+            self.enter(match then {
                 After::Open => State::Open,
                 After::Held { agency, query } => State::Held { agency, query },
                 After::Draining => State::Draining,
-            };
+            });
         }
     }
 
@@ -58,7 +59,7 @@ impl<S: Stream> Connection<S> {
         let (agency, query) = match &mut self.state {
             State::Held { agency, query } => {
                 let held = (*agency, *query);
-                self.state = State::Open;
+                self.enter(State::Open);
                 held
             }
             // The answer leaves with the replies before it.
@@ -82,13 +83,13 @@ impl<S: Stream> Connection<S> {
         if let Some(agency) = self.session.agency() {
             report::winners_let_go(agency);
         }
-        self.drain();
+        self.drain(CloseReason::Dropped);
     }
 
     /// What is stored of this agency was read: a connection that waited for it goes on.
     pub fn read(&mut self, agency: Agency) {
         if self.state == State::Reading(agency) {
-            self.state = State::Open;
+            self.enter(State::Open);
             self.after_read = true;
         }
     }
@@ -114,7 +115,10 @@ impl<S: Stream> Connection<S> {
         let reason = Some(why.to_string().into());
         let reply = Reply::Ack(Ack::Failure { reason });
         self.channel.outbox.reply(request, &reply);
-        self.drain();
+        self.drain(match why {
+            Declined::Replaced(_) => CloseReason::Fenced,
+            Declined::NoSpace(_) | Declined::NotNow(_) => CloseReason::Dropped,
+        });
     }
 
     /// Nobody knows what is stored of these agencies, or nothing of what was sent for them is, for this reason. A
@@ -145,6 +149,7 @@ impl<S: Stream> Connection<S> {
             }
             _ => {
                 report::forgotten(self.ip, agency);
+                self.blame(CloseReason::Dropped);
                 self.close();
             }
         }

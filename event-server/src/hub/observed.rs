@@ -1,25 +1,48 @@
 //! What is seen of the hub from outside.
 
-use std::time::Duration;
+use std::ops::Range;
+use std::time::Instant;
 
-use super::{Entry, Hub};
+use frame::{Calls, LENGTH_FIELD};
+
+use super::{AGE, Entry, Hub};
 use crate::connection::Connection;
-use crate::observe::{Figures, LotteryView, Observe};
+use crate::observe::{Bounds, ConnectionView, Figures, LotteryView, Observe, Phase, Turns};
 use crate::store::Store;
 use crate::stream::Stream;
 
 impl<S: Stream, D: Store> Hub<S, D> {
-    /// From now on commits are timed: somebody may look.
+    /// From now on commits and the phases of turns are timed: somebody may look.
     pub fn measure(&mut self) {
         self.service.measure();
+        self.turns.watch();
     }
 
-    /// Counts a turn of the loop that took so long.
-    pub fn turn_took(&mut self, duration: Duration) {
-        self.service.counters_mut().turn(duration);
+    /// The loop was given so many events.
+    pub fn polled(&mut self, events: u64) {
+        self.service.counters_mut().poll(events);
+        self.turns.polled(events);
     }
 
-    fn connections(&self) -> impl Iterator<Item = &Connection<S>> {
+    /// A phase of the turn is over that is not a part of [`tick`](Self::tick).
+    pub fn lap(&mut self, phase: Phase) {
+        self.turns.lap(phase);
+    }
+
+    /// The turn is over.
+    pub fn end_turn(&mut self) {
+        if let Some(took) = self.turns.end() {
+            self.service.counters_mut().turn(took);
+        }
+    }
+
+    /// How long after the first connection this is.
+    pub(super) fn age_ticks(&mut self, now: Instant) -> u32 {
+        let since = now.saturating_duration_since(*self.epoch.get_or_insert(now));
+        u32::try_from(since.as_millis() / AGE.as_millis()).unwrap_or(u32::MAX)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Connection<S>> {
         let entries = self.connections.iter();
         entries.map(|(_, Entry { connection, .. })| connection)
     }
@@ -45,7 +68,7 @@ impl<S: Stream, D: Store> Observe for Hub<S, D> {
 
     fn lottery(&self) -> LotteryView {
         let mut view = self.service.lottery_view();
-        for connection in self.connections() {
+        for connection in self.all() {
             if let Some(agency) = connection.session().agency()
                 && let Ok(at) = view
                     .agencies
@@ -61,9 +84,52 @@ impl<S: Stream, D: Store> Observe for Hub<S, D> {
         self.service.bets()
     }
 
+    fn calls(&self) -> Calls {
+        let mut calls = self.service.counters().closed_calls;
+        self.all()
+            .for_each(|connection| calls += connection.calls());
+        calls
+    }
+
+    fn turns(&self) -> &Turns {
+        &self.turns
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            connections: self.limits.max_connections,
+            inbox: self.limits.max_inbox.max(LENGTH_FIELD + self.limits.max_frame),
+            outbox: self.limits.max_outbox,
+            states: Connection::<S>::KINDS,
+        }
+    }
+
+    fn slots(&self) -> usize {
+        self.connections.capacity()
+    }
+
+    fn connections(
+        &self,
+        slots: Range<usize>,
+        now: Instant,
+        each: &mut dyn FnMut(&ConnectionView),
+    ) {
+        let since = self.epoch.map(|epoch| now.saturating_duration_since(epoch));
+        for slot in slots {
+            if let Some(entry) = self.connections.get(slot) {
+                let accepted = AGE * entry.accepted;
+                let age = since.unwrap_or_default().saturating_sub(accepted);
+                each(&entry.connection.view(age));
+            }
+        }
+    }
+
     fn figures(&self) -> Figures {
         let mut states = Connection::<S>::STATES.map(|name| (name, 0));
-        for connection in self.connections() {
+        let (mut calls, mut partial_frames) = (self.service.counters().closed_calls, 0);
+        for connection in self.all() {
+            calls += connection.calls();
+            partial_frames += u64::from(connection.has_partial_frame());
             let name = connection.state_name();
             if let Some((_, count)) = states.iter_mut().find(|(other, _)| *other == name) {
                 *count += 1;
@@ -75,6 +141,11 @@ impl<S: Stream, D: Store> Observe for Hub<S, D> {
             held: self.held.len() as u64,
             buffered: self.buffered as u64,
             store_up: self.service.unavailable().is_none(),
+            accepted: self.serial,
+            partial_frames,
+            ready: self.ready.len() as u64,
+            calls,
+            phases: self.turns.total(),
         }
     }
 }

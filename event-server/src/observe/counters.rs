@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use frame::kind;
+use frame::{Calls, kind};
 
 use super::histogram::Histogram;
 
@@ -35,6 +35,11 @@ const TIMES: [u64; 18] = [
 /// Bounds of how many bets a commit has.
 const BETS: [u64; 14] = [
     0, 1, 10, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000,
+];
+
+/// Bounds of how many connections a turn serves.
+const SERVED: [u64; 13] = [
+    0, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000,
 ];
 
 /// What a request asks for.
@@ -90,6 +95,55 @@ impl RequestKind {
     }
 }
 
+/// Why a connection was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// It ended in order, or its peer went.
+    Finished,
+    /// Its stream failed: a reset, mostly.
+    Reset,
+    /// Its peer took too long.
+    TimedOut,
+    /// Another connection goes on with its upload.
+    Fenced,
+    /// Its place or its memory was needed.
+    Evicted,
+    /// What came cannot be read, or is not spoken here.
+    BrokenFrame,
+    /// The store is away, or nobody knows what is stored of its agency.
+    Dropped,
+    /// The central stopped.
+    Shutdown,
+}
+
+impl CloseReason {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Finished,
+        Self::Reset,
+        Self::TimedOut,
+        Self::Fenced,
+        Self::Evicted,
+        Self::BrokenFrame,
+        Self::Dropped,
+        Self::Shutdown,
+    ];
+
+    /// Its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Reset => "reset",
+            Self::TimedOut => "timed_out",
+            Self::Fenced => "fenced",
+            Self::Evicted => "evicted",
+            Self::BrokenFrame => "broken_frame",
+            Self::Dropped => "dropped",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
 /// How often requests of one kind were accepted and refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Judged {
@@ -109,6 +163,15 @@ pub struct Counters {
     pub commit_bets: Histogram,
     /// How long turns of the loop took, in nanoseconds.
     pub turn_duration: Histogram,
+    /// How many connections turns of the loop served.
+    pub served: Histogram,
+    /// How often the loop asked for events.
+    pub polls: u64,
+    /// Events that it got.
+    pub events: u64,
+    /// What the calls on the streams of connections came to that are closed.
+    pub closed_calls: Calls,
+    closed: [u64; CloseReason::ALL.len()],
     /// How often a remote store could be reached again after it was lost.
     pub store_reconnects: u64,
 }
@@ -122,6 +185,11 @@ impl Counters {
             commit_duration: Histogram::new(&TIMES),
             commit_bets: Histogram::new(&BETS),
             turn_duration: Histogram::new(&TIMES),
+            served: Histogram::new(&SERVED),
+            polls: 0,
+            events: 0,
+            closed_calls: Calls::default(),
+            closed: Default::default(),
             store_reconnects: 0,
         }
     }
@@ -139,6 +207,23 @@ impl Counters {
     pub fn requests(&self) -> impl Iterator<Item = (RequestKind, u64, u64)> {
         let judged = RequestKind::ALL.iter().zip(&self.requests);
         judged.map(|(kind, judged)| (*kind, judged.accepted, judged.refused))
+    }
+
+    /// Counts a poll that brought so many events.
+    pub fn poll(&mut self, events: u64) {
+        self.polls += 1;
+        self.events += events;
+    }
+
+    /// Counts a connection that is closed.
+    pub fn close(&mut self, reason: CloseReason, calls: Calls) {
+        self.closed[reason as usize] += 1;
+        self.closed_calls += calls;
+    }
+
+    /// How many connections were closed for each reason.
+    pub fn closed(&self) -> impl Iterator<Item = (CloseReason, u64)> {
+        CloseReason::ALL.into_iter().zip(self.closed)
     }
 
     /// Counts a commit that is done; `None` where nobody knows how long it took.
@@ -176,6 +261,9 @@ mod tests {
         let count = allocation_counter::measure(|| {
             for i in 0..1_000 {
                 counters.turn(Duration::from_micros(i));
+                counters.served.record(i);
+                counters.poll(i);
+                counters.close(CloseReason::Reset, Calls::default());
                 counters.commit(i, Some(Duration::from_millis(i)));
                 counters.request(RequestKind::Batch, i % 3 == 0);
             }

@@ -10,6 +10,7 @@
 //! end of the stream, a failed stream, too slow: Closed
 //! ```
 //!
+//! An answer that is made over several turns is asked for again in each of them; until then the head stays in the inbox.
 //! One request is answered at a time; those behind it wait in the inbox, so that answers come in their order. After the
 //! last answer what still comes in is read away for a while, so that no reset eats the answer.
 
@@ -140,7 +141,7 @@ impl<S: Stream> Connection<S> {
         now: Instant,
         share: &mut Share,
         last: bool,
-        answer: &mut impl FnMut(&Request<'_>) -> Response,
+        answer: &mut impl FnMut(&Request<'_>) -> Option<Response>,
     ) {
         if self.dead {
             self.state = State::Closed("the peer is gone");
@@ -167,7 +168,7 @@ impl<S: Stream> Connection<S> {
         now: Instant,
         share: &mut Share,
         last: bool,
-        answer: &mut impl FnMut(&Request<'_>) -> Response,
+        answer: &mut impl FnMut(&Request<'_>) -> Option<Response>,
     ) -> io::Result<bool> {
         let bad = |status, why| Response::text(status, why);
         let (response, size, method, keep_alive, http_1_0) =
@@ -181,15 +182,22 @@ impl<S: Stream> Connection<S> {
                         http_1_0,
                         ..
                     } = request;
-                    (answer(&request), size, method, keep_alive, http_1_0)
+                    share.requests -= 1;
+                    let Some(response) = answer(&request) else {
+                        return Ok(false);
+                    };
+                    (response, size, method, keep_alive, http_1_0)
                 }
-                Head::Bad(why) => (bad(400, why), 0, Method::Get, false, false),
+                Head::Bad(why) => {
+                    share.requests = share.requests.saturating_sub(1);
+                    (bad(400, why), 0, Method::Get, false, false)
+                },
                 Head::TooLong => {
+                    share.requests = share.requests.saturating_sub(1);
                     let why = "the head of a request may have 8192 bytes and 64 fields";
                     (bad(431, why), 0, Method::Get, false, false)
                 }
             };
-        share.requests = share.requests.saturating_sub(1);
         self.channel.inbox.skip(size);
         let last = last || !keep_alive;
         let connection = match (last, http_1_0) {

@@ -1,4 +1,4 @@
-//! How many bets there were in the last minutes: the plot of the live page, and the speed.
+//! What was counted in the last minutes: the plots of the live pages, and the speed.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -12,14 +12,14 @@ const SAMPLES: usize = 300;
 /// The speed is that of this time.
 const SPEED: Duration = Duration::from_secs(10);
 
-/// Totals of bets, and when they were so.
+/// Totals, and when they were so.
 #[derive(Debug)]
-pub(super) struct History {
-    samples: VecDeque<(Instant, u64)>,
+pub(super) struct History<T> {
+    samples: VecDeque<(Instant, T)>,
     due: Instant,
 }
 
-impl History {
+impl<T: Copy> History<T> {
     /// Without a sample; the first is due now.
     pub(super) fn new(now: Instant) -> Self {
         Self {
@@ -33,20 +33,30 @@ impl History {
         self.due
     }
 
-    /// Takes a sample where one is due; `bets` is not called where none is, and `None` where the total is not known.
-    pub(super) fn advance(&mut self, now: Instant, bets: impl FnOnce() -> Option<u64>) {
+    /// Takes a sample where one is due; `total` is not called where none is, and `None` where it is not known.
+    pub(super) fn advance(&mut self, now: Instant, total: impl FnOnce() -> Option<T>) {
         if now < self.due {
             return;
         }
         self.due = now + PERIOD;
-        if let Some(bets) = bets() {
+        if let Some(total) = total() {
             if self.samples.len() == SAMPLES {
                 self.samples.pop_front();
             }
-            self.samples.push_back((now, bets));
+            self.samples.push_back((now, total));
         }
     }
 
+    /// The samples, oldest first: how many seconds ago, and the total then.
+    pub(super) fn samples(&self, now: Instant) -> impl Iterator<Item = (f64, T)> {
+        let ago = move |at: Instant| now.saturating_duration_since(at).as_secs_f64();
+        self.samples
+            .iter()
+            .map(move |(at, total)| (ago(*at), *total))
+    }
+}
+
+impl History<u64> {
     /// Bets a second in the last seconds, where the total is this now. 0 where fewer are stored than before: an agency's
     /// bets were taken out.
     pub(super) fn speed(&self, now: Instant, bets: u64) -> f64 {
@@ -60,12 +70,6 @@ impl History {
             0 => 0.0,
             more => more as f64 / seconds.max(0.5),
         }
-    }
-
-    /// The samples, oldest first: how many seconds ago, and the total then.
-    pub(super) fn samples(&self, now: Instant) -> impl Iterator<Item = (f64, u64)> {
-        let ago = move |at: Instant| now.saturating_duration_since(at).as_secs_f64();
-        self.samples.iter().map(move |(at, bets)| (ago(*at), *bets))
     }
 }
 

@@ -73,6 +73,7 @@ pub(super) fn lottery(
     out
 }
 
-fn text(text: &str) -> String {
+/// A text as JSON has it.
+pub(super) fn text(text: &str) -> String {
     frame::escape_json(&serde_json::Value::from(text).to_string())
 }

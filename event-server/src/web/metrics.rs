@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use frame::{ReadOutcome, WriteOutcome};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
     DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet, prometheus_text, text,
@@ -13,7 +14,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::process::Process;
-use crate::observe::{Figures, Histogram, LotteryView, Stage};
+use crate::observe::{Figures, Histogram, LotteryView, Phase, Stage};
 
 /// The media type of the older format.
 pub(super) const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -147,12 +148,87 @@ impl Collector for Metrics {
             &counters.turn_duration,
             NANOSECONDS,
         )?;
+        streams(&mut out, figures)?;
+        turns(&mut out, figures)?;
         out.counter(
             "http_requests",
             "Requests to this HTTP port that were answered",
             self.http_requests,
         )
     }
+}
+
+/// What the streams of connections did.
+fn streams(out: &mut Encoder<'_>, figures: &Figures) -> fmt::Result {
+    let Figures {
+        calls, counters, ..
+    } = figures;
+    out.counters(
+        "reads",
+        "Reads from connections of agencies, by what they came to",
+        "result",
+        ReadOutcome::ALL.map(ReadOutcome::name).into_iter().zip(calls.reads),
+    )?;
+    out.counters(
+        "writes",
+        "Writes to connections of agencies, by what they came to",
+        "result",
+        WriteOutcome::ALL.map(WriteOutcome::name).into_iter().zip(calls.writes),
+    )?;
+    out.counter(
+        "received_bytes",
+        "Bytes that were read from connections of agencies",
+        calls.received,
+    )?;
+    out.counter(
+        "sent_bytes",
+        "Bytes that were written to connections of agencies",
+        calls.sent,
+    )?;
+    out.counter(
+        "accepted",
+        "Connections of agencies that were accepted",
+        figures.accepted,
+    )?;
+    out.counters(
+        "closed",
+        "Connections of agencies that were closed, by why",
+        "reason",
+        counters.closed().map(|(reason, count)| (reason.name(), count)),
+    )?;
+    out.gauge(
+        "partial_frames",
+        "Connections of agencies in the middle of a frame",
+        figures.partial_frames,
+    )
+}
+
+/// What the loop did.
+fn turns(out: &mut Encoder<'_>, figures: &Figures) -> fmt::Result {
+    let counters = &figures.counters;
+    out.counter(
+        "polls",
+        "How often the loop asked for events",
+        counters.polls,
+    )?;
+    out.counter("events", "Events that the loop got", counters.events)?;
+    out.histogram(
+        "served_connections",
+        "Connections of agencies that a turn of the loop served",
+        &counters.served,
+        1.0,
+    )?;
+    let mut seconds = out.describe(
+        "turn_seconds",
+        "Time of the turns of the loop, by what was done in it",
+        MetricType::Counter,
+    )?;
+    for (phase, time) in Phase::ALL.iter().zip(figures.phases) {
+        seconds
+            .encode_family(&[("phase", phase.name())])?
+            .encode_counter::<NoLabelSet, _, u64>(&time.as_secs_f64(), None)?;
+    }
+    Ok(())
 }
 
 /// How many agencies are how far.
@@ -241,6 +317,21 @@ impl Encoder<'_> {
             MetricType::Counter => encoder.encode_counter::<NoLabelSet, _, u64>(&value, None),
             _ => encoder.encode_gauge(&value),
         }
+    }
+
+    /// A counter for each value of a label.
+    fn counters(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (&'static str, u64)>,
+    ) -> fmt::Result {
+        let mut encoder = self.describe(name, help, MetricType::Counter)?;
+        for (value, count) in values {
+            count_of(&mut encoder, &[(label, value)], count)?;
+        }
+        Ok(())
     }
 
     /// A gauge for each value of a label.

@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use frame::Escaped;
+use frame::{Calls, Escaped};
 
 use super::head::{Method, Request};
 use super::history::History;
 use super::hosts::Hosts;
 use super::json::{self, Central};
+use super::loop_json;
 use super::metrics::{Metrics, OPENMETRICS, TEXT};
 use super::page;
 use super::response::Response;
@@ -19,9 +20,12 @@ const JSON: &str = "application/json";
 /// This program's version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// How long an answer of `/api/lottery` is given to others who ask, too: at any number of agencies and watchers it costs
+/// How long an answer of `/api/lottery` or `/api/loop` is given to others who ask, too: at any number of agencies and watchers it costs
 /// the loop this often.
 const SHARED: Duration = Duration::from_millis(500);
+
+/// What was begun longer ago than this is not gone on with.
+const STALE: Duration = Duration::from_secs(10);
 
 /// Somebody counts as watching for so long after they have asked.
 const WATCHED: Duration = Duration::from_secs(60);
@@ -37,9 +41,15 @@ pub(super) struct Pages {
     hosts: Hosts,
     started: Instant,
     page: Response,
-    history: History,
+    history: History<u64>,
+    /// What reads and writes came to.
+    calls: History<Calls>,
     /// The last answer of `/api/lottery`, and when it was made.
     lottery: Option<(Instant, Bytes)>,
+    /// The last answer of `/api/loop`, and when it was made.
+    made_loop: Option<(Instant, Bytes)>,
+    /// The next one, while it is made.
+    making: Option<loop_json::Rows>,
     /// When somebody last asked how the lottery stands.
     asked: Option<Instant>,
     /// How many requests were answered.
@@ -54,7 +64,10 @@ impl Pages {
             started: now,
             page: page::page(),
             history: History::new(now),
+            calls: History::new(now),
             lottery: None,
+            made_loop: None,
+            making: None,
             asked: None,
             requests: 0,
         }
@@ -65,7 +78,7 @@ impl Pages {
         self.history.deadline()
     }
 
-    /// Takes a sample of the history where one is due.
+    /// Takes samples of the histories where they are due.
     pub(super) fn advance(&mut self, now: Instant, central: &mut impl Observe) {
         let asked = self.asked;
         self.history.advance(now, || {
@@ -73,25 +86,26 @@ impl Pages {
             central.watch(watched);
             central.bets()
         });
+        self.calls.advance(now, || Some(central.calls()));
     }
 
-    /// The answer to a request.
+    /// The answer to a request; `None` while it is made: ask again in the next turn.
     pub(super) fn answer(
         &mut self,
         request: &Request<'_>,
         now: Instant,
         central: &mut impl Observe,
-    ) -> Response {
+    ) -> Option<Response> {
         self.requests += 1;
         if request.host.is_some_and(|host| !self.hosts.allow(host)) {
-            return Response::text(421, MISDIRECTED);
+            return Some(Response::text(421, MISDIRECTED));
         }
         if request.method == Method::Other {
             let mut response = Response::text(405, "only GET and HEAD are allowed");
             response.fields.push("Allow: GET, HEAD".to_owned());
-            return response;
+            return Some(response);
         }
-        match request.path {
+        Some(match request.path {
             "/" => self.page.clone(),
             "/healthz" => Response::text(200, "ok"),
             "/readyz" => match central.unavailable() {
@@ -99,12 +113,19 @@ impl Pages {
                 Some(why) => Response::text(503, &Escaped(&why).to_string()),
             },
             "/api/lottery" => self.lottery(now, central),
+            "/api/loop" => {
+                let Some(body) = self.loop_state(now, central) else {
+                    self.requests -= 1;
+                    return None;
+                };
+                Response::new(200, JSON, body)
+            }
             "/metrics" => self.metrics(request, now, central),
             _ => Response::text(
                 404,
-                "there is nothing here: try /, /api/lottery, /metrics, /healthz or /readyz",
+                "there is nothing here: try /, /api/lottery, /api/loop, /metrics, /healthz or /readyz",
             ),
-        }
+        })
     }
 
     fn lottery(&mut self, now: Instant, central: &mut impl Observe) -> Response {
@@ -128,6 +149,34 @@ impl Pages {
             }
         };
         Response::new(200, JSON, body)
+    }
+
+    /// What the loop does; `None` where more slices of it are to be made.
+    fn loop_state(&mut self, now: Instant, central: &mut impl Observe) -> Option<Bytes> {
+        self.ask(now, central);
+        let is_within =
+            |at: Instant, time: Duration| now.saturating_duration_since(at) < time;
+        if let Some((made, body)) = &self.made_loop
+            && is_within(*made, SHARED)
+        {
+            return Some(body.clone());
+        }
+        let begun = self.making.take();
+        // Whoever asked for an older one has gone before it was made.
+        let begun = begun.filter(|rows| is_within(rows.began(), STALE));
+        let mut rows = begun.unwrap_or_else(|| loop_json::Rows::new(now));
+        if !rows.advance(central) {
+            self.making = Some(rows);
+            return None;
+        }
+        let about = loop_json::Central {
+            name: &self.name,
+            version: VERSION,
+            uptime: now.saturating_duration_since(self.started),
+        };
+        let body = Bytes::from(rows.finish(now, central, &self.calls, &about));
+        self.made_loop = Some((now, body.clone()));
+        Some(body)
     }
 
     fn metrics(

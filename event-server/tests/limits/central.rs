@@ -29,6 +29,9 @@ struct Wire {
     shut: bool,
     /// The client has closed its end.
     closed: bool,
+    /// How the next reads and writes fail.
+    read_error: Option<ErrorKind>,
+    write_error: Option<ErrorKind>,
 }
 
 /// The server's end.
@@ -36,7 +39,15 @@ pub struct End(Rc<RefCell<Wire>>);
 
 impl Read for End {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-        let Wire { pieces, closed, .. } = &mut *self.0.borrow_mut();
+        let Wire {
+            pieces,
+            closed,
+            read_error,
+            ..
+        } = &mut *self.0.borrow_mut();
+        if let Some(kind) = *read_error {
+            return Err(kind.into());
+        }
         let Some(piece) = pieces.front_mut() else {
             return match *closed {
                 true => Ok(0),
@@ -56,6 +67,9 @@ impl Read for End {
 impl Write for End {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut wire = self.0.borrow_mut();
+        if let Some(kind) = wire.write_error {
+            return Err(kind.into());
+        }
         let count = wire.room.map_or(bytes.len(), |room| room.min(bytes.len()));
         if count == 0 {
             return Err(ErrorKind::WouldBlock.into());
@@ -67,6 +81,14 @@ impl Write for End {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl End {
+    /// An end without a connection of the hub yet, and its client.
+    pub fn pair(slot: usize) -> (Self, Client) {
+        let wire = Rc::default();
+        (Self(Rc::clone(&wire)), Client { slot, wire })
     }
 }
 
@@ -91,6 +113,21 @@ impl Client {
     /// Whether the server has dropped the connection.
     pub fn is_dropped(&self) -> bool {
         Rc::strong_count(&self.wire) == 1
+    }
+
+    /// Bytes come, without an event.
+    pub fn say(&self, bytes: &[u8]) {
+        self.wire.borrow_mut().pieces.push_back(bytes.to_vec());
+    }
+
+    /// The server's reads fail from now on.
+    pub fn fail_reads(&self, kind: ErrorKind) {
+        self.wire.borrow_mut().read_error = Some(kind);
+    }
+
+    /// The server's writes fail from now on.
+    pub fn fail_writes(&self, kind: ErrorKind) {
+        self.wire.borrow_mut().write_error = Some(kind);
     }
 
     /// The bytes that the server has not read.
@@ -123,7 +160,7 @@ impl Client {
 
 pub struct Central {
     pub hub: Hub<End, LocalStore<Folder>>,
-    now: Instant,
+    pub now: Instant,
     _folder: TempDir,
 }
 
@@ -155,10 +192,10 @@ impl Central {
     pub fn connect_from(&mut self, ip: IpAddr) -> Client {
         self.hub.make_room(self.now);
         let slot = self.hub.next_slot();
-        let wire = Rc::default();
-        self.hub.insert(End(Rc::clone(&wire)), ip, self.now);
+        let (end, client) = End::pair(slot);
+        self.hub.insert(end, ip, self.now);
         self.hub.mark(slot, false, true, false);
-        Client { slot, wire }
+        client
     }
 
     /// A client whose bytes have arrived.

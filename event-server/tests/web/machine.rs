@@ -5,13 +5,16 @@
 use std::cell::{Ref, RefCell};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use event_server::observe::{AgencyView, Counters, Figures, LotteryView, Observe, Stage};
+use event_server::observe::{
+    AgencyView, Bounds, ConnectionView, Counters, Figures, LotteryView, Observe, Stage, Turns,
+};
 use event_server::stream::Stream;
 use event_server::web::Web;
-use frame::Agency;
+use frame::{Agency, Calls};
 
 /// Turns in a row after which a port that still wants another one runs in circles.
 const RESTLESS: usize = 100_000;
@@ -85,7 +88,7 @@ impl Drop for End {
 }
 
 /// A central of this many agencies that have sent nothing.
-struct Quiet(u32);
+struct Quiet(u32, Turns);
 
 impl Observe for Quiet {
     fn watch(&mut self, _watched: bool) {}
@@ -114,6 +117,29 @@ impl Observe for Quiet {
         Some(0)
     }
 
+    fn calls(&self) -> Calls {
+        Calls::default()
+    }
+
+    fn turns(&self) -> &Turns {
+        &self.1
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            connections: 0,
+            inbox: 0,
+            outbox: 0,
+            states: &[],
+        }
+    }
+
+    fn slots(&self) -> usize {
+        0
+    }
+
+    fn connections(&self, _: Range<usize>, _: Instant, _: &mut dyn FnMut(&ConnectionView)) {}
+
     fn figures(&self) -> Figures {
         Figures {
             counters: Counters::new(),
@@ -121,6 +147,11 @@ impl Observe for Quiet {
             held: 0,
             buffered: 0,
             store_up: false,
+            accepted: 0,
+            partial_frames: 0,
+            ready: 0,
+            calls: Calls::default(),
+            phases: Default::default(),
         }
     }
 }
@@ -148,7 +179,7 @@ impl Machine {
         web.insert(End(Rc::clone(&wire)), ip, now);
         let mut machine = Self {
             web,
-            central: Quiet(agencies),
+            central: Quiet(agencies, Turns::default()),
             wire,
             slot,
             now,

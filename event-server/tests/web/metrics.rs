@@ -42,7 +42,7 @@ pub fn promtool(program: &PathBuf, arguments: &[&str], input: &[u8]) -> Output {
 }
 
 /// Every metric that the specification names.
-const SPECIFIED: [&str; 17] = [
+const SPECIFIED: [&str; 28] = [
     "event_server_build_info",
     "event_server_connections",
     "event_server_bets_stored_total",
@@ -56,6 +56,17 @@ const SPECIFIED: [&str; 17] = [
     "event_server_buffered_bytes",
     "event_server_store_up",
     "event_server_store_reconnects_total",
+    "event_server_reads_total{result=\"would_block\"}",
+    "event_server_writes_total{result=\"whole\"}",
+    "event_server_received_bytes_total",
+    "event_server_sent_bytes_total",
+    "event_server_accepted_total",
+    "event_server_closed_total{reason=\"finished\"}",
+    "event_server_polls_total",
+    "event_server_events_total",
+    "event_server_partial_frames",
+    "event_server_served_connections_bucket",
+    "event_server_turn_seconds_total{phase=\"serve\"}",
     "process_cpu_seconds_total",
     "process_resident_memory_bytes",
     "process_start_time_seconds",

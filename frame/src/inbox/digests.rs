@@ -3,18 +3,24 @@
 use crate::digest::{LANES, md5_many};
 use crate::message::MessageId;
 
-/// The digests of the next whole frames, at most [`LANES`], in the order of the stream.
+/// The digests of the next whole frames, at most [`LANES`], in the order of the stream. In a box: an idle connection has
+/// none.
 #[derive(Debug, Default)]
-pub(super) struct Digests {
-    digests: Vec<[u8; 16]>,
-    /// Those before `next` belong to frames that were taken out; `next <= digests.len()`.
+pub(super) struct Digests(Option<Box<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    digests: [[u8; 16]; LANES],
+    /// How many of them are known.
+    count: usize,
+    /// Those before `next` belong to frames that were taken out; `next <= count`.
     next: usize,
 }
 
 impl Digests {
     /// Whether the digest of the next frame is not known.
     pub(super) fn is_empty(&self) -> bool {
-        self.next == self.digests.len()
+        self.0.as_ref().is_none_or(|known| known.next == known.count)
     }
 
     /// Computes the digests of the next frames, of which these are the payloads; only the first [`LANES`] are used.
@@ -25,31 +31,34 @@ impl Digests {
             *place = payload;
             count += 1;
         }
-        self.clear();
-        self.digests.reserve_exact(LANES);
-        self.digests.resize(count, [0; 16]);
-        md5_many(&next[..count], &mut self.digests);
+        let known = self.0.get_or_insert_default();
+        (known.count, known.next) = (count, 0);
+        md5_many(&next[..count], &mut known.digests[..count]);
     }
 
     /// The next frame is taken out: its digest, where that is known.
     pub(super) fn take(&mut self) -> Option<MessageId> {
-        let Some(digest) = self.digests.get(self.next) else {
+        let known = self.0.as_mut()?;
+        if known.next == known.count {
             // So that `put_back` does not find the digest of an earlier frame.
             self.clear();
             return None;
-        };
-        self.next += 1;
-        Some(MessageId(*digest))
+        }
+        known.next += 1;
+        Some(MessageId(known.digests[known.next - 1]))
     }
 
     /// The frame that was taken out last is put back: its digest is the next one again, where that was known.
     pub(super) fn put_back(&mut self) {
-        self.next = self.next.saturating_sub(1);
+        if let Some(known) = &mut self.0 {
+            known.next = known.next.saturating_sub(1);
+        }
     }
 
     /// Other bytes come next.
     pub(super) fn clear(&mut self) {
-        self.digests.clear();
-        self.next = 0;
+        if let Some(known) = &mut self.0 {
+            (known.count, known.next) = (0, 0);
+        }
     }
 }
