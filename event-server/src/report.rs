@@ -244,7 +244,11 @@ fn counts_of(calls: Option<&Calls>) -> String {
         return line;
     };
     // Writing to a String does not fail.
-    let _ = write!(line, " | received: {} | sent: {}", calls.received, calls.sent);
+    let _ = write!(
+        line,
+        " | received: {} | sent: {}",
+        calls.received, calls.sent
+    );
     for (outcome, count) in ReadOutcome::ALL.iter().zip(calls.reads) {
         let _ = write!(line, " | read_{}: {count}", outcome.name());
     }
@@ -276,9 +280,8 @@ pub fn declined(ip: IpAddr, agency: Agency, why: &dyn Display) {
 /// A connection was lost, and what the calls on its stream came to; `quiet` for a probe or a health check.
 pub fn connection_lost(ip: IpAddr, error: &dyn Display, calls: Option<&Calls>, quiet: bool) {
     let (error, counts) = (Escaped(error), counts_of(calls));
-    let line = format_args!(
-        "action: close_connection | result: fail | ip: {ip} | error: {error}{counts}"
-    );
+    let line =
+        format_args!("action: close_connection | result: fail | ip: {ip} | error: {error}{counts}");
     if quiet {
         debug!("{line}");
     } else {

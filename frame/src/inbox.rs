@@ -177,10 +177,8 @@ impl Inbox {
     }
 
     fn next_size(&self) -> Result<Option<usize>, FramingError> {
-        Ok(
-            Frame::size(self.unread(), self.max_length as usize)?
-                .filter(|size| *size <= self.unread().len()),
-        )
+        Ok(Frame::size(self.unread(), self.max_length as usize)?
+            .filter(|size| *size <= self.unread().len()))
     }
 
     /// The bytes that came in and were not taken out.

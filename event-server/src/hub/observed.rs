@@ -98,7 +98,10 @@ impl<S: Stream, D: Store> Observe for Hub<S, D> {
     fn bounds(&self) -> Bounds {
         Bounds {
             connections: self.limits.max_connections,
-            inbox: self.limits.max_inbox.max(LENGTH_FIELD + self.limits.max_frame),
+            inbox: self
+                .limits
+                .max_inbox
+                .max(LENGTH_FIELD + self.limits.max_frame),
             outbox: self.limits.max_outbox,
             states: Connection::<S>::KINDS,
         }

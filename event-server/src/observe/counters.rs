@@ -38,9 +38,7 @@ const BETS: [u64; 14] = [
 ];
 
 /// Bounds of how many connections a turn serves.
-const SERVED: [u64; 13] = [
-    0, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000,
-];
+const SERVED: [u64; 13] = [0, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000];
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -191,7 +191,7 @@ impl<S: Stream> Connection<S> {
                 Head::Bad(why) => {
                     share.requests = share.requests.saturating_sub(1);
                     (bad(400, why), 0, Method::Get, false, false)
-                },
+                }
                 Head::TooLong => {
                     share.requests = share.requests.saturating_sub(1);
                     let why = "the head of a request may have 8192 bytes and 64 fields";

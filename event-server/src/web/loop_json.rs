@@ -183,7 +183,12 @@ fn head(out: &mut String, bounds: &Bounds, about: &Central<'_>) {
         bounds.inbox,
         bounds.outbox
     );
-    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let owned = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<Vec<_>>()
+    };
     for (key, values) in [
         ("states", owned(bounds.states)),
         ("waits", owned(&Wait::NAMES)),

@@ -167,13 +167,19 @@ fn streams(out: &mut Encoder<'_>, figures: &Figures) -> fmt::Result {
         "reads",
         "Reads from connections of agencies, by what they came to",
         "result",
-        ReadOutcome::ALL.map(ReadOutcome::name).into_iter().zip(calls.reads),
+        ReadOutcome::ALL
+            .map(ReadOutcome::name)
+            .into_iter()
+            .zip(calls.reads),
     )?;
     out.counters(
         "writes",
         "Writes to connections of agencies, by what they came to",
         "result",
-        WriteOutcome::ALL.map(WriteOutcome::name).into_iter().zip(calls.writes),
+        WriteOutcome::ALL
+            .map(WriteOutcome::name)
+            .into_iter()
+            .zip(calls.writes),
     )?;
     out.counter(
         "received_bytes",
@@ -194,7 +200,9 @@ fn streams(out: &mut Encoder<'_>, figures: &Figures) -> fmt::Result {
         "closed",
         "Connections of agencies that were closed, by why",
         "reason",
-        counters.closed().map(|(reason, count)| (reason.name(), count)),
+        counters
+            .closed()
+            .map(|(reason, count)| (reason.name(), count)),
     )?;
     out.gauge(
         "partial_frames",

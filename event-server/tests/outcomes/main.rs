@@ -37,7 +37,9 @@ impl Log {
     /// The lines about closed connections, from their address on.
     fn closings(&self) -> Vec<String> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let lines = text.lines().filter(|line| line.contains("close_connection"));
+        let lines = text
+            .lines()
+            .filter(|line| line.contains("close_connection"));
         lines
             .map(|line| line.split_once(" | ip: 192.0.2.7").unwrap().1.to_owned())
             .collect()
@@ -171,8 +173,14 @@ fn each_outcome_is_found_once_in_metrics_page_and_closing_line() {
     let row = watched.row(0);
     stuck.assert_row(&row);
     let json = watched.json();
-    assert_eq!(json["waits"][row["waits"].as_u64().unwrap() as usize], "replies_taken");
-    assert_eq!(json["states"][row["state"].as_u64().unwrap() as usize], "open");
+    assert_eq!(
+        json["waits"][row["waits"].as_u64().unwrap() as usize],
+        "replies_taken"
+    );
+    assert_eq!(
+        json["states"][row["state"].as_u64().unwrap() as usize],
+        "open"
+    );
     watched.central.take(&client, None);
     watched.central.settle();
     let whole = Expected {
@@ -189,7 +197,10 @@ fn each_outcome_is_found_once_in_metrics_page_and_closing_line() {
     watched.central.send(&client, &begun[..7]);
     watched.central.settle();
     let row = watched.row(0);
-    assert_eq!((&row["frame_had"], &row["frame_size"]), (&7.into(), &begun.len().into()));
+    assert_eq!(
+        (&row["frame_had"], &row["frame_size"]),
+        (&7.into(), &begun.len().into())
+    );
     assert_eq!(watched.metric("event_server_partial_frames "), 1);
     watched.central.send(&client, &begun[7..]);
     watched.central.settle();

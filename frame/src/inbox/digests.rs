@@ -20,7 +20,9 @@ struct Known {
 impl Digests {
     /// Whether the digest of the next frame is not known.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.as_ref().is_none_or(|known| known.next == known.count)
+        self.0
+            .as_ref()
+            .is_none_or(|known| known.next == known.count)
     }
 
     /// Computes the digests of the next frames, of which these are the payloads; only the first [`LANES`] are used.
