@@ -115,10 +115,7 @@ impl<S: Stream> Connection<S> {
         let reason = Some(why.to_string().into());
         let reply = Reply::Ack(Ack::Failure { reason });
         self.channel.outbox.reply(request, &reply);
-        self.drain(match why {
-            Declined::Replaced(_) => CloseReason::Fenced,
-            Declined::NoSpace(_) | Declined::NotNow(_) => CloseReason::Dropped,
-        });
+        self.drain(reason_of(Some(why)));
     }
 
     /// Nobody knows what is stored of these agencies, or nothing of what was sent for them is, for this reason. A
@@ -149,10 +146,18 @@ impl<S: Stream> Connection<S> {
             }
             _ => {
                 report::forgotten(self.ip, agency);
-                self.blame(CloseReason::Dropped);
+                self.blame(reason_of(why.as_ref()));
                 self.close();
             }
         }
         true
+    }
+}
+
+/// Why a connection is closed where nothing of what it sent is stored, for this reason where one is known.
+fn reason_of(why: Option<&Declined>) -> CloseReason {
+    match why {
+        Some(Declined::Replaced(_)) => CloseReason::Fenced,
+        _ => CloseReason::Dropped,
     }
 }
