@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use event_server::fact::Fact;
 use event_server::limits::Limits;
-use event_server::lottery::Lottery;
+use event_server::lottery::{Draw, Lottery};
 use event_server::service::Service;
 use event_server::store::Store;
 use event_server::store::local::{Durability, LocalStore, Name, StoreError};
-use frame::Number;
+use frame::{Agency, Number};
 
 use crate::ledger::{Ledger, Life};
 use crate::net::Net;
@@ -64,8 +64,15 @@ impl Central {
         self.running.as_ref().is_some_and(Running::is_at_rest)
     }
 
-    /// Starts a server, and audits what it finds. Where the start fails none runs.
-    pub fn boot(&mut self, agencies: u32, winner: u32, net: &mut Net, ledger: &mut Ledger) {
+    /// Starts a server, and audits what it finds. Where the start fails none runs. Says whether an operator has reopened an
+    /// agency before: then no client may read what an earlier server has told it.
+    pub fn boot(&mut self, agencies: u32, winner: u32, net: &mut Net, ledger: &mut Ledger) -> bool {
+        let reopened = ledger.reopenings;
+        self.start(agencies, winner, net, ledger);
+        ledger.reopenings > reopened
+    }
+
+    fn start(&mut self, agencies: u32, winner: u32, net: &mut Net, ledger: &mut Ledger) {
         let files = self.disk.boot();
         self.planned = false;
         if !self.calm && !self.fair && self.rng.u8(..6) == 0 {
@@ -99,6 +106,9 @@ impl Central {
                     return self.start_failed(&e, ledger);
                 }
             }
+        }
+        if let Err(e) = self.operate(&mut lottery, &mut store, net, ledger) {
+            return self.start_failed(&e, ledger);
         }
         let agencies = lottery.agencies();
         let winner_number = Number::new(winner).expect("a small number");
@@ -141,6 +151,55 @@ impl Central {
             self.number = None;
             lottery.apply(&fact);
             store.commit(|| lottery.facts())?;
+        }
+        Ok(())
+    }
+
+    /// Before the draw an operator reopens an agency now and then, or closes one. In the calm each that was reopened is
+    /// closed, since its client may end without finishing.
+    fn operate(
+        &mut self,
+        lottery: &mut Lottery,
+        store: &mut LocalStore<DiskFiles>,
+        net: &mut Net,
+        ledger: &mut Ledger,
+    ) -> Result<(), StoreError> {
+        // Whoever runs a command waits for its end, and for room.
+        let undisturbed = !self.fair && !self.planned && !self.tight;
+        if !undisturbed || matches!(lottery.draw(), Draw::Done { .. }) || lottery.agencies() == 0 {
+            return Ok(());
+        }
+        let open = ledger.reopened();
+        let open = open.filter(|agency| self.calm && *agency <= lottery.agencies());
+        let mut closed: Vec<u32> = open.collect();
+        let chosen = self.rng.u32(1..=lottery.agencies());
+        match self.rng.u8(..32) {
+            _ if self.calm => {}
+            0..4 => {
+                let allowed = self.rng.u8(..3) == 0;
+                ledger.note(format_args!(
+                    "agency {chosen} is reopened, allowed {allowed}"
+                ));
+                net.cut(PLACE);
+                store.commit(|| lottery.facts())?;
+                let agency = Agency::new(chosen).expect("a number above 0");
+                lottery.reopen(agency, allowed);
+                store.remove_agency(agency, lottery.facts())?;
+                ledger.taken_out(chosen, allowed);
+            }
+            4 => closed.push(chosen),
+            _ => {}
+        }
+        for agency in closed {
+            ledger.note(format_args!("agency {agency} is closed"));
+            store.commit(|| lottery.facts())?;
+            let agency = Agency::new(agency).expect("a number above 0");
+            let fact = Fact::Finished { agency };
+            store.record(fact).expect("there is room");
+            lottery.apply(&fact);
+            store.commit(|| lottery.facts())?;
+            ledger.send_finished(agency.get());
+            ledger.finished(agency.get());
         }
         Ok(())
     }

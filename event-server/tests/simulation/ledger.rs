@@ -32,6 +32,10 @@ pub struct File {
     ends: BTreeSet<usize>,
     /// How many of its bets were acknowledged, or told as stored.
     stored: usize,
+    /// An operator has taken its bets out: it is not to be sent again.
+    barred: bool,
+    /// Its bets were taken out at some time.
+    taken_out: bool,
 }
 
 /// Whether a request that is sent once is stored.
@@ -75,6 +79,8 @@ struct Account {
     sources: usize,
     finished_sent: bool,
     finished: bool,
+    /// An operator has taken out its bets: its client may be refused whatever it sends.
+    reopened: bool,
     /// How many rows the agency had when it was found to have finished.
     closed_at: Option<usize>,
     /// The winners, as they were told first.
@@ -93,6 +99,8 @@ pub struct Ledger {
     pub files: Vec<File>,
     pub parcels: Vec<Parcel>,
     pub lives: Vec<Life>,
+    /// How often an operator has reopened an agency.
+    pub reopenings: usize,
     accounts: BTreeMap<u32, Account>,
     /// Where a stored row must come from. Only looked up.
     homes: HashMap<String, Home>,
@@ -151,6 +159,8 @@ impl Ledger {
             bets,
             ends: BTreeSet::new(),
             stored: 0,
+            barred: false,
+            taken_out: false,
         });
         number
     }
@@ -306,6 +316,10 @@ impl Ledger {
     /// A resume was answered: so many bets are stored. `asked`: what [`resumes`](Self::resumes) said when it was sent.
     pub fn resumed(&mut self, life: usize, file: usize, stored: usize, asked: usize) {
         self.taken(life, self.files[file].agency);
+        assert!(
+            !self.files[file].barred,
+            "a file that was taken out goes on"
+        );
         self.rows_stored(file, stored);
         if !self.lossy {
             *self.resumes.entry(file).or_default() += 1;
@@ -324,7 +338,7 @@ impl Ledger {
     pub fn refused(&mut self, life: usize, agency: u32, what: What) {
         let account = self.accounts.get(&agency);
         let account = |question: fn(&Account) -> bool| account.is_some_and(question);
-        let rivals = account(|account| account.sources > 1);
+        let rivals = account(|account| account.sources > 1 || account.reopened);
         let drawn = self.may_be_drawn(life);
         let closed = account(|account| account.finished_sent) || drawn;
         let beside = self.takes_part(life, agency) != Some(true)

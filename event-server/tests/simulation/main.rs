@@ -16,7 +16,8 @@
 //!
 //! One thread and one seed a world: the same seed is the same run. Among what happens in the storm: resets, half-closes,
 //! clients that vanish while held, rivals for one upload, two files for one agency, power cuts and kills within any
-//! operation on the disk, failed calls, a full disk, orderly stops, restarts with another configuration. In the cluster:
+//! operation on the disk, failed calls, a full disk, orderly stops, restarts with another configuration, agencies that an
+//! operator reopens or closes while their clients wait. In the cluster:
 //! sessions lost before, within and after a commit, queries that are carried out after their session was lost, conflicts,
 //! a full database and one that is away, failovers, an old primary that goes on, servers killed and stopped.
 //!

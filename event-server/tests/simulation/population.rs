@@ -256,6 +256,14 @@ impl Population {
         }
     }
 
+    /// All lose their connections, and what they have not read.
+    pub fn lose_all(&mut self, ledger: &mut Ledger) {
+        let Self { clients, rng, .. } = self;
+        clients
+            .iter_mut()
+            .for_each(|client| client.lose(ledger, rng));
+    }
+
     /// All lose their connections, and begin anew, as if nothing was acknowledged.
     pub fn begin_anew(&mut self, ledger: &mut Ledger) {
         let Self { clients, rng, .. } = self;

@@ -161,7 +161,7 @@ impl Uploader {
                         missing,
                         progress,
                     } => {
-                        let lost = missing > 0 && !ledger.lossy;
+                        let lost = missing > 0 && !ledger.may_miss(self.file);
                         assert!(!lost, "the server has lost acknowledged bets");
                         ledger.resumed(life, self.file, stored as usize, self.asked);
                         self.cursor = stored as usize;

@@ -91,7 +91,8 @@ impl World {
             .lives
             .last()
             .is_none_or(|life| life.agencies != self.agencies);
-        if partial {
+        let reopened = ledger.reopened().next().is_some();
+        if partial || reopened {
             central.kill(net, ledger);
         }
     }
@@ -127,7 +128,9 @@ impl World {
             self.agencies
         };
         let winner = [7574, 1, 2][rng.usize(..3)];
-        self.central.boot(agencies, winner, net, ledger);
+        if self.central.boot(agencies, winner, net, ledger) {
+            self.population.lose_all(ledger);
+        }
     }
 
     /// Something happens to the server or its disk.

@@ -88,6 +88,10 @@ impl Ledger {
                 *count == 0 || file.ends.contains(count),
                 "not whole batches"
             );
+            assert!(
+                *count == 0 || !file.barred,
+                "a file that was taken out is stored again"
+            );
             file.stored = *count;
         }
         self.audit_sources(lottery, &counts, &whole);

@@ -1,5 +1,5 @@
 //! What clients were told, noted for those who can look at once whether it is so; and what is forgiven where acknowledged
-//! bets may be lost.
+//! bets may be lost, or an operator has taken them out.
 
 use super::{Fate, Ledger};
 
@@ -51,5 +51,36 @@ impl Ledger {
         for account in self.accounts.values_mut() {
             (account.finished, account.winners) = (false, None);
         }
+    }
+
+    /// An operator has taken out all bets of an agency, which no client may have an unread reply about. Its upload is
+    /// barred, unless it is allowed again.
+    pub fn taken_out(&mut self, agency: u32, allowed: bool) {
+        self.reopenings += 1;
+        let files = self.files.iter_mut();
+        for file in files.filter(|file| file.agency == agency) {
+            file.barred = !allowed && (file.barred || file.stored > 0);
+            file.taken_out |= file.stored > 0;
+            file.stored = 0;
+        }
+        let parcels = self.parcels.iter_mut();
+        for parcel in parcels.filter(|parcel| parcel.agency == agency) {
+            parcel.fate = Fate::Out;
+        }
+        let account = self.account(agency);
+        (account.finished_sent, account.finished, account.closed_at) = (false, false, None);
+        account.reopened = true;
+    }
+
+    /// The agencies that an operator has reopened, and that have not finished since.
+    pub fn reopened(&self) -> impl Iterator<Item = u32> {
+        let accounts = self.accounts.iter();
+        let open = accounts.filter(|(_, account)| account.reopened && !account.finished);
+        open.map(|(agency, _)| *agency)
+    }
+
+    /// Whether a server may have fewer bets of a file than it has acknowledged.
+    pub fn may_miss(&self, file: usize) -> bool {
+        self.lossy || self.files[file].taken_out
     }
 }
