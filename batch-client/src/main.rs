@@ -130,14 +130,18 @@ fn show_config(settings: &Settings) -> Result<(), Error> {
 fn check_file(settings: &Settings, json: bool) -> Result<(), Error> {
     report_warnings(settings);
     // What else is wrong with the connection to a server is of no use to a check of the file.
-    if let Ok(config) = Config::from_settings(settings) {
-        let _ = Connector::open(&config.server);
-    }
+    let certificate = Config::from_settings(settings).ok().and_then(|config| {
+        let connector = Connector::open(&config.server).ok()??;
+        Some((config.server.tls?.cert, connector.validity()?))
+    });
     let config = CheckConfig::from_settings(settings)?;
     let mut out = BufWriter::new(io::stdout().lock());
     let result = check::run(&config, |found| {
         output::print_found(&mut out, &config.file, found, json)
     });
+    if let Some((path, validity)) = certificate {
+        output::print_certificate(&mut out, &path, validity, json).map_err(Error::Output)?;
+    }
     out.flush().map_err(Error::Output)?;
     result
 }

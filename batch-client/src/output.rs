@@ -124,6 +124,24 @@ pub fn print_found(
     }
 }
 
+/// Prints until when the agency's certificate is valid, behind what mode check found in the file.
+///
+/// # Errors
+/// It cannot be written.
+pub fn print_certificate(
+    out: &mut impl Write,
+    path: &Path,
+    validity: Validity,
+    json: bool,
+) -> io::Result<()> {
+    let path = path.display().to_string();
+    if json {
+        let object = json!({ "certificate": path, "valid_until": validity.to_string() });
+        return print_object(out, &object);
+    }
+    writeln!(out, "{}: valid until {validity}", Escaped(&path))
+}
+
 /// Prints until when the agency's certificate is valid, as a comment behind the keys.
 ///
 /// # Errors

@@ -5,3 +5,4 @@ mod common;
 mod peers;
 mod programs;
 mod trust;
+mod validity;
