@@ -76,6 +76,7 @@ pub const SECTIONS: [Section<'static>; 2] = [
                 "The address is taken, the database or the server cannot be reached, or the system refuses a resource.",
             ),
             ("74", "A file cannot be read, written or believed."),
+            ("75", "Not yet: the draw is not done."),
             ("78", "The configuration cannot be used."),
         ],
     },
@@ -88,6 +89,27 @@ pub enum Command {
     Config,
     /// Write every committed bet to standard output, as bets.csv has them; also beside a running server
     Export,
+    /// Show how the lottery stands, as it is stored; also beside a running server
+    Status {
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read all that is stored, and say whether it is sound; also beside a running server
+    Verify {
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the documents that won, once the draw is done; also beside a running server
+    Winners {
+        /// Of this agency alone
+        #[arg(long, value_name = "N")]
+        agency: Option<u32>,
+        /// As one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Take out an agency's bets before the draw, so that it can send the right file
     Reopen {
         /// The agency's number
@@ -134,6 +156,9 @@ Examples:
   event-server --http 127.0.0.1:8080
   event-server config --set LOGGING_LEVEL=DEBUG
   event-server export > bets.csv
+  event-server status
+  event-server verify
+  event-server winners --agency 4
   event-server reopen --agency 4
   event-server agencies 12
 

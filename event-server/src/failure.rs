@@ -15,6 +15,8 @@ pub const DATA: u8 = 65;
 pub const UNAVAILABLE: u8 = 69;
 /// A file cannot be read or written.
 pub const IO_ERROR: u8 = 74;
+/// Not now: the same command may succeed later.
+pub const REFUSED: u8 = 75;
 /// The configuration is wrong, or does not fit what is stored.
 pub const CONFIGURATION: u8 = 78;
 /// Standard output was closed by whoever read it: 128 and the number of SIGPIPE.

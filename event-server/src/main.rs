@@ -37,6 +37,15 @@ fn main() -> ExitCode {
         None => serve(options),
         Some(Command::Config) => tool(|| commands::settings::run(&load(options)?)),
         Some(Command::Export) => tool(|| commands::export::run(&load(options)?.config)),
+        Some(Command::Status { json }) => {
+            tool(|| commands::status::run(&load(options)?.config, json))
+        }
+        Some(Command::Verify { json }) => {
+            tool(|| commands::verify::run(&load(options)?.config, json))
+        }
+        Some(Command::Winners { agency, json }) => {
+            tool(|| commands::winners::run(&load(options)?.config, agency, json))
+        }
         Some(Command::Agencies { number }) => {
             tool(|| commands::agencies::run(&load(options)?.config, number))
         }

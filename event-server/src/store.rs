@@ -17,12 +17,14 @@ use std::time::{Duration, Instant};
 
 use frame::{Agency, Bet, Number, UploadId};
 
+pub use self::snapshot::{Audit, Holding, Snapshot};
 use crate::fact::{Fact, MAX_AGENCIES, Source};
 use crate::tally::Tally;
 
 pub mod local;
 pub mod postgres;
 mod rows;
+mod snapshot;
 
 /// Names what was staged up to a commit: a reply with this ticket may leave once the store has
 /// [committed](Event::Committed) it. Tickets grow.

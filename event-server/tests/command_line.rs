@@ -7,12 +7,15 @@ use std::process::{Command, Output, Stdio};
 
 use fixtures::{programs, shells};
 
-const COMMANDS: [&str; 6] = [
+const COMMANDS: [&str; 9] = [
     "agencies",
     "config",
     "export",
     "finish",
     "reopen",
+    "status",
+    "verify",
+    "winners",
     "completions",
 ];
 

@@ -161,9 +161,18 @@ fn a_file_that_is_no_bets_csv_is_not_taken_over_and_the_row_is_named() {
         ("1,a,b,3,2000-01-01\r\n", "has not six columns"),
         ("\r\n", "has not six columns"),
         ("agency,a,b,3,2000-01-01,7\r\n", "has no agency"),
-        ("1,a,b,3,2000-13-01,7\r\n", "has no date"),
-        ("1,a,b,3,2000-01-01,7.5\r\n", "has no number"),
-        ("1,\"a\r\nb\",b,3,2000-01-01,7\r\n", "has a quote"),
+        (
+            "1,a,b,3,2000-13-01,7\r\n",
+            "has no date YYYY-MM-DD in column 5 (birthdate)",
+        ),
+        (
+            "1,a,b,3,2000-01-01,7.5\r\n",
+            "has no number of 1 to 19 digits in column 6 (number)",
+        ),
+        (
+            "1,\"a\r\nb\",b,3,2000-01-01,7\r\n",
+            "has a quote that does not enclose column 2 (first_name)",
+        ),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bets.csv");
@@ -171,9 +180,9 @@ fn a_file_that_is_no_bets_csv_is_not_taken_over_and_the_row_is_named() {
         fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
         let refused = open(folder.path()).err().unwrap().to_string();
         let expected = format!(
-            "{}: the row at byte {} {flaw}",
+            "{}: row {} {flaw}",
             path.display(),
-            GOLDEN.len()
+            GOLDEN.lines().count() + 1
         );
         assert!(refused.starts_with(&expected), "{refused}");
         for made in ["bets.wal", "lock"] {

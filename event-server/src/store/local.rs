@@ -75,6 +75,7 @@
 //! take back anything: the log then is cut at its first bad record, with a warning.
 
 mod bytes;
+mod contents;
 mod draw;
 mod durability;
 mod entry;
@@ -96,6 +97,7 @@ mod wal_store;
 
 use frame::{Agency, Bet, Number};
 
+pub use self::contents::Contents;
 use self::draw::Counting;
 pub use self::durability::Durability;
 pub use self::error::StoreError;

@@ -27,6 +27,16 @@ use crate::fact::MAX_AGENCIES;
 /// The longest row that is read, its line end not counted. Ours have 1,200 bytes at most.
 pub const MAX_ROW: usize = 8 * 1024;
 
+/// What the columns of a row are.
+const COLUMNS: [&str; 6] = [
+    "agency",
+    "first_name",
+    "last_name",
+    "document",
+    "birthdate",
+    "number",
+];
+
 /// Appends a bet as a row.
 pub fn write(bet: &Bet<'_>, out: &mut Vec<u8>) {
     write_number(out, bet.agency.get().into());
@@ -74,15 +84,22 @@ impl<'a> Row<'a> {
         if line.len() > MAX_ROW {
             return Err(RowFlaw::TooLong);
         }
-        let text = std::str::from_utf8(line).map_err(|_| RowFlaw::Text)?;
-        if text.chars().any(char::is_control) {
-            return Err(RowFlaw::Text);
+        let odd = match std::str::from_utf8(line) {
+            Ok(text) => text.find(char::is_control),
+            Err(e) => Some(e.valid_up_to()),
+        };
+        if let Some(at) = odd {
+            return Err(RowFlaw::Text(column_at(line, at)));
         }
         let mut rest = Some(line);
-        let agency = column(&mut rest)?;
-        let (_first_name, _last_name) = (column(&mut rest)?, column(&mut rest)?);
-        let document = column(&mut rest)?;
-        let (birthdate, number) = (column(&mut rest)?, column(&mut rest)?);
+        let mut next = |number| match column(&mut rest) {
+            Err(RowFlaw::Quotes(_)) => Err(RowFlaw::Quotes(number)),
+            read => read,
+        };
+        let agency = next(1)?;
+        let (_first_name, _last_name) = (next(2)?, next(3)?);
+        let document = next(4)?;
+        let (birthdate, number) = (next(5)?, next(6)?);
         if rest.is_some() {
             return Err(RowFlaw::Columns);
         }
@@ -95,6 +112,18 @@ impl<'a> Row<'a> {
             number: parse_number(&number).ok_or(RowFlaw::Number)?,
         })
     }
+}
+
+/// The number of the column to which the byte at `at` belongs.
+fn column_at(line: &[u8], at: usize) -> usize {
+    let (mut rest, mut number) = (Some(line), 1);
+    while column(&mut rest).is_ok()
+        && let Some(rest) = rest
+        && line.len() - rest.len() <= at
+    {
+        number += 1;
+    }
+    number
 }
 
 /// Takes the next column off; `None` is left after the last.
@@ -111,7 +140,7 @@ fn column<'a>(rest: &mut Option<&'a [u8]>) -> Result<Cow<'a, [u8]>, RowFlaw> {
     let mut end = 0;
     let mut doubled = false;
     loop {
-        end += memchr(b'"', &quoted[end..]).ok_or(RowFlaw::Quotes)?;
+        end += memchr(b'"', &quoted[end..]).ok_or(RowFlaw::Quotes(0))?;
         match quoted.get(end + 1) {
             Some(b'"') => {
                 doubled = true;
@@ -121,7 +150,7 @@ fn column<'a>(rest: &mut Option<&'a [u8]>) -> Result<Cow<'a, [u8]>, RowFlaw> {
                 *rest = Some(&quoted[end + 2..]);
                 break;
             }
-            Some(_) => return Err(RowFlaw::Quotes),
+            Some(_) => return Err(RowFlaw::Quotes(0)),
             None => break,
         }
     }
@@ -150,10 +179,10 @@ fn undouble(column: &[u8]) -> Vec<u8> {
 pub enum RowFlaw {
     /// Not six columns.
     Columns,
-    /// A quote that nothing closes, or something between a closing one and the comma.
-    Quotes,
-    /// No UTF-8, or a control character.
-    Text,
+    /// A quote that nothing closes, or something between a closing one and the comma; the column's number.
+    Quotes(usize),
+    /// No UTF-8, or a control character; the column's number.
+    Text(usize),
     /// No agency's number.
     Agency,
     /// No day of the calendar as `YYYY-MM-DD`.
@@ -172,11 +201,25 @@ impl fmt::Display for RowFlaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Columns => f.write_str("has not six columns"),
-            Self::Quotes => f.write_str("has a quote that does not enclose a column"),
-            Self::Text => f.write_str("has a control character or is not UTF-8"),
-            Self::Agency => f.write_str("has no agency from 1 to 4294967295 in its first column"),
-            Self::Birthdate => f.write_str("has no date YYYY-MM-DD in its fifth column"),
-            Self::Number => f.write_str("has no number of 1 to 19 digits in its last column"),
+            Self::Quotes(column) => {
+                write!(
+                    f,
+                    "has a quote that does not enclose column {column}{}",
+                    named(*column)
+                )
+            }
+            Self::Text(column) => write!(
+                f,
+                "has a control character, or what is no UTF-8, in column {column}{}",
+                named(*column)
+            ),
+            Self::Agency => write!(
+                f,
+                "has no agency from 1 to 4294967295 in column 1{}",
+                named(1)
+            ),
+            Self::Birthdate => write!(f, "has no date YYYY-MM-DD in column 5{}", named(5)),
+            Self::Number => write!(f, "has no number of 1 to 19 digits in column 6{}", named(6)),
             Self::TooLong => write!(f, "is longer than {MAX_ROW} bytes"),
             Self::Unfinished => f.write_str("has no line end"),
             Self::OneAgencyMore => {
@@ -187,6 +230,12 @@ impl fmt::Display for RowFlaw {
             }
         }
     }
+}
+
+/// What is in a column, behind its number.
+fn named(column: usize) -> String {
+    let name = column.checked_sub(1).and_then(|at| COLUMNS.get(at));
+    name.map_or_else(String::new, |name| format!(" ({name})"))
 }
 
 #[cfg(test)]
@@ -215,10 +264,13 @@ mod tests {
             ("", RowFlaw::Columns),
             ("1,a,b,3,2000-01-01", RowFlaw::Columns),
             ("1,a,b,3,2000-01-01,5,", RowFlaw::Columns),
-            ("1,a,b,\"3,2000-01-01,5", RowFlaw::Quotes),
-            ("1,a,\"b\" ,3,2000-01-01,5", RowFlaw::Quotes),
-            ("1,a,b\t,3,2000-01-01,5", RowFlaw::Text),
-            ("1,a,b\r,3,2000-01-01,5", RowFlaw::Text),
+            ("1,a,b,\"3,2000-01-01,5", RowFlaw::Quotes(4)),
+            ("1,a,\"b\" ,3,2000-01-01,5", RowFlaw::Quotes(3)),
+            ("1,a,b\t,3,2000-01-01,5", RowFlaw::Text(3)),
+            ("1,\"a,\"\"\",b,3\t,2000-01-01,5", RowFlaw::Text(4)),
+            ("1,a,b\r,3,2000-01-01,5", RowFlaw::Text(3)),
+            ("\t,a,b,3,2000-01-01,5", RowFlaw::Text(1)),
+            ("1,a,b,3,2000-01-01,5\t", RowFlaw::Text(6)),
             ("0,a,b,3,2000-01-01,5", RowFlaw::Agency),
             ("4294967296,a,b,3,2000-01-01,5", RowFlaw::Agency),
             ("-1,a,b,3,2000-01-01,5", RowFlaw::Agency),
@@ -232,7 +284,7 @@ mod tests {
         }
         assert_eq!(
             Row::parse(b"1,\xc3,b,3,2000-01-01,5").unwrap_err(),
-            RowFlaw::Text
+            RowFlaw::Text(2)
         );
     }
 }

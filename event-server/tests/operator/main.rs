@@ -1,12 +1,14 @@
 //! What an operator does with a central's files: look at its configuration, export its bets, reopen an agency.
 //!
 //! ```text
+//! looking     how the lottery stands, and its winners
 //! number      how many agencies take part: it belongs to the lottery
 //! taken_out   files that are not to be sent again, rows that were taken over
 //! ```
 
 #[path = "../common/mod.rs"]
 mod common;
+mod looking;
 mod number;
 mod taken_out;
 
@@ -14,7 +16,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use common::{Peer, batch, bet, finished, row, winners};
 use fixtures::certificates::{Authority, Role, Term};
@@ -408,26 +410,20 @@ fn output_that_nobody_reads_to_its_end_is_no_failure() {
     fs::write(data.join("bets.csv"), row.repeat(100_000)).unwrap();
     let (server, _) = central(data, &[("SERVER_AGENCIES", "2")]).unwrap();
     server.stop().unwrap();
-    for command in ["export", "config"] {
-        let mut child = Command::new(program("event-server").unwrap())
+    for command in ["export", "config", "status"] {
+        // What `head -0` does.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(program("event-server").unwrap())
             .current_dir(data)
             .args(["--data-dir", ".", "--agencies", "2", command])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
+            .stdout(writer)
+            .output()
             .unwrap();
-        // What `head -0` does.
-        drop(child.stdout.take());
-        let mut log = String::new();
-        child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut log)
-            .unwrap();
+        let log = String::from_utf8(output.stderr).unwrap();
         // 128 and SIGPIPE, as of other programs.
         assert_eq!(
-            (child.wait().unwrap().code(), log.as_str()),
+            (output.status.code(), log.as_str()),
             (Some(141), ""),
             "{command}"
         );

@@ -4,6 +4,7 @@
 //! ```text
 //! stage     a database, centrals on it, agencies with their files, and what SQL says of every row in the end
 //! serving   what agencies, operators and other centrals see
+//! looking   how a lottery stands, and whether it is sound
 //! operating what operators change, beside the centrals
 //! refused   a database that cannot be used: one sentence each
 //! claims    what is left by agencies that resume without end, and how many agencies are let in
@@ -22,6 +23,7 @@ mod away;
 mod claims;
 mod draw;
 mod locks;
+mod looking;
 mod operating;
 mod pooler;
 mod refused;

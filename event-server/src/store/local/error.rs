@@ -118,8 +118,8 @@ pub enum StoreError {
     Row {
         /// bets.csv.
         path: PathBuf,
-        /// The byte at which the row begins.
-        at: u64,
+        /// Which row; the first one is 1.
+        row: u64,
         /// What is wrong with it.
         flaw: RowFlaw,
     },
@@ -294,10 +294,10 @@ impl fmt::Display for StoreError {
                 path.display()
             ),
             Self::Stopped => f.write_str("the start was ended before the files were read"),
-            Self::Row { path, at, flaw } => {
+            Self::Row { path, row, flaw } => {
                 write!(
                     f,
-                    "{}: the row at byte {at} {flaw}; mend it, or {RESTORE}",
+                    "{}: row {row} {flaw}; mend it, or {RESTORE}",
                     path.display()
                 )
             }

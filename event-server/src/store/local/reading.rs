@@ -194,9 +194,9 @@ impl<H: RandomAccess> Reading<H> {
         if let Some(bets) = &bets {
             position = bets.length()?;
             portions.expect(position);
-            let refuse = |(at, flaw)| StoreError::Row {
+            let refuse = |(row, flaw)| StoreError::Row {
                 path: bets.path().to_owned(),
-                at,
+                row,
                 flaw,
             };
             let mut lines = Lines::default();

@@ -95,9 +95,9 @@ impl<F: Files> WalStore<F> {
                     }
                     Ok(())
                 });
-                kept.map_err(|(at, flaw)| StoreError::Row {
+                kept.map_err(|(row, flaw)| StoreError::Row {
                     path: path.clone(),
-                    at,
+                    row,
                     flaw,
                 })?;
                 others.write()

@@ -17,12 +17,12 @@ use crate::store::rows::{MAX_ROW, Row, RowFlaw};
 pub(super) struct Lines {
     /// The line that the last slice has begun.
     partial: Vec<u8>,
-    /// Where it begins in the file.
-    at: u64,
+    /// How many lines came before it.
+    lines: u64,
 }
 
 impl Lines {
-    /// Hands every line that this slice completes to `line`, without its LF.
+    /// Hands every line that this slice completes to `line`, without its LF. An error names the line, the first one is 1.
     pub(super) fn feed(
         &mut self,
         mut slice: &[u8],
@@ -36,15 +36,14 @@ impl Lines {
                 self.partial.extend_from_slice(head);
                 &self.partial
             };
-            let next = self.at + whole.len() as u64 + 1;
-            line(whole).map_err(|flaw| (self.at, flaw))?;
+            self.lines += 1;
+            line(whole).map_err(|flaw| (self.lines, flaw))?;
             self.partial.clear();
-            self.at = next;
             slice = rest;
         }
         // One byte more than a row may have: the line may end with CR LF, and the LF is taken off.
         if self.partial.len() + slice.len() > MAX_ROW + 1 {
-            return Err((self.at, RowFlaw::TooLong));
+            return Err((self.lines + 1, RowFlaw::TooLong));
         }
         self.partial.extend_from_slice(slice);
         Ok(())
@@ -55,7 +54,7 @@ impl Lines {
         if self.partial.is_empty() {
             Ok(())
         } else {
-            Err((self.at, RowFlaw::Unfinished))
+            Err((self.lines + 1, RowFlaw::Unfinished))
         }
     }
 }
@@ -108,9 +107,9 @@ impl Scanner {
             }
             Ok(())
         });
-        scanned.map_err(|(at, flaw)| {
+        scanned.map_err(|(row, flaw)| {
             let path = PathBuf::from(Name::Bets.as_str());
-            StoreError::Row { path, at, flaw }
+            StoreError::Row { path, row, flaw }
         })
     }
 }
@@ -155,7 +154,7 @@ mod tests {
         let mut scanner = Scanner::new(Number::new(1).unwrap());
         let scanned = (0..10).try_for_each(|_| scanner.scan(&[b'x'; 1000], |_, _| {}));
         let Err(StoreError::Row {
-            at: 0,
+            row: 1,
             flaw: RowFlaw::TooLong,
             ..
         }) = scanned

@@ -2,7 +2,9 @@
 //!
 //! Beside the centrals, on a session of its own that may wait. Makes no tables.
 
+mod auditing;
 mod changes;
+mod looking;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -210,9 +212,28 @@ impl Operator {
     fn query(
         &mut self,
         sql: &str,
-        mut row: impl FnMut(&[Option<&[u8]>]) -> Result<(), OperatorError>,
+        row: impl FnMut(&[Option<&[u8]>]) -> Result<(), OperatorError>,
     ) -> Result<Result<(), DatabaseError>, OperatorError> {
         let begin = self.prologue.begin(LockWait::Usual, false);
+        self.query_behind(begin, sql, row)
+    }
+
+    /// Statements that only read, and see one moment.
+    fn look(
+        &mut self,
+        sql: &str,
+        row: impl FnMut(&[Option<&[u8]>]) -> Result<(), OperatorError>,
+    ) -> Result<Result<(), DatabaseError>, OperatorError> {
+        let begin = self.prologue.begin_look();
+        self.query_behind(begin, sql, row)
+    }
+
+    fn query_behind(
+        &mut self,
+        begin: String,
+        sql: &str,
+        mut row: impl FnMut(&[Option<&[u8]>]) -> Result<(), OperatorError>,
+    ) -> Result<Result<(), DatabaseError>, OperatorError> {
         let mut told = false;
         self.continue_query(&(begin + sql), |columns| {
             // The first row tells whose backend it is.

@@ -138,7 +138,16 @@ impl Prologue {
 
     /// What stands in front of the statements of a transaction, which `copies` rows or not. Its row is an [`Identity`].
     pub(super) fn begin(&self, lock: LockWait, copies: bool) -> String {
-        let mut sql = format!("{UNHURRIED}; set transaction isolation level read committed; ");
+        self.begin_at("read committed", lock, copies)
+    }
+
+    /// The same in front of statements that only read: all of them see one moment.
+    pub(super) fn begin_look(&self) -> String {
+        self.begin_at("repeatable read", LockWait::Usual, false)
+    }
+
+    fn begin_at(&self, isolation: &str, lock: LockWait, copies: bool) -> String {
+        let mut sql = format!("{UNHURRIED}; set transaction isolation level {isolation}; ");
         let lock = milliseconds(lock.time(self.timeout));
         for (name, value) in [
             // A wait for a standby that was given up is told as a warning.

@@ -1,0 +1,165 @@
+//! Whether a lottery in a database is sound: all of it is read at one moment, each row of bets among it.
+
+use std::collections::BTreeSet;
+
+use frame::{Agency, Count};
+
+use super::{Operator, OperatorError, bet, looking};
+use crate::store::Audit;
+use crate::store::postgres::quote::identifier;
+use crate::store::postgres::statements::parse;
+
+/// Columns of the rows that are told apart by how many they have.
+const VERSIONS: usize = 3;
+const BET: usize = 7;
+
+impl Operator {
+    /// Reads all of the lottery: whether each row is a bet, each agency has the bets that its last commit says, in an
+    /// unbroken order, no version is missing, and the draw is over all of them. `progress` is told how many bets were
+    /// read, and of how many.
+    ///
+    /// # Errors
+    /// The session is lost, or the database refuses.
+    pub fn audit(&mut self, mut progress: impl FnMut(u64, u64)) -> Result<Audit, OperatorError> {
+        let schema = identifier(&self.lottery);
+        let sql = format!(
+            "{}; select agency, min(version), count(*) from {schema}.commits group by agency \
+             having min(version) <> 1 or max(version) <> count(*); \
+             select agency, first_name, last_name, document, to_char(birthdate, 'YYYY-MM-DD'), number, seq \
+             from {schema}.bets order by agency, seq",
+            self.snapshot_sql()
+        );
+        let mut audit = Audit::default();
+        let mut rows = Rows::default();
+        let (mut read, mut of) = (0, 0);
+        let done = self.look(&sql, |columns| {
+            match columns.len() {
+                BET => {
+                    if read == 0 {
+                        of = audit.snapshot.bets();
+                    }
+                    read += 1;
+                    progress(read, of);
+                    rows.check(columns, &mut audit);
+                }
+                VERSIONS => versions(columns, &mut audit),
+                _ if looking::add(&mut audit.snapshot, columns).is_some() => {}
+                _ => audit.flaw("a row of the lottery's tables is none of ours"),
+            }
+            Ok(())
+        })?;
+        done.map_err(|e| OperatorError::Unusable(format!("the lottery cannot be read: {e}")))?;
+        rows.end(&mut audit);
+        rows.unseen(&mut audit);
+        audit.compare();
+        let finished = audit.snapshot.finished();
+        match (audit.snapshot.winner, audit.snapshot.number) {
+            (Some(_), Some(number)) if finished != number as usize => audit.flaw(format_args!(
+                "the draw is done, and {finished} of {number} agencies have finished"
+            )),
+            _ => {}
+        }
+        if audit.snapshot.number.is_none() {
+            audit.flaw("the table lottery is empty");
+        }
+        Ok(audit)
+    }
+}
+
+/// Some versions of an agency are missing.
+fn versions(columns: &[Option<&[u8]>], audit: &mut Audit) {
+    let number = |at: usize| columns.get(at).copied().flatten().and_then(parse::<u64>);
+    match (number(0), number(1), number(2)) {
+        (Some(agency), Some(first), Some(count)) => audit.flaw(format_args!(
+            "agency {agency} has {} in commits, from {first} on, and some between them are missing",
+            Count(count, "version")
+        )),
+        _ => audit.flaw("a row of commits is none of ours"),
+    }
+}
+
+/// Goes through the rows of bets, agency by agency, in their order.
+#[derive(Default)]
+struct Rows {
+    agency: Option<Agency>,
+    /// The number that the next bet of the agency should have.
+    next: u64,
+    /// How many rows it has.
+    count: u64,
+    /// How many of them won.
+    winners: u64,
+    /// The agencies that have rows.
+    seen: BTreeSet<Agency>,
+}
+
+impl Rows {
+    fn check(&mut self, columns: &[Option<&[u8]>], audit: &mut Audit) {
+        let (columns, seq) = columns.split_at(BET - 1);
+        let seq = seq.first().copied().flatten().and_then(parse::<u64>);
+        let (Some(bet), Some(seq)) = (bet(columns), seq) else {
+            let agency = columns.first().copied().flatten().unwrap_or_default();
+            let agency = String::from_utf8_lossy(agency);
+            return audit.flaw(format_args!("a row of bets of agency {agency} is no bet"));
+        };
+        if self.agency != Some(bet.agency) {
+            self.end(audit);
+            self.agency = Some(bet.agency);
+        }
+        let (agency, next) = (bet.agency, self.next);
+        if seq < next {
+            audit.flaw(format_args!("agency {agency} has bet number {seq} twice"));
+        } else if seq > next {
+            audit.flaw(format_args!(
+                "agency {agency} lacks {} from number {next} on",
+                Count(seq - next, "bet")
+            ));
+        }
+        self.next = seq + 1;
+        self.count += 1;
+        self.winners += u64::from(audit.snapshot.winner == Some(bet.number));
+    }
+
+    /// The agency has no more rows: holds them against its last commit.
+    fn end(&mut self, audit: &mut Audit) {
+        let Some(agency) = self.agency.take() else {
+            return;
+        };
+        self.next = 0;
+        let (count, winners) = (
+            std::mem::take(&mut self.count),
+            std::mem::take(&mut self.winners),
+        );
+        self.seen.insert(agency);
+        let holding = audit.snapshot.of(agency);
+        let (said, won) = (holding.bets, holding.winners);
+        // What is there counts from here on.
+        holding.bets = count;
+        if count != said {
+            audit.flaw(format_args!(
+                "agency {agency} has {}, its last commit says {said}",
+                Count(count, "bet")
+            ));
+        }
+        if audit.snapshot.winner.is_some() && winners != won {
+            audit.flaw(format_args!(
+                "agency {agency} has {}, the database counts {won}",
+                Count(winners, "winner")
+            ));
+        }
+    }
+
+    /// Agencies without a row that should have some.
+    fn unseen(&self, audit: &mut Audit) {
+        let mut missing = Vec::new();
+        for (agency, holding) in &mut audit.snapshot.agencies {
+            if holding.bets > 0 && !self.seen.contains(agency) {
+                missing.push((*agency, std::mem::take(&mut holding.bets)));
+            }
+        }
+        for (agency, said) in missing {
+            audit.flaw(format_args!(
+                "agency {agency} has no bets, its last commit says {said}"
+            ));
+        }
+    }
+}

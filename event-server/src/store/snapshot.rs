@@ -1,0 +1,158 @@
+//! A whole lottery as a store holds it at one moment: what operators look at, and whether it is sound.
+//!
+//! Facts and rows come in from files, one row an agency from a database; nothing here reads either.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use frame::{Agency, Count, Number, UploadId};
+
+use super::rows::Row;
+use crate::fact::{Fact, Source};
+
+/// A lottery at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// How many agencies take part, 0: anyone, without a draw; `None`: that is not stored yet.
+    pub number: Option<u32>,
+    /// The number that won, once the draw is done.
+    pub winner: Option<Number>,
+    /// Each agency of which anything is stored.
+    pub agencies: BTreeMap<Agency, Holding>,
+}
+
+/// What is stored of one agency.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holding {
+    /// What its batches are parts of; `None`: it has none.
+    pub source: Option<Source>,
+    /// Bets in batches.
+    pub batched: u64,
+    /// Bets in all.
+    pub bets: u64,
+    /// Whether it has finished.
+    pub finished: bool,
+    /// Its uploads that an operator has taken out.
+    pub barred: Vec<UploadId>,
+    /// How many of its bets won; 0 before the draw.
+    pub winners: u64,
+}
+
+/// The most flaws that are told one by one.
+const MOST_FLAWS: usize = 100;
+
+/// A lottery that was read as a whole, and what is wrong with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// What is stored.
+    pub snapshot: Snapshot,
+    /// What is wrong, a sentence each; the first hundred. Nothing: the lottery is sound.
+    pub flaws: Vec<String>,
+    /// How many more there are.
+    pub more: u64,
+}
+
+impl Audit {
+    /// Adds something that is wrong.
+    pub(super) fn flaw(&mut self, what: impl fmt::Display) {
+        match self.flaws.len() < MOST_FLAWS {
+            true => self.flaws.push(what.to_string()),
+            false => self.more += 1,
+        }
+    }
+
+    /// Holds what agencies have against what was acknowledged to them, once all is counted.
+    pub(super) fn compare(&mut self) {
+        let Snapshot { number, winner, .. } = self.snapshot;
+        let agencies = std::mem::take(&mut self.snapshot.agencies);
+        for (agency, holding) in &agencies {
+            let Holding {
+                batched,
+                bets,
+                finished,
+                ..
+            } = *holding;
+            if bets < batched {
+                self.flaw(format_args!(
+                    "agency {agency} has {}, its batches had {batched}",
+                    Count(bets, "bet")
+                ));
+            }
+            // The number of a lottery of release 0.1.0 was stored after its draw.
+            let stands_outside = number.is_some_and(|number| number > 0 && agency.get() > number);
+            if stands_outside && winner.is_none() && (bets > 0 || finished) {
+                self.flaw(format_args!(
+                    "agency {agency} has {}, and agencies 1 to {} take part",
+                    Count(bets, "bet"),
+                    number.unwrap_or_default()
+                ));
+            }
+        }
+        self.snapshot.agencies = agencies;
+        if winner.is_some() && number == Some(0) {
+            self.flaw("there is a draw in a lottery that has none");
+        }
+    }
+}
+
+impl Snapshot {
+    /// What is stored of an agency, where there is a place for it.
+    pub fn of(&mut self, agency: Agency) -> &mut Holding {
+        self.agencies.entry(agency).or_default()
+    }
+
+    /// Adds a fact. What bets it speaks of is counted by their rows.
+    pub(super) fn apply(&mut self, fact: &Fact) {
+        match *fact {
+            Fact::Bet { agency } => _ = self.of(agency),
+            Fact::Batch {
+                agency,
+                source,
+                bets,
+                ..
+            } => self.add(agency, source, bets.into()),
+            Fact::Stored {
+                agency,
+                source,
+                bets,
+            } => self.add(agency, source, bets),
+            Fact::Finished { agency } => self.of(agency).finished = true,
+            Fact::Agencies { agencies } => self.number = Some(agencies),
+            Fact::Barred { agency, upload } => self.of(agency).barred.push(upload),
+            Fact::Drawn { winner, .. } => self.winner = Some(winner),
+        }
+    }
+
+    fn add(&mut self, agency: Agency, source: Source, bets: u64) {
+        let holding = self.of(agency);
+        holding.source.get_or_insert(source);
+        holding.batched += bets;
+    }
+
+    /// Counts a row, once all facts are applied.
+    pub(super) fn count(&mut self, row: &Row<'_>) {
+        let won = self
+            .winner
+            .is_some_and(|winner| u64::from(winner.get()) == row.number);
+        let holding = self.of(row.agency);
+        holding.bets += 1;
+        holding.winners += u64::from(won);
+    }
+
+    /// Bets of all agencies.
+    pub fn bets(&self) -> u64 {
+        self.agencies.values().map(|holding| holding.bets).sum()
+    }
+
+    /// How many of those that take part have finished.
+    pub fn finished(&self) -> usize {
+        let takes_part = |agency: &Agency| match self.number {
+            None | Some(0) => true,
+            Some(number) => agency.get() <= number,
+        };
+        let finished = self.agencies.iter();
+        finished
+            .filter(|(agency, holding)| holding.finished && takes_part(agency))
+            .count()
+    }
+}
