@@ -129,7 +129,7 @@ fn a_verification_reads_every_row_and_says_what_is_wrong_where() {
         ),
         (
             "delete from lottery.commits where agency = 1 and version = 2",
-            "in commits, from 1 on, and some between them are missing",
+            "agency 1 has no versions between 1 and 3 in commits",
         ),
         (
             "update lottery.commits set finished = false where agency = 2",
@@ -150,4 +150,17 @@ fn a_verification_reads_every_row_and_says_what_is_wrong_where() {
         stage.database.sql(&back.join("; ")).unwrap();
     }
     assert_eq!(verify().status.code(), Some(0));
+    // Versions that changed nothing are taken out, and one in front of them says so.
+    let last = "version = (select max(version) from lottery.commits where agency = 1)";
+    let gap =
+        format!("update lottery.commits set version = version + 3 where agency = 1 and {last}");
+    stage.database.sql(&gap).unwrap();
+    assert_eq!(verify().status.code(), Some(74));
+    let mark = format!(
+        "insert into lottery.commits select agency, version - 3, upload, batched, -1, finished, central, at \
+         from lottery.commits where agency = 1 and {last}"
+    );
+    stage.database.sql(&mark).unwrap();
+    let ended = verify();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.told);
 }
