@@ -101,6 +101,14 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make a verified copy of the lottery as a new folder; also beside a running server
+    Backup {
+        /// The folder to make
+        target: PathBuf,
+        /// Tell the result as one JSON object, too
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the documents that won, once the draw is done; also beside a running server
     Winners {
         /// Of this agency alone
@@ -158,6 +166,7 @@ Examples:
   event-server export > bets.csv
   event-server status
   event-server verify
+  event-server backup /backup/monday
   event-server winners --agency 4
   event-server reopen --agency 4
   event-server agencies 12

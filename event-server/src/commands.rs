@@ -1,6 +1,7 @@
 //! What the program does, one file a command.
 
 pub mod agencies;
+pub mod backup;
 pub mod check;
 pub mod completions;
 pub mod export;

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io;
 
 use event_server::server::ServerError;
-use event_server::store::local::{ExportError, StoreError};
+use event_server::store::local::{ExportError, NewFolderError, StoreError};
 use event_server::store::postgres::{OperatorError, Unusable};
 
 /// The command line is wrong.
@@ -50,6 +50,12 @@ impl Failure {
 
 impl From<StoreError> for Failure {
     fn from(e: StoreError) -> Self {
+        Self::new(IO_ERROR, e)
+    }
+}
+
+impl From<NewFolderError> for Failure {
+    fn from(e: NewFolderError) -> Self {
         Self::new(IO_ERROR, e)
     }
 }

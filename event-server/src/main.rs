@@ -43,6 +43,9 @@ fn main() -> ExitCode {
         Some(Command::Verify { json }) => {
             tool(|| commands::verify::run(&load(options)?.config, json))
         }
+        Some(Command::Backup { target, json }) => {
+            tool(|| commands::backup::run(&load(options)?.config, &target, json))
+        }
         Some(Command::Winners { agency, json }) => {
             tool(|| commands::winners::run(&load(options)?.config, agency, json))
         }

@@ -125,6 +125,12 @@ pub fn exported(bets: u64) {
     info!("action: export | result: success | cantidad: {bets}");
 }
 
+/// A verified copy was made.
+pub fn backed_up(bets: u64, folder: &str) {
+    let folder = Escaped(folder);
+    info!("action: backup | result: success | cantidad: {bets} | folder: {folder}");
+}
+
 /// An operator has taken out an agency's bets.
 pub fn reopened(agency: Agency, bets: u64) {
     info!("action: reopen | result: success | agency: {agency} | cantidad: {bets}");

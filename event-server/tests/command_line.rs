@@ -7,8 +7,9 @@ use std::process::{Command, Output, Stdio};
 
 use fixtures::{programs, shells};
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "agencies",
+    "backup",
     "config",
     "export",
     "finish",

@@ -17,6 +17,7 @@ const STAGE: &str = r#"
     esac
     "$PROGRAM" "$@"
     code=$?
+    ls mount/copy* 2> ls.log && exit 97
     cmp data/bets.csv mount/data/bets.csv && cmp data/bets.wal mount/data/bets.wal || exit 98
     exit $code
 "#;
@@ -116,6 +117,13 @@ fn a_full_or_read_only_file_system_ends_what_changes_a_lottery_with_one_sentence
         }
         let new = run(&["--data-dir", "mount/new/lottery"]);
         assert_refused(&new, &["mount/new", reason, remedy]);
+        let copy = run(&["backup", "mount/copy", "--data-dir", "mount/data"]);
+        let remedy = if state == "full" {
+            "make room"
+        } else {
+            "choose another place"
+        };
+        assert_refused(&copy, &["mount/copy.new", reason, remedy]);
         assert_refused(&run(&["man", "mount/pages"]), &["mount/pages", reason]);
     }
     assert_refused(

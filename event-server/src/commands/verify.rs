@@ -57,7 +57,7 @@ pub fn read(config: &Config, quiet: bool) -> Result<Audit, Failure> {
         }
         StoreConfig::Postgres(options) => {
             let mut operator = Operator::connect(options)?;
-            Ok(operator.audit(|done, of| progress.tell(done, of))?)
+            Ok(operator.audit(|done, of| progress.tell(done, of), |_| Ok(()))?)
         }
     }
 }

@@ -139,6 +139,38 @@ impl Snapshot {
         holding.winners += u64::from(won);
     }
 
+    /// Brings what may stand in any order into one, and leaves out agencies of which nothing is stored: two snapshots of
+    /// one lottery are equal then.
+    pub(super) fn tidy(&mut self) {
+        let nothing = Holding::default();
+        self.agencies.retain(|_, holding| *holding != nothing);
+        for holding in self.agencies.values_mut() {
+            holding.barred.sort_unstable_by_key(|upload| upload.0);
+        }
+    }
+
+    /// The facts that the lottery adds up to, where bets.csv has so many bytes.
+    pub fn facts(&self, length: u64) -> impl Iterator<Item = Fact> {
+        let number = self.number.map(|agencies| Fact::Agencies { agencies });
+        let drawn = self.winner.map(|winner| Fact::Drawn {
+            position: length,
+            winner,
+        });
+        let agencies = self.agencies.iter().flat_map(|(&agency, holding)| {
+            let barred = holding.barred.iter();
+            let barred = barred.map(move |&upload| Fact::Barred { agency, upload });
+            let bets = holding.batched;
+            let stored = holding.source.map(|source| Fact::Stored {
+                agency,
+                source,
+                bets,
+            });
+            let finished = holding.finished.then_some(Fact::Finished { agency });
+            barred.chain(stored).chain(finished)
+        });
+        number.into_iter().chain(agencies).chain(drawn)
+    }
+
     /// Bets of all agencies.
     pub fn bets(&self) -> u64 {
         self.agencies.values().map(|holding| holding.bets).sum()

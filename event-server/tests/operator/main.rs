@@ -1,6 +1,7 @@
 //! What an operator does with a central's files: look at its configuration, export its bets, reopen an agency.
 //!
 //! ```text
+//! backup      copies
 //! looking     how the lottery stands, and its winners
 //! number      how many agencies take part: it belongs to the lottery
 //! taken_out   files that are not to be sent again, rows that were taken over
@@ -8,6 +9,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+
+mod backup;
 mod looking;
 mod number;
 mod taken_out;

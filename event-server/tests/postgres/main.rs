@@ -9,6 +9,7 @@
 //! refused   a database that cannot be used: one sentence each
 //! claims    what is left by agencies that resume without end, and how many agencies are let in
 //! draw      a draw over a table that takes long to read
+//! backup    copies of it
 //! away      a database that is away, goes, is silent, is full, comes back
 //! locks     locks that somebody holds, and sessions that nobody listens to
 //! settings  what a role or an administrator has set
@@ -20,6 +21,7 @@
 mod common;
 
 mod away;
+mod backup;
 mod claims;
 mod draw;
 mod locks;

@@ -169,6 +169,7 @@ impl<'p, H: RandomAccess> Contents<'p, H> {
             snapshot.count(row);
             Ok(())
         })?;
+        snapshot.tidy();
         Ok(snapshot)
     }
 

@@ -79,7 +79,7 @@ impl<F: Files> WalStore<F> {
 ///
 /// The folder stays the same whatever is done in it: files there can be removed or replaced, and whoever then opens one of
 /// that name would lock another file.
-fn lock<F: Files>(files: &mut F) -> Result<(Open<F::File>, bool), StoreError> {
+pub(super) fn lock<F: Files>(files: &mut F) -> Result<(Open<F::File>, bool), StoreError> {
     let path = files.folder().to_owned();
     let is_free = files.try_lock().map_err(|e| failed("lock", &path, e))?;
     if !is_free {

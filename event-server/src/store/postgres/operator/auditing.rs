@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use frame::{Agency, Count};
+use frame::{Agency, Bet, Count};
 
 use super::{Operator, OperatorError, bet, looking};
 use crate::store::Audit;
@@ -19,11 +19,15 @@ const BET: usize = 7;
 impl Operator {
     /// Reads all of the lottery: whether each row is a bet, each agency has the bets that its last commit says, in an
     /// unbroken order, no version is missing, and the draw is over all of them. `progress` is told how many bets were
-    /// read, and of how many.
+    /// read, and of how many; `each` is handed each bet, by agency, in the order of each agency's bets.
     ///
     /// # Errors
-    /// The session is lost, or the database refuses.
-    pub fn audit(&mut self, mut progress: impl FnMut(u64, u64)) -> Result<Audit, OperatorError> {
+    /// The session is lost, or the database refuses; and those of `each`.
+    pub fn audit(
+        &mut self,
+        mut progress: impl FnMut(u64, u64),
+        mut each: impl FnMut(&Bet<'_>) -> Result<(), OperatorError>,
+    ) -> Result<Audit, OperatorError> {
         let schema = identifier(&self.lottery);
         let sql = format!(
             "{}; select agency, coalesce(before, 0), version from (select agency, version, \
@@ -45,7 +49,9 @@ impl Operator {
                     }
                     read += 1;
                     progress(read, of);
-                    rows.check(columns, &mut audit);
+                    if let Some(bet) = rows.check(columns, &mut audit) {
+                        each(&bet)?;
+                    }
                 }
                 VERSIONS => versions(columns, &mut audit),
                 _ if looking::add(&mut audit.snapshot, columns).is_some() => {}
@@ -57,6 +63,7 @@ impl Operator {
         rows.end(&mut audit);
         rows.unseen(&mut audit);
         audit.compare();
+        audit.snapshot.tidy();
         let finished = audit.snapshot.finished();
         match (audit.snapshot.winner, audit.snapshot.number) {
             (Some(_), Some(number)) if finished != number as usize => audit.flaw(format_args!(
@@ -97,13 +104,14 @@ struct Rows {
 }
 
 impl Rows {
-    fn check(&mut self, columns: &[Option<&[u8]>], audit: &mut Audit) {
+    fn check<'r>(&mut self, columns: &[Option<&'r [u8]>], audit: &mut Audit) -> Option<Bet<'r>> {
         let (columns, seq) = columns.split_at(BET - 1);
         let seq = seq.first().copied().flatten().and_then(parse::<u64>);
         let (Some(bet), Some(seq)) = (bet(columns), seq) else {
             let agency = columns.first().copied().flatten().unwrap_or_default();
             let agency = String::from_utf8_lossy(agency);
-            return audit.flaw(format_args!("a row of bets of agency {agency} is no bet"));
+            audit.flaw(format_args!("a row of bets of agency {agency} is no bet"));
+            return None;
         };
         if self.agency != Some(bet.agency) {
             self.end(audit);
@@ -121,6 +129,7 @@ impl Rows {
         self.next = seq + 1;
         self.count += 1;
         self.winners += u64::from(audit.snapshot.winner == Some(bet.number));
+        Some(bet)
     }
 
     /// The agency has no more rows: holds them against its last commit.

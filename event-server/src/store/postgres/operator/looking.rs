@@ -23,6 +23,7 @@ impl Operator {
             })
         })?;
         done.map_err(|e| OperatorError::Unusable(format!("the lottery cannot be read: {e}")))?;
+        snapshot.tidy();
         Ok(snapshot)
     }
 
