@@ -17,17 +17,16 @@
 //!    '---> InClear -------------------------------'
 //!
 //! Open ------> Reading ----> Open                       its agency is being read
-//! Open, Held, Draining ----> Committing ----> the same  its replies wait for a commit
 //! ```
 //!
-//! The last two are entered with a remote store alone: nothing is decoded or sent in them, they count
-//! neither as idle nor as slow, and a lost peer ends them.
+//! In `Open`, `Held` and `Draining`, replies may wait for a commit: nothing is decoded or sent until it is done. A
+//! connection that waits for the store counts neither as idle nor as slow, and a lost peer ends it.
 //!
 //! The first byte decides. Where there is a [`TlsAcceptor`], 0x16 begins a TLS handshake, and frames are served after one
 //! alone; text is echoed in the clear on any port.
 //!
-//! Every transition is here or in one of three files beside: `opening`, until frames are served, `waiting` for a remote
-//! store, and `ending`.
+//! Every transition is here or in one of three files beside: `opening`, until frames are served, `waiting` for the store
+//! and the draw, and `ending`.
 //!
 //! Bytes come in through [`Connection::mark`] (readiness only) and [`Connection::serve`], replies go out
 //! through [`Connection::send`], in `sending`: between the two the hub commits the turn. Judges no request itself.
@@ -74,8 +73,8 @@ pub struct Connection<S> {
     announced: bool,
     /// Bytes of the requests that were served since replies were sent last.
     unsent_requests: usize,
-    /// The replies that were staged in this turn, or that wait, for a commit. In a box: few connections have any.
-    owed: Option<Box<Owed>>,
+    /// The replies that were staged in this turn, or before, and wait for a commit.
+    owed: Option<Owed>,
     /// The frame in front has waited for its agency to be read, and it was.
     after_read: bool,
     /// Why it is closed, once it is.
@@ -155,16 +154,18 @@ impl<S: Stream> Connection<S> {
     pub fn can_move(&self, winners_known: bool) -> bool {
         let Channel { inbox, outbox, .. } = &self.channel;
         let input = self.channel.can_receive();
+        if self.is_committing() {
+            return self.dead;
+        }
         self.dead
-            || !self.is_committing() && self.channel.can_send()
+            || self.channel.can_send()
             || match self.state {
                 State::Sniffing | State::Echoing | State::Handshaking => input,
                 State::InClear => input || inbox.has_frame(),
                 State::Open => outbox.has_room() && (input || inbox.has_frame()),
                 State::Drained { .. } => input,
                 State::Held { .. } => winners_known,
-                State::Reading(_) | State::Committing(_) => false,
-                State::Draining | State::Closed | State::Lost => false,
+                State::Reading(_) | State::Draining | State::Closed | State::Lost => false,
             }
     }
 
@@ -178,9 +179,6 @@ impl<S: Stream> Connection<S> {
         tight: bool,
     ) -> Served {
         let served = self.serve_requests(service, acceptor, share, tight);
-        if self.owed.is_some() {
-            self.await_commit();
-        }
         // At once: thousands that each say a little would hold more together than the allocator gives back to
         // the system later. A peer that sends much keeps its room until the sweep.
         if self.channel.inbox.allocated() <= Inbox::INITIAL {
@@ -198,6 +196,9 @@ impl<S: Stream> Connection<S> {
     ) -> Served {
         if self.dead {
             self.hang_up();
+        }
+        if self.is_committing() {
+            return Served::Done;
         }
         // A read may bring many turns' worth of frames: what is read and what is served each have the budget.
         let (mut requests, mut received, mut served) = (0, 0, 0);
@@ -223,13 +224,14 @@ impl<S: Stream> Connection<S> {
                     self.unsent_requests += taken;
                     step
                 }
-                State::Reading(_) | State::Committing(_) => return Served::Done,
                 State::Held { agency, query } => match service.winners(agency) {
                     Some(told) => self.answer(query, told),
                     None => return Served::Done,
                 },
                 State::Drained { .. } => self.discard(),
-                State::Draining | State::Closed | State::Lost => return Served::Done,
+                State::Reading(_) | State::Draining | State::Closed | State::Lost => {
+                    return Served::Done;
+                }
             };
             match step {
                 Step::Again => {}
@@ -280,15 +282,12 @@ impl<S: Stream> Connection<S> {
         let Judged { verdict, waits } =
             service.handle(self.id, &mut self.session, self.ip, frame, md5, after_read);
         if let Some((agency, ticket)) = waits {
-            let owed = self.owed.get_or_insert_with(|| {
-                Box::new(Owed {
-                    agency,
-                    ticket,
-                    request: query,
-                    before,
-                })
+            let first = self.owed.map_or(before as u32, |owed| owed.before);
+            self.owed = Some(Owed {
+                agency,
+                ticket,
+                before: first,
             });
-            (owed.agency, owed.ticket) = (agency, ticket);
         }
         match verdict {
             Verdict::Reply(reply) => self.channel.outbox.reply(query, &reply),

@@ -215,6 +215,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
         self.turns.lap(Phase::Serve);
         self.service.commit()?;
         self.turns.lap(Phase::Commit);
+        self.take_events(now);
         if !self.stopping && self.service.advance_draw()? {
             for (_, _, slot) in std::mem::take(&mut self.held) {
                 self.enqueue(slot);

@@ -28,7 +28,7 @@ use crate::fact::Fact;
 use crate::lottery::{Draw, Lottery};
 use crate::observe::{Counters, RequestKind};
 use crate::report;
-use crate::store::{DrawStep, Event, Freshness, Knowledge, Store};
+use crate::store::{Draft, DrawStep, Event, Freshness, Knowledge, Store, Ticket};
 use crate::tally::Tally;
 
 /// Connections that may be told the long list of one agency at once. The list is in memory once, but what the kernel
@@ -43,9 +43,13 @@ pub struct Service<D: Store> {
     /// Which connection carries an upload: at most as many entries as there are connections.
     carriers: HashMap<(Agency, UploadId), ConnectionId>,
     results: Results,
+    /// The last commit that is done, as far as was told.
+    committed: Ticket,
     counters: Counters,
     /// Somebody may look at the counters: commits are timed.
     measured: bool,
+    /// When the last call began that commits, where it is timed.
+    began: Option<Instant>,
     /// The store was reached once.
     was_up: bool,
 }
@@ -75,8 +79,10 @@ impl<D: Store> Service<D> {
             winner,
             carriers,
             results,
+            committed: Ticket::default(),
             counters: Counters::new(),
             measured: false,
+            began: None,
             was_up: false,
         };
         let number = service.lottery.unsettled_number();
@@ -87,11 +93,16 @@ impl<D: Store> Service<D> {
         if let Some(number) = number {
             // Without room nothing else is stored either, before a new log begins with the lottery's facts: this is one
             // of them.
-            let _ = service.store.record(number);
-            let lottery = &service.lottery;
-            service.store.commit(|| lottery.facts())?;
-            // No request asked for it, so it is not counted.
-            while service.store.take_commit().is_some() {}
+            if let Ok(draft) = service.store.draft(0) {
+                draft.seal(number);
+            }
+            service.commit()?;
+        }
+        // No request asked for it, so it is not counted.
+        while let Some(event) = service.store.poll() {
+            if let Event::Committed(ticket) = event {
+                service.committed = ticket;
+            }
         }
         Ok(service)
     }
@@ -131,25 +142,32 @@ impl<D: Store> Service<D> {
             true => Freshness::Latest,
             false => Freshness::Cached,
         };
-        if let Some(agency) = agency
-            && self.store.know(agency, freshness) == Knowledge::Reading
-        {
-            return Judged {
-                verdict: Verdict::Wait(agency),
-                waits: None,
-            };
-        }
+        let known = match agency.map(|agency| (agency, self.store.know(agency, freshness))) {
+            Some((agency, Knowledge::Reading)) => {
+                return Judged {
+                    verdict: Verdict::Wait(agency),
+                    waits: None,
+                };
+            }
+            Some((_, Knowledge::Known(ticket))) => ticket,
+            None => self.committed,
+        };
         let first = session.begin();
-        let verdict = match request {
-            Request::Bet(bet) => self.bet(session, &bet),
-            Request::Batch(batch) => self.batch(id, session, ip, frame.id, batch),
-            Request::Finished { agency, bets } => self.finished(id, session, agency, bets),
-            Request::Winners { agency } => self.query(session, agency),
-            Request::Resume { agency, upload } => self.resume(id, session, first, agency, upload),
+        let (verdict, ticket) = match request {
+            Request::Bet(bet) => self.bet(session, &bet, known),
+            Request::Batch(batch) => self.batch(id, session, ip, frame.id, batch, known),
+            Request::Finished { agency, bets } => self.finished(id, session, agency, bets, known),
+            Request::Winners { agency } => (self.query(session, agency), known),
+            Request::Resume { agency, upload } => {
+                self.resume(id, session, first, agency, upload, known)
+            }
         };
         self.counters.request(kind, verdict.is_accepted());
-        let waits = agency.and_then(|agency| Some((agency, self.store.pending(agency)?)));
-        Judged { verdict, waits }
+        let waits = agency.filter(|_| ticket > self.committed);
+        Judged {
+            verdict,
+            waits: waits.map(|agency| (agency, ticket)),
+        }
     }
 
     /// The answer to an allowed winners query; `None` until the draw is done.
@@ -206,10 +224,8 @@ impl<D: Store> Service<D> {
     /// The store failed: stop.
     pub fn commit(&mut self) -> Result<(), D::Error> {
         let lottery = &self.lottery;
-        let began = self.measured.then(Instant::now);
-        self.store.commit(|| lottery.facts())?;
-        self.count_commits(began);
-        Ok(())
+        self.began = self.measured.then(Instant::now);
+        self.store.commit(|| lottery.facts())
     }
 
     /// Whether [`advance_draw`](Self::advance_draw) has something to do at once.
@@ -271,13 +287,11 @@ impl<D: Store> Service<D> {
     /// # Errors
     /// The store failed: stop.
     pub fn advance_store(&mut self, now: Instant) -> Result<(), D::Error> {
-        self.store.advance(now)?;
-        self.count_commits(None);
-        Ok(())
+        self.store.advance(now)
     }
 
-    /// The next thing that happened in a remote store. The lottery knows of it already; the connections that
-    /// it concerns do not.
+    /// The next thing that happened in the store. The lottery knows of it already; the connections that it concerns do
+    /// not.
     pub fn poll_store(&mut self) -> Option<Event> {
         let event = self.store.poll()?;
         match &event {
@@ -289,9 +303,11 @@ impl<D: Store> Service<D> {
             } => self.lottery.replace(*agency, *stored, *finished, barred),
             Event::Forgotten(agency) | Event::Declined(agency, _) => self.lottery.forget(*agency),
             Event::Up(_) => self.note_up(),
+            Event::Stored(commit) => self.count_commit(commit),
+            Event::Committed(ticket) => self.committed = *ticket,
             // It is read anew before anything is judged by what is known of it here.
             Event::Dropped(_) => {}
-            Event::Committed(_) | Event::Down(_) | Event::Warning(_) => {}
+            Event::Down(_) | Event::Warning(_) => {}
         }
         Some(event)
     }

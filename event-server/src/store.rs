@@ -1,7 +1,7 @@
 //! What a store promises to the lottery: nothing of files, nothing of SQL.
 //!
-//! Bets and facts are staged; a commit makes all that was staged durable, at once or later; a remote store
-//! says through [`Store::poll`] when that was. Until then nobody may be told that anything of it is stored.
+//! Bets and facts are staged; a commit makes all that was staged durable, at once or later. [`Store::poll`] tells when
+//! it is. Until then nobody may be told that anything of it is stored.
 //!
 //! | | [`local`] | [`postgres`] |
 //! |---|---|---|
@@ -27,15 +27,23 @@ mod rows;
 mod snapshot;
 
 /// Names what was staged up to a commit: a reply with this ticket may leave once the store has
-/// [committed](Event::Committed) it. Tickets grow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// [committed](Event::Committed) it. Tickets grow, and are committed in their order; the first one, 0, always was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
+
+impl Ticket {
+    /// The ticket of the next commit.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
 
 /// What may be said of an agency now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Knowledge {
-    /// All that is stored of it has been told, as facts.
-    Known,
+    /// All that is stored of it has been told. What is said of it depends on this commit.
+    Known(Ticket),
     /// It is being read: an [`Event::Read`], an [`Event::Forgotten`] or an [`Event::Declined`] will follow.
     Reading,
 }
@@ -47,9 +55,12 @@ pub enum Freshness {
     Cached,
     /// Read anew, where others can change it: an upload goes on from what is told.
     Latest,
+    /// What was known last, and it stays the latest: this server goes on with the agency, and what others know of it is
+    /// out of date with the next commit.
+    Claimed,
 }
 
-/// What happened in a remote store.
+/// What happened in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// An agency was read. What was known of it before is out of date.
@@ -63,7 +74,9 @@ pub enum Event {
         /// Its uploads that an operator has taken out.
         barred: Vec<UploadId>,
     },
-    /// All that was staged up to this ticket is durable.
+    /// A commit is done that has so many bets. The replies to all of them need not be free to leave yet.
+    Stored(Commit),
+    /// All that was staged up to this ticket is durable: the replies that wait for it may leave.
     Committed(Ticket),
     /// What was staged for this agency is not stored, or nobody knows whether it is: no reply that depends on it may
     /// leave, and what was known of the agency is known no longer.
@@ -86,7 +99,7 @@ pub enum Event {
 pub struct Commit {
     /// How many bets it has.
     pub bets: u64,
-    /// How long it took; `None`: as long as the call of [`Store::commit`].
+    /// How long it took; `None`: as long as the last call of [`Store::commit`].
     pub took: Option<Duration>,
 }
 
@@ -191,17 +204,16 @@ pub trait Draft {
     /// Adds a bet.
     fn row(&mut self, bet: &Bet<'_>);
 
-    /// Stages the bets, and the fact that they add up to.
+    /// Stages the bets, and the fact that they add up to. They are durable once the commit of this ticket is done.
     ///
     /// # Panics
     /// The bets take more bytes than the draft was made for.
-    fn seal(self, fact: Fact);
+    fn seal(self, fact: Fact) -> Ticket;
 }
 
 /// Where bets are kept.
 ///
-/// The methods that have a default are for remote stores; a store whose commits are done when the call
-/// returns does not need them.
+/// The methods that have a default are for remote stores.
 pub trait Store {
     /// A request's bets while they are written.
     type Draft<'a>: Draft
@@ -214,39 +226,22 @@ pub trait Store {
     /// The largest agency that it can keep bets of.
     const MAX_AGENCY: u32 = u32::MAX;
 
-    /// Whether requests of this agency can be judged. Where others may have changed what is stored of it, it is read
-    /// first.
-    fn know(&mut self, _agency: Agency, _freshness: Freshness) -> Knowledge {
-        Knowledge::Known
-    }
-
-    /// Stages a commit that changes nothing of this agency but who may go on: whatever others know of it is out of date.
-    fn claim(&mut self, _agency: Agency) {}
-
-    /// The ticket that a reply about this agency has to wait for; `None`: it may leave when
-    /// [`commit`](Self::commit) has returned.
-    fn pending(&mut self, _agency: Agency) -> Option<Ticket> {
-        None
-    }
+    /// Whether requests of this agency can be judged, and what a reply about it waits for. Where others may have changed
+    /// what is stored of it, it is read first.
+    fn know(&mut self, agency: Agency, freshness: Freshness) -> Knowledge;
 
     /// Begins to stage bets, of agencies that are [known](Knowledge::Known), which take `bytes` at most as rows of
-    /// bets.csv.
+    /// bets.csv: 0 for a fact without bets.
     ///
     /// # Errors
     /// There is no room. Nothing has changed.
     fn draft(&mut self, bytes: usize) -> Result<Self::Draft<'_>, NoSpace>;
 
-    /// Stages a fact without bets.
-    ///
-    /// # Errors
-    /// There is no room. Nothing has changed.
-    fn record(&mut self, fact: Fact) -> Result<(), NoSpace>;
-
     /// Whether so much is staged that the rest has to wait for a commit.
     fn is_full(&self) -> bool;
 
-    /// Makes durable what is staged, or begins to. `facts` gives what the state adds up to, with all that is staged:
-    /// a store that keeps a log begins a new one with it from time to time.
+    /// Makes durable what is staged, or begins to; [`poll`](Self::poll) tells when that is done. `facts` gives what the
+    /// state adds up to, with all that is staged: a store that keeps a log begins a new one with it from time to time.
     ///
     /// # Errors
     /// The store failed, now or before: nothing that is not durable may be acknowledged.
@@ -285,11 +280,6 @@ pub trait Store {
         Others::None
     }
 
-    /// A commit that was done since the last call, each once.
-    fn take_commit(&mut self) -> Option<Commit> {
-        None
-    }
-
     /// Sets the bits that an event of its stream brings; `dead` for an error or a full hang-up.
     fn mark(&mut self, _readable: bool, _writable: bool, _dead: bool) {}
 
@@ -302,9 +292,7 @@ pub trait Store {
     }
 
     /// The next thing that happened.
-    fn poll(&mut self) -> Option<Event> {
-        None
-    }
+    fn poll(&mut self) -> Option<Event>;
 
     /// When [`advance`](Self::advance) is due, event or not.
     fn deadline(&self) -> Option<Instant> {

@@ -5,7 +5,7 @@ mod store_disk;
 
 use event_server::fact::Fact;
 use event_server::store::local::{Durability, LocalStore};
-use event_server::store::{DrawStep, Store as _};
+use event_server::store::{Draft as _, DrawStep, Store as _};
 use frame::{Agency, Bet, Birthdate, Document, Name, Number};
 
 use store_disk::{Disk, Fault};

@@ -12,8 +12,8 @@ use event_server::limits::Limits;
 use event_server::lottery::{Draw, Lottery};
 use event_server::observe::{Observe as _, Stage};
 use event_server::service::Service;
-use event_server::store::Store;
 use event_server::store::local::{Durability, LocalStore, Name, StoreError, WalStore};
+use event_server::store::{Draft as _, Store};
 use event_server::stream::Stream;
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
 use store_disk::{Disk, DiskFiles};
@@ -68,7 +68,7 @@ fn behind(turns: usize) -> Disk {
         assert!(turn(&mut store, &mut lottery));
     }
     let agency = Agency::new(1).unwrap();
-    store.record(Fact::Finished { agency }).unwrap();
+    store.draft(0).unwrap().seal(Fact::Finished { agency });
     store.commit(|| lottery.facts()).unwrap();
     drop(store);
     disk.replace(Name::Bets, b"");
@@ -132,7 +132,7 @@ fn a_store_on_a_disk_that_is_full_at_the_start_says_so_and_goes_on_by_itself_onc
 
     let operations = disk.operations();
     (0..10).for_each(|_| assert!(!turn(&mut store, &mut lottery)));
-    store.record(bet().1).unwrap_err();
+    assert!(store.draft(0).is_err());
     store.commit(|| lottery.facts()).unwrap();
     assert_eq!(
         disk.operations(),

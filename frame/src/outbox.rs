@@ -24,7 +24,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::codec::append_winners_around;
+use crate::codec::{Frame, append_winners_around};
 use crate::message::{Documents, MessageId, Reply, Request, Winners};
 use crate::requests::Requests;
 
@@ -224,12 +224,14 @@ impl Outbox {
         self.bytes.is_empty()
     }
 
-    /// Discards the waiting bytes but the first `count`, which end behind a list that is shared.
-    pub fn truncate(&mut self, count: usize) {
-        let count = count.saturating_sub(self.waiting_shared());
-        self.bytes.truncate(self.sent() + count);
-        if self.waiting() == 0 {
-            self.clear();
+    /// Puts one reply in the place of all replies behind the first `count` waiting bytes, which end behind a list that is
+    /// shared. It answers the request that the first of them answers. Where there are none, nothing changes.
+    pub fn replace(&mut self, count: usize, reply: &Reply<'_>) {
+        let at = self.sent() + count.saturating_sub(self.waiting_shared());
+        let first = self.bytes.get(at..).and_then(Frame::split);
+        if let Some(id) = first.map(|frame| frame.id) {
+            self.bytes.truncate(at);
+            self.reply(id, reply);
         }
     }
 

@@ -69,10 +69,19 @@ fn a_long_list_of_winners_is_shared_and_leaves_in_its_place_however_little_is_ta
             }
             assert_eq!(outbox.waiting(), put.len() - taken.len(), "seed {seed}");
             if rng.u8(..4) == 0 {
-                // What comes behind the list, if there is one, is taken back.
+                // Replies behind the list, if there is one, become one reply.
                 let keep = outbox.waiting();
-                outbox.text(b"not after all");
-                outbox.truncate(keep);
+                let ack = |reason: &'static str| {
+                    let reason = Some(reason.into());
+                    Reply::Ack(Ack::Failure { reason })
+                };
+                outbox.replace(keep, &ack("to no request"));
+                assert_eq!(outbox.waiting(), keep, "seed {seed}");
+                for n in 0..rng.u8(1..3) {
+                    outbox.reply(MessageId([n; 16]), &ack("not after all"));
+                }
+                outbox.replace(keep, &ack("instead"));
+                ack("instead").encode(MessageId([0; 16]), &mut put);
             }
         }
         while !outbox.is_empty() {

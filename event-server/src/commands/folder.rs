@@ -7,11 +7,11 @@ use event_server::config::Config;
 use event_server::fact::Fact;
 use event_server::lottery::{Lottery, NumberRefusal};
 use event_server::report;
-use event_server::store::Store as _;
 use event_server::store::local::{
     Durability, Folder, LocalStore, Name, OnProgress, Progress, ReadOnlyFolder, Recovery,
     StoreError, WalStore,
 };
+use event_server::store::{Draft as _, Store as _};
 
 use crate::failure::{CONFIGURATION, Failure, IO_ERROR};
 
@@ -82,9 +82,10 @@ impl LocalLottery {
             mut lottery,
             mut store,
         } = self;
-        let recorded = store.record(fact);
-        recorded
+        let draft = store.draft(0);
+        let draft = draft
             .map_err(|e| Failure::new(IO_ERROR, format_args!("{e}; make room and run it again")))?;
+        draft.seal(fact);
         lottery.apply(&fact);
         store.commit(|| lottery.facts())?;
         Ok(store.close(lottery.facts())?)

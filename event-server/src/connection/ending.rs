@@ -5,7 +5,7 @@ use std::io;
 use frame::Received;
 
 use super::Connection;
-use super::state::{After, State, Step};
+use super::state::{State, Step};
 use crate::observe::CloseReason;
 use crate::report;
 use crate::stream::Stream;
@@ -101,13 +101,11 @@ impl<S: Stream> Connection<S> {
         if matches!(self.state, State::Draining | State::Drained { .. }) || self.is_closed() {
             return;
         }
-        self.blame(CloseReason::Shutdown);
+        self.drain(CloseReason::Shutdown);
         // What waits for a commit is waited for; nothing is decoded after it.
-        if let State::Committing(then) = &mut self.state {
-            *then = After::Draining;
+        if self.is_committing() {
             return;
         }
-        self.drain(CloseReason::Shutdown);
         let input = self.receive();
         // With input unread, closing at once would be a reset, which could discard a reply under way.
         if matches!(input, Received::NotYet | Received::End)

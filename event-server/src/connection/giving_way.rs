@@ -15,6 +15,9 @@ impl<S: Stream> Connection<S> {
     /// Its rank; `None` where it never gives way: it waits for a commit, for its agency to be read or for the draw, or
     /// a request of it is here and will be served.
     pub fn rank(&self) -> Option<Rank> {
+        if self.is_committing() {
+            return None;
+        }
         match self.state {
             State::Sniffing => Some(Rank::Silent),
             State::Echoing | State::Handshaking | State::InClear | State::Drained { .. } => {
@@ -25,11 +28,7 @@ impl<S: Stream> Connection<S> {
             State::Open if self.channel.inbox.has_frame() && self.channel.outbox.has_room() => None,
             State::Open if self.idle_timer.waiting().is_some() => Some(Rank::Owing),
             State::Open => Some(Rank::Idle),
-            State::Reading(_)
-            | State::Committing(_)
-            | State::Held { .. }
-            | State::Closed
-            | State::Lost => None,
+            State::Reading(_) | State::Held { .. } | State::Closed | State::Lost => None,
         }
     }
 
@@ -42,7 +41,7 @@ impl<S: Stream> Connection<S> {
     pub fn is_open(&self) -> bool {
         matches!(
             self.state,
-            State::Open | State::Reading(_) | State::Committing(_) | State::Held { .. }
+            State::Open | State::Reading(_) | State::Held { .. }
         )
     }
 
@@ -56,11 +55,11 @@ impl<S: Stream> Connection<S> {
     /// a held query or behind one that waits for a remote store.
     pub fn keeps_waiting(&self) -> Option<Instant> {
         let waits = match self.state {
+            // That its replies are not sent is no fault of the peer.
+            _ if self.is_committing() => self.channel.unread() > 0,
             State::Held { .. } | State::Reading(_) => {
                 self.channel.unread() > 0 || !self.channel.all_sent()
             }
-            // That its replies are not sent is no fault of the peer.
-            State::Committing(_) => self.channel.unread() > 0,
             _ => matches!(
                 self.idle_timer.waiting(),
                 Some(Waiting::Rest | Waiting::RepliesTaken)

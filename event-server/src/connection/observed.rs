@@ -19,7 +19,10 @@ impl<S: Stream> Connection<S> {
 
     /// The name of the state that it is in.
     pub fn state_name(&self) -> &'static str {
-        self.state.name()
+        match self.is_committing() {
+            true => State::COMMITTING,
+            false => self.state.name(),
+        }
     }
 
     /// What the calls on its stream came to.
@@ -42,7 +45,10 @@ impl<S: Stream> Connection<S> {
         ConnectionView {
             slot: self.id.slot,
             serial: self.id.serial,
-            state: self.state.kind(),
+            state: match self.is_committing() {
+                true => State::COMMITTING_KIND,
+                false => self.state.kind(),
+            },
             agency: self.session.agency(),
             age,
             inbox: self.channel.unread(),
@@ -59,7 +65,7 @@ impl<S: Stream> Connection<S> {
     fn waits(&self) -> Wait {
         match (self.idle_timer.waiting(), self.state) {
             (_, State::Closed | State::Lost) => Wait::Nothing,
-            (_, State::Committing(_)) => Wait::Commit,
+            _ if self.is_committing() => Wait::Commit,
             (Some(Waiting::FirstByte), _) => Wait::FirstByte,
             (Some(Waiting::Rest), _) => Wait::Rest,
             (Some(Waiting::RepliesTaken), _) => Wait::RepliesTaken,

@@ -59,6 +59,7 @@ impl<S: Stream> Connection<S> {
     pub(super) fn watch(&mut self, limits: &Limits, now: Instant) {
         let channel = &self.channel;
         let waiting = match self.state {
+            _ if self.is_committing() => None,
             State::Sniffing => Some(Waiting::FirstByte),
             State::Echoing | State::Handshaking | State::InClear => Some(Waiting::Rest),
             State::Draining => Some(Waiting::RepliesTaken),
@@ -70,12 +71,9 @@ impl<S: Stream> Connection<S> {
             State::Open if channel.unread() > 0 && !channel.inbox.has_frame() => {
                 Some(Waiting::Rest)
             }
-            State::Open
-            | State::Reading(_)
-            | State::Committing(_)
-            | State::Held { .. }
-            | State::Closed
-            | State::Lost => None,
+            State::Open | State::Reading(_) | State::Held { .. } | State::Closed | State::Lost => {
+                None
+            }
         };
         self.idle_timer.watch(waiting, now);
     }

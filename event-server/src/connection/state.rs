@@ -19,8 +19,6 @@ pub(super) enum State {
     Open,
     /// The frame in front waits for its agency to be read; nothing is decoded until then.
     Reading(Agency),
-    /// Replies wait for a commit, see [`Owed`]; nothing more is decoded until it is done. What comes then.
-    Committing(After),
     /// This winners query waits for the draw; nothing behind it is served.
     Held { agency: Agency, query: MessageId },
     /// Nothing more is served; the last replies go out.
@@ -41,10 +39,13 @@ impl State {
         "handshaking",
         "open",
         "reading",
-        "committing",
+        Self::COMMITTING,
         "held",
         "closing",
     ];
+
+    /// The name in metrics of a connection whose replies wait for a commit.
+    pub(super) const COMMITTING: &str = "committing";
 
     /// The names that states have where each one is told apart: in traces and on pages.
     pub(super) const KINDS: [&str; 11] = [
@@ -54,12 +55,15 @@ impl State {
         "in_clear",
         "open",
         "reading",
-        "committing",
+        Self::COMMITTING,
         "held",
         "draining",
         "drained",
         "closed",
     ];
+
+    /// The place in [`KINDS`](Self::KINDS) of a connection whose replies wait for a commit.
+    pub(super) const COMMITTING_KIND: usize = 6;
 
     /// The place of its name in [`KINDS`](Self::KINDS).
     pub(super) fn kind(self) -> usize {
@@ -70,7 +74,6 @@ impl State {
             Self::InClear => 3,
             Self::Open => 4,
             Self::Reading(_) => 5,
-            Self::Committing(_) => 6,
             Self::Held { .. } => 7,
             Self::Draining => 8,
             Self::Drained { .. } => 9,
@@ -78,7 +81,7 @@ impl State {
         }
     }
 
-    /// The state's name in metrics.
+    /// The name in metrics of a connection in this state whose replies do not wait for a commit.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Sniffing => "new",
@@ -86,21 +89,12 @@ impl State {
             Self::Handshaking => "handshaking",
             Self::Open => "open",
             Self::Reading(_) => "reading",
-            Self::Committing(_) => "committing",
             Self::Held { .. } => "held",
             Self::InClear | Self::Draining | Self::Drained { .. } | Self::Closed | Self::Lost => {
                 "closing"
             }
         }
     }
-}
-
-/// Where a connection goes once its commit is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum After {
-    Open,
-    Held { agency: Agency, query: MessageId },
-    Draining,
 }
 
 /// How soon a connection gives way where its place is needed: the first rank does so first.
@@ -122,17 +116,15 @@ impl Rank {
     pub const ALL: [Self; 4] = [Self::Silent, Self::Opening, Self::Idle, Self::Owing];
 }
 
-/// Replies that wait for a commit.
-#[derive(Debug)]
+/// Replies that wait for a commit: nothing is decoded or sent until it is done, in whatever state.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Owed {
     /// The agency that they are about.
     pub agency: Agency,
     /// The commit.
     pub ticket: Ticket,
-    /// The request that the first of them answers.
-    pub request: MessageId,
-    /// Bytes in the outbox before it.
-    pub before: usize,
+    /// Bytes in the outbox before the first of them. An outbox is far smaller than 4 GiB.
+    pub before: u32,
 }
 
 /// What the hub has to do after a connection was served.

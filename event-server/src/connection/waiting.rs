@@ -1,77 +1,38 @@
-//! Waiting: for a remote store to commit or to read an agency, and for the draw.
+//! Waiting: for the store to commit or to read an agency, and for the draw.
 
 use std::collections::BTreeMap;
 
 use frame::{Ack, Agency, MessageId, Reply, Winners, kind};
 
 use super::Connection;
-use super::state::{After, Owed, State};
+use super::state::State;
 use crate::observe::CloseReason;
 use crate::report;
 use crate::store::{Declined, Ticket};
 use crate::stream::Stream;
 
 impl<S: Stream> Connection<S> {
-    /// The replies in the outbox may leave once the commit is done that they wait for.
-    pub(super) fn await_commit(&mut self) {
-        let then = match self.state {
-            State::Held { agency, query } => After::Held { agency, query },
-            State::Draining => After::Draining,
-            State::Committing(_) | State::Closed | State::Lost => return,
-            _ => After::Open,
-        };
-        self.enter(State::Committing(then));
-    }
-
-    /// The replies that wait for a commit.
-    fn committing(&self) -> Option<&Owed> {
-        match self.state {
-            State::Committing(_) => self.owed.as_deref(),
-            _ => None,
-        }
-    }
-
     /// The commit that its replies wait for.
     pub fn ticket(&self) -> Option<Ticket> {
-        self.committing().map(|owed| owed.ticket)
+        let owed = self.owed.filter(|_| !self.is_closed())?;
+        Some(owed.ticket)
     }
 
     pub(super) fn is_committing(&self) -> bool {
         self.ticket().is_some()
     }
 
-    /// All up to this ticket is durable: a connection that waited for it goes on.
+    /// All up to this ticket is durable: replies that waited for it may leave.
     pub fn committed(&mut self, done: Ticket) {
-        if let State::Committing(then) = self.state
-            && self.ticket().is_none_or(|ticket| ticket <= done)
-        {
-            self.owed = None;
-            self.enter(match then {
-                After::Open => State::Open,
-                After::Held { agency, query } => State::Held { agency, query },
-                After::Draining => State::Draining,
-            });
-        }
+        self.owed = self.owed.filter(|owed| owed.ticket > done);
     }
 
     /// Answers a held query without a result: its place is needed. The client asks again.
     pub fn turn_away(&mut self) {
-        let (agency, query) = match &mut self.state {
-            State::Held { agency, query } => {
-                let held = (*agency, *query);
-                self.enter(State::Open);
-                held
-            }
-            // The answer leaves with the replies before it.
-            State::Committing(then) => match *then {
-                After::Held { agency, query } => {
-                    *then = After::Open;
-                    (agency, query)
-                }
-                After::Open | After::Draining => return,
-            },
-            _ => return,
+        let State::Held { agency, query } = self.state else {
+            return;
         };
+        self.enter(State::Open);
         report::winners_turned_away(agency, "too many are held");
         let reply = Reply::Winners(Winners::InProgress);
         self.channel.outbox.reply(query, &reply);
@@ -109,20 +70,18 @@ impl<S: Stream> Connection<S> {
         (frame.kind == kind::RESUME || self.session.reads_reasons()).then_some(frame.id)
     }
 
-    /// Tells why nothing of this request is stored, as the last reply.
-    fn decline(&mut self, agency: Agency, why: &Declined, request: MessageId) {
+    /// The last reply, to a request of which nothing is stored: why.
+    fn declined(&self, agency: Agency, why: &Declined) -> Reply<'static> {
         report::declined(self.ip, agency, why);
         let reason = Some(why.to_string().into());
-        let reply = Reply::Ack(Ack::Failure { reason });
-        self.channel.outbox.reply(request, &reply);
-        self.drain(reason_of(Some(why)));
+        Reply::Ack(Ack::Failure { reason })
     }
 
     /// Nobody knows what is stored of these agencies, or nothing of what was sent for them is, for this reason. A
     /// connection that speaks for one, or owes a reply about one, closes; it says the reason before, where its peer reads
     /// that. Says whether it is one.
     pub fn forget(&mut self, agencies: &BTreeMap<Agency, Option<Declined>>) -> bool {
-        let owed = self.committing().map(|owed| owed.agency);
+        let owed = self.owed.map(|owed| owed.agency);
         let unread = self
             .awaits_read()
             .filter(|agency| agencies.get(agency).is_some_and(Option::is_some));
@@ -138,11 +97,14 @@ impl<S: Stream> Connection<S> {
         match (why, self.owed.take()) {
             (Some(why), Some(owed)) if self.session.reads_reasons() => {
                 // What was staged says that it is stored.
-                self.channel.outbox.truncate(owed.before);
-                self.decline(agency, why, owed.request);
+                let refusal = self.declined(agency, why);
+                self.channel.outbox.replace(owed.before as usize, &refusal);
+                self.drain(reason_of(Some(why)));
             }
             (Some(why), None) if let Some(request) = self.unserved() => {
-                self.decline(agency, why, request);
+                let refusal = self.declined(agency, why);
+                self.channel.outbox.reply(request, &refusal);
+                self.drain(reason_of(Some(why)));
             }
             _ => {
                 report::forgotten(self.ip, agency);

@@ -1,4 +1,4 @@
-//! What a remote store says, handed on to the connections that wait for it.
+//! What the store says, handed on to the connections that wait for it.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -16,6 +16,13 @@ impl<S: Stream, D: Store> Hub<S, D> {
     pub(super) fn hear_store(&mut self, now: Instant) -> Result<(), D::Error> {
         self.service.watch_draw(!self.held.is_empty());
         self.service.advance_store(now)?;
+        self.take_events(now);
+        self.let_go(now);
+        Ok(())
+    }
+
+    /// Hands on what happened in the store.
+    pub(super) fn take_events(&mut self, now: Instant) {
         // Where a session is lost, very many are forgotten at once: one look at the connections is enough for all of them.
         let mut forgotten = BTreeMap::new();
         while let Some(event) = self.service.poll_store() {
@@ -41,11 +48,11 @@ impl<S: Stream, D: Store> Hub<S, D> {
                     report::store_down(&why);
                 }
                 Event::Warning(what) => report::store_warning(&what),
+                // It was counted.
+                Event::Stored(_) => {}
             }
         }
         self.forget(&mut forgotten);
-        self.let_go(now);
-        Ok(())
     }
 
     /// When [`let_go`](Self::let_go) is due.

@@ -1,13 +1,11 @@
 //! What is seen of lottery and store from outside.
 
-use std::time::Instant;
-
 use frame::Agency;
 
 use super::{Results, Service};
 use crate::lottery::Draw;
 use crate::observe::{AgencyView, Counters, LotteryView, Stage};
-use crate::store::{Others, Standing, Store};
+use crate::store::{Commit, Others, Standing, Store};
 
 impl<D: Store> Service<D> {
     /// From now on commits are timed.
@@ -25,12 +23,10 @@ impl<D: Store> Service<D> {
         &mut self.counters
     }
 
-    /// Counts the commits that are done. `began`: when a call of the store began that has just returned.
-    pub(super) fn count_commits(&mut self, began: Option<Instant>) {
-        while let Some(commit) = self.store.take_commit() {
-            let took = commit.took.or_else(|| Some(began?.elapsed()));
-            self.counters.commit(commit.bets, took);
-        }
+    /// Counts a commit that is done.
+    pub(super) fn count_commit(&mut self, commit: &Commit) {
+        let took = commit.took.or_else(|| Some(self.began?.elapsed()));
+        self.counters.commit(commit.bets, took);
     }
 
     /// The store can be reached: the first time that is no news.

@@ -11,29 +11,33 @@ use super::session::{ConnectionId, Session};
 use super::verdict::Verdict;
 use crate::fact::Fact;
 use crate::report;
-use crate::store::{Draft, Store};
+use crate::store::{Draft, Freshness, Knowledge, Store, Ticket};
 
 /// The most bytes that a row takes beside its names and its document.
 const ROW_SLACK: usize = 64;
 
 const SUCCESS: Verdict = Verdict::Reply(Reply::Ack(Ack::Success));
 
+/// What becomes of a request, and the commit that it depends on.
+pub(super) type Decision = (Verdict, Ticket);
+
+/// In each of these, `known` is the commit that what is known depends on: what is refused because of it does, too.
 impl<D: Store> Service<D> {
-    pub(super) fn bet(&mut self, session: &mut Session, bet: &Bet<'_>) -> Verdict {
+    pub(super) fn bet(&mut self, session: &mut Session, bet: &Bet<'_>, known: Ticket) -> Decision {
         match self.stage_bet(*session, bet) {
-            Ok(()) => {
+            Ok(ticket) => {
                 session.bind(bet.agency);
                 report::bet_stored(bet);
-                SUCCESS
+                (SUCCESS, ticket)
             }
             Err(refusal) => {
                 report::bet_refused(&refusal);
-                failure(session, &refusal)
+                (failure(session, &refusal), known)
             }
         }
     }
 
-    fn stage_bet(&mut self, session: Session, bet: &Bet<'_>) -> Result<(), Refusal> {
+    fn stage_bet(&mut self, session: Session, bet: &Bet<'_>) -> Result<Ticket, Refusal> {
         if session.upload().is_some() {
             return Err(Refusal::BetInUpload);
         }
@@ -49,9 +53,9 @@ impl<D: Store> Service<D> {
             .draft(rows_bound(texts.map(<[u8]>::len).iter().sum()))?;
         draft.row(bet);
         let fact = Fact::Bet { agency: bet.agency };
-        draft.seal(fact);
+        let ticket = draft.seal(fact);
         self.lottery.apply(&fact);
-        Ok(())
+        Ok(ticket)
     }
 
     pub(super) fn batch(
@@ -61,19 +65,20 @@ impl<D: Store> Service<D> {
         ip: IpAddr,
         message: MessageId,
         batch: Batch<'_>,
-    ) -> Verdict {
+        known: Ticket,
+    ) -> Decision {
         match self.stage_batch(id, *session, message, batch) {
-            Ok((agency, bets)) => {
+            Ok((agency, bets, ticket)) => {
                 session.bind(agency);
                 report::batch_stored(bets);
-                SUCCESS
+                (SUCCESS, ticket)
             }
             Err(refusal) => {
                 let named = || Some(batch.bets().next()?.ok()?.agency);
                 let agency = session.agency().or_else(named);
                 report::batch_refused(batch.apparent_len(), &refusal, agency, ip);
                 session.break_upload();
-                failure(session, &refusal)
+                (failure(session, &refusal), known)
             }
         }
     }
@@ -85,7 +90,7 @@ impl<D: Store> Service<D> {
         session: Session,
         message: MessageId,
         batch: Batch<'_>,
-    ) -> Result<(Agency, u32), Refusal> {
+    ) -> Result<(Agency, u32, Ticket), Refusal> {
         self.check_upload(id, session)?;
         let mut draft = self.store.draft(rows_bound(batch.payload().len()))?;
         let mut agency = None;
@@ -109,9 +114,9 @@ impl<D: Store> Service<D> {
             id: message,
             bets,
         };
-        draft.seal(fact);
+        let ticket = draft.seal(fact);
         self.lottery.apply(&fact);
-        Ok((agency, bets))
+        Ok((agency, bets, ticket))
     }
 
     pub(super) fn finished(
@@ -120,16 +125,18 @@ impl<D: Store> Service<D> {
         session: &mut Session,
         agency: Agency,
         bets: Option<u64>,
-    ) -> Verdict {
+        known: Ticket,
+    ) -> Decision {
         match self.stage_finished(id, *session, agency, bets) {
-            Ok(()) => {
+            Ok(staged) => {
                 session.bind(agency);
                 report::finished(agency);
-                SUCCESS
+                // It may have said so before.
+                (SUCCESS, staged.unwrap_or(known))
             }
             Err(refusal) => {
                 report::finished_refused(agency, &refusal);
-                failure(session, &refusal)
+                (failure(session, &refusal), known)
             }
         }
     }
@@ -140,16 +147,17 @@ impl<D: Store> Service<D> {
         session: Session,
         agency: Agency,
         bets: Option<u64>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<Ticket>, Refusal> {
         session.check(agency)?;
         self.check_upload(id, session)?;
         let upload = session.upload().map(|(_, upload)| upload);
-        if self.lottery.check_finished(agency, upload, bets)? {
-            let fact = Fact::Finished { agency };
-            self.store.record(fact)?;
-            self.lottery.apply(&fact);
+        if !self.lottery.check_finished(agency, upload, bets)? {
+            return Ok(None);
         }
-        Ok(())
+        let fact = Fact::Finished { agency };
+        let ticket = self.store.draft(0)?.seal(fact);
+        self.lottery.apply(&fact);
+        Ok(Some(ticket))
     }
 
     /// What a connection that carries an upload must still be allowed to: to go on with it. One that is complete may be
@@ -190,7 +198,8 @@ impl<D: Store> Service<D> {
         first: bool,
         agency: Agency,
         upload: UploadId,
-    ) -> Verdict {
+        known: Ticket,
+    ) -> Decision {
         let stored = if first {
             session
                 .check(agency)
@@ -200,19 +209,21 @@ impl<D: Store> Service<D> {
         };
         match stored {
             Ok(bets) => {
+                let Knowledge::Known(ticket) = self.store.know(agency, Freshness::Claimed) else {
+                    return (Verdict::Wait(agency), known);
+                };
                 report::resumed(agency, upload, bets);
-                self.store.claim(agency);
                 *session = Session::Upload {
                     agency,
                     upload,
                     intact: true,
                 };
                 self.carriers.insert((agency, upload), id);
-                Verdict::Reply(Reply::Resumed(bets))
+                (Verdict::Reply(Reply::Resumed(bets)), ticket)
             }
             Err(refusal) => {
                 report::resume_refused(agency, &refusal);
-                refused_with_reason(&refusal)
+                (refused_with_reason(&refusal), known)
             }
         }
     }

@@ -46,7 +46,7 @@ pub enum Told {
 pub struct Judged {
     /// What becomes of the request.
     pub verdict: Verdict,
-    /// The reply depends on what is not durable yet: it may leave once the commit with this ticket is done, and must
-    /// not leave at all where the agency is forgotten. `None`: it may leave when the turn is committed.
+    /// The reply says something about this agency that is not durable yet: it may leave once the commit with this ticket
+    /// is done, and must not leave at all where the agency is forgotten.
     pub waits: Option<(Agency, Ticket)>,
 }

@@ -96,6 +96,8 @@ mod trust;
 mod turn;
 mod wal_store;
 
+use std::collections::VecDeque;
+
 use frame::{Agency, Bet, Number};
 
 pub use self::contents::Contents;
@@ -113,7 +115,7 @@ pub use self::trust::Distrust;
 pub use self::turn::Rows;
 pub use self::wal_store::WalStore;
 pub use super::rows::{MAX_ROW, RowFlaw};
-use super::{Commit, Draft, DrawStep, NoSpace, Store};
+use super::{Commit, Draft, DrawStep, Event, Freshness, Knowledge, NoSpace, Store, Ticket};
 use crate::fact::Fact;
 
 /// Bytes staged for a turn beyond which the rest of the ready connections waits for the next.
@@ -126,8 +128,9 @@ const PROBE: usize = 64 * 1024;
 pub struct LocalStore<F: Files> {
     wal: WalStore<F>,
     draw: Draw,
-    /// The last commit, until it is taken.
-    committed: Option<Commit>,
+    /// The last commit that is done.
+    committed: Ticket,
+    events: VecDeque<Event>,
     /// There was no room for a request, and none was found since.
     no_space: Option<NoSpace>,
 }
@@ -164,7 +167,8 @@ impl<F: Files> LocalStore<F> {
         Self {
             wal,
             draw,
-            committed: None,
+            committed: Ticket::default(),
+            events: VecDeque::new(),
             no_space: None,
         }
     }
@@ -187,33 +191,47 @@ impl<F: Files> LocalStore<F> {
     }
 }
 
-impl Draft for Rows<'_> {
+/// The rows of one request, while they are written.
+pub struct LocalDraft<'a> {
+    rows: Rows<'a>,
+    /// The commit that they are a part of.
+    ticket: Ticket,
+}
+
+impl Draft for LocalDraft<'_> {
     fn row(&mut self, bet: &Bet<'_>) {
-        Rows::row(self, bet);
+        self.rows.row(bet);
     }
 
-    fn seal(self, fact: Fact) {
-        Rows::seal(self, fact);
+    fn seal(self, fact: Fact) -> Ticket {
+        self.rows.seal(fact);
+        self.ticket
     }
 }
 
 impl<F: Files> Store for LocalStore<F> {
     type Draft<'a>
-        = Rows<'a>
+        = LocalDraft<'a>
     where
         F: 'a;
     type Error = StoreError;
 
-    fn draft(&mut self, bytes: usize) -> Result<Rows<'_>, NoSpace> {
-        let draft = self.wal.draft(bytes);
-        self.no_space = draft.as_ref().err().cloned();
-        draft
+    /// Every agency is known from the start, and nobody else changes what is stored of it.
+    fn know(&mut self, _agency: Agency, _freshness: Freshness) -> Knowledge {
+        Knowledge::Known(match self.wal.staged() {
+            0 => self.committed,
+            _ => self.committed.next(),
+        })
     }
 
-    fn record(&mut self, fact: Fact) -> Result<(), NoSpace> {
-        let recorded = self.wal.record(fact);
-        self.no_space = recorded.as_ref().err().cloned();
-        recorded
+    fn draft(&mut self, bytes: usize) -> Result<LocalDraft<'_>, NoSpace> {
+        let ticket = self.committed.next();
+        let draft = self.wal.draft(bytes);
+        self.no_space = draft.as_ref().err().cloned();
+        Ok(LocalDraft {
+            rows: draft?,
+            ticket,
+        })
     }
 
     fn is_full(&self) -> bool {
@@ -226,7 +244,12 @@ impl<F: Files> Store for LocalStore<F> {
     {
         let (staged, bets) = (self.wal.staged() > 0, self.wal.staged_bets());
         self.wal.commit()?;
-        self.committed = staged.then_some(Commit { bets, took: None });
+        if staged {
+            self.committed = self.committed.next();
+            let commit = Commit { bets, took: None };
+            self.events.push_back(Event::Stored(commit));
+            self.events.push_back(Event::Committed(self.committed));
+        }
         if self.wal.wants_checkpoint() {
             self.wal.checkpoint(facts())?;
         }
@@ -286,8 +309,8 @@ impl<F: Files> Store for LocalStore<F> {
             || self.no_space.is_some()
     }
 
-    fn take_commit(&mut self) -> Option<Commit> {
-        self.committed.take()
+    fn poll(&mut self) -> Option<Event> {
+        self.events.pop_front()
     }
 
     fn unavailable(&self) -> Option<String> {

@@ -72,7 +72,7 @@ use self::survey::Survey;
 pub use self::tls::DatabaseTls;
 pub use self::url::{DatabaseUrl, Host, Secret, SslMode, masked};
 use self::work::{Retry, Work, under_way};
-use super::{Commit, Draft, DrawStep, Event, Freshness, Knowledge, NoSpace, Others, Store, Ticket};
+use super::{Draft, DrawStep, Event, Freshness, Knowledge, NoSpace, Others, Store, Ticket};
 use crate::fact::Fact;
 
 /// Bytes of rows beyond which a group takes no more: the next one begins when it is on its way.
@@ -121,8 +121,8 @@ pub struct PostgresStore<B> {
     /// When the last turn began, and the one in which the query under way was sent.
     now: Option<Instant>,
     began: Option<Instant>,
-    /// Those that are done and were not taken yet.
-    commits: VecDeque<Commit>,
+    /// The last commit that is done.
+    committed: Ticket,
 }
 
 impl<B: Database> PostgresStore<B> {
@@ -133,7 +133,7 @@ impl<B: Database> PostgresStore<B> {
             database,
             winner,
             known: Known::new(most_known),
-            gathering: Group::new(Ticket(1)),
+            gathering: Group::new(Ticket::default().next()),
             work: None,
             retry: None,
             events: VecDeque::new(),
@@ -151,7 +151,7 @@ impl<B: Database> PostgresStore<B> {
             survey: Survey::default(),
             now: None,
             began: None,
-            commits: VecDeque::new(),
+            committed: Ticket::default(),
         }
     }
 
@@ -168,6 +168,24 @@ impl<B: Database> PostgresStore<B> {
         let bets = account.bets - before;
         self.gathering.add(agency, account, bets, &self.rows);
         self.rows.clear();
+    }
+
+    /// Stages a version of an agency that changes nothing but who may go on with it.
+    fn claim(&mut self, agency: Agency) {
+        self.rows.clear();
+        self.stage(agency, None);
+        let version = (self.known.get(agency)).map_or(0, |(account, _)| account.version);
+        if version % CLAIMS == 0 && self.claimed.len() < MAX_BLOCKED {
+            self.claimed.insert(agency);
+        }
+    }
+
+    /// The commit that what is said of this agency depends on.
+    fn ticket(&self, agency: Agency) -> Ticket {
+        if self.gathering.concerns(agency) {
+            return self.gathering.ticket;
+        }
+        under_way(&self.work, &self.retry, agency).unwrap_or(self.committed)
     }
 }
 
@@ -189,10 +207,13 @@ impl<B: Database> Draft for PostgresDraft<'_, B> {
         self.seq = Some(seq + 1);
     }
 
-    fn seal(self, fact: Fact) {
-        if let Some(agency) = agency_of(&fact) {
-            self.store.stage(agency, Some(&fact));
-        }
+    fn seal(self, fact: Fact) -> Ticket {
+        let Some(agency) = agency_of(&fact) else {
+            // The database has it.
+            return self.store.committed;
+        };
+        self.store.stage(agency, Some(&fact));
+        self.store.gathering.ticket
     }
 }
 
@@ -208,11 +229,13 @@ impl<B: Database> Store for PostgresStore<B> {
 
     fn know(&mut self, agency: Agency, freshness: Freshness) -> Knowledge {
         match self.known.get(agency) {
-            Some((_, confirmed)) if freshness == Freshness::Cached => {
-                if !confirmed {
+            Some((_, confirmed)) if freshness != Freshness::Latest => {
+                if freshness == Freshness::Claimed {
+                    self.claim(agency);
+                } else if !confirmed {
                     self.gathering.depend(agency);
                 }
-                Knowledge::Known
+                Knowledge::Known(self.ticket(agency))
             }
             _ => {
                 let (gathering, work, retry) = (&self.gathering, &self.work, &self.retry);
@@ -225,22 +248,6 @@ impl<B: Database> Store for PostgresStore<B> {
         }
     }
 
-    fn claim(&mut self, agency: Agency) {
-        self.rows.clear();
-        self.stage(agency, None);
-        let version = (self.known.get(agency)).map_or(0, |(account, _)| account.version);
-        if version % CLAIMS == 0 && self.claimed.len() < MAX_BLOCKED {
-            self.claimed.insert(agency);
-        }
-    }
-
-    fn pending(&mut self, agency: Agency) -> Option<Ticket> {
-        if self.gathering.concerns(agency) {
-            return Some(self.gathering.ticket);
-        }
-        under_way(&self.work, &self.retry, agency)
-    }
-
     fn draft(&mut self, _bytes: usize) -> Result<PostgresDraft<'_, B>, NoSpace> {
         if let Some(no_space) = &self.no_space {
             return Err(no_space.clone());
@@ -250,17 +257,6 @@ impl<B: Database> Store for PostgresStore<B> {
             store: self,
             seq: None,
         })
-    }
-
-    fn record(&mut self, fact: Fact) -> Result<(), NoSpace> {
-        if let Some(no_space) = &self.no_space {
-            return Err(no_space.clone());
-        }
-        self.rows.clear();
-        if let Some(agency) = agency_of(&fact) {
-            self.stage(agency, Some(&fact));
-        }
-        Ok(())
     }
 
     fn is_full(&self) -> bool {
@@ -310,10 +306,6 @@ impl<B: Database> Store for PostgresStore<B> {
 
     fn agencies(&self) -> Others<'_> {
         self.survey.others()
-    }
-
-    fn take_commit(&mut self) -> Option<Commit> {
-        self.commits.pop_front()
     }
 
     fn mark(&mut self, readable: bool, writable: bool, dead: bool) {

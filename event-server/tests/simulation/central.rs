@@ -7,8 +7,8 @@ use event_server::fact::Fact;
 use event_server::limits::Limits;
 use event_server::lottery::{Draw, Lottery};
 use event_server::service::Service;
-use event_server::store::Store;
 use event_server::store::local::{Durability, LocalStore, Name, StoreError};
+use event_server::store::{Draft as _, Store};
 use frame::{Agency, Number};
 
 use crate::ledger::{Ledger, Life};
@@ -147,7 +147,7 @@ impl Central {
         ledger.note(format_args!("the number is changed to {agencies}"));
         store.commit(|| lottery.facts())?;
         let fact = Fact::Agencies { agencies };
-        if store.record(fact).is_ok() {
+        if store.draft(0).map(|draft| draft.seal(fact)).is_ok() {
             self.number = None;
             lottery.apply(&fact);
             store.commit(|| lottery.facts())?;
@@ -195,7 +195,7 @@ impl Central {
             store.commit(|| lottery.facts())?;
             let agency = Agency::new(agency).expect("a number above 0");
             let fact = Fact::Finished { agency };
-            store.record(fact).expect("there is room");
+            store.draft(0).expect("there is room").seal(fact);
             lottery.apply(&fact);
             store.commit(|| lottery.facts())?;
             ledger.send_finished(agency.get());

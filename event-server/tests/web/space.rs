@@ -2,7 +2,7 @@
 
 use event_server::fact::{Fact, Source};
 use event_server::store::local::{Durability, LocalStore};
-use event_server::store::{Commit, Store as _};
+use event_server::store::{Commit, Draft as _, Event, Store as _, Ticket};
 use frame::MessageId;
 
 use crate::common::{agency, bet, one};
@@ -27,29 +27,34 @@ fn stage(store: &mut LocalStore<DiskFiles>, bets: u32) -> bool {
     true
 }
 
+/// The bets of the commit that was just done, and its ticket.
+fn committed(store: &mut LocalStore<DiskFiles>) -> (u64, Ticket) {
+    let told = (store.poll(), store.poll());
+    let (Some(Event::Stored(Commit { bets, took: None })), Some(Event::Committed(ticket))) = told
+    else {
+        panic!("{told:?}");
+    };
+    (bets, ticket)
+}
+
 #[test]
 fn a_full_disk_is_told_until_there_is_room_and_each_commit_is_told_once() {
     let disk = Disk::new(1);
     let (mut store, _) = LocalStore::open(disk.boot(), Durability::Always, |_| {}).unwrap();
     let no_facts = || [].into_iter();
     store.commit(no_facts).unwrap();
-    assert_eq!(store.take_commit(), None, "nothing was staged");
+    assert_eq!(store.poll(), None, "nothing was staged");
     assert!(stage(&mut store, 3) && stage(&mut store, 4));
     store.commit(no_facts).unwrap();
-    assert_eq!(
-        store.take_commit(),
-        Some(Commit {
-            bets: 7,
-            took: None
-        })
-    );
-    assert_eq!((store.take_commit(), store.unavailable()), (None, None));
+    assert_eq!(committed(&mut store), (7, Ticket(1)));
+    assert_eq!((store.poll(), store.unavailable()), (None, None));
 
     disk.set_capacity(disk.used());
     let mut staged = 0;
     while stage(&mut store, 1_000) {
         store.commit(no_facts).unwrap();
         staged += 1_000;
+        assert_eq!(committed(&mut store).0, 1_000);
         assert!(staged < 10_000_000, "the disk is not full");
     }
     let why = store.unavailable().unwrap();
@@ -62,11 +67,5 @@ fn a_full_disk_is_told_until_there_is_room_and_each_commit_is_told_once() {
     assert_eq!((store.unavailable(), store.retries()), (None, false));
     assert!(stage(&mut store, 1));
     store.commit(no_facts).unwrap();
-    assert_eq!(
-        store.take_commit(),
-        Some(Commit {
-            bets: 1,
-            took: None
-        })
-    );
+    assert_eq!(committed(&mut store), (1, Ticket(2 + staged / 1_000)));
 }

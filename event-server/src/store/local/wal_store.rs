@@ -43,13 +43,16 @@ pub struct WalStore<F: Files> {
 }
 
 impl<F: Files> WalStore<F> {
-    /// Makes room in the log for a request whose rows take `bytes` at most, and gives a place to write them.
+    /// Makes room in the log for a request whose rows take `bytes` at most, and gives a place to write them. With 0 bytes
+    /// it needs no room in bets.csv.
     ///
     /// # Errors
     /// There is no room. Nothing has changed.
     pub fn draft(&mut self, bytes: usize) -> Result<Rows<'_>, NoSpace> {
         self.check().map_err(|e| e.no_space())?;
-        if let Some(no_room) = &self.no_room {
+        if let Some(no_room) = &self.no_room
+            && (bytes > 0 || self.log.is_read_only())
+        {
             return Err(no_room.clone());
         }
         self.make_room(bytes)?;
@@ -61,12 +64,7 @@ impl<F: Files> WalStore<F> {
     /// # Errors
     /// There is no room. Nothing has changed.
     pub fn record(&mut self, fact: Fact) -> Result<(), NoSpace> {
-        self.check().map_err(|e| e.no_space())?;
-        if let Some(no_room) = self.no_room.as_ref().filter(|_| self.log.is_read_only()) {
-            return Err(no_room.clone());
-        }
-        self.make_room(0)?;
-        self.turn.push(&fact);
+        self.draft(0)?.seal(fact);
         Ok(())
     }
 

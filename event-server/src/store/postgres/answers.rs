@@ -12,7 +12,7 @@ use super::scan::{Layout, Scan, Slice};
 use super::winners::Winners;
 use super::work::{Retry, Work};
 use super::{MAX_BLOCKED, PostgresStore};
-use crate::store::{Commit, Declined, Drawn, Event, NoSpace};
+use crate::store::{Commit, Declined, Drawn, Event, NoSpace, Ticket};
 
 /// What the client of an agency is told for which a read or a commit waited for a lock in vain.
 const LOCKED: &str = "the database waits for a lock that somebody holds";
@@ -109,7 +109,7 @@ impl<B: Database> PostgresStore<B> {
                 let parts = group.parts();
                 parts.for_each(|part| _ = self.blocked.remove(&part.agency));
                 self.look_due |= group.parts().any(|part| part.account.finished);
-                self.events.push_back(Event::Committed(group.ticket));
+                self.committed(group.ticket);
             }
             Some(Work::CommitAlone(part)) => {
                 self.count_commit(part.bets);
@@ -159,7 +159,13 @@ impl<B: Database> PostgresStore<B> {
 
     fn count_commit(&mut self, bets: u64) {
         let took = self.took();
-        self.commits.push_back(Commit { bets, took });
+        self.events.push_back(Event::Stored(Commit { bets, took }));
+    }
+
+    /// All that was staged up to this ticket is durable.
+    pub(super) fn committed(&mut self, ticket: Ticket) {
+        self.committed = ticket;
+        self.events.push_back(Event::Committed(ticket));
     }
 
     /// Nothing of the query under way is stored.

@@ -12,7 +12,6 @@ use super::progress::Progress;
 use super::prologue::LockWait;
 use super::winners::Winners;
 use super::work::{Retry, Work, under_way};
-use crate::store::{Event, Ticket};
 
 /// Agencies that one query reads.
 const MAX_READ: usize = 64;
@@ -113,7 +112,7 @@ impl<B: Database> PostgresStore<B> {
             ..
         } = self.retry.take()?;
         if depends.is_empty() {
-            self.events.push_back(Event::Committed(ticket));
+            self.committed(ticket);
             return None;
         }
         // What was only read is confirmed by a commit without any part.
@@ -136,7 +135,7 @@ impl<B: Database> PostgresStore<B> {
         if self.gathering.is_empty() {
             return None;
         }
-        let next = Ticket(self.gathering.ticket.0 + 1);
+        let next = self.gathering.ticket.next();
         let group = std::mem::replace(&mut self.gathering, Group::new(next));
         Some(Work::Commit(group))
     }
