@@ -16,6 +16,7 @@ use event_server::connection::Connection;
 use event_server::limits::Limits;
 use event_server::lottery::Lottery;
 use event_server::service::{ConnectionId, Service};
+use event_server::store::Event;
 use event_server::store::local::{Durability, LocalStore, Name};
 use event_server::stream::Stream;
 use frame::{Ack, Number, Reply, kind};
@@ -219,6 +220,11 @@ impl Peer {
         let share = self.limits.share(1);
         self.connection.serve(&mut self.service, None, share, tight);
         self.service.commit().expect("a sound disk");
+        while let Some(event) = self.service.poll_store() {
+            if let Event::Committed(ticket) = event {
+                self.connection.committed(ticket);
+            }
+        }
         self.service.advance_draw().expect("a sound disk");
         self.connection.send(&self.limits, share, self.now);
         assert!(self.connection.buffered() <= self.most, "too much memory");
