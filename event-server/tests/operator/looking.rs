@@ -6,7 +6,7 @@ use std::path::Path;
 
 use event_server::fact::{Fact, Source};
 use event_server::lottery::Lottery;
-use event_server::store::Store as _;
+use event_server::store::{Draft as _, Store as _};
 use event_server::store::local::{Durability, Folder, LocalStore};
 use fixtures::programs::central;
 use frame::{Agency, MessageId, Number};
@@ -195,7 +195,7 @@ fn what_a_start_does_not_see_is_found_by_a_verification() {
         Fact::Finished { agency: agency(9) },
     ];
     for fact in facts {
-        store.record(fact).unwrap();
+        store.draft(0).unwrap().seal(fact);
         lottery.apply(&fact);
         store.commit(|| lottery.facts()).unwrap();
     }
@@ -219,7 +219,7 @@ fn what_a_start_does_not_see_is_found_by_a_verification() {
     let files = Folder::open(data).unwrap();
     let (mut store, _) = LocalStore::open(files, Durability::Always, |_| {}).unwrap();
     store.commit(|| lottery.facts()).unwrap();
-    store.record(drawn).unwrap();
+    store.draft(0).unwrap().seal(drawn);
     lottery.apply(&drawn);
     store.commit(|| lottery.facts()).unwrap();
     store.close(lottery.facts()).unwrap();
