@@ -6,8 +6,8 @@ use std::path::Path;
 
 use event_server::fact::{Fact, Source};
 use event_server::lottery::Lottery;
-use event_server::store::{Draft as _, Store as _};
 use event_server::store::local::{Durability, Folder, LocalStore};
+use event_server::store::{Draft as _, Store as _};
 use fixtures::programs::central;
 use frame::{Agency, MessageId, Number};
 
