@@ -65,6 +65,10 @@ pub struct Database {
     pub(super) away: u32,
     /// Hops for which nothing is replicated.
     pub(super) stalled: u32,
+    /// The longest that a transaction takes from looking at the version before to appending, in hops.
+    pub(super) longest_append: u32,
+    /// Claims are taken out as soon as there are any.
+    pub(super) drops_at_once: bool,
     /// An agency whose rows somebody holds a lock on, and for how many hops.
     pub(super) locked: Option<(Agency, u32)>,
     /// For which agency alone a session has waited in vain, since it last stored something of it.
@@ -103,6 +107,8 @@ impl Database {
             notifies: rng.u8(..4) > 0,
             away: if rng.u8(..4) == 0 { rng.u32(..100) } else { 0 },
             stalled: 0,
+            longest_append: [20, 200][rng.usize(..2)],
+            drops_at_once: rng.bool(),
             locked: None,
             blocked: BTreeSet::new(),
             full: false,

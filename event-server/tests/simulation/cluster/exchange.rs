@@ -71,7 +71,8 @@ impl Database {
                 {
                     node.appending += 1;
                     let founded = node.tables.are_founded(parts);
-                    exchange.stage = Stage::Appending(self.rng.u32(1..20), statement, founded);
+                    exchange.stage =
+                        Stage::Appending(self.rng.u32(1..self.longest_append), statement, founded);
                     return Some(exchange);
                 }
                 self.serve(exchange, statement, None, false, ledger)
@@ -157,6 +158,12 @@ impl Database {
                 if let Statement::Append(parts, _) = &statement {
                     let stored = parts.iter().map(|part| (session, part.agency));
                     stored.for_each(|stored| _ = self.blocked.remove(&stored));
+                    if self.drops_at_once {
+                        let node = &mut self.nodes[node];
+                        parts
+                            .iter()
+                            .for_each(|part| _ = node.drop_claims(part.agency));
+                    }
                 }
                 exchange.stage = Stage::Committing(position);
                 return Some(exchange);
