@@ -68,8 +68,11 @@ pub struct Total {
 pub fn play_in_lanes(lanes: u8, first: u64, seeds: u64) -> io::Result<Total> {
     let program = std::env::current_exe()?;
     let mut started = Vec::new();
-    for lane in (0..lanes).filter(|lane| u64::from(*lane) < seeds) {
-        let own = (seeds - u64::from(lane)).div_ceil(lanes.into());
+    for lane in 0..lanes {
+        let own = share(seeds, lanes, lane);
+        if own == 0 {
+            break;
+        }
         let mut command = Command::new(&program);
         command
             .env("LOTTERY_NET", network(lane))
@@ -92,6 +95,11 @@ pub fn play_in_lanes(lanes: u8, first: u64, seeds: u64) -> io::Result<Total> {
     Ok(total)
 }
 
+/// How many of so many seeds are those of a lane, counted from 0: its own number and each that is `lanes` further.
+fn share(seeds: u64, lanes: u8, lane: u8) -> u64 {
+    seeds.saturating_sub(lane.into()).div_ceil(lanes.into())
+}
+
 /// Prints what a lane says, until it ends.
 fn follow(lane: u8, mut child: Child) -> io::Result<Total> {
     let mut total = Total::default();
@@ -111,5 +119,26 @@ fn follow(lane: u8, mut child: Child) -> io::Result<Total> {
     match child.wait()?.success() || total.broken > 0 {
         true => Ok(total),
         false => Err(io::Error::other(format!("lane {lane} could not play on"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_seed_is_played_in_one_lane() {
+        for lanes in 1..6 {
+            for seeds in 0..20 {
+                let of_lane = |lane: u8| {
+                    let own = 0..share(seeds, lanes, lane);
+                    own.map(move |i| u64::from(lane) + i * u64::from(lanes))
+                };
+                let mut played: Vec<u64> = (0..lanes).flat_map(of_lane).collect();
+                played.sort_unstable();
+                let all: Vec<u64> = (0..seeds).collect();
+                assert_eq!(played, all, "{seeds} seeds in {lanes} lanes");
+            }
+        }
     }
 }
