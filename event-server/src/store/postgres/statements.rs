@@ -84,7 +84,8 @@ impl Statements {
 
     /// Appends these parts; where any has rows, a binary COPY of `bets` is the last statement.
     ///
-    /// A version is appended only where the one before it is there, with as many bets as this one builds on: else
+    /// A version is appended only where the one before it is there, with as many bets as this one builds on, and, where this
+    /// one has more of them or is open, not finished: else
     /// `central` is null, which the table refuses. Behind a session whose server was exchanged there may be less than
     /// was read. Where anyone may take part, an agency's first version is appended only while not too many do.
     pub(super) fn append<'p>(&self, parts: impl Iterator<Item = &'p Part> + Clone) -> String {
@@ -100,7 +101,8 @@ impl Statements {
                      (agency, version, upload, batched, bets, finished, central, at) \
                      select v.agency, v.version, v.upload, v.batched, v.bets, v.finished, \
                      case when v.version = 1 then {first} else (select {central} from {schema}.commits c \
-                     where c.agency = v.agency and c.version = v.version - 1 and c.bets = v.before) end, \
+                     where c.agency = v.agency and c.version = v.version - 1 and c.bets = v.before \
+                     and (not c.finished or v.finished and v.bets = v.before)) end, \
                      now() from (values "
                 ),
                 _ => ", ".to_owned(),

@@ -88,9 +88,12 @@ impl Tables {
         let is_founded = |part: &Part| {
             let before = (part.agency, part.account.version - 1);
             let builds_on = part.account.bets - part.bets;
-            let commit = self.commits.get(&before);
+            let stays_closed = part.account.finished && part.bets == 0;
+            let fits = |row: &Commit| {
+                row.account.bets == builds_on && (!row.account.finished || stays_closed)
+            };
             let is_there = !self.gone.contains(&before) && !self.spent.contains(&before);
-            before.1 == 0 || is_there && commit.is_some_and(|row| row.account.bets == builds_on)
+            before.1 == 0 || is_there && self.commits.get(&before).is_some_and(fits)
         };
         parts.iter().all(is_founded)
     }
