@@ -109,7 +109,7 @@ programs_name_no_path() {
 }
 
 files_are_complete() {
-    local page pages=(batch-client{,-batch,-bet,-check,-completions,-config,-echo,-winners} event-server{,-agencies,-backup,-completions,-config,-export,-finish,-reopen,-status,-verify,-winners})
+    local page pages=(batch-client{,-batch,-bet,-check,-completions,-config,-echo,-winners} event-server{,-agencies,-backup,-completions,-config,-export,-finish,-move,-reopen,-status,-verify,-winners})
     same "the archive" "$(
         sort << FILES
 755 bin/batch-client

@@ -71,6 +71,7 @@ pub const SECTIONS: [Section<'static>; 2] = [
         terms: &[
             ("0", "Done, or ended by SIGTERM or SIGINT."),
             ("64", "The command line makes no sense."),
+            ("65", "A row of bets.csv cannot be moved to a database."),
             (
                 "69",
                 "The address is taken, the database or the server cannot be reached, or the system refuses a resource.",
@@ -105,6 +106,18 @@ pub enum Command {
     Backup {
         /// The folder to make
         target: PathBuf,
+        /// Tell the result as one JSON object, too
+        #[arg(long)]
+        json: bool,
+    },
+    /// Move the whole lottery from a folder to a database, or back
+    Move {
+        /// Where it is: a folder, or the URL of a database
+        #[arg(long, value_name = "STORE")]
+        from: String,
+        /// Where it goes: the URL of a database, or a folder that is made
+        #[arg(long, value_name = "STORE")]
+        to: String,
         /// Tell the result as one JSON object, too
         #[arg(long)]
         json: bool,
@@ -167,6 +180,7 @@ Examples:
   event-server status
   event-server verify
   event-server backup /backup/monday
+  event-server move --from /var/lib/lottery --to 'postgresql://lottery@db1/lottery'
   event-server winners --agency 4
   event-server reopen --agency 4
   event-server agencies 12

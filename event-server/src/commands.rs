@@ -8,6 +8,7 @@ pub mod export;
 pub mod finish;
 pub mod folder;
 pub mod man;
+pub mod moving;
 pub mod participant;
 pub mod progress;
 pub mod reopen;

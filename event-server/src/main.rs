@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
-use event_server::config::{Config, Loaded};
+use event_server::config::{Config, Flag, Loaded};
 use event_server::report;
 use event_server::server::bear_file_limits;
 use frame::log::{Level, Logger};
@@ -46,6 +46,11 @@ fn main() -> ExitCode {
         Some(Command::Backup { target, json }) => {
             tool(|| commands::backup::run(&load(options)?.config, &target, json))
         }
+        Some(Command::Move { from, to, json }) => tool(|| {
+            let from = load_store(options, "--from", &from)?;
+            let to = load_store(options, "--to", &to)?;
+            commands::moving::run(&from.config, &to.config, json)
+        }),
         Some(Command::Winners { agency, json }) => {
             tool(|| commands::winners::run(&load(options)?.config, agency, json))
         }
@@ -66,9 +71,32 @@ fn main() -> ExitCode {
 
 /// Reads every layer of the configuration.
 fn load(options: &Options) -> Result<Loaded, Failure> {
+    load_with(options, &options.flags())
+}
+
+/// The same, with the store that a flag names: a folder, or the URL of a database.
+fn load_store(options: &Options, name: &str, store: &str) -> Result<Loaded, Failure> {
+    let is_url = store.starts_with("postgresql://") || store.starts_with("postgres://");
+    let flag = |key: &str, value: &str| Flag {
+        name: name.to_owned(),
+        key: key.to_owned(),
+        value: value.to_owned(),
+    };
+    let mut flags = options.flags();
+    match is_url {
+        true => flags.push(flag("SERVER_STORE", store)),
+        false => {
+            flags.push(flag("SERVER_STORE", "files"));
+            flags.push(flag("SERVER_DATA_DIR", store));
+        }
+    }
+    load_with(options, &flags)
+}
+
+fn load_with(options: &Options, flags: &[Flag]) -> Result<Loaded, Failure> {
     let text = |text: OsString| text.to_string_lossy().into_owned();
     let environment = std::env::vars_os().map(|(key, value)| (text(key), text(value)));
-    Config::load(options.config.as_deref(), environment, &options.flags())
+    Config::load(options.config.as_deref(), environment, flags)
         .map_err(|e| Failure::new(CONFIGURATION, e))
 }
 

@@ -131,6 +131,12 @@ pub fn backed_up(bets: u64, folder: &str) {
     info!("action: backup | result: success | cantidad: {bets} | folder: {folder}");
 }
 
+/// A lottery was moved, and counted again.
+pub fn moved(bets: u64, from: &str, to: &str) {
+    let (from, to) = (Escaped(from), Escaped(to));
+    info!("action: move | result: success | cantidad: {bets} | from: {from} | to: {to}");
+}
+
 /// An operator has taken out an agency's bets.
 pub fn reopened(agency: Agency, bets: u64) {
     info!("action: reopen | result: success | agency: {agency} | cantidad: {bets}");

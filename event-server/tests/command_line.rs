@@ -7,12 +7,13 @@ use std::process::{Command, Output, Stdio};
 
 use fixtures::{programs, shells};
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "agencies",
     "backup",
     "config",
     "export",
     "finish",
+    "move",
     "reopen",
     "status",
     "verify",

@@ -67,7 +67,7 @@ fn from_files(mut contents: Contents<'_, File>, copy: &mut NewFolder) -> Result<
 }
 
 /// Copies all bets of a database, which are read at one moment. Returns what they are.
-fn from_database(
+pub fn from_database(
     mut operator: Operator,
     copy: &mut NewFolder,
     progress: impl FnMut(u64, u64),
@@ -85,17 +85,22 @@ fn from_database(
     let audit = audit?;
     match audit.flaws.first() {
         None => Ok(audit.snapshot),
-        Some(flaw) => Err(Failure::new(
-            IO_ERROR,
-            format_args!(
-                "the lottery is not sound, and was not copied: {flaw}; event-server verify tells all that is wrong"
-            ),
-        )),
+        Some(flaw) => Err(unsound(flaw)),
     }
 }
 
+/// A lottery that is not copied as it is.
+pub fn unsound(flaw: &str) -> Failure {
+    Failure::new(
+        IO_ERROR,
+        format_args!(
+            "the lottery is not sound, and was not copied: {flaw}; event-server verify tells all that is wrong"
+        ),
+    )
+}
+
 /// Completes the copy, and reads it again before it gets its name.
-fn finish(mut copy: NewFolder, snapshot: &Snapshot) -> Result<(), Failure> {
+pub fn finish(mut copy: NewFolder, snapshot: &Snapshot) -> Result<(), Failure> {
     copy.seal(|length| snapshot.facts(length))?;
     let audit = copy.audit()?;
     let flaw = match audit.flaws.first() {

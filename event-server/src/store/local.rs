@@ -110,6 +110,7 @@ pub use self::folder::{Folder, ReadOnlyFolder};
 pub use self::new_folder::{NewFolder, NewFolderError};
 pub use self::portions::{OnProgress, Progress};
 pub use self::reading::{Recovery, Warning};
+pub use self::recovery::LockedFolder;
 pub use self::scan::Scanner;
 pub use self::trust::Distrust;
 pub use self::turn::Rows;

@@ -61,6 +61,7 @@ use self::group::Group;
 pub use self::group::Part;
 use self::known::Known;
 pub use self::link::Link;
+pub use self::operator::filling::{Filling, Place};
 pub use self::operator::{NumberChange, Operator, OperatorError};
 pub use self::options::{CommitMode, LinkOptions};
 use self::progress::Progress;

@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use frame::payload::{parse_number, write_number};
-use frame::{Agency, Bet, Birthdate, Text};
+use frame::{Agency, Bet, Birthdate, Number, Text};
 use memchr::memchr;
 
 use crate::fact::MAX_AGENCIES;
@@ -73,6 +73,9 @@ fn write_text<const MAX: usize>(text: &Text<'_, MAX>, out: &mut Vec<u8>) {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row<'a> {
     pub agency: Agency,
+    pub first_name: Cow<'a, [u8]>,
+    pub last_name: Cow<'a, [u8]>,
+    pub birthdate: Birthdate,
     pub document: Cow<'a, [u8]>,
     pub number: u64,
 }
@@ -97,19 +100,35 @@ impl<'a> Row<'a> {
             read => read,
         };
         let agency = next(1)?;
-        let (_first_name, _last_name) = (next(2)?, next(3)?);
+        let (first_name, last_name) = (next(2)?, next(3)?);
         let document = next(4)?;
         let (birthdate, number) = (next(5)?, next(6)?);
         if rest.is_some() {
             return Err(RowFlaw::Columns);
         }
-        Birthdate::parse(&birthdate).map_err(|_| RowFlaw::Birthdate)?;
         Ok(Self {
+            birthdate: Birthdate::parse(&birthdate).map_err(|_| RowFlaw::Birthdate)?,
+            first_name,
+            last_name,
             agency: parse_number(&agency)
                 .and_then(|number| Agency::new(number.try_into().ok()?))
                 .ok_or(RowFlaw::Agency)?,
             document,
             number: parse_number(&number).ok_or(RowFlaw::Number)?,
+        })
+    }
+}
+
+impl Row<'_> {
+    /// The row as a bet; `None` where an agency could not send it: a file that was taken over may have such rows.
+    pub fn to_bet(&self) -> Option<Bet<'_>> {
+        Some(Bet {
+            agency: self.agency,
+            first_name: Text::parse(&*self.first_name).ok()?,
+            last_name: Text::parse(&*self.last_name).ok()?,
+            document: Text::parse(&*self.document).ok()?,
+            birthdate: self.birthdate,
+            number: Number::new(self.number.try_into().ok()?)?,
         })
     }
 }

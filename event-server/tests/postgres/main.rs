@@ -13,6 +13,7 @@
 //! away      a database that is away, goes, is silent, is full, comes back
 //! locks     locks that somebody holds, and sessions that nobody listens to
 //! settings  what a role or an administrator has set
+//! moving    from files to a database, and back
 //! pooler    a pooler in between
 //! survival  everything is killed in the middle, seeded
 //! ```
@@ -26,6 +27,7 @@ mod claims;
 mod draw;
 mod locks;
 mod looking;
+mod moving;
 mod operating;
 mod pooler;
 mod refused;

@@ -3,11 +3,14 @@
 //! First all is [read and judged](super::reading), and only then anything is written; what is refused stays as it was
 //! found. Works in the memory of two buffers, however large the files are.
 
+use std::fs::File;
 use std::io::ErrorKind;
+use std::path::Path;
 
 use super::durability::Durability;
 use super::error::StoreError;
 use super::files::{Files, Name, Open, RandomAccess, failed};
+use super::folder::Folder;
 use super::log::Log;
 use super::portions::{OnProgress, Portions};
 use super::reading::{Reading, Recovery};
@@ -201,4 +204,42 @@ fn harden<H: RandomAccess>(
         bets.write_again(0, head.length, portions)?;
     }
     Ok(())
+}
+
+/// A folder whose files nobody else changes while this is kept.
+pub struct LockedFolder {
+    files: Folder,
+    /// Holds the lock.
+    _lock: Open<File>,
+    is_made: bool,
+}
+
+impl LockedFolder {
+    /// Locks a folder, as a server does.
+    ///
+    /// # Errors
+    /// A server works there, or the folder cannot be used.
+    pub fn lock(path: &Path) -> Result<Self, StoreError> {
+        let mut files = Folder::open(path)?;
+        let (lock, is_made) = lock(&mut files)?;
+        Ok(Self {
+            files,
+            _lock: lock,
+            is_made,
+        })
+    }
+
+    /// Its files.
+    pub fn files(&mut self) -> &mut Folder {
+        &mut self.files
+    }
+}
+
+impl Drop for LockedFolder {
+    fn drop(&mut self) {
+        if self.is_made {
+            // The folder is left as it was.
+            let _ = self.files.remove(Name::Lock);
+        }
+    }
 }

@@ -1,9 +1,10 @@
-//! What an operator's commands do in a database: write out the bets, and change the lottery.
+//! What an operator's commands do in a database: write out the bets, look at the lottery, change it, and fill a place for one.
 //!
-//! Beside the centrals, on a session of its own that may wait. Makes no tables.
+//! Beside the centrals, on a session of its own that may wait. Makes tables only where a lottery is moved to.
 
 mod auditing;
 mod changes;
+pub mod filling;
 mod looking;
 
 use std::fmt;
@@ -88,11 +89,18 @@ impl Operator {
     /// # Errors
     /// There is none, or no lottery of a form that is known here.
     pub fn connect(options: &LinkOptions) -> Result<Self, OperatorError> {
+        Self::on_first_host(options, Self::find_lottery)
+    }
+
+    fn on_first_host<T>(
+        options: &LinkOptions,
+        begin: impl Fn(Self) -> Result<T, OperatorError>,
+    ) -> Result<T, OperatorError> {
         let tls = DatabaseTls::open(&options.url).map_err(OperatorError::Unusable)?;
         let mut failures = Vec::new();
         for host in &options.url.hosts {
             let opened = Self::open(host, options, tls.as_ref());
-            match opened.and_then(Self::find_lottery) {
+            match opened.and_then(&begin) {
                 Err(OperatorError::Unreachable(why)) => failures.push(format!("{host}: {why}")),
                 done => return done,
             }
@@ -166,6 +174,17 @@ impl Operator {
     }
 
     fn find_lottery(mut self) -> Result<Self, OperatorError> {
+        match self.find()? {
+            true => Ok(self),
+            false => Err(OperatorError::Unusable(format!(
+                "there is no lottery in schema {} of the database: name its schema in SERVER_LOTTERY",
+                self.lottery
+            ))),
+        }
+    }
+
+    /// Whether the lottery is there.
+    fn find(&mut self) -> Result<bool, OperatorError> {
         let lottery = self.lottery.clone();
         let (sql, mut form, mut older) = (self.schema.check(), None, false);
         let found = self.query(&sql, |row| {
@@ -174,15 +193,13 @@ impl Operator {
             Ok(())
         })?;
         match found {
-            Err(e) if Schema::is_missing(&e) => Err(OperatorError::Unusable(format!(
-                "there is no lottery in schema {lottery} of the database: name its schema in SERVER_LOTTERY"
-            ))),
+            Err(e) if Schema::is_missing(&e) => Ok(false),
             Err(e) => Err(OperatorError::Unusable(self.schema.explain(&e).to_string())),
             Ok(()) => {
                 let known = Schema::judge_format(&lottery, form);
                 known.map_err(|e| OperatorError::Unusable(e.to_string()))?;
                 self.older = older;
-                Ok(self)
+                Ok(true)
             }
         }
     }
@@ -248,9 +265,17 @@ impl Operator {
     fn continue_query(
         &mut self,
         sql: &str,
-        mut row: impl FnMut(&[Option<&[u8]>]) -> Result<(), OperatorError>,
+        row: impl FnMut(&[Option<&[u8]>]) -> Result<(), OperatorError>,
     ) -> Result<Result<(), DatabaseError>, OperatorError> {
         self.session.query(sql);
+        self.rows(row)
+    }
+
+    /// The rows of the query that was sent last, to its end.
+    fn rows(
+        &mut self,
+        mut row: impl FnMut(&[Option<&[u8]>]) -> Result<(), OperatorError>,
+    ) -> Result<Result<(), DatabaseError>, OperatorError> {
         loop {
             match self.session.poll()? {
                 Some(SessionEvent::Row(found)) => row(&Row::columns(&found)?)?,

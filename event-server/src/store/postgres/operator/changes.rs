@@ -66,6 +66,19 @@ impl Operator {
 
     /// Changes what is stored of an agency, in one transaction; returns the numbers of its rows.
     fn change(&mut self, agency: Agency, sql: &str) -> Result<Vec<u64>, OperatorError> {
+        let busy = format!(
+            "agency {agency} is being served without a pause: stop its client, and try again"
+        );
+        self.insist(sql, "the agency cannot be changed", &busy)
+    }
+
+    /// Sends what a central may be in the way of for a moment, until it is done; returns the numbers of its rows.
+    pub(super) fn insist(
+        &mut self,
+        sql: &str,
+        refused: &str,
+        busy: &str,
+    ) -> Result<Vec<u64>, OperatorError> {
         for _ in 0..RACES {
             let mut numbers = Vec::new();
             let done = self.query(sql, |row| {
@@ -74,17 +87,12 @@ impl Operator {
             })?;
             match done {
                 Ok(()) => return Ok(numbers),
-                // A central has stored something of the agency in the same moment, or is about to.
+                // A central has stored something in the same moment, or is about to.
                 Err(e) if e.code == "23505" || e.code == "55P03" => {}
-                Err(e) => {
-                    let what = format!("the agency cannot be changed: {e}");
-                    return Err(OperatorError::Unusable(what));
-                }
+                Err(e) => return Err(OperatorError::Unusable(format!("{refused}: {e}"))),
             }
         }
-        Err(OperatorError::Unreachable(format!(
-            "agency {agency} is being served without a pause: stop its client, and try again"
-        )))
+        Err(OperatorError::Unreachable(busy.to_owned()))
     }
 
     /// Changes how many agencies take part; 0: anyone. No central stores anything of an agency above that number from

@@ -1,0 +1,151 @@
+//! `move`: a whole lottery from files to a database, or back. The source is fenced first, and left as it is.
+//!
+//! What was broken off is run again: a lottery is there whole, or not at all.
+
+use std::io::{self, Write as _};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use event_server::config::{Config, StoreConfig};
+use event_server::report;
+use event_server::store::Snapshot;
+use event_server::store::local::{
+    Contents, LockedFolder, NewFolder, Progress as Read, ReadOnlyFolder, StoreError,
+};
+use event_server::store::postgres::{LinkOptions, Operator, Place};
+use serde_json::json;
+
+use super::backup::{finish, from_database, unsound};
+use super::folder::existing;
+use super::progress::Progress;
+use super::status::place;
+use crate::failure::{CONFIGURATION, DATA, Failure, USAGE};
+
+pub fn run(from: &Config, to: &Config, json: bool) -> Result<(), Failure> {
+    let snapshot = match (&from.store, &to.store) {
+        (StoreConfig::Files { data_dir, .. }, StoreConfig::Postgres(options)) => {
+            to_database(data_dir, options, json)?
+        }
+        (StoreConfig::Postgres(options), StoreConfig::Files { data_dir, .. }) => {
+            to_files(options, data_dir, json)?
+        }
+        _ => {
+            return Err(Failure::new(
+                USAGE,
+                "a lottery is moved from a folder to a database or back: name a folder and a postgresql:// URL",
+            ));
+        }
+    };
+    let (bets, from, to) = (snapshot.bets(), place(from), place(to));
+    if json {
+        let object = json!({ "from": from, "to": to, "bets": bets }).to_string();
+        let written = writeln!(io::stdout(), "{}", frame::escape_json(&object));
+        written.map_err(|e| Failure::output(&e))?;
+    }
+    report::moved(bets, &from, &to);
+    Ok(())
+}
+
+fn to_database(data_dir: &Path, options: &LinkOptions, json: bool) -> Result<Snapshot, Failure> {
+    existing(data_dir)?;
+    // Nobody stores anything here while it is held.
+    let mut folder = LockedFolder::lock(data_dir)?;
+    let mut progress = Progress::new("moving", json);
+    let mut on_progress = |Read { done, of }| {
+        progress.tell(done, of);
+        ControlFlow::Continue(())
+    };
+    let mut contents = Contents::read_with_progress(folder.files(), Some(&mut on_progress))?;
+    let warnings = contents.warnings().iter();
+    warnings.for_each(|warning| report::store_warning(warning));
+    let audit = contents.audit()?;
+    if let Some(flaw) = audit.flaws.first() {
+        return Err(unsound(flaw));
+    }
+    let snapshot = audit.snapshot;
+    let Some(agencies) = snapshot.number else {
+        return Err(Failure::new(
+            CONFIGURATION,
+            "the folder does not say how many agencies take part: say it with  event-server agencies N",
+        ));
+    };
+    let options = LinkOptions {
+        agencies,
+        ..options.clone()
+    };
+    let there = match Operator::look_for_place(&options)? {
+        Place::Free(mut filling) => {
+            filling.begin()?;
+            let (mut row, mut failed) = (0_u64, None);
+            let told = contents.each_row(|bet| {
+                row += 1;
+                // A database counts agencies to 2,147,483,647.
+                let fits = i32::try_from(bet.agency.get()).is_ok();
+                let written = match bet.to_bet().filter(|_| fits) {
+                    Some(bet) => filling.bet(&bet).map_err(Failure::from),
+                    None => Err(not_allowed(row)),
+                };
+                written.map_err(|e| {
+                    failed = Some(e);
+                    StoreError::Stopped
+                })
+            });
+            match failed {
+                Some(e) => return Err(e),
+                None => told?,
+            }
+            filling.finish(&snapshot)?;
+            Operator::connect(&options)?.audit(|_, _| {}, |_| Ok(()))?
+        }
+        // An earlier run has done it, or it is another lottery.
+        Place::Taken(mut operator) => operator.audit(|_, _| {}, |_| Ok(()))?,
+    };
+    match there.flaws.first() {
+        None if there.snapshot == snapshot => Ok(snapshot),
+        _ => Err(Failure::new(
+            CONFIGURATION,
+            format_args!(
+                "schema {} of the database has another lottery: name another schema in SERVER_LOTTERY",
+                options.lottery
+            ),
+        )),
+    }
+}
+
+/// A row of a bets.csv that others wrote.
+fn not_allowed(row: u64) -> Failure {
+    Failure::new(
+        DATA,
+        format_args!(
+            "row {row} of bets.csv has a value that no agency may send, so a database does not take it: its names have \
+             1 to 255 bytes, its document 1 to 32, its number at most nine digits"
+        ),
+    )
+}
+
+fn to_files(options: &LinkOptions, data_dir: &Path, json: bool) -> Result<Snapshot, Failure> {
+    let mut progress = Progress::new("moving", json);
+    let mut operator = Operator::connect(options)?;
+    operator.fence()?;
+    if data_dir.symlink_metadata().is_ok() {
+        // An earlier run has done it, or it is another lottery.
+        let source = operator.audit(|done, of| progress.tell(done, of), |_| Ok(()))?;
+        let mut files = ReadOnlyFolder::open(data_dir)?;
+        let there = Contents::read(&mut files)?.audit()?;
+        return match source.flaws.first().or(there.flaws.first()) {
+            None if there.snapshot == source.snapshot => Ok(there.snapshot),
+            _ => Err(Failure::new(
+                CONFIGURATION,
+                format_args!(
+                    "{} is there, and has another lottery or none: name a folder that is to be made",
+                    data_dir.display()
+                ),
+            )),
+        };
+    }
+    let mut copy = NewFolder::begin(data_dir)?;
+    let snapshot = from_database(operator, &mut copy, |done, of| progress.tell(done, of))?;
+    drop(progress);
+    finish(copy, &snapshot)?;
+    Ok(snapshot)
+}
