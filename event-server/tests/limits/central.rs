@@ -14,6 +14,7 @@ use event_server::lottery::Lottery;
 use event_server::service::Service;
 use event_server::store::local::{Durability, Folder, LocalStore};
 use event_server::stream::Stream;
+use event_server::tls::TlsAcceptor;
 use frame::{Frame, MAX_REPLY, Number};
 use tempfile::TempDir;
 
@@ -167,6 +168,11 @@ pub struct Central {
 impl Central {
     /// A central of two agencies.
     pub fn new(limits: Limits) -> Self {
+        Self::with(None, limits)
+    }
+
+    /// The same, where with an acceptor frames are exchanged over TLS alone.
+    pub fn with(acceptor: Option<TlsAcceptor>, limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let files = Folder::open(folder.path()).unwrap();
         let mut lottery = Lottery::new(2);
@@ -174,7 +180,7 @@ impl Central {
             LocalStore::open(files, Durability::Never, |fact| lottery.apply(fact)).unwrap();
         let service = Service::new(lottery, store, Number::new(7_574).unwrap()).unwrap();
         Self {
-            hub: Hub::new(service, None, limits),
+            hub: Hub::new(service, acceptor, limits),
             now: Instant::now(),
             _folder: folder,
         }

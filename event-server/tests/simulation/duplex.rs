@@ -28,6 +28,8 @@ pub struct Duplex {
     rng: fastrand::Rng,
     /// The most bytes that one call moves.
     piece: usize,
+    /// Bytes that the kernel buffers at each end of the way to the client.
+    window: usize,
     up: Pipe,
     down: Pipe,
     /// What the next event will say. None comes before the server has registered its end.
@@ -109,6 +111,7 @@ impl Duplex {
         Self {
             rng: fastrand::Rng::with_seed(seed),
             piece,
+            window: BUFFER,
             up: Pipe::default(),
             down: Pipe::default(),
             edges: Edges::default(),
@@ -139,6 +142,11 @@ impl Duplex {
         self.edges.writable = true;
     }
 
+    /// The client takes this little from now on.
+    pub fn narrow(&mut self, window: usize) {
+        self.window = window;
+    }
+
     /// How much longer than it has to the server waits by now for the client to send or, `replies`, to take replies, where
     /// it does.
     pub fn overdue(&self, replies: bool) -> Option<Duration> {
@@ -149,6 +157,12 @@ impl Duplex {
     /// The server's timeout, once it has accepted the connection.
     pub fn idle_timeout(&self) -> Option<Duration> {
         self.patience.as_ref().map(Patience::idle_timeout)
+    }
+
+    /// How much longer than it has to the server may wait: it looks at its connections four times in its timeout, or once a
+    /// second; a turn takes some milliseconds, and what it has read is served within a few.
+    pub fn slack(&self) -> Duration {
+        self.idle_timeout().unwrap_or_default() / 4 + Duration::from_millis(40)
     }
 
     /// Fetches the event that waits, where the server can still get one.
@@ -207,8 +221,8 @@ impl Duplex {
             self.edges.readable = true;
             self.edges.dead = true;
         }
-        down.hop(BUFFER, calm, rng);
-        if self.write_blocked && down.flying.len() < BUFFER {
+        down.hop(self.window, calm, rng);
+        if self.write_blocked && down.flying.len() < self.window {
             self.write_blocked = false;
             self.edges.writable = true;
         }
@@ -308,7 +322,7 @@ impl Duplex {
         if self.broken {
             return Err(self.error.take().unwrap_or(ErrorKind::BrokenPipe).into());
         }
-        let room = BUFFER.saturating_sub(self.down.flying.len());
+        let room = self.window.saturating_sub(self.down.flying.len());
         let most = room.min(bytes.len()).min(self.piece);
         let portion = if most == 0 { None } else { self.portion(most) };
         let (now, mut patience) = (self.clock.get(), self.patience.as_mut());

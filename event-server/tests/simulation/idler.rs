@@ -119,12 +119,9 @@ impl Idler {
         let takes_nothing = self.kind == Kind::TakesNothing;
         let duplex = link.end.duplex();
         let duplex = duplex.borrow();
-        // It looks at its connections four times in its timeout, or once a second; a turn takes some milliseconds, and what
-        // it has read is served within a few.
-        let slack = duplex.idle_timeout().unwrap_or_default() / 4 + Duration::from_millis(40);
         let overdue = duplex.overdue(takes_nothing).unwrap_or_default();
         assert!(
-            overdue <= slack,
+            overdue <= duplex.slack(),
             "{:?} is not closed in time: {overdue:?} at {now:?}",
             self.kind
         );
@@ -154,11 +151,15 @@ impl Idler {
 }
 
 /// A winners query of no agency.
-fn refused_query() -> Vec<u8> {
-    let payload = b"{agency:0}";
+pub fn refused_query() -> Vec<u8> {
+    frame(frame::kind::WINNERS_QUERY, b"{agency:0}")
+}
+
+/// A frame of this type, whatever its payload holds.
+pub fn frame(kind: u16, payload: &[u8]) -> Vec<u8> {
     let length = (frame::MIN_LENGTH + payload.len()) as u32;
     let mut bytes = length.to_be_bytes().to_vec();
-    bytes.extend(frame::kind::WINNERS_QUERY.to_be_bytes());
+    bytes.extend(kind.to_be_bytes());
     bytes.extend(MessageId::of(payload).0);
     bytes.extend(payload);
     bytes

@@ -6,7 +6,7 @@
 //! wire      its two ends
 //! net       all connections
 //! patience  how long a server has waited for its peer
-//! uploader  plain  latecomer  intruder  idler    the clients; population: all of them
+//! uploader  plain  latecomer  intruder  idler  staller    the clients; population: all of them
 //! ledger    what they sent and were told, and what must hold of it
 //! running   the turns of a server
 //! central   the servers, one after another on one disk
@@ -15,9 +15,9 @@
 //! ```
 //!
 //! One thread and one seed a world: the same seed is the same run. Among what happens in the storm: resets, half-closes,
-//! clients that vanish while held, rivals for one upload, two files for one agency, power cuts and kills within any
-//! operation on the disk, failed calls, a full disk, orderly stops, restarts with another configuration, agencies that an
-//! operator reopens or closes while their clients wait. In the cluster:
+//! clients that vanish while held, peers that take no replies in every state, rivals for one upload, two files for one
+//! agency, power cuts and kills within any operation on the disk, failed calls, a full disk, orderly stops, restarts with
+//! another configuration, agencies that an operator reopens or closes while their clients wait. In the cluster:
 //! sessions lost before, within and after a commit, queries that are carried out after their session was lost, conflicts,
 //! a full database and one that is away, failovers, an old primary that goes on, servers killed and stopped.
 //!
@@ -39,6 +39,7 @@ mod patience;
 mod plain;
 mod population;
 mod running;
+mod staller;
 mod uploader;
 mod wire;
 mod world;

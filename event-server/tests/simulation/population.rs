@@ -1,5 +1,5 @@
 //! The clients of a world: for each agency those that send its bets and those that get in its way; now and then a
-//! stranger, intruders, a latecomer, and idlers.
+//! stranger, intruders, a latecomer, idlers, and stallers.
 
 use std::time::Duration;
 
@@ -9,9 +9,10 @@ use crate::latecomer::Latecomer;
 use crate::ledger::Ledger;
 use crate::net::{Link, Net};
 use crate::plain::{Plain, Task};
+use crate::staller::Staller;
 use crate::uploader::Uploader;
 
-/// The longest timeout with which there are idlers.
+/// The longest timeout with which there are idlers and stallers.
 const SHORT: Duration = Duration::from_secs(1);
 
 enum Client {
@@ -20,6 +21,7 @@ enum Client {
     Intruder(Box<Intruder>),
     Idler(Box<Idler>),
     Latecomer(Box<Latecomer>),
+    Staller(Box<Staller>),
 }
 
 impl Client {
@@ -30,6 +32,7 @@ impl Client {
             Self::Intruder(client) => client.is_done(),
             Self::Idler(client) => client.is_done(),
             Self::Latecomer(client) => client.is_done(),
+            Self::Staller(client) => client.is_done(),
         }
     }
 
@@ -40,6 +43,7 @@ impl Client {
             Self::Intruder(client) => client.link(),
             Self::Idler(client) => client.link(),
             Self::Latecomer(client) => client.link(),
+            Self::Staller(client) => client.link(),
         }
     }
 
@@ -51,6 +55,7 @@ impl Client {
             Self::Intruder(client) => client.lose(ledger),
             Self::Idler(client) => client.lose(ledger),
             Self::Latecomer(client) => client.lose(ledger),
+            Self::Staller(client) => client.lose(ledger),
         }
     }
 
@@ -61,6 +66,7 @@ impl Client {
             Self::Intruder(_) => "an intruder",
             Self::Idler(_) => "an idler",
             Self::Latecomer(_) => "a latecomer",
+            Self::Staller(_) => "a staller",
         }
     }
 }
@@ -111,6 +117,11 @@ impl Population {
             for _ in 0..population.rng.usize(..4) {
                 let idler = Idler::new(&mut population.rng);
                 population.clients.push(Client::Idler(Box::new(idler)));
+            }
+            for _ in 0..population.rng.usize(..5) {
+                let agency = population.rng.u32(1..=agencies);
+                let staller = Staller::new(agency, &mut population.rng);
+                population.clients.push(Client::Staller(Box::new(staller)));
             }
         }
         population
@@ -216,6 +227,7 @@ impl Population {
                 Client::Intruder(intruder) => intruder.act(net, ledger),
                 Client::Idler(idler) => idler.act(net, ledger, rng),
                 Client::Latecomer(latecomer) => latecomer.act(net, ledger, rng),
+                Client::Staller(staller) => staller.act(net, ledger, rng),
             }
         }
     }
@@ -246,8 +258,8 @@ impl Population {
     pub fn lose_patience(&mut self, life: usize, ledger: &mut Ledger) {
         let Self { clients, rng, .. } = self;
         for client in clients {
-            // An intruder's requests are not counted.
-            let intrudes = matches!(client, Client::Intruder(_));
+            // The requests of these are not counted, or not all.
+            let intrudes = matches!(client, Client::Intruder(_) | Client::Staller(_));
             let link = client.link().as_ref().filter(|link| link.life == life);
             let misses = link.is_some_and(|link| intrudes || link.misses_a_reply());
             if misses && rng.u8(..20) == 0 {
@@ -274,6 +286,7 @@ impl Population {
                 Client::Intruder(client) => client.lose(ledger),
                 Client::Idler(client) => client.lose(ledger),
                 Client::Latecomer(client) => client.lose(ledger),
+                Client::Staller(client) => client.lose(ledger),
             }
         }
     }

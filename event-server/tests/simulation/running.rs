@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use event_server::hub::Hub;
 use event_server::limits::Limits;
+use event_server::observe::Observe as _;
 use event_server::service::Service;
 use event_server::store::Store;
 
@@ -16,8 +17,9 @@ use crate::wire::ServerEnd;
 /// Turns without anything to do after which the time of the next deadline comes.
 const IDLE_TURNS: u32 = 6;
 
-/// Turns in a row that a server may take without an event, and not read or write a byte in them.
-const MAX_VAIN_TURNS: u32 = 8;
+/// Turns in a row that a server may take without an event, and not read or write a byte in them: while it gathers replies,
+/// it serves 8 requests of 32 bytes in each.
+const MAX_VAIN_TURNS: u32 = 8_000 / (8 * 32) + 8;
 
 /// Turns that a server which stops may still take.
 const GRACE: u32 = 60;
@@ -101,6 +103,8 @@ impl<D: Store> Running<D> {
             hub.mark(slot, edges.readable, edges.writable, edges.dead);
         }
         while acceptable {
+            // Those that came in this turn count, too.
+            net.crowd(*server, self.limits.max_connections);
             hub.make_room(now);
             let Some(end) = net.accept(*server, hub.next_slot(), &self.limits) else {
                 break;
@@ -114,6 +118,11 @@ impl<D: Store> Running<D> {
         if let Err(e) = hub.tick(now) {
             return Turn::Failed(e);
         }
+        let most = self.limits.max_buffered;
+        assert!(
+            most == usize::MAX || hub.figures().buffered <= most as u64,
+            "the buffers hold more than {most} bytes"
+        );
         match &mut self.stopping {
             Some(turns) if *turns <= 1 || hub.is_empty() => Turn::Over,
             Some(turns) => {
@@ -155,11 +164,12 @@ impl<D: Store> Running<D> {
 
 /// Small bounds, so that they are met.
 pub fn limits(idle_timeout: Duration, rng: &mut fastrand::Rng) -> Limits {
+    let most_outbox = if rng.u8(..4) == 0 { 8_000 } else { 400 };
     Limits {
         max_connections: rng.usize(2..14),
         max_frame: 4_096,
         max_inbox: rng.usize(..8_192),
-        max_outbox: rng.usize(1..400),
+        max_outbox: rng.usize(1..most_outbox),
         turn_bytes: rng.usize(100..4_000),
         turn_requests: rng.usize(8..24),
         gathered_bytes: rng.usize(..8_000),

@@ -5,4 +5,5 @@ mod common;
 mod peers;
 mod programs;
 mod trust;
+mod untaken;
 mod validity;
