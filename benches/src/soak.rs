@@ -14,6 +14,7 @@ pub mod abuse;
 mod check;
 mod echo;
 mod peer;
+pub mod pressure;
 
 use std::collections::BTreeMap;
 use std::fs;

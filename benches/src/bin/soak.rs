@@ -1,7 +1,8 @@
 //! A lottery beside every abuse that there is, what it costs and whether all promises are kept. `make soak` runs it.
 //!
-//! First each abuse alone: it and an undisturbed upload take turns, and what counts is the median of their ratios, so
-//! that a noisy machine does not matter. Then all of them at once, again and again, for `SOAK_MINUTES` (1). What the
+//! First an honest agency beside crowds that want all of the central for themselves: its places, its time, its memory, its
+//! log. Then each abuse alone: it and an undisturbed upload take turns, and what counts is the median of their ratios, so
+//! that a noisy machine does not matter. At last all of them at once, again and again, for `SOAK_MINUTES` (1). What the
 //! abusers do follows from `SOAK_SEED`, which is printed. Ends with an error where a promise is broken or a figure
 //! missed: figures are of the machine too, and so this is no test.
 
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use benches::setting;
 use benches::soak::abuse::Abuse;
 use benches::soak::abuse::list::{OTHERS, SILENT, WATCHING};
+use benches::soak::pressure::rows::{ROWS, Row};
 use benches::soak::{Beside, Latencies, Lottery, Seen};
 use event_server::descriptors::room_for_connections;
 
@@ -36,6 +38,10 @@ const ECHO: Duration = Duration::from_millis(5);
 const HEAD: &str = "
                                         echo                 memory         connec- clients'  lines
 beside the upload            bets/s ratio    p50    p99    max before   peak  after   tions again of log";
+
+const HEAD_OF_CROWDS: &str = "
+                                         answers              goal          memory         connec-  log
+beside a crowd                  count    p50    p99    max     p99 before   peak  after   tions  KB/s";
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -78,7 +84,12 @@ fn soak() -> Outcome<Vec<String>> {
         seed,
         missed: Vec::new(),
     };
-    println!("{BETS} bets of five agencies in a lottery, seed {seed}; milliseconds and MiB");
+    println!("an honest agency that asks again and again; milliseconds and MiB");
+    println!("{HEAD_OF_CROWDS}");
+    for row in ROWS.iter().filter(|row| row.name.contains(&filter)) {
+        soak.beside(row)?;
+    }
+    println!("\n{BETS} bets of five agencies in a lottery, seed {seed}; milliseconds and MiB");
     println!("{HEAD}");
     if "an echo check".contains(&filter) {
         soak.alone("an echo check", &[], BESIDE_ABUSE)?;
@@ -105,6 +116,27 @@ struct Soak {
 }
 
 impl Soak {
+    /// How an honest agency fares beside a crowd. Its times are told, and whether they reach the goal.
+    fn beside(&mut self, row: &Row) -> Outcome {
+        let name = row.name;
+        let seen = row.play().map_err(|e| format!("beside {name}: {e}"))?;
+        let broken = seen.broken.iter();
+        (self.missed).extend(broken.map(|what| format!("beside {name}: {what}")));
+        let [p50, p99, max] = milliseconds(&seen.honest);
+        let [before, peak, after] = mebibytes(seen.memory);
+        let (count, goal) = (seen.honest.count(), row.goal.as_millis());
+        let reached = match seen.honest.percentile(99) <= Some(row.goal) {
+            true => "yes",
+            false => "NO",
+        };
+        let goal = format!("{goal} {reached}");
+        let (connections, log) = (seen.connections, seen.log / 1000);
+        println!(
+            "{name:<31} {count:>5} {p50:>6} {p99:>6} {max:>6} {goal:>8} {before:>5} {peak:>6} {after:>6} {connections:>7} {log:>5}"
+        );
+        Ok(())
+    }
+
     /// What this abuse, and an echo check, cost an upload that nobody else disturbs.
     fn alone(&mut self, name: &str, abuses: &[&'static Abuse], least: f64) -> Outcome {
         let mut echo = Latencies::default();
@@ -165,12 +197,8 @@ impl Soak {
     fn print(&self, name: &str, seen: &Seen, ratio: Option<f64>, echo: &Latencies) {
         let rate = self.lottery.bets() as f64 / seen.time.as_secs_f64();
         let ratio = ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
-        let [p50, p99, max] = [50, 99, 100].map(|percent| {
-            let time = echo.percentile(percent).unwrap_or_default();
-            format!("{:.1}", time.as_secs_f64() * 1e3)
-        });
-        let [before, peak, after] =
-            [seen.before, seen.peak, seen.after].map(|bytes| bytes as f64 / 1024.0 / 1024.0);
+        let [p50, p99, max] = milliseconds(echo);
+        let [before, peak, after] = mebibytes([seen.before, seen.peak, seen.after]);
         let Seen {
             connections,
             reconnects,
@@ -178,7 +206,19 @@ impl Soak {
             ..
         } = seen;
         println!(
-            "{name:<26} {rate:>8.0} {ratio:>5} {p50:>6} {p99:>6} {max:>6} {before:>6.1} {peak:>6.1} {after:>6.1} {connections:>7} {reconnects:>5} {lines:>7}"
+            "{name:<26} {rate:>8.0} {ratio:>5} {p50:>6} {p99:>6} {max:>6} {before:>6} {peak:>6} {after:>6} {connections:>7} {reconnects:>5} {lines:>7}"
         );
     }
+}
+
+/// Half of the times, 99 of 100 of them, and all of them are at most this.
+fn milliseconds(times: &Latencies) -> [String; 3] {
+    [50, 99, 100].map(|percent| {
+        let time = times.percentile(percent).unwrap_or_default();
+        format!("{:.1}", time.as_secs_f64() * 1e3)
+    })
+}
+
+fn mebibytes(bytes: [u64; 3]) -> [String; 3] {
+    bytes.map(|bytes| format!("{:.1}", bytes as f64 / 1024.0 / 1024.0))
 }

@@ -14,6 +14,12 @@ const PAUSE: Duration = Duration::from_millis(2);
 #[derive(Clone, Debug, Default)]
 pub struct Latencies(Vec<Duration>);
 
+impl From<Vec<Duration>> for Latencies {
+    fn from(times: Vec<Duration>) -> Self {
+        Self(times)
+    }
+}
+
 impl Latencies {
     /// How many lines.
     pub fn count(&self) -> usize {

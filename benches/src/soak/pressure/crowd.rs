@@ -1,0 +1,134 @@
+//! Very many peers that all do the same, in one thread: none is ever waited for.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::super::peer::{self, reset};
+use super::stage::Stage;
+
+/// Bytes of requests that a peer which sends without end tries to send at once.
+const BURST: usize = 64 * 1024;
+
+/// Bytes of replies that it takes at once.
+const GULP: usize = 64 * 1024;
+
+/// Between two acts of peers that come again.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Peers that are opened in one piece, as a backlog takes them.
+const AT_ONCE: usize = 500;
+
+/// What a peer does once it has said its first word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    /// Nothing: it takes no answer either.
+    Stays,
+    /// Says the same again and again, without waiting, and takes the answers.
+    Floods,
+    /// Is replaced by another one, one at a time.
+    Comes,
+    /// Goes in order, and another one comes.
+    Goes,
+}
+
+/// Where they connect to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Port {
+    Lottery,
+    Http,
+}
+
+/// What a peer says first.
+pub(super) type Word = fn(&Stage) -> io::Result<Vec<u8>>;
+
+/// Peers that all do the same.
+#[derive(Clone, Copy)]
+pub(super) struct Peers {
+    pub(super) count: usize,
+    pub(super) port: Port,
+    pub(super) says: Word,
+    pub(super) then: Then,
+}
+
+impl Peers {
+    /// Acts until it is over; `there` is set once all have come. What is not as it has to be, it says.
+    pub(super) fn act(self, stage: &Stage, there: &AtomicBool) -> io::Result<Vec<String>> {
+        let word = (self.says)(stage)?;
+        let requests = word.repeat(BURST.div_ceil(word.len().max(1)));
+        let mut crowd = Vec::with_capacity(self.count);
+        while crowd.len() < self.count && !stage.is_over() {
+            crowd.push((self.open(stage, &word)?, 0));
+            if crowd.len().is_multiple_of(AT_ONCE) {
+                thread::sleep(TICK);
+            }
+        }
+        let mut next = 0;
+        loop {
+            match self.then {
+                Then::Stays => thread::sleep(TICK),
+                Then::Floods => {
+                    for (stream, begun) in &mut crowd {
+                        flood(stream, &requests, begun)?;
+                    }
+                }
+                Then::Comes | Then::Goes => {
+                    thread::sleep(TICK);
+                    let new = (self.open(stage, &word)?, 0);
+                    let (old, _) = std::mem::replace(&mut crowd[next], new);
+                    match self.then {
+                        Then::Goes => drop(old),
+                        _ => reset(old)?,
+                    }
+                    next = (next + 1) % crowd.len();
+                }
+            }
+            there.store(true, Ordering::Relaxed);
+            if stage.is_over() {
+                break;
+            }
+        }
+        // Their ports are free at once.
+        crowd
+            .into_iter()
+            .try_for_each(|(stream, _)| reset(stream))?;
+        Ok(Vec::new())
+    }
+
+    fn open(self, stage: &Stage, word: &[u8]) -> io::Result<TcpStream> {
+        stage.count();
+        let address = match self.port {
+            Port::Lottery => stage.address,
+            Port::Http => stage.http,
+        };
+        let mut stream = peer::connect(address, None)?;
+        match stream.write_all(word) {
+            // It had to give way already.
+            Err(e) if is_gone(&e) => {}
+            written => written?,
+        }
+        stream.set_nonblocking(true)?;
+        Ok(stream)
+    }
+}
+
+fn is_gone(e: &io::Error) -> bool {
+    matches!(e.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
+}
+
+/// Sends what goes out and takes what came.
+fn flood(stream: &mut TcpStream, requests: &[u8], begun: &mut usize) -> io::Result<()> {
+    match stream.write(&requests[*begun..]) {
+        Ok(count) => *begun = (*begun + count) % requests.len(),
+        Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+        Err(e) => return Err(e),
+    }
+    match stream.read(&mut [0; GULP]) {
+        Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(()),
+        Err(e) => Err(e),
+    }
+}

@@ -1,0 +1,286 @@
+//! What is tried, a row each.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use fixtures::Spec;
+use fixtures::programs::agency;
+use frame::kind;
+use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
+
+use super::super::peer::{Peer, frame};
+use super::crowd::Port::{self, Http, Lottery};
+use super::crowd::Then::{self, Comes, Floods, Goes, Stays};
+use super::crowd::{Peers, Word};
+use super::honest::Asks;
+use super::stage::Setting::{self, Drawn, Open, Tls};
+use super::stage::{Stage, expect, refused};
+use crate::process::{Process, wait_until};
+
+/// A crowd, and the honest agency beside it.
+pub struct Row {
+    /// What the crowd does, in a few words.
+    pub name: &'static str,
+    pub(super) setting: Setting,
+    pub(super) crowd: Crowd,
+    pub(super) asks: Asks,
+    /// What 99 of 100 answers are to take at most, on a machine that does nothing else.
+    pub goal: Duration,
+}
+
+pub(super) enum Crowd {
+    Peers(Peers),
+    /// Real clients; what is not as it has to be, they say.
+    Clients(fn(&Stage, &AtomicBool) -> io::Result<Vec<String>>),
+}
+
+const fn row(
+    name: &'static str,
+    setting: Setting,
+    (count, port, says): (usize, Port, Word),
+    then: Then,
+    asks: Asks,
+    milliseconds: u64,
+) -> Row {
+    Row {
+        name,
+        setting,
+        crowd: Crowd::Peers(Peers {
+            count,
+            port,
+            says,
+            then,
+        }),
+        asks,
+        goal: Duration::from_millis(milliseconds),
+    }
+}
+
+const fn clients(
+    name: &'static str,
+    act: fn(&Stage, &AtomicBool) -> io::Result<Vec<String>>,
+) -> Row {
+    Row {
+        name,
+        setting: Setting::Open,
+        crowd: Crowd::Clients(act),
+        asks: Asks::On,
+        goal: Duration::from_millis(250),
+    }
+}
+
+/// All rows.
+pub const ROWS: [Row; 13] = [
+    row(
+        "10,050 refused once, then silent",
+        Open,
+        (10_050, Lottery, word),
+        Stays,
+        Asks::Anew,
+        1_000,
+    ),
+    row(
+        "11,500 half handshakes",
+        Tls,
+        (11_500, Lottery, half_hello),
+        Stays,
+        Asks::Anew,
+        1_000,
+    ),
+    row(
+        "16.5 MB unread by 300",
+        Drawn,
+        (300, Lottery, query),
+        Stays,
+        Asks::Winners,
+        100,
+    ),
+    row(
+        "16.5 MB unread by 3,000",
+        Drawn,
+        (3_000, Lottery, query),
+        Stays,
+        Asks::Winners,
+        100,
+    ),
+    row(
+        "finished, pipelined by 4",
+        Open,
+        (4, Lottery, finished),
+        Floods,
+        Asks::On,
+        250,
+    ),
+    row(
+        "winners, pipelined by 4",
+        Drawn,
+        (4, Lottery, query_of_2),
+        Floods,
+        Asks::Winners,
+        250,
+    ),
+    row(
+        "single bets, pipelined by 4",
+        Open,
+        (4, Lottery, bet),
+        Floods,
+        Asks::On,
+        250,
+    ),
+    row(
+        "2,000 flooding",
+        Open,
+        (2_000, Lottery, word),
+        Floods,
+        Asks::On,
+        250,
+    ),
+    row(
+        "probes, each of a connection",
+        Open,
+        (1, Lottery, nothing),
+        Goes,
+        Asks::On,
+        250,
+    ),
+    row(
+        "HTTP: a byte each of 130",
+        Open,
+        (130, Http, byte),
+        Comes,
+        Asks::Health,
+        1_000,
+    ),
+    row(
+        "HTTP: 80 that do not read",
+        Open,
+        (80, Http, pages),
+        Comes,
+        Asks::Health,
+        1_000,
+    ),
+    clients("two of an agency, waiting", two_waiting),
+    clients("two of an agency, one file", two_in_a_file),
+];
+
+fn nothing(_: &Stage) -> io::Result<Vec<u8>> {
+    Ok(Vec::new())
+}
+
+fn byte(_: &Stage) -> io::Result<Vec<u8>> {
+    Ok(b"G".to_vec())
+}
+
+fn pages(_: &Stage) -> io::Result<Vec<u8>> {
+    Ok(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20))
+}
+
+fn word(_: &Stage) -> io::Result<Vec<u8>> {
+    Ok(refused())
+}
+
+fn query(_: &Stage) -> io::Result<Vec<u8>> {
+    Ok(frame(kind::WINNERS_QUERY, b"{agency:1}"))
+}
+
+fn query_of_2(_: &Stage) -> io::Result<Vec<u8>> {
+    Ok(frame(kind::WINNERS_QUERY, b"{agency:2}"))
+}
+
+fn bet(_: &Stage) -> io::Result<Vec<u8>> {
+    let bet = b"{agency:1,nombre:A,apellido:B,dni:1,nacimiento:1999-12-31,numero:1}";
+    Ok(frame(kind::BET, bet))
+}
+
+/// That agency 2 has finished, as it said before.
+fn finished(stage: &Stage) -> io::Result<Vec<u8>> {
+    let mut peer = Peer::connect(stage.address, None)?;
+    expect(
+        &peer.ask(kind::FINISHED, b"{agency:2}")?,
+        "{result:success}",
+    )?;
+    Ok(frame(kind::FINISHED, b"{agency:2}"))
+}
+
+/// The first half of what begins a TLS session.
+fn half_hello(stage: &Stage) -> io::Result<Vec<u8>> {
+    let config = stage.tls.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+    let name = ServerName::try_from("central").map_err(io::Error::other)?;
+    let session = ClientConnection::new(Arc::clone(config), name);
+    let (mut hello, mut session) = (Vec::new(), session.map_err(io::Error::other)?);
+    session.write_tls(&mut hello)?;
+    hello.truncate(hello.len() / 2);
+    Ok(hello)
+}
+
+/// Bets of the file that two clients send at once.
+const BETS: usize = 1_000_000;
+
+/// Two clients of agency 1, with the same file of so many bets.
+fn two(stage: &Stage, bets: usize, folder: &Path) -> io::Result<[Process; 2]> {
+    let file = folder.join("file.csv");
+    let spec = Spec::new(1, bets, 1).map_err(io::Error::other)?;
+    spec.write_to(fs::File::create(&file)?)?;
+    let start = |log: &str| {
+        stage.count();
+        let mut command = agency(1, &file, stage.address, folder)?;
+        command.stdout(std::process::Stdio::null());
+        Process::start(&mut command, &folder.join(log))
+    };
+    Ok([start("one.log")?, start("other.log")?])
+}
+
+/// Both have sent all, and wait for the draw: neither throws the other out.
+fn two_waiting(stage: &Stage, there: &AtomicBool) -> io::Result<Vec<String>> {
+    let folder = tempfile::tempdir()?;
+    let clients = two(stage, 10, folder.path())?;
+    let log = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+    let logs = || ["one.log", "other.log"].map(log);
+    // Its query is sent with it.
+    let waits = |log: &String| log.contains("action: notify_finished | result: success");
+    wait_until(|| logs().iter().all(waits))?;
+    there.store(true, Ordering::Relaxed);
+    while !stage.is_over() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let mut peer = Peer::connect(stage.address, None)?;
+    expect(
+        &peer.ask(kind::FINISHED, b"{agency:2}")?,
+        "{result:success}",
+    )?;
+    clients.into_iter().try_for_each(Process::end)?;
+    let again = |log: &String| log.contains("action: connect | result: in_progress");
+    let thrown_out = logs().iter().any(again);
+    let what = "a client that waits for the draw was thrown out by another";
+    Ok(thrown_out.then(|| what.to_owned()).into_iter().collect())
+}
+
+/// Each takes over from the other; all is stored once.
+fn two_in_a_file(stage: &Stage, there: &AtomicBool) -> io::Result<Vec<String>> {
+    let folder = tempfile::tempdir()?;
+    let clients = two(stage, BETS, folder.path())?;
+    there.store(true, Ordering::Relaxed);
+    let stored = stage.folder.path().join("bets.csv");
+    let rows = || fs::read(&stored).map_or(0, |bets| bets.iter().filter(|b| **b == b'\n').count());
+    let mut peer = Peer::connect(stage.address, None)?;
+    expect(
+        &peer.ask(kind::FINISHED, b"{agency:2}")?,
+        "{result:success}",
+    )?;
+    // One of them may have given up (75), the other has not.
+    let ended = clients.map(Process::end);
+    let mut broken: Vec<String> = Vec::new();
+    if ended.iter().all(Result::is_err) {
+        broken.push("neither of two clients of an agency has sent its file".to_owned());
+    }
+    if rows() != BETS {
+        broken.push(format!("{} of {BETS} bets are stored", rows()));
+    }
+    Ok(broken)
+}
