@@ -5,8 +5,10 @@ pub mod cluster;
 pub mod database;
 pub mod floor;
 pub mod ingest;
+mod peer;
 pub mod process;
 pub mod programs;
+pub mod show;
 pub mod soak;
 pub mod table;
 

@@ -13,7 +13,6 @@
 pub mod abuse;
 mod check;
 mod echo;
-mod peer;
 pub mod pressure;
 
 use std::collections::BTreeMap;
@@ -29,8 +28,8 @@ use frame::kind;
 
 use self::abuse::{Abuse, Abuser, Deeds, Scene};
 pub use self::echo::Latencies;
-use self::peer::Peer;
 use crate::ingest::{Connection, Upload};
+use crate::peer::Peer;
 use crate::process::{Process, central, durability, echo, free_address, wait_until};
 use crate::winners;
 

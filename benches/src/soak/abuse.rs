@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::peer::{self, Peer};
+use crate::peer::{self, Peer};
 use crate::process::echo;
 
 /// Between two acts of an abuser.

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::abuse::Scene;
-use super::peer;
+use crate::peer;
 
 /// Between two lines.
 const PAUSE: Duration = Duration::from_millis(2);

@@ -5,8 +5,8 @@ use std::net::{Shutdown, TcpStream};
 
 use frame::{MAX_CLIENT_FRAME, kind};
 
-use super::super::peer::{frame, reset};
 use super::Abuser;
+use crate::peer::{frame, reset};
 
 /// Connections that send a byte now and then.
 const TRICKLING: usize = 1_000;

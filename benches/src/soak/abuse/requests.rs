@@ -4,9 +4,9 @@ use std::io;
 
 use frame::{HEADER, MAX_CLIENT_FRAME, kind};
 
-use super::super::peer::Peer;
 use super::super::{ABUSERS, AGENCIES};
 use super::Abuser;
+use crate::peer::Peer;
 
 /// Queries that are held at once.
 const QUERIES: usize = 2_000;

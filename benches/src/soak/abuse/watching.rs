@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use super::super::peer;
 use super::Abuser;
+use crate::peer;
 
 /// Connections that read slowly; with that of the scrape as many as the port has.
 const SLOW: usize = 63;

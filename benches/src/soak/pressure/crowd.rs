@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::super::peer::{self, reset};
 use super::stage::Stage;
+use crate::peer::{self, reset};
 
 /// Bytes of requests that a peer which sends without end tries to send at once.
 const BURST: usize = 64 * 1024;

@@ -8,8 +8,8 @@ use frame::{Inbox, MAX_REPLY, kind};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use super::super::peer::{self, Peer};
 use super::stage::{Stage, expect, refused};
+use crate::peer::{self, Peer};
 
 const REFUSED: &str = "{result:failure}";
 

@@ -14,13 +14,13 @@ use frame::kind;
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 
-use super::super::peer::{Peer, frame};
 use super::crowd::Port::{self, Http, Lottery};
 use super::crowd::Then::{self, Comes, Floods, Goes, Stays};
 use super::crowd::{Peers, Word};
 use super::honest::Asks;
 use super::stage::Setting::{self, Drawn, Open, Tls};
 use super::stage::{Stage, expect, refused};
+use crate::peer::{Peer, frame};
 use crate::process::{Process, wait_until};
 
 /// A crowd, and the honest agency beside it.

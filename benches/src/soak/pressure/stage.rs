@@ -13,7 +13,7 @@ use rustls::crypto::ring::default_provider;
 use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 
-use super::super::peer::{Peer, frame};
+use crate::peer::{Peer, frame};
 use crate::process::{Process, central, free_address};
 
 /// Documents of the long list, of 32 bytes each: together 16.5 MB.

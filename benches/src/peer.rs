@@ -1,4 +1,4 @@
-//! Sockets of the abusers: plain ones, and one that speaks frames.
+//! Sockets of scripted peers, of the soak and of the show: plain ones, and one that speaks frames.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -11,7 +11,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Connects, from this address of the loopback network if from any: each has its own ports.
-pub(super) fn connect(to: SocketAddr, from: Option<Ipv4Addr>) -> io::Result<TcpStream> {
+pub(crate) fn connect(to: SocketAddr, from: Option<Ipv4Addr>) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
     if let Some(from) = from {
         socket.bind(&SocketAddr::from((from, 0)).into())?;
@@ -25,12 +25,12 @@ pub(super) fn connect(to: SocketAddr, from: Option<Ipv4Addr>) -> io::Result<TcpS
 }
 
 /// Closes it with a reset.
-pub(super) fn reset(stream: TcpStream) -> io::Result<()> {
+pub(crate) fn reset(stream: TcpStream) -> io::Result<()> {
     SockRef::from(&stream).set_linger(Some(Duration::ZERO))
 }
 
 /// A frame of this type, whatever its payload holds.
-pub(super) fn frame(kind: u16, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u16, payload: &[u8]) -> Vec<u8> {
     let length = (HEADER - 4 + payload.len()) as u32;
     let mut frame = length.to_be_bytes().to_vec();
     frame.extend(kind.to_be_bytes());
@@ -40,24 +40,36 @@ pub(super) fn frame(kind: u16, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A blocking connection that speaks frames.
-pub(super) struct Peer {
+pub(crate) struct Peer {
     stream: TcpStream,
     inbox: Inbox,
 }
 
 impl Peer {
-    pub(super) fn connect(to: SocketAddr, from: Option<Ipv4Addr>) -> io::Result<Self> {
-        let stream = connect(to, from)?;
-        let inbox = Inbox::new(MAX_REPLY, 0);
-        Ok(Self { stream, inbox })
+    pub(crate) fn connect(to: SocketAddr, from: Option<Ipv4Addr>) -> io::Result<Self> {
+        Ok(Self::over(connect(to, from)?))
     }
 
-    pub(super) fn send(&mut self, kind: u16, payload: &[u8]) -> io::Result<()> {
+    pub(crate) fn over(stream: TcpStream) -> Self {
+        let inbox = Inbox::new(MAX_REPLY, 0);
+        Self { stream, inbox }
+    }
+
+    /// The connection. What is read from it is missing in the next reply.
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
+    pub(crate) fn send(&mut self, kind: u16, payload: &[u8]) -> io::Result<()> {
         self.stream.write_all(&frame(kind, payload))
     }
 
     /// The payload of the next reply.
-    pub(super) fn answer(&mut self) -> io::Result<String> {
+    pub(crate) fn answer(&mut self) -> io::Result<String> {
         loop {
             if let Some(frame) = self.inbox.frame().map_err(io::Error::other)? {
                 return Ok(String::from_utf8_lossy(frame.payload).into_owned());
@@ -69,7 +81,7 @@ impl Peer {
     }
 
     /// Sends a request, and returns the payload of its reply.
-    pub(super) fn ask(&mut self, kind: u16, payload: &[u8]) -> io::Result<String> {
+    pub(crate) fn ask(&mut self, kind: u16, payload: &[u8]) -> io::Result<String> {
         self.send(kind, payload)?;
         self.answer()
     }
