@@ -1,6 +1,6 @@
 # What can be done with the project; `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run show test fuzz bench soak build man dist entrega docker-image docker-compose-up docker-compose-down docker-compose-logs test-containers cluster test-cluster test-packages
+.PHONY: help run show pictures test fuzz bench soak build man dist entrega docker-image docker-compose-up docker-compose-down docker-compose-logs test-containers cluster test-cluster test-packages
 
 # The definition that generar-compose.sh was asked for, else the committed one.
 COMPOSE = docker compose -f $(or $(wildcard docker-compose-dev.yaml),compose/dev.yaml)
@@ -13,6 +13,9 @@ run: build ## the whole story: a central, five agencies, the draw, the winners
 
 show: build ## a central with its pages and forty scripted peers, for three minutes (TRACE=show.json leaves a trace)
 	cargo run --release --locked -q -p benches --bin show
+
+pictures: build ## the pictures of the documents again, from a show; wants Chromium
+	cargo run --release --locked -q -p benches --bin pictures
 
 test: ## every test that needs no container engine
 	cargo test --workspace --locked

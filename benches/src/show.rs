@@ -11,6 +11,7 @@
 mod agencies;
 mod scenes;
 mod stage;
+pub mod trace;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -73,7 +74,8 @@ pub fn play(
     let pace = settings.length.as_secs_f64() / LENGTH.as_secs_f64();
     let (central, address, http) = start(folder.path(), settings, pace)?;
     tell(Told::Opened(http));
-    let stage = Stage::new(address, pace, &tell);
+    let came = |what: &str| tell(Told::Came(what));
+    let stage = Stage::new(address, pace, &came);
     let (log, failures) = thread::scope(|scope| {
         let (stage, stopped) = (&stage, &stopped);
         let mut peers = Vec::new();

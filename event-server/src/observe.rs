@@ -76,6 +76,8 @@ pub struct Figures {
     pub held: u64,
     /// Bytes that the buffers of all connections of agencies hold.
     pub buffered: u64,
+    /// Bytes of replies in the outboxes of all of them, lists that several share among them.
+    pub unsent: u64,
     /// Whether a bet could be stored now.
     pub store_up: bool,
     /// How many connections were accepted so far.

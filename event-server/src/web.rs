@@ -6,7 +6,8 @@
 //!
 //! | path | answer |
 //! |---|---|
-//! | `/` | the live page |
+//! | `/` | the live page of the lottery |
+//! | `/loop` | the live page of the loop |
 //! | `/api/lottery` | how the lottery stands, as JSON |
 //! | `/api/loop` | what the loop does, as JSON |
 //! | `/metrics` | figures, in a format of Prometheus |

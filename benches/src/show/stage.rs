@@ -5,8 +5,6 @@ use std::net::SocketAddr;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Told;
-
 /// How far the show is; it only goes forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -34,11 +32,11 @@ pub(super) struct Stage<'a> {
     began: Instant,
     phase: Mutex<Phase>,
     entered: Condvar,
-    tell: &'a (dyn Fn(Told<'_>) + Sync),
+    tell: &'a (dyn Fn(&str) + Sync),
 }
 
 impl<'a> Stage<'a> {
-    pub(super) fn new(central: SocketAddr, pace: f64, tell: &'a (dyn Fn(Told<'_>) + Sync)) -> Self {
+    pub(super) fn new(central: SocketAddr, pace: f64, tell: &'a (dyn Fn(&str) + Sync)) -> Self {
         Self {
             central,
             pace,
@@ -99,7 +97,7 @@ impl<'a> Stage<'a> {
 
     /// Tells what a scene came to.
     pub(super) fn came(&self, what: &str) {
-        (self.tell)(Told::Came(what));
+        (self.tell)(what);
     }
 
     /// A stream that failed after the central was told to stop is no failure.

@@ -30,6 +30,11 @@ impl<S: Stream> Connection<S> {
         self.channel.calls()
     }
 
+    /// Bytes of replies that its peer has not taken yet.
+    pub fn unsent(&self) -> usize {
+        self.channel.unsent()
+    }
+
     /// Why it is closed, once it is.
     pub fn close_reason(&self) -> CloseReason {
         self.reason
@@ -52,7 +57,7 @@ impl<S: Stream> Connection<S> {
             agency: self.session.agency(),
             age,
             inbox: self.channel.unread(),
-            outbox: self.channel.unsent(),
+            outbox: self.unsent(),
             calls: self.calls(),
             begun: match self.has_partial_frame() {
                 true => self.channel.inbox.begun(),

@@ -129,10 +129,12 @@ impl<S: Stream, D: Store> Observe for Hub<S, D> {
 
     fn figures(&self) -> Figures {
         let mut states = Connection::<S>::STATES.map(|name| (name, 0));
-        let (mut calls, mut partial_frames) = (self.service.counters().closed_calls, 0);
+        let (mut calls, mut partial_frames, mut unsent) =
+            (self.service.counters().closed_calls, 0, 0);
         for connection in self.all() {
             calls += connection.calls();
             partial_frames += u64::from(connection.has_partial_frame());
+            unsent += connection.unsent() as u64;
             let name = connection.state_name();
             if let Some((_, count)) = states.iter_mut().find(|(other, _)| *other == name) {
                 *count += 1;
@@ -143,6 +145,7 @@ impl<S: Stream, D: Store> Observe for Hub<S, D> {
             connections: states.into(),
             held: self.held.len() as u64,
             buffered: self.buffered as u64,
+            unsent,
             store_up: self.service.unavailable().is_none(),
             accepted: self.serial,
             partial_frames,

@@ -113,6 +113,11 @@ impl Collector for Metrics {
             "Memory of the buffers of all connections of agencies",
             figures.buffered,
         )?;
+        out.gauge(
+            "unsent_bytes",
+            "Bytes of replies that agencies have not taken yet",
+            figures.unsent,
+        )?;
 
         out.gauges(
             "agencies",

@@ -1,24 +1,49 @@
-//! The live page: one HTML document without outside resources, and the policy that a browser holds it to.
+//! The live pages: HTML documents without outside resources, and the policy that a browser holds them to.
 
 use sha2::{Digest as _, Sha256};
 
 use super::response::Response;
 
-const DOCUMENT: &str = include_str!("page/page.html");
-const STYLE: &str = include_str!("page/page.css");
-const SCRIPT: &str = include_str!("page/page.js");
+/// How the lottery stands: the answer that carries its page.
+pub(super) fn lottery() -> Response {
+    document(
+        include_str!("page/lottery.html"),
+        &[
+            include_str!("page/base.css"),
+            include_str!("page/lottery.css"),
+        ],
+        &[
+            include_str!("page/base.js"),
+            include_str!("page/lottery.js"),
+        ],
+    )
+}
 
-/// The answer that carries the page.
-pub(super) fn page() -> Response {
-    let document = DOCUMENT
-        .replace("<!-- style -->", &format!("<style>{STYLE}</style>"))
-        .replace("<!-- script -->", &format!("<script>{SCRIPT}</script>"));
+/// The loop at work: the answer that carries its page.
+pub(super) fn turn() -> Response {
+    document(
+        include_str!("page/loop.html"),
+        &[include_str!("page/base.css"), include_str!("page/loop.css")],
+        &[
+            include_str!("page/base.js"),
+            include_str!("page/cells.js"),
+            include_str!("page/loop.js"),
+        ],
+    )
+}
+
+/// A document with its styles and its scripts put in.
+fn document(html: &str, styles: &[&str], scripts: &[&str]) -> Response {
+    let (style, script) = (styles.concat(), scripts.concat());
+    let document = html
+        .replace("<!-- style -->", &format!("<style>{style}</style>"))
+        .replace("<!-- script -->", &format!("<script>{script}</script>"));
     let mut response = Response::new(200, "text/html; charset=utf-8", document);
     let policy = format!(
         "Content-Security-Policy: default-src 'none'; script-src '{}'; style-src '{}'; connect-src 'self'; \
          img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        hash(SCRIPT),
-        hash(STYLE)
+        hash(&script),
+        hash(&style)
     );
     response.fields = vec![policy, "Referrer-Policy: no-referrer".to_owned()];
     response
@@ -70,16 +95,27 @@ mod tests {
     }
 
     #[test]
-    fn the_page_is_whole_and_names_no_other_resource() {
-        let page = String::from_utf8(page().body.to_vec()).unwrap();
-        assert_eq!(page.matches("<script>").count(), 1);
-        assert_eq!(page.matches("<style>").count(), 1);
-        assert!(!page.contains("<!-- "), "a part is not put in");
-        let namespaces = page.replace("http://www.w3.org/2000/svg", "");
-        for outside in [
-            "http:", "https:", " src=", "@import", "url(", " style=", "onclick",
-        ] {
-            assert!(!namespaces.contains(outside), "{outside}");
+    fn each_page_is_whole_and_names_no_other_resource_and_no_absolute_path() {
+        for page in [lottery(), turn()] {
+            let page = String::from_utf8(page.body.to_vec()).unwrap();
+            assert_eq!(page.matches("<script>").count(), 1);
+            assert_eq!(page.matches("<style>").count(), 1);
+            assert!(!page.contains("<!-- "), "a part is not put in");
+            let namespaces = page.replace("http://www.w3.org/2000/svg", "");
+            for outside in [
+                "http:",
+                "https:",
+                " src=",
+                "@import",
+                "url(",
+                " style=",
+                "onclick",
+                "href=\"/",
+                "fetch(\"/",
+                "watch(\"/",
+            ] {
+                assert!(!namespaces.contains(outside), "{outside}");
+            }
         }
     }
 }

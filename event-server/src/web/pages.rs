@@ -40,7 +40,9 @@ pub(super) struct Pages {
     /// The names of hosts by which the port may be asked.
     hosts: Hosts,
     started: Instant,
-    page: Response,
+    /// The live pages, `/` and `/loop`.
+    lottery_page: Response,
+    loop_page: Response,
     history: History<u64>,
     /// What reads and writes came to.
     calls: History<Calls>,
@@ -62,7 +64,8 @@ impl Pages {
             name: name.to_owned(),
             hosts: Hosts::new(hosts),
             started: now,
-            page: page::page(),
+            lottery_page: page::lottery(),
+            loop_page: page::turn(),
             history: History::new(now),
             calls: History::new(now),
             lottery: None,
@@ -106,7 +109,8 @@ impl Pages {
             return Some(response);
         }
         Some(match request.path {
-            "/" => self.page.clone(),
+            "/" => self.lottery_page.clone(),
+            "/loop" => self.loop_page.clone(),
             "/healthz" => Response::text(200, "ok"),
             "/readyz" => match central.unavailable() {
                 None => Response::text(200, "ready"),
@@ -123,7 +127,7 @@ impl Pages {
             "/metrics" => self.metrics(request, now, central),
             _ => Response::text(
                 404,
-                "there is nothing here: try /, /api/lottery, /api/loop, /metrics, /healthz or /readyz",
+                "there is nothing here: try /, /loop, /api/lottery, /api/loop, /metrics, /healthz or /readyz",
             ),
         })
     }

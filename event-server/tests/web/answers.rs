@@ -23,6 +23,7 @@ fn each_path_is_answered_as_specified_and_every_other_one_is_not_found() {
     let central = Central::start(&[]);
     for (path, status, content_type, begins) in [
         ("/", 200, "text/html; charset=utf-8", "<!doctype html>"),
+        ("/loop", 200, "text/html; charset=utf-8", "<!doctype html>"),
         (
             "/api/lottery",
             200,

@@ -146,6 +146,7 @@ impl Observe for Quiet {
             connections: Vec::new(),
             held: 0,
             buffered: 0,
+            unsent: 0,
             store_up: false,
             accepted: 0,
             partial_frames: 0,

@@ -9,8 +9,8 @@
 //! standing    what is told of a lottery, of a central that is not ready, of one that stops
 //! metrics     promtool and a Prometheus read the metrics
 //! dashboard   promtool reads the alert rules; they and the dashboard ask for metrics that there are
-//! page        a browser shows the live page
-//! browser     the browser
+//! page        a browser shows the live page of the lottery
+//! loop_page   a browser shows the live page of the loop, and both pages behind a proxy
 //! pieces      requests and answers in any pieces, without a socket (`machine`)
 //! postgres    several centrals of one lottery
 //! ```
@@ -22,11 +22,11 @@ mod common;
 mod store_disk;
 
 mod answers;
-mod browser;
 mod central;
 mod dashboard;
 mod hostile;
 mod log;
+mod loop_page;
 mod machine;
 mod metrics;
 mod page;

@@ -4,39 +4,48 @@ use std::fs::File;
 use std::process::Stdio;
 
 use fixtures::Spec;
+use fixtures::browser::Browser;
 use fixtures::programs::{self, Running, Signal};
 
-use crate::browser::Browser;
 use crate::central::Central;
 use crate::common::{Peer, batch, bet, finished};
 
 /// A page of a central, in a window of this size.
 fn open(central: &Central, width: u32, height: u32, dark: bool) -> Option<Browser> {
+    open_at(&format!("http://{}/", central.http), width, height, dark)
+}
+
+/// The page at this address, once it has heard of its central.
+pub fn open_at(url: &str, width: u32, height: u32, dark: bool) -> Option<Browser> {
     let browser = Browser::start()?;
     browser.look(width, height, dark);
-    browser.open(&format!("http://{}/", central.http));
+    browser.open(url);
     browser.wait_for("document.getElementById('link')?.dataset.state === 'live'");
     Some(browser)
 }
 
 /// Nothing was asked of anybody else, and no script failed.
 fn assert_clean(browser: &Browser, central: &Central) {
+    assert_asks_only(browser, &format!("http://{}/", central.http));
+}
+
+/// Nothing was asked of any other address than those that begin so, and no script failed.
+pub fn assert_asks_only(browser: &Browser, own: &str) {
     let (requests, errors) = browser.requests_and_errors();
-    let own = format!("http://{}/", central.http);
-    let own = |url: &&String| url.starts_with(&own) || url.starts_with("data:");
+    let own = |url: &&String| url.starts_with(own) || url.starts_with("data:");
     assert!(!requests.is_empty());
     assert_eq!(requests.iter().find(|url| !own(url)), None);
     assert_eq!(errors, [""; 0]);
 }
 
 /// Nothing is wider than the window.
-fn assert_fits(browser: &Browser) {
+pub fn assert_fits(browser: &Browser) {
     let wide = browser.value("document.documentElement.scrollWidth <= innerWidth");
     assert_eq!(wide, true, "the page is wider than its window");
 }
 
 /// Every text stands out from what is behind it: at least 4.5 to 1, large text 3 to 1 (WCAG 2, 1.4.3).
-fn assert_contrast(browser: &Browser) {
+pub fn assert_contrast(browser: &Browser) {
     let weak = browser.value(
         r#"(() => {
           const parts = (colour) => colour.match(/[\d.]+/g).map(Number);
@@ -198,9 +207,9 @@ fn a_screen_reader_and_a_keyboard_find_everything() {
         let named = ["image", "searchbox", "combobox", "table", "heading"].contains(&&**role);
         assert!(!named || !name.is_empty(), "{role} without a name");
     }
-    // In the order of the page: the tools, then the list.
+    // In the order of the page: the link to the other one, the tools, then the list.
     let mut order = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..5 {
         browser.press("Tab", "");
         order.push(browser.value("document.activeElement.id"));
         assert_ne!(
@@ -208,7 +217,7 @@ fn a_screen_reader_and_a_keyboard_find_everything() {
             "none"
         );
     }
-    assert_eq!(order, ["find", "show", "order", "list"]);
+    assert_eq!(order, ["", "find", "show", "order", "list"]);
     browser.value("document.getElementById('find').focus()");
     for digit in ["4", "2"] {
         browser.press(digit, digit);

@@ -1,57 +1,11 @@
-"use strict";
-// Asks the central how the lottery stands, again and again, and shows it. Nothing is asked of anybody else.
+// Shows how the lottery stands.
 
-const PERIOD = 1000;
-const PATIENCE = 5000;
 const MANY = 24;
-const SVG = "http://www.w3.org/2000/svg";
 
-const at = (id) => document.getElementById(id);
-const count = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
-const narrow = matchMedia("(max-width: 40rem)");
 
 const kindOf = (agency) => (agency.finished ? "finished" : agency.bets > 0 ? "sending" : "silent");
-const many = (number, one, more) => `${count.format(number)} ${number === 1 ? one : more}`;
 const takesPart = (lottery) => (agency) => lottery.agencies_expected === 0 || agency.id <= lottery.agencies_expected;
-
-let known = null; // the last answer
-let heard = 0; // when it came
-let lost = false;
-
-function text(id, value) {
-  const element = at(id);
-  if (element.textContent !== value) element.textContent = value;
-}
-
-function announce(news) {
-  at("news").textContent = news;
-}
-
-// --- asking
-
-async function ask() {
-  const began = performance.now();
-  try {
-    const answer = await fetch("/api/lottery", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    const lottery = await answer.json();
-    heard = Date.now();
-    if (lost) announce("The central answers again.");
-    lost = false;
-    tellNews(known, lottery);
-    known = lottery;
-    show(lottery);
-  } catch {
-    if (!lost) announce("The central does not answer.");
-    lost = true;
-    showLink();
-  }
-  // Long answers are asked for less often, and so is what nobody sees.
-  const took = performance.now() - began;
-  const pause = Math.max(PERIOD, took * 10) * (document.hidden ? 5 : 1);
-  setTimeout(ask, Math.max(0, pause - took));
-}
 
 function tellNews(before, now) {
   if (!before) return;
@@ -69,33 +23,19 @@ function tellNews(before, now) {
 
 function show(lottery) {
   const { central } = lottery;
-  text("central", `${central.name} · version ${central.version} · up ${duration(central.uptime_seconds)}`);
   text("bets", count.format(lottery.bets));
   text("speed", count.format(lottery.bets_per_second));
   at("unready").hidden = !central.unavailable;
   text("unready", central.unavailable ? `No bets are taken now: ${central.unavailable}` : "");
-  showLink();
   showPlot(lottery);
   showDraw(lottery);
   showAgencies(lottery);
 }
 
-function showLink() {
-  at("link").dataset.state = lost ? "lost" : known ? "live" : "begins";
-  text("link", lost ? "lost" : known ? "live" : "connecting");
-  document.body.classList.toggle("lost", lost);
-  at("lost").hidden = !lost;
-  const ago = heard ? ` What is shown is ${duration((Date.now() - heard) / 1000)} old.` : "";
-  text("lost", lost ? `The central does not answer.${ago} Trying again.` : "");
-  const part = known && known.agencies_expected ? `${known.agencies_finished} of ${known.agencies_expected} · ` : "";
-  document.title = lost ? "Lost · Lottery" : known && known.state === "drawn" ? "Drawn · Lottery" : `${part}Lottery`;
-}
-
-function duration(seconds) {
-  const whole = Math.max(0, Math.round(seconds));
-  if (whole < 120) return many(whole, "second", "seconds");
-  if (whole < 7200) return many(Math.floor(whole / 60), "minute", "minutes");
-  return many(Math.floor(whole / 3600), "hour", "hours");
+function titleOf(lottery) {
+  if (lottery && lottery.state === "drawn") return "Drawn · Lottery";
+  const part = lottery && lottery.agencies_expected ? `${lottery.agencies_finished} of ${lottery.agencies_expected} · ` : "";
+  return `${part}Lottery`;
 }
 
 function showPlot(lottery) {
@@ -132,13 +72,6 @@ function showPlot(lottery) {
     `Total of bets, and bets a second below it, over ${duration(span)}: from ${count.format(samples[0][1])} to ` +
       `${count.format(lottery.bets)}, at most ${count.format(fastest)} a second`,
   );
-}
-
-function path(kind, d) {
-  const element = document.createElementNS(SVG, "path");
-  element.setAttribute("class", kind);
-  element.setAttribute("d", d);
-  return element;
 }
 
 const winnersOf = (lottery) => lottery.agencies.reduce((sum, agency) => sum + (agency.winners ?? 0), 0);
@@ -233,15 +166,20 @@ function showMap(agencies) {
   });
 }
 
-// --- the list: only the rows in sight are in the document
+// --- the list
 
-let shown = [];
-const rows = new Map();
+let largest = 1; // bets of the agency that has most
+
+const list = longList({
+  key: (agency) => agency.id,
+  make: (agency) => newRow(agency.id),
+  fill,
+  tall: (size) => (narrow.matches ? 84 : Math.round(size * 2.7)),
+});
 
 function showAgencies(lottery) {
   const long = lottery.agencies.length > MANY;
   at("tools").hidden = !long;
-  at("list").classList.toggle("long", long);
   at("list").classList.toggle("drawn", lottery.state === "drawn");
   const find = long ? at("find").value.trim() : "";
   const wanted = long ? at("show").value : "all";
@@ -252,43 +190,13 @@ function showAgencies(lottery) {
     silent: (agency) => kindOf(agency) === "silent",
     finished: (agency) => agency.finished,
   }[wanted];
-  shown = lottery.agencies.filter((agency) => fits(agency) && String(agency.id).startsWith(find));
+  const shown = lottery.agencies.filter((agency) => fits(agency) && String(agency.id).startsWith(find));
   if (order !== "id") shown.sort((a, b) => (b[order] ?? 0) - (a[order] ?? 0) || a.id - b.id);
   at("none").hidden = shown.length > 0;
   text("none", lottery.agencies.length > 0 ? "No agency fits." : "No agency has sent anything yet.");
   at("list").setAttribute("aria-rowcount", shown.length);
-  showRows();
-}
-
-function showRows() {
-  const list = at("list");
-  const tall = narrow.matches ? 84 : Math.round(parseFloat(getComputedStyle(document.documentElement).fontSize) * 2.7);
-  const largest = known.agencies.reduce((most, agency) => Math.max(most, agency.bets), 1);
-  at("rows").style.height = `${shown.length * tall}px`;
-  const long = list.classList.contains("long");
-  const first = long ? Math.max(0, Math.floor(list.scrollTop / tall) - 4) : 0;
-  const last = long ? Math.min(shown.length, first + Math.ceil(list.clientHeight / tall) + 9) : shown.length;
-  const seen = new Set();
-  for (let place = first; place < last; place += 1) {
-    const agency = shown[place];
-    seen.add(agency.id);
-    let row = rows.get(agency.id);
-    if (!row) {
-      row = newRow(agency.id);
-      rows.set(agency.id, row);
-    }
-    fill(row, agency, place, tall, largest);
-  }
-  for (const [id, row] of rows) {
-    if (!seen.has(id)) {
-      row.remove();
-      rows.delete(id);
-    }
-  }
-  const ordered = shown.slice(first, last).map((agency) => rows.get(agency.id));
-  ordered.forEach((row, i) => {
-    if (at("rows").children[i] !== row) at("rows").insertBefore(row, at("rows").children[i] ?? null);
-  });
+  largest = lottery.agencies.reduce((most, agency) => Math.max(most, agency.bets), 1);
+  list.show(shown, long);
 }
 
 function newRow(id) {
@@ -310,16 +218,10 @@ function newRow(id) {
   return row;
 }
 
-function fill(row, agency, place, tall, largest) {
+function fill(row, agency) {
   const [, bar, bets, state, won] = row.children;
   row.dataset.kind = kindOf(agency);
-  row.style.top = `${place * tall}px`;
-  row.style.height = `${tall}px`;
-  row.setAttribute("aria-rowindex", place + 1);
   bar.firstChild.style.width = `${(100 * agency.bets) / largest}%`;
-  const write = (cell, value) => {
-    if (cell.textContent !== value) cell.textContent = value;
-  };
   write(bets, narrow.matches || agency.bets < 1e7 ? many(agency.bets, "bet", "bets") : `${short.format(agency.bets)} bets`);
   const states = { finished: "✓ finished", sending: agency.connected ? "under way" : "not connected", silent: agency.connected ? "connected" : "nothing yet" };
   write(state, states[row.dataset.kind]);
@@ -327,7 +229,6 @@ function fill(row, agency, place, tall, largest) {
   write(won, agency.winners === undefined ? "" : many(agency.winners, "winner", "winners"));
 }
 
-at("list").addEventListener("scroll", () => known && showRows(), { passive: true });
 for (const id of ["find", "show", "order"]) {
   at(id).addEventListener("input", () => {
     at("list").scrollTop = 0;
@@ -337,8 +238,12 @@ for (const id of ["find", "show", "order"]) {
 at("tools").addEventListener("submit", (event) => event.preventDefault());
 addEventListener("resize", () => known && show(known));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => known && show(known));
-document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && known) showLink();
-});
-setInterval(showLink, 1000);
-ask();
+watch(
+  "api/lottery",
+  1000,
+  (before, now) => {
+    tellNews(before, now);
+    show(now);
+  },
+  titleOf,
+);
