@@ -21,7 +21,7 @@ fn sources_of(member: &str) -> Vec<(String, String)> {
                 folders.push(path);
                 continue;
             }
-            if path.ends_with("tests.rs") {
+            if path.ends_with("tests.rs") || path.extension().is_none_or(|kind| kind != "rs") {
                 continue;
             }
             let text = fs::read_to_string(&path).unwrap();

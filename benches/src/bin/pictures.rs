@@ -34,8 +34,8 @@ struct Picture {
     page: &'static str,
     /// What has to be so in the page.
     wait: &'static str,
-    /// What of the page it shows; `None`: the window.
-    part: Option<&'static str>,
+    /// The elements of the page that it shows.
+    part: &'static str,
 }
 
 /// Chooses the connection of an agency, again and again until there is one for which this is so.
@@ -57,49 +57,49 @@ const PICTURES: [Picture; 7] = [
         name: "byte-by-byte",
         page: "loop",
         wait: choose!("25", "c.frame_had > 40 && flashes[c.slot] > 0"),
-        part: Some("#connections, #cell"),
+        part: "#connections, #cell",
     },
     Picture {
         scene: "a half-close",
         name: "held",
         page: "loop",
         wait: choose!("27", "c.state === 'held'"),
-        part: Some("#connections, #cell"),
+        part: "#connections, #cell",
     },
     Picture {
         scene: "a flood",
         name: "flood",
         page: "loop",
         wait: "choose(null), parseFloat(document.querySelector('#reads .rate b').textContent.replace(',', '')) > 50",
-        part: Some("#turn > *"),
+        part: "#turn > *",
     },
     Picture {
         scene: "a fenced connection",
         name: "lottery",
         page: "",
         wait: "document.querySelectorAll('.row[data-kind=sending]').length > 20",
-        part: None,
+        part: "header, #total, #draw",
     },
     Picture {
         scene: "the agencies finish",
         name: "waiting",
         page: "loop",
         wait: "connections.filter((c) => c.state === 'held').length > 12",
-        part: Some("#connections"),
+        part: "#connections",
     },
     Picture {
         scene: "reads slowly",
         name: "loop",
         page: "loop",
         wait: choose!("30", "c.write_short > 2 && flashes[c.slot] > 1"),
-        part: None,
+        part: "header, #connections, #cell",
     },
     Picture {
         scene: "reads slowly",
         name: "short-write",
         page: "loop",
         wait: "parseFloat(document.querySelectorAll('#writes .rate b')[1].textContent) > 0.5",
-        part: Some("#calls"),
+        part: "#calls",
     },
 ];
 
@@ -194,7 +194,11 @@ fn take_all(browser: &Browser, cues: &Receiver<Cue>, folder: &Path) -> Result<()
             browser.wait_for("document.getElementById('link')?.dataset.state === 'live'");
         }
         browser.wait_for(picture.wait);
-        keep(folder, picture.name, &browser.screenshot(picture.part))?;
+        keep(
+            folder,
+            picture.name,
+            &browser.screenshot(Some(picture.part)),
+        )?;
     }
     Ok(())
 }

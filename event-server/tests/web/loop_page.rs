@@ -214,7 +214,8 @@ fn a_peer_that_does_not_read_fills_its_outbox_and_each_short_write_flashes() {
     socket.set_tcp_mss(536).unwrap();
     socket.connect(&central.lottery.into()).unwrap();
     let mut slow = TcpStream::from(socket);
-    slow.write_all(&encode(&winners(1)).0).unwrap();
+    // More lists than all buffers on the way could take, however the system makes them grow.
+    slow.write_all(&encode(&winners(1)).0.repeat(40)).unwrap();
     browser.wait_for("seen > 0");
     browser.value("choose(1)");
     browser.wait_for("document.getElementById('cell-means').textContent.startsWith('open')");
@@ -232,9 +233,6 @@ fn a_peer_that_does_not_read_fills_its_outbox_and_each_short_write_flashes() {
     );
     browser.wait_for("document.querySelectorAll('#rows .row').length === 1");
     assert_looks_well(&browser, "slow");
-    // Once all is read, nothing waits.
-    taken.resize(120_000, 0);
-    slow.read_exact(&mut taken).unwrap();
     assert_clean(&browser, &central);
 }
 
