@@ -180,6 +180,9 @@ pub struct Flags {
     /// The central, or several of one lottery: HOST:PORT[,HOST:PORT]...
     #[arg(long, value_name = "HOST:PORT")]
     server: Option<String>,
+    /// Write a trace of the event loop to this file, for Perfetto or chrome://tracing
+    #[arg(long, value_name = "FILE")]
+    trace: Option<String>,
     /// Give any key of the configuration a value, as often as there are keys
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
     set: Vec<(String, String)>,
@@ -202,6 +205,7 @@ impl Flags {
         let named = [
             ("--id", "id", &self.id),
             ("--server", "server.address", &self.server),
+            ("--trace", "trace.file", &self.trace),
         ];
         let named = named
             .into_iter()

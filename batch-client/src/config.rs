@@ -44,8 +44,19 @@ pub struct Config {
     pub log_level: Level,
     /// `log.format`: the form of the lines.
     pub log_format: Format,
+    /// `trace.*`: where the event loop writes a trace.
+    pub trace: Option<Trace>,
     /// `batch.*`
     pub batch: Batch,
+}
+
+/// A trace of the event loop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// `trace.file`: where it is written.
+    pub file: PathBuf,
+    /// `trace.maxBytes`: the most bytes that it may have.
+    pub most: u64,
 }
 
 /// The centrals, and how long to wait for them.
@@ -171,6 +182,7 @@ impl Config {
             loop_period: settings.get("loop.period", |v| duration(v, Duration::ZERO, YEAR))?,
             log_level: settings.get("log.level", level)?,
             log_format: settings.get("log.format", format)?,
+            trace: trace(settings)?,
             batch: Batch {
                 max_amount: settings.get("batch.maxAmount", |v| number(v, 1, 1_000_000))?,
                 window: settings.get("batch.window", |v| number(v, 1, 1_024))? as usize,
@@ -180,6 +192,16 @@ impl Config {
             },
         })
     }
+}
+
+/// Where a trace goes, where one is wanted.
+fn trace(settings: &Settings) -> Result<Option<Trace>, ConfigError> {
+    let most = settings.get("trace.maxBytes", |v| number(v, 65_536, u32::MAX))?;
+    let file = settings.get("trace.file", |v| Some(path(v)))?;
+    Ok(file.map(|file| Trace {
+        file,
+        most: most.into(),
+    }))
 }
 
 /// The three files of mutual TLS: all of them are set, or none.

@@ -14,6 +14,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use frame::log::Logger;
+use frame::trace::{self, Laps};
 use frame::{Agency, Inbox, Received, TlsError};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -56,6 +57,8 @@ pub struct EventLoop {
     signals: Signals,
     waker: Arc<Waker>,
     rng: fastrand::Rng,
+    /// How many connections were made.
+    connections: u64,
     /// Begins a TLS session on each connection, where the configuration wants that.
     connector: Option<Connector>,
 }
@@ -108,6 +111,7 @@ impl EventLoop {
             signals,
             waker,
             rng: fastrand::Rng::new(),
+            connections: 0,
             connector,
         })
     }
@@ -202,6 +206,7 @@ impl EventLoop {
         connection: &mut Connection,
         until: Option<Instant>,
     ) -> Result<Turn, AttemptError> {
+        let mut laps = Laps::begin();
         let mut moved = false;
         // Receives first: a write to a connection that was reset would lose what the server had sent before. An error
         // comes again at the next turn, so one that comes after some bytes is left to it.
@@ -214,11 +219,13 @@ impl EventLoop {
                 Err(e) => return Err(self.broken(e)),
             }
         }
+        laps.lap("receive");
         let unsent = connection.unsent();
         match connection.send() {
             Err(e) if !moved => return Err(self.broken(e)),
             _ => moved |= connection.unsent() != unsent,
         }
+        laps.lap("send");
         if moved {
             self.wait(Some(connection), Some(Instant::now()))?;
             return Ok(Turn::Moved);
@@ -259,7 +266,13 @@ impl EventLoop {
             .into_iter()
             .flatten()
             .min();
-        match self.poll.poll(&mut self.events, timeout) {
+        if let Some((path, why)) = trace::flush() {
+            report::trace_stopped(&path, &why);
+        }
+        let mut laps = Laps::begin();
+        let polled = self.poll.poll(&mut self.events, timeout);
+        laps.lap("wait");
+        match polled {
             Ok(()) => {}
             // A signal interrupted the wait; its own event comes with the next poll.
             Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(()),

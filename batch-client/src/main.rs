@@ -10,13 +10,14 @@ use std::process::ExitCode;
 
 use batch_client::agency::{self, Part};
 use batch_client::bet::{self, Bettor};
-use batch_client::config::{CheckConfig, Config, ConfigError, Origin, PREFIX, Settings};
+use batch_client::config::{CheckConfig, Config, ConfigError, Origin, PREFIX, Settings, Trace};
 use batch_client::error::{Error, USAGE};
 use batch_client::progress::Progress;
 use batch_client::tls::Connector;
 use batch_client::{check, echo, report, terminal};
 use command_line::{CommandLine, Mode};
 use frame::log::{Level, Logger};
+use frame::trace;
 
 /// Standard output was closed by whoever read it: 128 and the number of SIGPIPE.
 const CLOSED_PIPE: u8 = 141;
@@ -171,8 +172,12 @@ fn serve(
     logger.install();
     report::config(&config);
     report_warnings(&settings);
+    begin_trace(&config);
     let result = run(&config, &logger, &progress);
     progress.end();
+    if let Some(path) = trace::end() {
+        report::trace_ended(&path);
+    }
     let code = match result {
         Ok(()) => {
             report::exit(config.agency);
@@ -190,6 +195,16 @@ fn serve(
     };
     logger.finish();
     code
+}
+
+/// Where it cannot be written, that is told, and no reason not to send bets.
+fn begin_trace(config: &Config) {
+    if let Some(Trace { file, most }) = &config.trace {
+        match trace::begin(file, *most, "batch-client") {
+            Ok(()) => report::trace_begun(file),
+            Err(e) => report::trace_failed(file, &e),
+        }
+    }
 }
 
 fn report_warnings(settings: &Settings) {

@@ -3,6 +3,7 @@
 //! Programs parse these lines. `action` and `result` come first, every further part is `key: value`, and a value from
 //! outside cannot hold a `|` or a line break. No line holds the name or the birthdate of a bettor.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::time::Duration;
 
@@ -184,6 +185,32 @@ pub fn undecided(error: &Error) {
 /// The last line of a client that has done everything, or was stopped.
 pub fn exit(agency: Agency) {
     info!("action: exit | result: success | container: client{agency}");
+}
+
+/// A trace of the event loop begins.
+pub fn trace_begun(path: &Path) {
+    let path = Escaped(path.display());
+    info!("action: trace | result: in_progress | file: {path}");
+}
+
+/// A trace has ended with the program.
+pub fn trace_ended(path: &Path) {
+    let path = Escaped(path.display());
+    info!("action: trace | result: success | file: {path}");
+}
+
+/// A trace has ended by itself: its file is full, or takes no more. What it has so far can be opened.
+pub fn trace_stopped(path: &Path, why: &dyn Display) {
+    let (path, why) = (Escaped(path.display()), Escaped(why));
+    warn!("action: trace | result: fail | file: {path} | error: the trace ends here: {why}");
+}
+
+/// A trace cannot begin.
+pub fn trace_failed(path: &Path, error: &dyn Display) {
+    let (path, error) = (Escaped(path.display()), Escaped(error));
+    warn!(
+        "action: trace | result: fail | file: {path} | error: the file cannot be created, nothing is traced: {error}"
+    );
 }
 
 /// The last line of a client that has failed.

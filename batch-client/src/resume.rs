@@ -6,7 +6,8 @@
 
 use std::time::Instant;
 
-use frame::{MessageId, Reply, Request, Requests};
+use frame::trace::{self, Laps};
+use frame::{HEADER, MessageId, Reply, Request, Requests};
 
 use crate::backoff::Backoff;
 use crate::batch::Batches;
@@ -52,6 +53,15 @@ pub(crate) fn run(
     }
 }
 
+/// The name of a reply in a trace.
+fn kind_of(reply: &Reply<'_>) -> &'static str {
+    match reply {
+        Reply::Ack(_) => "ack",
+        Reply::Resumed(_) => "resumed",
+        Reply::Winners(_) => "winners",
+    }
+}
+
 /// With what an upload ends.
 enum End {
     Winners(WinnerList),
@@ -72,17 +82,23 @@ struct Session<'s> {
 impl Session<'_> {
     fn run(mut self) -> Result<End, AttemptError> {
         let mut connection = self.event_loop.connect()?;
+        let mut laps = Laps::begin();
         loop {
             self.fill(&mut connection)?;
+            laps.lap("fill");
+            trace::counter("requests in flight", self.upload.in_flight() as u64);
             if self.event_loop.turn(&mut connection, self.deadline())? == Turn::TimedOut {
                 if !self.upload.is_not_yet() {
                     return Err(Lost::Silent(self.job.config.server.timeout).into());
                 }
                 self.upload.ask_again();
             }
+            laps.lap("turn");
             if let Some(end) = self.read(&mut connection)? {
                 return Ok(end);
             }
+            laps.lap("read");
+            trace::counter("bets acknowledged", self.upload.stored());
         }
     }
 
@@ -158,7 +174,9 @@ impl Session<'_> {
                 Ok(None) => return Ok(None),
                 Err(e) => return Err(self.upload.invalid(e).into()),
             };
+            let size = HEADER + frame.payload.len();
             let reply = Reply::decode(frame).map_err(|e| self.upload.invalid(e))?;
+            trace::frame(kind_of(&reply), size, "received");
             self.backoff.sign_of_life(Instant::now());
             match self.upload.take(frame.id, reply)? {
                 Event::Resumed {

@@ -165,6 +165,11 @@ impl Upload {
         self.window.saturating_sub(self.in_flight.len())
     }
 
+    /// How many requests wait for their reply.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
     /// Whether every row was sent on this connection or stored before it.
     pub fn all_sent(&self) -> bool {
         self.unsent() == 0

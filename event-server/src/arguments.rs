@@ -218,6 +218,10 @@ pub struct Options {
     #[arg(long, global = true, value_name = "IP:PORT")]
     http: Option<String>,
 
+    /// Write a trace of the loop to this file, for Perfetto or chrome://tracing: SERVER_TRACE
+    #[arg(long, global = true, value_name = "FILE")]
+    trace: Option<String>,
+
     /// Any key of the configuration; may be repeated
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = pair)]
     set: Vec<(String, String)>,
@@ -242,6 +246,7 @@ impl Options {
             ("--data-dir", "SERVER_DATA_DIR", &self.data_dir),
             ("--store", "SERVER_STORE", &self.store),
             ("--http", "SERVER_HTTP", &self.http),
+            ("--trace", "SERVER_TRACE", &self.trace),
         ] {
             flags.extend(value.as_ref().map(|value| flag(name, key, value)));
         }

@@ -13,7 +13,7 @@ mod tls;
 mod watching;
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use frame::log::{Format, Level};
@@ -45,6 +45,10 @@ pub struct Config {
     pub name: String,
     /// `SERVER_HTTP`: where the central can be watched.
     pub http: Option<SocketAddr>,
+    /// `SERVER_TRACE`: where a trace of the loop is written from the start on.
+    pub trace: Option<PathBuf>,
+    /// `SERVER_TRACE_BYTES`: the most bytes that a trace may have.
+    pub trace_bytes: u64,
     /// The names by which the HTTP port may be asked: the host's, `SERVER_NAME` and those of `SERVER_HTTP_HOSTS`.
     pub http_hosts: Vec<String>,
     /// `LOGGING_LEVEL`.
@@ -120,6 +124,8 @@ impl Config {
             address: SocketAddr::new(bind, port),
             listen_backlog: keys.number("SERVER_LISTEN_BACKLOG", 1_024, 1..=65_535)?,
             http: watching::http(&mut keys)?,
+            trace: watching::trace(&mut keys)?,
+            trace_bytes: watching::trace_bytes(&mut keys)?,
             http_hosts: watching::http_hosts(&mut keys, [name::host_name(), name.clone()])?,
             name,
             logging_level: watching::logging_level(&mut keys)?,

@@ -44,13 +44,14 @@ mod waiting;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use frame::trace;
 use frame::{Channel, HEADER, Inbox, MessageId, Outbox, Received, Reply, TlsError};
 
 use self::idle_timer::{IdleTimer, Waiting};
 use self::state::{Owed, State, Step};
 pub use self::state::{Rank, Served};
 use crate::limits::{Limits, Share};
-use crate::observe::CloseReason;
+use crate::observe::{CloseReason, RequestKind};
 use crate::report;
 use crate::service::{ConnectionId, Judged, Service, Session, Told, Verdict};
 use crate::store::Store;
@@ -85,6 +86,7 @@ pub struct Connection<S> {
 impl<S: Stream> Connection<S> {
     /// A connection that was just accepted.
     pub fn new(id: ConnectionId, stream: S, ip: IpAddr, limits: &Limits, now: Instant) -> Self {
+        trace::opened(id.slot, id.serial, State::KINDS[State::Sniffing.kind()]);
         let inbox = Inbox::new(limits.max_frame, limits.max_inbox);
         let mut connection = Self {
             id,
@@ -107,6 +109,9 @@ impl<S: Stream> Connection<S> {
 
     /// Every change of the state is this one.
     fn enter(&mut self, state: State) {
+        if trace::is_on() && state.kind() != self.state.kind() {
+            trace::state(self.id.slot, State::KINDS[state.kind()]);
+        }
         self.state = state;
     }
 
@@ -178,6 +183,7 @@ impl<S: Stream> Connection<S> {
         share: Share,
         tight: bool,
     ) -> Served {
+        trace::focus(Some(self.id.slot));
         let served = self.serve_requests(service, acceptor, share, tight);
         // At once: thousands that each say a little would hold more together than the allocator gives back to
         // the system later. A peer that sends much keeps its room until the sweep.
@@ -277,6 +283,7 @@ impl<S: Stream> Connection<S> {
         };
         self.idle_timer.progress();
         let (query, size) = (frame.id, HEADER + frame.payload.len());
+        let kind = RequestKind::of(frame.kind);
         let after_read = std::mem::take(&mut self.after_read);
         let before = self.channel.outbox.waiting();
         let Judged { verdict, waits } =
@@ -288,6 +295,9 @@ impl<S: Stream> Connection<S> {
                 ticket,
                 before: first,
             });
+        }
+        if !matches!(verdict, Verdict::Wait(_)) {
+            trace::frame(kind.name(), size, verdict.name());
         }
         match verdict {
             Verdict::Reply(reply) => self.channel.outbox.reply(query, &reply),

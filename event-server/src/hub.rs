@@ -23,7 +23,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use frame::Agency;
+use frame::{Agency, trace};
 use slab::Slab;
 
 use self::away::Away;
@@ -208,9 +208,12 @@ impl<S: Stream, D: Store> Hub<S, D> {
         self.hear_store(now)?;
         // Whoever is ready gets a share of this turn, so that nobody waits for more than one turn of all others.
         let share = self.limits.share(self.ready.len());
+        trace::note("ready", self.ready.len() as u64);
         self.serve(share);
         let served = self.served.len() as u64;
         self.turns.serve(served);
+        trace::focus(None);
+        trace::note("served", served);
         self.service.counters_mut().served.record(served);
         self.turns.lap(Phase::Serve);
         self.service.commit()?;
@@ -223,7 +226,9 @@ impl<S: Stream, D: Store> Hub<S, D> {
         }
         self.turns.lap(Phase::Draw);
         self.send(share, now);
+        trace::focus(None);
         self.turns.lap(Phase::Send);
+        trace::note("ended", self.ended.len() as u64);
         for i in 0..self.ended.len() {
             self.reap(self.ended[i]);
         }
@@ -340,6 +345,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
         self.service.leave(connection.id, connection.session());
         let (reason, calls) = (connection.close_reason(), connection.calls());
         self.service.counters_mut().close(reason, calls);
+        trace::closed(slot, reason.name());
         connection.report_closed();
     }
 
@@ -390,6 +396,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
                 self.enqueue(slot);
             }
         }
+        trace::focus(None);
     }
 
     /// Drops every connection and closes the store.

@@ -450,6 +450,32 @@ pub fn signal(name: &str) {
     info!("action: receive_signal | result: success | container: {CONTAINER} | signal: {name}");
 }
 
+/// A trace of the loop begins.
+pub fn trace_begun(path: &Path) {
+    let path = Escaped(path.display());
+    info!("action: trace | result: in_progress | file: {path}");
+}
+
+/// A trace has ended as it was told to.
+pub fn trace_ended(path: &Path) {
+    let path = Escaped(path.display());
+    info!("action: trace | result: success | file: {path}");
+}
+
+/// A trace has ended by itself: its file is full, or takes no more. What it has so far can be opened.
+pub fn trace_stopped(path: &Path, why: &dyn Display) {
+    let (path, why) = (Escaped(path.display()), Escaped(why));
+    warn!("action: trace | result: fail | file: {path} | error: the trace ends here: {why}");
+}
+
+/// A trace cannot begin.
+pub fn trace_failed(path: &Path, error: &dyn Display) {
+    let (path, error) = (Escaped(path.display()), Escaped(error));
+    warn!(
+        "action: trace | result: fail | file: {path} | error: the file cannot be created, nothing is traced: {error}"
+    );
+}
+
 /// The listener is closed.
 pub fn listener_closed() {
     info!("action: close_listener | result: success");

@@ -8,6 +8,7 @@ mod http;
 mod lookup;
 mod signals;
 mod tokens;
+mod traces;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -25,6 +26,7 @@ use self::http::HttpPort;
 use self::lookup::Lookup;
 pub use self::signals::{Termination, bear_file_limits};
 use self::tokens::{DATABASE, HTTP_LISTENER, LISTENER, RESOLVED, SIGNALS, Source};
+use self::traces::Traces;
 use crate::backlog::{Accepted, Backlog};
 use crate::config::Config;
 use crate::descriptors::room_for_connections;
@@ -70,7 +72,7 @@ impl Watch {
     /// The signals that came since the last call, before the server serves: tells of each, and returns whether one of
     /// them stops it.
     pub fn stops(&mut self) -> bool {
-        self.signals.take()
+        self.signals.take().stops
     }
 
     /// What opens streams to a database.
@@ -140,6 +142,7 @@ pub struct Server<D: Store> {
     /// Where it is watched.
     http: Option<HttpPort<TcpListener, TcpStream>>,
     logger: Logger,
+    traces: Traces,
     shutdown_grace: Duration,
     /// When a server that stops drops what is left.
     stop_until: Option<Instant>,
@@ -194,6 +197,7 @@ impl<D: Store> Server<D> {
             hub,
             http,
             logger,
+            traces: Traces::new(config.trace.clone(), config.trace_bytes),
             shutdown_grace: config.shutdown_grace,
             stop_until: None,
         })
@@ -205,6 +209,7 @@ impl<D: Store> Server<D> {
     /// The store or the poll failed. Nothing of the turn was answered.
     pub fn run(mut self) -> Result<(), ServerError<D::Error>> {
         let mut events = Events::with_capacity(EVENTS);
+        self.traces.start();
         loop {
             self.logger.flush();
             let now = Instant::now();
@@ -236,11 +241,13 @@ impl<D: Store> Server<D> {
                 self.hub.lap(Phase::Http);
             }
             self.hub.end_turn();
+            Traces::flush();
         }
         if let Some(http) = self.http {
             http.close();
         }
         self.hub.close().map_err(ServerError::Store)?;
+        Traces::finish();
         report::store_closed();
         Ok(())
     }
@@ -271,7 +278,11 @@ impl<D: Store> Server<D> {
             match Source::of(event.token().0) {
                 Source::Listener => self.backlog.mark(),
                 Source::Signals => {
-                    if self.signals.take() {
+                    let came = self.signals.take();
+                    if came.trace && self.traces.switch() {
+                        self.hub.begin_trace();
+                    }
+                    if came.stops {
                         self.stop(now);
                     }
                 }

@@ -99,6 +99,8 @@ pub enum Event {
 pub struct Commit {
     /// How many bets it has.
     pub bets: u64,
+    /// Bytes that were made durable for it.
+    pub bytes: u64,
     /// How long it took; `None`: as long as the last call of [`Store::commit`].
     pub took: Option<Duration>,
 }

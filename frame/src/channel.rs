@@ -14,6 +14,7 @@ use crate::calls::{Calls, Counts};
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
 use crate::tls::Tls;
+use crate::trace;
 
 /// The result of one read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -290,14 +291,16 @@ impl<S: Read + Write> Channel<S> {
 /// Reads once, and counts it: every read of a stream is this one.
 fn read(stream: &mut impl Read, space: &mut [u8], counts: &mut Counts) -> io::Result<usize> {
     let result = retry(|| stream.read(space));
-    counts.read(&result, space.len());
+    let outcome = counts.read(&result, space.len());
+    trace::read(outcome, *result.as_ref().unwrap_or(&0), space.len());
     result
 }
 
 /// Writes once, and counts it: every write to a stream is this one.
 fn write(stream: &mut impl Write, bytes: &[u8], counts: &mut Counts) -> io::Result<usize> {
     let result = retry(|| stream.write(bytes));
-    counts.write(&result, bytes.len());
+    let outcome = counts.write(&result, bytes.len());
+    trace::write(outcome, *result.as_ref().unwrap_or(&0), bytes.len());
     result
 }
 

@@ -23,8 +23,8 @@
 //! the connection), [`RequestError`] (refuse the request and go on).
 //!
 //! [`Channel`] is generic over its stream. Nothing here opens a socket, reads a clock, or knows a rule of the lottery;
-//! only [`log`](mod@log), the form of the log lines of both programs, writes and reads the time, and [`small_file`] reads
-//! the files that both programs are given.
+//! only [`log`](mod@log), the form of the log lines of both programs, writes and reads the time, [`trace`] does for their
+//! traces, and [`small_file`] reads the files that both programs are given.
 
 pub mod log;
 
@@ -47,6 +47,7 @@ mod plain;
 mod requests;
 pub mod small_file;
 mod tls;
+pub mod trace;
 
 pub use bet::Bet;
 pub use calls::{Calls, ReadOutcome, WriteOutcome};

@@ -15,7 +15,8 @@ pub(super) struct Key {
 impl Key {
     /// Whether any text may be its value, so that a number in the file may have been written otherwise.
     pub(super) fn is_text(&self) -> bool {
-        matches!(self.name, "server.address" | "batch.file") || self.name.starts_with("server.tls.")
+        matches!(self.name, "server.address" | "batch.file" | "trace.file")
+            || self.name.starts_with("server.tls.")
     }
 }
 
@@ -25,7 +26,7 @@ pub(super) fn variable(key: &str) -> String {
 }
 
 /// All keys.
-pub(super) const KEYS: [Key; 17] = [
+pub(super) const KEYS: [Key; 19] = [
     Key {
         name: "id",
         default: None,
@@ -85,6 +86,16 @@ pub(super) const KEYS: [Key; 17] = [
         name: "log.format",
         default: Some("text"),
         allowed: "text or json",
+    },
+    Key {
+        name: "trace.file",
+        default: Some(""),
+        allowed: "the path of a file",
+    },
+    Key {
+        name: "trace.maxBytes",
+        default: Some("268435456"),
+        allowed: "a whole number from 65536 to 4294967295",
     },
     Key {
         name: "batch.maxAmount",

@@ -10,6 +10,7 @@ use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 use std::time::Instant;
 
+use frame::trace::{self, Laps};
 use mio::Interest;
 use mio::net::TcpStream;
 
@@ -29,7 +30,10 @@ impl EventLoop {
             Ok(pause) => {
                 report::trying_again(self.address(), &lost, pause);
                 self.servers.advance();
-                self.pause(pause)
+                let mut laps = Laps::begin();
+                let paused = self.pause(pause);
+                laps.lap("backoff");
+                paused
             }
             Err(after) => Err(Error::GaveUp {
                 address: self.server.addresses.to_string(),
@@ -94,7 +98,9 @@ impl EventLoop {
             match self.connect_to(*address)? {
                 Ok(stream) => {
                     self.servers.connected(*address);
-                    return self.secure(Connection::new(stream));
+                    let connection = Connection::new(stream, self.connections);
+                    self.connections += 1;
+                    return self.secure(connection);
                 }
                 Err(e) => last = e,
             }
@@ -174,6 +180,7 @@ impl EventLoop {
         let Some(connector) = &self.connector else {
             return Ok(connection);
         };
+        trace::state(0, "handshaking");
         connection.secure(connector.begin(self.servers.place()).map_err(Lost::Tls)?);
         let until = Instant::now() + self.server.timeout;
         while !connection.is_established() {
@@ -188,6 +195,7 @@ impl EventLoop {
             }
         }
         self.servers.secured();
+        trace::state(0, "open");
         Ok(connection)
     }
 }

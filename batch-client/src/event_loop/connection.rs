@@ -5,7 +5,7 @@
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use frame::{Channel, Inbox, MAX_REPLY, Outbox};
+use frame::{Channel, Inbox, MAX_REPLY, Outbox, trace};
 use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
@@ -31,8 +31,10 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 pub struct Connection(Channel<TcpStream>);
 
 impl Connection {
-    /// Takes a stream that has just been connected.
-    pub(super) fn new(stream: TcpStream) -> Self {
+    /// Takes a stream that has just been connected, the one of this number.
+    pub(super) fn new(stream: TcpStream, serial: u64) -> Self {
+        trace::opened(0, serial, "open");
+        trace::focus(Some(0));
         // Without these options a conversation is slower, and a server that vanished is noticed later. That is no reason
         // to fail.
         let socket = SockRef::from(&stream);
@@ -66,6 +68,7 @@ impl Drop for Connection {
         self.0.outbox.clear();
         self.0.finish();
         let _ = self.0.send();
+        trace::closed(0, "closed");
         report::connection_closed();
     }
 }

@@ -1,6 +1,7 @@
-//! The keys of what people and programs see of a running central: `SERVER_HTTP` and `LOGGING_…`.
+//! The keys of what people and programs see of a running central: `SERVER_HTTP`, `SERVER_TRACE` and `LOGGING_…`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use frame::log::{Format, Level};
 
@@ -39,6 +40,19 @@ fn host(name: &str) -> Option<String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let is_name = (1..=253).contains(&name.len()) && name.chars().all(is_plain);
     is_name.then(|| name.trim_end_matches('.').to_owned())
+}
+
+/// The file of a trace; `None`: there is none before a signal asks for it.
+pub(super) fn trace(keys: &mut Keys) -> Result<Option<PathBuf>, ConfigError> {
+    keys.get("SERVER_TRACE", "the path of a file", "", |text| {
+        Some((!text.is_empty()).then(|| text.into()))
+    })
+}
+
+/// The most bytes of a trace.
+pub(super) fn trace_bytes(keys: &mut Keys) -> Result<u64, ConfigError> {
+    const MIB: u64 = 1024 * 1024;
+    keys.number("SERVER_TRACE_BYTES", 256 * MIB, 65_536..=u32::MAX)
 }
 
 /// The lowest level that is logged.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use frame::Received;
+use frame::{Received, trace};
 
 use super::Connection;
 use super::state::{State, Step};
@@ -106,6 +106,7 @@ impl<S: Stream> Connection<S> {
         if self.is_committing() {
             return;
         }
+        trace::focus(Some(self.id.slot));
         let input = self.receive();
         // With input unread, closing at once would be a reset, which could discard a reply under way.
         if matches!(input, Received::NotYet | Received::End)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use frame::Calls;
+use frame::{Calls, trace};
 
 use super::Connection;
 use super::idle_timer::Waiting;
@@ -43,6 +43,20 @@ impl<S: Stream> Connection<S> {
     /// Whether it is in the middle of a frame.
     pub fn has_partial_frame(&self) -> bool {
         self.state == State::Open && self.channel.inbox.begun().is_some()
+    }
+
+    /// A trace begins: it is there already.
+    pub fn begin_trace(&self) {
+        let state = State::KINDS[self.state.kind()];
+        trace::opened(self.id.slot, self.id.serial, state);
+        self.trace_wait();
+    }
+
+    /// It waits for something else.
+    pub(super) fn trace_wait(&self) {
+        if trace::is_on() {
+            trace::waits(self.id.slot, Wait::NAMES[self.waits() as usize]);
+        }
     }
 
     /// All of it, where it was accepted so long ago.

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use frame::Channel;
+use frame::{Channel, trace};
 
 use super::Connection;
 use super::idle_timer::Waiting;
@@ -27,6 +27,7 @@ impl<S: Stream> Connection<S> {
     }
 
     fn send_replies(&mut self, share: Share) {
+        trace::focus(Some(self.id.slot));
         self.unsent_requests = 0;
         let unsent = self.channel.unsent();
         let most = match self.channel.outbox.shares() {
@@ -75,6 +76,10 @@ impl<S: Stream> Connection<S> {
                 None
             }
         };
+        let changes = waiting != self.idle_timer.waiting();
         self.idle_timer.watch(waiting, now);
+        if changes {
+            self.trace_wait();
+        }
     }
 }

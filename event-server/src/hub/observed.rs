@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use frame::{Calls, LENGTH_FIELD};
+use frame::{Calls, LENGTH_FIELD, trace};
 
 use super::{AGE, Entry, Hub};
 use crate::connection::Connection;
@@ -22,6 +22,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
     pub fn polled(&mut self, events: u64) {
         self.service.counters_mut().poll(events);
         self.turns.polled(events);
+        trace::note("events", events);
     }
 
     /// A phase of the turn is over that is not a part of [`tick`](Self::tick).
@@ -29,8 +30,19 @@ impl<S: Stream, D: Store> Hub<S, D> {
         self.turns.lap(phase);
     }
 
+    /// A trace begins: tells it of the connections that are there.
+    pub fn begin_trace(&self) {
+        self.all().for_each(Connection::begin_trace);
+    }
+
     /// The turn is over.
     pub fn end_turn(&mut self) {
+        if trace::is_on() {
+            trace::counter("ready connections", self.ready.len() as u64);
+            trace::counter("buffered bytes", self.buffered as u64);
+            trace::counter("held queries", self.held.len() as u64);
+            trace::counter("bets stored", self.service.counters().bets_stored);
+        }
         if let Some(took) = self.turns.end() {
             self.service.counters_mut().turn(took);
         }

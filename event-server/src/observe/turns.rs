@@ -1,9 +1,11 @@
 //! Where the time of the loop's turns goes: in sum, and second by second for the last minute.
 //!
-//! A clock is looked at only where somebody watches; turns, events and connections served are counted in any case.
+//! A clock is looked at only where somebody watches, or traces; turns, events and connections served are counted in any case.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+
+use frame::trace;
 
 /// What the loop does in a turn, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +82,8 @@ pub struct Second {
 pub struct Turns {
     /// Somebody may look: phases are timed.
     watched: bool,
-    /// When the phase under way began.
+    /// When the turn under way began, and the phase under way.
+    began: Option<Instant>,
     at: Option<Instant>,
     /// The phases of the turn under way.
     phases: [Duration; Phase::COUNT],
@@ -114,10 +117,15 @@ impl Turns {
 
     /// A phase of the turn under way is over, and the next one begins.
     pub fn lap(&mut self, phase: Phase) {
-        if self.watched {
-            let now = Instant::now();
-            if let Some(began) = self.at.replace(now) {
-                self.phases[phase as usize] += now - began;
+        if !self.watched && !trace::is_on() {
+            (self.began, self.at) = (None, None);
+            return;
+        }
+        let now = Instant::now();
+        if let Some(began) = self.at.replace(now) {
+            self.phases[phase as usize] += now - began;
+            if self.began.is_some() {
+                trace::phase(phase.name(), began, now);
             }
         }
     }
@@ -127,6 +135,9 @@ impl Turns {
         let (events, served) = (self.events, self.served);
         (self.events, self.served) = (0, 0);
         let now = self.at?;
+        if let Some(began) = self.began.replace(now) {
+            trace::phase("turn", began, now);
+        }
         let phases = std::mem::take(&mut self.phases);
         let second = self.second(now);
         second.turns += 1;

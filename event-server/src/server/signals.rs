@@ -19,6 +19,15 @@ pub fn bear_file_limits() -> io::Result<()> {
     signal_hook::flag::register(SIGXFSZ, Arc::default()).map(drop)
 }
 
+/// What signals ask for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Came {
+    /// The server stops.
+    pub(super) stops: bool,
+    /// A trace begins, or ends.
+    pub(super) trace: bool,
+}
+
 /// The signals that are caught. Each is an event, whenever the poll asks for it.
 ///
 /// SIGTERM and SIGINT stop the server; a second one of them ends the program at once, with 128 and its number, whatever
@@ -50,18 +59,19 @@ impl Termination {
         })
     }
 
-    /// The signals that came since the last call: tells of each, and returns whether one of them stops the server.
-    pub(super) fn take(&mut self) -> bool {
-        let mut stops = false;
+    /// The signals that came since the last call: tells of each, and returns what they ask for.
+    pub(super) fn take(&mut self) -> Came {
+        let mut came = Came::default();
         for signal in self.signals.pending() {
             report::signal(signal_hook::low_level::signal_name(signal).unwrap_or("unknown"));
-            stops |= match signal {
+            came.trace ^= signal == SIGUSR1;
+            came.stops |= match signal {
                 SIGTERM | SIGINT => true,
                 // A terminal that was closed is none any more.
                 SIGHUP => self.in_terminal && !io::stdin().is_terminal(),
                 _ => false,
             };
         }
-        stops
+        came
     }
 }

@@ -1,6 +1,6 @@
 //! What is seen of lottery and store from outside.
 
-use frame::Agency;
+use frame::{Agency, trace};
 
 use super::{Results, Service};
 use crate::lottery::Draw;
@@ -25,6 +25,8 @@ impl<D: Store> Service<D> {
 
     /// Counts a commit that is done.
     pub(super) fn count_commit(&mut self, commit: &Commit) {
+        trace::note("bets", commit.bets);
+        trace::note("bytes", commit.bytes);
         let took = commit.took.or_else(|| Some(self.began?.elapsed()));
         self.counters.commit(commit.bets, took);
     }

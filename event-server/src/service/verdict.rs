@@ -22,6 +22,17 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Its name in traces.
+    pub fn name(&self) -> &'static str {
+        match self {
+            _ if matches!(self, Self::Hold(_)) => "held",
+            Self::Wait(_) => "waits",
+            Self::Replaced(_) => "fenced",
+            _ if self.is_accepted() => "accepted",
+            _ => "refused",
+        }
+    }
+
     /// Whether the request is granted, or waits for the draw in order.
     pub(super) fn is_accepted(&self) -> bool {
         match self {

@@ -243,11 +243,15 @@ impl<F: Files> Store for LocalStore<F> {
     where
         I: Iterator<Item = Fact>,
     {
-        let (staged, bets) = (self.wal.staged() > 0, self.wal.staged_bets());
+        let (staged, bets) = (self.wal.staged(), self.wal.staged_bets());
         self.wal.commit()?;
-        if staged {
+        if staged > 0 {
             self.committed = self.committed.next();
-            let commit = Commit { bets, took: None };
+            let commit = Commit {
+                bets,
+                bytes: staged as u64,
+                took: None,
+            };
             self.events.push_back(Event::Stored(commit));
             self.events.push_back(Event::Committed(self.committed));
         }

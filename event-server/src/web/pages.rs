@@ -156,8 +156,7 @@ impl Pages {
     }
 
     /// What the loop does; `None` where more slices of it are to be made.
-    fn loop_state(&mut self, now: Instant, central: &mut impl Observe) -> Option<Bytes> {
-        self.ask(now, central);
+    fn loop_state(&mut self, now: Instant, central: &impl Observe) -> Option<Bytes> {
         let is_within = |at: Instant, time: Duration| now.saturating_duration_since(at) < time;
         if let Some((made, body)) = &self.made_loop
             && is_within(*made, SHARED)

@@ -1,4 +1,5 @@
-//! What reads and writes come to: each outcome is played through the stream, and found where it is told. The one test of
+//! What reads and writes come to: each outcome is played through the stream, and found where it is told: in the metrics, on
+//! the page, in the trace, and in the closing line. The one test of
 //! its process, since a process has one log.
 
 #[path = "../common/mod.rs"]
@@ -16,7 +17,7 @@ use common::{encode, finished, raw};
 use event_server::limits::Limits;
 use event_server::web::Web;
 use frame::log::{Level, Logger};
-use frame::{Inbox, kind};
+use frame::{Inbox, kind, trace};
 use serde_json::Value;
 
 /// What was logged.
@@ -151,9 +152,12 @@ fn request_of(bytes: usize) -> Vec<u8> {
 }
 
 #[test]
-fn each_outcome_is_found_once_in_metrics_page_and_closing_line() {
+fn each_outcome_is_found_once_in_metrics_page_trace_and_closing_line() {
     let log = Log::default();
     Logger::immediate(Level::Debug, log.clone()).install();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.json");
+    trace::begin(&path, 1_000_000, "test").unwrap();
     let mut watched = Watched::new();
 
     // A read that fills the space and ends within a frame, one with the rest, one with nothing. The reply goes out in two
@@ -252,6 +256,25 @@ fn each_outcome_is_found_once_in_metrics_page_and_closing_line() {
         let sample = format!("event_server_writes_total{{result=\"{name}\"}} ");
         assert_eq!(watched.metric(&sample), count, "{name}");
         assert_eq!(totals["writes"][at], count, "{name}");
+    }
+    assert_eq!(trace::end().as_ref(), Some(&path));
+    let traced: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let traced = |serial: u64, call: &str, outcome: &str| {
+        let events = traced.as_array().unwrap().iter();
+        let of_call = events.filter(|event| {
+            event["tid"] == 10 + serial
+                && event["args"]["outcome"] == outcome
+                && event["name"].as_str().unwrap().contains(call)
+        });
+        of_call.count() as u64
+    };
+    for (serial, each) in (0..).zip(all) {
+        for (name, count) in READS.iter().zip(each.reads) {
+            assert_eq!(traced(serial, "read", name), count, "{name} of {serial}");
+        }
+        for (name, count) in WRITES.iter().zip(each.writes) {
+            assert_eq!(traced(serial, "write", name), count, "{name} of {serial}");
+        }
     }
     let received: usize = all.iter().map(|each| each.received).sum();
     let metric = watched.metric("event_server_received_bytes_total ");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use frame::Agency;
+use frame::{Agency, trace};
 
 use super::account::Account;
 use super::database::{Answer, Database, Failure};
@@ -104,7 +104,7 @@ impl<B: Database> PostgresStore<B> {
             }
             Some(Work::Survey(last)) => self.survey.done(last, self.now),
             Some(Work::Commit(group)) => {
-                self.count_commit(group.bets());
+                self.count_commit(group.bets(), group.bytes());
                 self.known.confirm();
                 let parts = group.parts();
                 parts.for_each(|part| _ = self.blocked.remove(&part.agency));
@@ -112,7 +112,7 @@ impl<B: Database> PostgresStore<B> {
                 self.committed(group.ticket);
             }
             Some(Work::CommitAlone(part)) => {
-                self.count_commit(part.bets);
+                self.count_commit(part.bets, part.rows.len());
                 self.known.confirm();
                 self.blocked.remove(&part.agency);
                 self.look_due |= part.account.finished;
@@ -157,9 +157,11 @@ impl<B: Database> PostgresStore<B> {
         Some(now.saturating_duration_since(began))
     }
 
-    fn count_commit(&mut self, bets: u64) {
-        let took = self.took();
-        self.events.push_back(Event::Stored(Commit { bets, took }));
+    fn count_commit(&mut self, bets: u64, bytes: usize) {
+        let (took, bytes) = (self.took(), bytes as u64);
+        let commit = Commit { bets, bytes, took };
+        self.events.push_back(Event::Stored(commit));
+        self.trace_group("group committed", bets);
     }
 
     /// All that was staged up to this ticket is durable.
@@ -168,8 +170,25 @@ impl<B: Database> PostgresStore<B> {
         self.events.push_back(Event::Committed(ticket));
     }
 
+    /// A group is no longer under way.
+    fn trace_group(&self, outcome: &'static str, bets: u64) {
+        if let Some(began) = self.began {
+            trace::remote(outcome, began, &[("bets", bets)]);
+        }
+    }
+
+    /// The same of the one under way, where there is one.
+    fn trace_lost_group(&self, outcome: &'static str) {
+        match &self.work {
+            Some(Work::Commit(group)) => self.trace_group(outcome, group.bets()),
+            Some(Work::CommitAlone(part)) => self.trace_group(outcome, part.bets),
+            _ => {}
+        }
+    }
+
     /// Nothing of the query under way is stored.
     fn failed(&mut self, failure: Failure) {
+        self.trace_lost_group("group not stored");
         match (self.work.take(), failure) {
             // The disk is as full for each part as for all of them.
             (Some(Work::Commit(group)), Failure::NoSpace(why)) => {
@@ -275,6 +294,7 @@ impl<B: Database> PostgresStore<B> {
 
     /// The session is lost, and with it all that is not known to be durable.
     fn lost(&mut self, why: String) {
+        self.trace_lost_group("group lost, its outcome unknown");
         let mut lost = self.gathering.agencies();
         match self.work.take() {
             Some(Work::Read(agencies)) => {

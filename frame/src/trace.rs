@@ -1,0 +1,234 @@
+//! A trace of an event loop, in the Trace Event Format that Perfetto and chrome://tracing open: what the loop did in each
+//! turn, a track for each connection with its states, reads, writes and frames, and counters.
+//!
+//! ```text
+//! hooks of the loop -> Recorder of this thread -> bounded buffer -> a thread -> the file
+//! ```
+//!
+//! A trace belongs to the thread that began it, which is the one that runs the loop: there is no lock in a hook. While no
+//! trace is under way, a hook is one look at a flag. The loop never waits for the file: what the thread cannot keep is
+//! lost, and the trace says how many events that were. Every slice is written whole once it is over, so that no loss
+//! leaves one half of a pair.
+//!
+//! Why no spans of `tracing` with a layer that writes this format: those that exist have no counters and no track of a
+//! name, no bound, a queue without a bound, and cut an event in half where the program is killed.
+//!
+//! Format: <https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU>.
+
+mod recorder;
+mod writer;
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use self::recorder::Recorder;
+pub use self::writer::Ended;
+use self::writer::Writer;
+use crate::calls::{ReadOutcome, WriteOutcome};
+
+thread_local! {
+    static ON: Cell<bool> = const { Cell::new(false) };
+    static RECORDER: RefCell<Option<Box<Recorder>>> = const { RefCell::new(None) };
+}
+
+/// Whether this thread records a trace.
+#[inline]
+pub fn is_on() -> bool {
+    ON.get()
+}
+
+/// Begins a trace of this thread, in a new file of at most `most` bytes. `program`: the name of the process in the
+/// trace. A trace that is under way ends first.
+///
+/// # Errors
+/// The file is there and is no regular file, or it cannot be created, or the system has no thread.
+pub fn begin(path: &Path, most: u64, program: &str) -> io::Result<()> {
+    end();
+    let writer = Writer::begin(path, most)?;
+    let recorder = Box::new(Recorder::new(path, writer, program));
+    RECORDER.set(Some(recorder));
+    ON.set(true);
+    Ok(())
+}
+
+/// Ends the trace of this thread: what is under way is written as far as it is. Returns its file; `None` where there is
+/// no trace. Waits a second at most.
+pub fn end() -> Option<PathBuf> {
+    ON.set(false);
+    let mut recorder = RECORDER.take()?;
+    recorder.end();
+    Some(recorder.path)
+}
+
+/// Hands over what was recorded; to be called once a turn. Where the trace has ended by itself, returns its file and why.
+pub fn flush() -> Option<(PathBuf, Ended)> {
+    if !is_on() {
+        return None;
+    }
+    let why = record(Recorder::flush).flatten()?;
+    ON.set(false);
+    RECORDER.take().map(|recorder| (recorder.path, why))
+}
+
+/// A part of a turn that is over. Its numbers are those [noted](note) since the last one.
+#[inline]
+pub fn phase(name: &'static str, began: Instant, over: Instant) {
+    if is_on() {
+        record(|recorder| {
+            recorder.phase(name, began, over);
+        });
+    }
+}
+
+/// A number of the part of the turn that is under way.
+#[inline]
+pub fn note(name: &'static str, number: u64) {
+    if is_on() {
+        record(|recorder| recorder.note(name, number));
+    }
+}
+
+/// A slice of what a database, or whoever else is not the loop, was asked for.
+#[inline]
+pub fn remote(name: &'static str, began: Instant, numbers: &[(&'static str, u64)]) {
+    if is_on() {
+        record(|recorder| {
+            recorder.remote(name, began, Instant::now(), numbers);
+        });
+    }
+}
+
+/// Times the parts of a turn one after the other, while a trace is under way.
+pub struct Laps(Option<Instant>);
+
+impl Laps {
+    /// The first part begins.
+    pub fn begin() -> Self {
+        Self(is_on().then(Instant::now))
+    }
+
+    /// A part is over, and the next one begins.
+    pub fn lap(&mut self, name: &'static str) {
+        if let Some(began) = self.0 {
+            let now = Instant::now();
+            phase(name, began, now);
+            self.0 = Some(now);
+        }
+    }
+}
+
+/// The value of a counter now; where it changes often, not each value is recorded.
+#[inline]
+pub fn counter(name: &'static str, value: u64) {
+    if is_on() {
+        record(|recorder| recorder.counter(name, value));
+    }
+}
+
+/// A connection is there, in this state.
+#[inline]
+pub fn opened(slot: usize, serial: u64, state: &'static str) {
+    if is_on() {
+        record(|recorder| recorder.opened(slot, serial, state));
+    }
+}
+
+/// A connection's state is another one from now on.
+#[inline]
+pub fn state(slot: usize, state: &'static str) {
+    if is_on() {
+        record(|recorder| recorder.state(slot, state));
+    }
+}
+
+/// A connection is gone, for this reason.
+#[inline]
+pub fn closed(slot: usize, reason: &'static str) {
+    if is_on() {
+        record(|recorder| recorder.closed(slot, reason));
+    }
+}
+
+/// From now on calls and frames are those of the connection in this slot; `None`: of nobody who is traced.
+#[inline]
+pub fn focus(slot: Option<usize>) {
+    if is_on() {
+        record(|recorder| recorder.focus = slot);
+    }
+}
+
+/// A read of the connection in [focus](focus) into so many bytes of space.
+#[inline]
+pub(crate) fn read(outcome: ReadOutcome, bytes: usize, space: usize) {
+    if is_on() {
+        let name = match outcome {
+            ReadOutcome::Full => "full read",
+            ReadOutcome::Short => "short read",
+            ReadOutcome::WouldBlock => "read: would block",
+            ReadOutcome::End => "read: end",
+            ReadOutcome::Error => "read: error",
+        };
+        on_focus(
+            name,
+            &[("outcome", outcome.name())],
+            &[("bytes", bytes), ("of", space)],
+        );
+    }
+}
+
+/// A write of so many bytes that were offered.
+#[inline]
+pub(crate) fn write(outcome: WriteOutcome, bytes: usize, offered: usize) {
+    if is_on() {
+        let name = match outcome {
+            WriteOutcome::Whole => "whole write",
+            WriteOutcome::Short => "short write",
+            WriteOutcome::WouldBlock => "write: would block",
+            WriteOutcome::Error => "write: error",
+        };
+        on_focus(
+            name,
+            &[("outcome", outcome.name())],
+            &[("bytes", bytes), ("of", offered)],
+        );
+    }
+}
+
+/// A frame of the connection in focus: its type, its bytes, and what became of it.
+#[inline]
+pub fn frame(kind: &'static str, bytes: usize, verdict: &'static str) {
+    if is_on() {
+        on_focus(
+            "frame",
+            &[("type", kind), ("verdict", verdict)],
+            &[("bytes", bytes)],
+        );
+    }
+}
+
+/// What the connection in this slot waits for now.
+#[inline]
+pub fn waits(slot: usize, what: &'static str) {
+    if is_on() {
+        record(|recorder| {
+            if let Some(track) = recorder.track(slot) {
+                recorder.instant(track, "waits", &[("for", what)], &[]);
+            }
+        });
+    }
+}
+
+fn on_focus(name: &'static str, texts: &[(&str, &'static str)], numbers: &[(&str, usize)]) {
+    record(|recorder| {
+        if let Some(track) = recorder.focus.and_then(|slot| recorder.track(slot)) {
+            recorder.instant(track, name, texts, numbers);
+        }
+    });
+}
+
+#[cold]
+fn record<R>(act: impl FnOnce(&mut Recorder) -> R) -> Option<R> {
+    RECORDER.with_borrow_mut(|recorder| recorder.as_deref_mut().map(act))
+}
