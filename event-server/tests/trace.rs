@@ -162,6 +162,7 @@ fn the_trace_of_a_busy_run_is_whole_and_has_every_connection_and_every_frame() {
         spec.write_to(File::create(&file).unwrap()).unwrap();
         let mut command = programs::agency(number, &file, address, folder.path()).unwrap();
         command.arg("--trace").arg(file.with_extension("json"));
+        command.stdout(std::process::Stdio::null());
         Running::start(&mut command).unwrap()
     });
     for (number, agency) in (1..).zip(agencies.collect::<Vec<_>>()) {
