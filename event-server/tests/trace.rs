@@ -275,11 +275,11 @@ fn a_signal_begins_a_trace_of_a_running_central_and_it_can_be_read_after_a_kill(
     central
         .wait_until(|log| lines(log, "action: trace | result: in_progress") == 2)
         .unwrap();
-    let second = central.log();
-    let second = second
+    let log = central.log();
+    let begun = log
         .lines()
-        .filter(|line| line.contains("trace | result: in_progress"));
-    let second = traced_file(second.last().unwrap());
+        .rfind(|line| line.contains("trace | result: in_progress"));
+    let second = traced_file(begun.unwrap());
     assert_ne!(first, second);
     for number in 4..2_000 {
         assert_eq!(

@@ -30,7 +30,12 @@ fn stage(store: &mut LocalStore<DiskFiles>, bets: u32) -> bool {
 /// The bets of the commit that was just done, and its ticket.
 fn committed(store: &mut LocalStore<DiskFiles>) -> (u64, Ticket) {
     let told = (store.poll(), store.poll());
-    let (Some(Event::Stored(Commit { bets, took: None })), Some(Event::Committed(ticket))) = told
+    let (
+        Some(Event::Stored(Commit {
+            bets, took: None, ..
+        })),
+        Some(Event::Committed(ticket)),
+    ) = told
     else {
         panic!("{told:?}");
     };
