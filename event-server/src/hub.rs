@@ -217,8 +217,8 @@ impl<S: Stream, D: Store> Hub<S, D> {
         self.service.counters_mut().served.record(served);
         self.turns.lap(Phase::Serve);
         self.service.commit()?;
-        self.turns.lap(Phase::Commit);
         self.take_events(now);
+        self.turns.lap(Phase::Commit);
         if !self.stopping && self.service.advance_draw()? {
             for (_, _, slot) in std::mem::take(&mut self.held) {
                 self.enqueue(slot);
