@@ -71,6 +71,25 @@ fn a_running_central_of_another_number_of_agencies_stores_and_draws_nothing_unti
 }
 
 #[test]
+fn a_central_warns_of_another_one_of_its_name_and_not_of_its_own_last_life() {
+    let Some(stage) = Stage::set() else { return };
+    let named = [("SERVER_NAME", "north")];
+    let up = "action: open_store | result: success";
+    let warning = "another central is named north, too: give each central a SERVER_NAME of its own";
+    let (before, _) = stage.central(&named);
+    before.wait_for(up).unwrap();
+    before.stop().unwrap();
+    let (central, _) = stage.central(&named);
+    central.wait_for(up).unwrap();
+    let (south, _) = stage.central(&[("SERVER_NAME", "south")]);
+    south.wait_for(up).unwrap();
+    let (namesake, _) = stage.central(&named);
+    namesake.wait_for(up).unwrap();
+    central.wait_for(warning).unwrap();
+    assert_eq!(central.log().matches("is named").count(), 1);
+}
+
+#[test]
 fn a_waiting_client_of_a_reopened_agency_is_told_so_at_once_and_an_operator_may_allow_or_close() {
     let Some(stage) = Stage::set() else { return };
     let agencies = stage.agencies(1, 40);

@@ -40,6 +40,8 @@ pub struct Link<D: Dial> {
     tls: Option<DatabaseTls>,
     schema: Schema,
     statements: Statements,
+    /// This central's name and a random number, which tell it from another one of that name.
+    listener: String,
     state: State<D::Stream>,
     /// The host that is tried, by its place in the URL.
     host: usize,
@@ -180,7 +182,7 @@ impl<D: Dial> Link<D> {
     pub fn new(
         dial: D,
         options: LinkOptions,
-        rng: fastrand::Rng,
+        mut rng: fastrand::Rng,
         now: Instant,
     ) -> Result<Self, Unusable> {
         let tls = DatabaseTls::open(&options.url).map_err(Unusable)?;
@@ -197,6 +199,7 @@ impl<D: Dial> Link<D> {
             tls,
             state: State::Pausing { until: now },
             host: 0,
+            listener: format!("{central} {:016x}", rng.u64(..)),
             backoff: Backoff::new(rng),
             refusals: Vec::new(),
             left: Left::default(),

@@ -38,6 +38,7 @@ pub(super) struct Setup {
     /// How long the server may take to end a session that was given up.
     patience: Duration,
     remains: Remains,
+    listener: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,8 +69,14 @@ pub(super) enum Step {
 }
 
 impl Setup {
-    /// The set-up of a session whose server said this about itself. An answer is due after `timeout`.
-    pub(super) fn new(parameters: Parameters, prologue: Prologue, timeout: Duration) -> Self {
+    /// The set-up of a session whose server said this about itself. An answer is due after `timeout`. The
+    /// others that listen are told of `listener`.
+    pub(super) fn new(
+        parameters: Parameters,
+        prologue: Prologue,
+        timeout: Duration,
+        listener: String,
+    ) -> Self {
         Self {
             stage: Stage::Meet,
             races: 0,
@@ -80,6 +87,7 @@ impl Setup {
             prologue,
             patience: timeout / 2,
             remains: Remains::default(),
+            listener,
         }
     }
 
@@ -93,7 +101,7 @@ impl Setup {
             Stage::Upgrade => schema.upgrade(),
             Stage::CreateTables => schema.create_tables(),
             Stage::Introduce => schema.introduce(),
-            Stage::Listen => statements.listen(),
+            Stage::Listen => statements.listen(&self.listener),
         };
         self.prologue.begin(LockWait::Usual, false) + &sql
     }

@@ -47,9 +47,10 @@ impl Statements {
         }
     }
 
-    /// Begins to listen to the channel that tells of finished agencies and of the draw.
-    pub(super) fn listen(&self) -> String {
-        format!("listen {}", self.channel)
+    /// Begins to listen to the channel that tells of finished agencies and of the draw, and tells there who does.
+    pub(super) fn listen(&self, listener: &str) -> String {
+        let channel = &self.channel;
+        format!("listen {channel}; notify {channel}, {}", literal(listener))
     }
 
     /// The highest version of each of these agencies: `agency, version, upload, batched, bets, finished, barred`;

@@ -108,7 +108,7 @@ impl<D: Dial> Link<D> {
                     commit, timeout, ..
                 } = self.options;
                 let prologue = Prologue::new(commit, timeout);
-                let setup = Setup::new(parameters, prologue, timeout);
+                let setup = Setup::new(parameters, prologue, timeout, self.listener.clone());
                 let sql = setup.sql(&self.schema, &self.statements, &self.left);
                 open.session.query(&sql);
                 open.told = false;
@@ -120,15 +120,26 @@ impl<D: Dial> Link<D> {
                     self.answers.push_back(Answer::Warning(warning));
                 }
             }
-            SessionEvent::Notified(about) => {
-                let agency = Agency::parse(about.as_bytes()).ok();
-                let answer = agency.map_or(Answer::Notified, Answer::Changed);
-                self.answers.push_back(answer);
-            }
+            SessionEvent::Notified(about) => self.notified(&about),
             SessionEvent::Row(row) => self.row(open, &row)?,
             SessionEvent::Done(result) => self.done(open, result)?,
         }
         Ok(true)
+    }
+
+    /// Takes what is told on the channel: the agency that an operator has changed, the central that begins to listen, or
+    /// nothing, which means a look.
+    fn notified(&mut self, about: &str) {
+        let agency = Agency::parse(about.as_bytes()).ok();
+        let answer = match about.split_once(' ') {
+            Some((central, _)) if central == self.options.central && about != self.listener => {
+                let advice = "give each central a SERVER_NAME of its own";
+                Answer::Warning(format!("another central is named {central}, too: {advice}"))
+            }
+            Some(_) => return,
+            None => agency.map_or(Answer::Notified, Answer::Changed),
+        };
+        self.answers.push_back(answer);
     }
 
     fn row(&mut self, open: &mut Open<D::Stream>, row: &Row) -> Result<(), End> {
