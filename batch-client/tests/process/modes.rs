@@ -37,7 +37,7 @@ fn config_prints_every_key_and_what_set_it() {
             ended.stdout
         );
     }
-    assert_eq!(ended.stdout.lines().count(), 17);
+    assert_eq!(ended.stdout.lines().count(), 19);
     assert_eq!(
         ended.lines("config"),
         [
