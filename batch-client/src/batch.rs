@@ -68,13 +68,16 @@ impl<R: Read> Batches<R> {
         let mut bets = self.carry_over();
         self.cut = self.payload.len();
         while bets < self.max_amount {
-            let Some(row) = self.rows.next_row()? else {
-                break;
-            };
             if bets > 0 {
                 self.payload.push(b'|');
             }
-            row.bet(self.agency)?.write(&mut self.payload);
+            if let Some((_, bet)) = self.rows.next_fast(self.agency) {
+                bet.write(&mut self.payload);
+            } else if let Some(row) = self.rows.next_row()? {
+                row.bet(self.agency)?.write(&mut self.payload);
+            } else {
+                break;
+            }
             if self.payload.len() > MAX_PAYLOAD {
                 break;
             }

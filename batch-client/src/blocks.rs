@@ -119,6 +119,11 @@ impl<R: Read> Pass<R> {
         Self { inner, kind }
     }
 
+    /// Whether it is the first reading.
+    pub(crate) fn is_first(&self) -> bool {
+        matches!(self.kind, Kind::First(_))
+    }
+
     /// For how many bytes [`read`](Self::read) needs space.
     pub(crate) fn needs(&self) -> usize {
         match &self.kind {

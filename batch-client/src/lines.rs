@@ -16,6 +16,7 @@ use std::ops::Range;
 use memchr::{memchr_iter, memchr2};
 
 use crate::blocks::{Blocks, Pass};
+use crate::damage::OddBytes;
 use crate::quoting::{self, RowEnd};
 
 /// How many bytes a row may have, its line feeds included. The longest valid row without blanks around its fields has less
@@ -29,8 +30,8 @@ pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub(crate) struct Lines<R> {
     pass: Pass<R>,
     buffer: Box<[u8]>,
-    /// `start <= end <= buffer.len()`.
-    start: usize,
+    next: Position,
+    /// `next.start <= end <= buffer.len()`.
     end: usize,
     /// Whether anything was read.
     begun: bool,
@@ -38,8 +39,41 @@ pub(crate) struct Lines<R> {
     ended: bool,
     /// The last byte that the reader gave.
     last: u8,
+}
+
+/// Where the next row begins.
+#[derive(Debug, Default)]
+pub(crate) struct Position {
+    /// Its place in the buffer.
+    start: usize,
+    /// How many bytes of the file are before the buffer.
+    before: u64,
     /// How many lines were passed.
-    passed: u64,
+    lines: u64,
+    /// The odd bytes from it on, in the first reading of the file.
+    odd: OddBytes,
+}
+
+impl Position {
+    /// The number of the line, counted from 1.
+    #[inline]
+    pub(crate) fn line(&self) -> u64 {
+        self.lines + 1
+    }
+
+    /// Whether an odd byte may be in the next so many bytes.
+    #[inline]
+    pub(crate) fn may_be_odd(&mut self, bytes: usize) -> bool {
+        let begin = self.before + self.start as u64;
+        self.odd.meets(begin..begin + bytes as u64)
+    }
+
+    /// Passes a line of so many bytes, its line feed included.
+    #[inline]
+    pub(crate) fn pass_line(&mut self, bytes: usize) {
+        self.start += bytes;
+        self.lines += 1;
+    }
 }
 
 /// What the next row is.
@@ -65,12 +99,11 @@ impl<R: Read> Lines<R> {
         Self {
             pass,
             buffer,
-            start: 0,
+            next: Position::default(),
             end: 0,
             begun: false,
             ended: false,
             last: b'\n',
-            passed: 0,
         }
     }
 
@@ -78,14 +111,13 @@ impl<R: Read> Lines<R> {
     #[inline]
     pub(crate) fn look(&mut self) -> io::Result<Ahead> {
         loop {
-            let unread = &self.buffer[self.start..self.end];
+            let start = self.next.start;
+            let unread = &self.buffer[start..self.end];
             let row = &unread[..unread.len().min(MAX_ROW)];
             match memchr2(b'\n', b'"', row) {
                 Some(at) if row[at] == b'\n' => {
-                    let line = self.start..self.start + at;
-                    self.start = line.end + 1;
-                    self.passed += 1;
-                    return Ok(Ahead::Line(line));
+                    self.next.pass_line(at + 1);
+                    return Ok(Ahead::Line(start..start + at));
                 }
                 Some(_) => {
                     if let Some(ahead) = self.look_for_quoted() {
@@ -103,7 +135,8 @@ impl<R: Read> Lines<R> {
     /// Looks at a row with quotes, and passes it. `None` where more has to be read first.
     #[cold]
     fn look_for_quoted(&mut self) -> Option<Ahead> {
-        let unread = &self.buffer[self.start..self.end];
+        let start = self.next.start;
+        let unread = &self.buffer[start..self.end];
         let row = &unread[..unread.len().min(MAX_ROW)];
         let end = match quoting::row_end(row) {
             RowEnd::At(end) => end,
@@ -115,10 +148,9 @@ impl<R: Read> Lines<R> {
             _ if self.ended => row.len() - 1,
             _ => return None,
         };
-        self.passed += memchr_iter(b'\n', &row[..=end]).count() as u64;
-        let range = self.start..self.start + end;
-        self.start = range.end + 1;
-        Some(Ahead::Quoted(range))
+        self.next.lines += memchr_iter(b'\n', &row[..=end]).count() as u64;
+        self.next.start += end + 1;
+        Some(Ahead::Quoted(start..start + end))
     }
 
     /// The text of the row that the last look has found.
@@ -127,9 +159,16 @@ impl<R: Read> Lines<R> {
         &self.buffer[line]
     }
 
-    /// How many lines were passed: the number of the line before the next one.
-    pub(crate) fn passed(&self) -> u64 {
-        self.passed
+    /// Where the next row begins.
+    #[inline]
+    pub(crate) fn position(&self) -> &Position {
+        &self.next
+    }
+
+    /// What is read and not passed, and where that begins, so that a row that was found there can be passed.
+    #[inline]
+    pub(crate) fn unread(&mut self) -> (&[u8], &mut Position) {
+        (&self.buffer[self.next.start..self.end], &mut self.next)
     }
 
     /// The blocks of all that was read.
@@ -144,14 +183,20 @@ impl<R: Read> Lines<R> {
 
     #[cold]
     fn fill(&mut self) -> io::Result<()> {
-        self.buffer.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, self.end - self.start);
+        let passed = self.next.start;
+        self.buffer.copy_within(passed..self.end, 0);
+        self.end -= passed;
+        self.next.before += passed as u64;
+        self.next.start = 0;
         loop {
             // The last byte is left for a line feed.
             let most = self.buffer.len() - 1;
             let space = &mut self.buffer[self.end..most];
             let count = self.pass.read(space)?;
             self.last = space[..count].last().copied().unwrap_or(self.last);
+            if self.pass.is_first() {
+                self.next.odd.add(&space[..count]);
+            }
             self.end += count;
             self.ended = count == 0;
             if self.begun || self.ended || self.end >= BYTE_ORDER_MARK.len() {
@@ -159,7 +204,7 @@ impl<R: Read> Lines<R> {
             }
         }
         if !self.begun && self.buffer[..self.end].starts_with(BYTE_ORDER_MARK) {
-            self.start = BYTE_ORDER_MARK.len();
+            self.next.start = BYTE_ORDER_MARK.len();
         }
         self.begun = true;
         if self.ended && self.last != b'\n' {

@@ -5,7 +5,7 @@
 
 use std::io::{self, Read};
 
-use frame::{Agency, Birthdate, UploadId};
+use frame::{Agency, Bet, Birthdate, UploadId};
 
 use crate::advice::{Clues, Evidence, HEAD, SAMPLES, Sample};
 use crate::blocks::{Blocks, Changed};
@@ -146,17 +146,34 @@ impl<R: Read> Scan<R> {
         }
     }
 
+    #[inline]
     fn step(&mut self) -> io::Result<Step> {
+        // A plain server is sent no row with quotes, and a row that is read fast has none.
+        if let Some((row, bet)) = self.rows.next_fast(self.agency) {
+            self.bets += 1;
+            self.has_utf8 = self.has_utf8 || !row.raw().is_ascii();
+            if let Some(watch) = &mut self.watch
+                && watch.may_find(row.line(), row.raw(), row.may_be_odd(), &bet)
+            {
+                look_closely(watch, &row, self.agency);
+            }
+            return Ok(Step::Bet);
+        }
+        self.step_slowly()
+    }
+
+    #[cold]
+    fn step_slowly(&mut self) -> io::Result<Step> {
         let error = match self.rows.next_row() {
             Ok(None) => return Ok(Step::End),
-            Ok(Some(row)) => match judge(&row, self.agency, self.plain, self.watch.as_ref()) {
-                Ok(is_usual) => {
+            Ok(Some(row)) => match judge(&row, self.agency, self.plain) {
+                Ok(bet) => {
                     self.bets += 1;
                     self.has_utf8 = self.has_utf8 || !row.raw().is_ascii();
                     if let Some(watch) = &mut self.watch
-                        && watch.may_find(row.line(), row.raw(), is_usual)
+                        && watch.may_find(row.line(), row.raw(), row.may_be_odd(), &bet)
                     {
-                        look_closely(watch, &row, self.agency);
+                        watch.look(row.line(), &bet);
                     }
                     return Ok(Step::Bet);
                 }
@@ -223,23 +240,18 @@ impl<R: Read> Scan<R> {
 #[cold]
 #[inline(never)]
 fn look_closely(watch: &mut Watch, row: &Row<'_>, agency: Agency) {
-    if let Ok(bet) = row.read(agency) {
+    if let Ok(bet) = row.bet(agency) {
         watch.look(row.line(), &bet);
     }
 }
 
-/// Whether a row is a bet that the server can be sent, and whether what `watch` looks at in it is usual.
-fn judge(
-    row: &Row<'_>,
-    agency: Agency,
-    plain: bool,
-    watch: Option<&Watch>,
-) -> Result<bool, RowError> {
+/// The bet of a row, where the server can be sent it.
+fn judge<'a>(row: &Row<'a>, agency: Agency, plain: bool) -> Result<Bet<'a>, RowError> {
     let bet = row.bet(agency)?;
     if plain {
         row.check_plain()?;
     }
-    Ok(watch.is_none_or(|watch| watch.is_usual(&bet)))
+    Ok(bet)
 }
 
 /// A reader that hashes what is read through it, and keeps the first bytes.
@@ -266,5 +278,129 @@ impl<R: Read> Read for Hashed<R> {
         let wanted = count.min(HEAD - self.head.len());
         self.head.extend_from_slice(&space[..wanted]);
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::damage::{HowMany, Kind};
+
+    const TODAY: &[u8] = b"2024-08-21";
+
+    /// A file of bets, most of which are usual ones, and of which some are equal.
+    fn file(rng: &mut fastrand::Rng) -> String {
+        let odd = [1, 5, 50, 5_000][rng.usize(..4)];
+        let mut rows: Vec<String> = Vec::new();
+        let any = |usual: &[&str], others: &[&str], rng: &mut fastrand::Rng| {
+            let values = if rng.u32(..odd) == 0 { others } else { usual };
+            values[rng.usize(..values.len())].to_owned()
+        };
+        let names = ["Ana", "Ana María", "Núñez", "de la O"];
+        let odd_names = [
+            "=A",
+            "O'Higgins",
+            "“Ana”",
+            "MarÃ\u{ad}a",
+            "#N/A",
+            "Ana\u{a0}",
+            "Mu\u{fffd}oz",
+            "Łucja",
+            "\"a\"",
+            "Ana ",
+        ];
+        let odd_documents = [
+            "30.904.465",
+            "3.0904E+07",
+            "NULL",
+            "1.0",
+            "A-1",
+            "'1",
+            "30904465\u{a0}",
+            "20-30904465-9",
+            "+1",
+            "null",
+        ];
+        let dates = ["1999-03-17", "1880-01-01", "2023-12-31"];
+        let odd_dates = [
+            "1879-12-31",
+            "2024-08-21",
+            "2024-08-22",
+            "2999-01-01",
+            "0001-01-01",
+        ];
+        for _ in 0..rng.usize(..800) {
+            let digits = rng.usize(1..12);
+            let document: String = (0..digits).map(|_| rng.digit(10)).collect();
+            let row = [
+                any(&names, &odd_names, rng),
+                any(&names, &odd_names, rng),
+                any(&[&document], &odd_documents, rng),
+                any(&dates, &odd_dates, rng),
+                rng.u32(..10).to_string(),
+            ];
+            rows.push(row.join(",") + ["\n", "\r\n"][usize::from(odd == 5)]);
+            if rng.u32(..odd) == 0 {
+                rows.push(rows[rng.usize(..rows.len())].clone());
+            }
+        }
+        rows.concat()
+    }
+
+    /// The damages of a file of which every row is looked at closely.
+    fn found_slowly(file: &str, today: Birthdate) -> Vec<Damage> {
+        let agency = Agency::new(1).unwrap();
+        let mut rows = Rows::new(file.as_bytes());
+        let mut watch = Watch::new(today);
+        let (mut seen, mut count, mut repeated, mut first) = (HashSet::new(), 0, 0, 0);
+        while let Some(row) = rows.next_row().unwrap() {
+            watch.look(row.line(), &row.bet(agency).unwrap());
+            count += 1;
+            if !seen.insert(row.raw().to_owned()) {
+                repeated += 1;
+                first = if first == 0 { row.line() } else { first };
+            }
+        }
+        let many = repeated >= 10 && repeated >= count / 100;
+        let repeats = many.then_some(Damage {
+            kind: Kind::RepeatedRows,
+            line: first,
+            column: 1,
+            rows: HowMany::Exactly(repeated),
+        });
+        watch.damages().into_iter().chain(repeats).collect()
+    }
+
+    #[test]
+    fn what_is_found_at_once_is_what_a_close_look_at_every_row_finds() {
+        let today = Birthdate::parse(TODAY).unwrap();
+        let mut kinds = HashSet::new();
+        for seed in 0..400 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let file = file(&mut rng);
+            let pieces = Pieces(file.as_bytes(), rng.clone());
+            let mut scan = Scan::new(pieces, Agency::new(1).unwrap(), false).watching(today);
+            let verdict = scan.advance(usize::MAX).unwrap().unwrap();
+            assert!(
+                matches!(verdict, Verdict::Good(..)),
+                "seed {seed}: {verdict:?}"
+            );
+            let found = scan.damages();
+            assert_eq!(found, found_slowly(&file, today), "seed {seed}");
+            kinds.extend(found.iter().map(|damage| damage.kind.name()));
+        }
+        assert_eq!(kinds.len(), Kind::ALL.len(), "{kinds:?}");
+    }
+
+    /// Gives a text in pieces of any length.
+    struct Pieces<'a>(&'a [u8], fastrand::Rng);
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+            let most = space.len().min(self.1.usize(1..5_000));
+            (&mut self.0).read(&mut space[..most])
+        }
     }
 }

@@ -240,7 +240,7 @@ impl Number {
     /// Reads the digits that `bytes` begin with, and returns the bytes after them; `None` where [`parse`](Self::parse)
     /// would refuse the digits.
     #[inline]
-    pub(crate) fn split(bytes: &[u8]) -> Option<(Self, &[u8])> {
+    pub fn split(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let (number, rest) = payload::split_number(bytes)?;
         let number = Self::new(number.try_into().ok()?)?;
         (bytes.len() - rest.len() <= 9).then_some((number, rest))

@@ -1,10 +1,12 @@
 //! How many rows equal an earlier one, in bounded memory.
 //!
-//! Rows are known by a hash of 64 bits. Up to [`KEPT`] different rows are kept, and the count is exact. Where a file has
-//! more, only those rows are kept whose hash ends one of its halves with a zero bit, then with two, and so on: half of all
-//! different rows each time, with all their repetitions. What these are is a fair sample of the file, so the count
-//! is an estimate then. A file that was joined with itself is always found; a single row that comes again and again in a
-//! large file may not be.
+//! Rows are known by a hash of 64 bits of all of their bytes. Up to [`KEPT`] different rows are kept, and the count is exact.
+//! Where a file has more, half of all different rows are kept, with all their repetitions, then a quarter, and so on. What
+//! these are is a fair sample of the file, so the count is an estimate then. A file that was joined with itself is always
+//! found; a single row that comes again and again in a large file may not be.
+//!
+//! Which rows are kept is decided by a [`sample`] of each row, which costs a small part of what its hash costs. Rows of which
+//! too many have the same sample are told apart by their hash.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -21,45 +23,103 @@ const SAMPLED_FROM: u32 = 24;
 const MANY: u64 = 10;
 const ONE_OF: u64 = 100;
 
+/// Numbers without a pattern: about half of their bits are set.
+const MIX: [u64; 3] = [
+    0x9e37_79b9_7f4a_7c15,
+    0xd1b5_4a32_d192_ed03,
+    0x2545_f491_4f6c_dd1d,
+];
+
+/// A number that is the same for equal rows, and seldom for others: of some bytes of the document, the birthdate, and the
+/// number that was bet on.
+#[inline]
+pub(super) fn sample(document: u64, birthdate: &[u8; 10], number: u32) -> u32 {
+    let [_, _, date @ ..] = birthdate;
+    let rest = u64::from_le_bytes(*date).wrapping_add(MIX[2].wrapping_mul(number.into()));
+    product(document, rest, 1) as u32
+}
+
 /// Counts the rows that equal an earlier one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Repeats {
-    /// How often each kept row came again.
-    kept: HashMap<u64, u64, BuildHasherDefault<OwnHash>>,
+    /// The kept rows, by their hashes.
+    kept: HashMap<u64, Kept, BuildHasherDefault<OwnHash>>,
+    /// The largest sample of a row that is kept.
+    most: u32,
+    /// How many zero bits the hash of a row has that is kept.
+    zeros: u32,
     /// How many halves of the rows are not kept.
     halved: u32,
     /// The line of the first row that came again.
     first: Option<u64>,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    sample: u32,
+    /// How often the row came again.
+    again: u32,
+}
+
+impl Default for Repeats {
+    fn default() -> Self {
+        Self {
+            kept: HashMap::default(),
+            most: u32::MAX,
+            zeros: 0,
+            halved: 0,
+            first: None,
+        }
+    }
+}
+
 impl Repeats {
-    /// Counts a row with this hash.
+    /// Counts a row with this sample.
     #[inline]
-    pub(super) fn add(&mut self, hash: u64, line: u64) {
-        if is_kept(hash, self.halved) {
-            self.count(hash, line);
+    pub(super) fn add(&mut self, sample: u32, row: &[u8], line: u64) {
+        if sample <= self.most {
+            self.count(sample, hash(row), line);
         }
     }
 
-    fn count(&mut self, hash: u64, line: u64) {
+    #[inline(never)]
+    fn count(&mut self, sample: u32, hash: u64, line: u64) {
+        if !has_zeros(hash, self.zeros) {
+            return;
+        }
+        let new = Kept { sample, again: 0 };
         let mut again = true;
-        let repeats = self.kept.entry(hash).or_insert_with(|| {
+        let kept = self.kept.entry(hash).or_insert_with(|| {
             again = false;
-            0
+            new
         });
         if again {
-            *repeats += 1;
+            kept.again = kept.again.saturating_add(1);
             self.first.get_or_insert(line);
         } else if self.kept.len() > KEPT {
-            self.halved += 1;
-            let halved = self.halved;
-            self.kept.retain(|hash, _| is_kept(*hash, halved));
+            self.halve();
         }
+    }
+
+    /// Forgets half of the rows: those with large samples where that are about half of them.
+    #[cold]
+    fn halve(&mut self) {
+        let (all, most) = (self.kept.len(), self.most / 2);
+        let small = self.kept.values().filter(|kept| kept.sample <= most);
+        if small.count().abs_diff(all / 2) < all / 16 {
+            self.most = most;
+        } else {
+            self.zeros += 1;
+        }
+        self.halved += 1;
+        let (most, zeros) = (self.most, self.zeros);
+        self.kept
+            .retain(|hash, kept| kept.sample <= most && has_zeros(*hash, zeros));
     }
 
     /// The rows of a file of so many rows that equal an earlier one, where these are many.
     pub(super) fn many(&self, rows: u64) -> Option<Damage> {
-        let counted: u64 = self.kept.values().sum();
+        let counted: u64 = self.kept.values().map(|kept| u64::from(kept.again)).sum();
         let number = (counted << self.halved).min(rows);
         let line = self.first?;
         (number >= MANY && number >= rows / ONE_OF).then_some(Damage {
@@ -74,9 +134,30 @@ impl Repeats {
     }
 }
 
+fn has_zeros(hash: u64, zeros: u32) -> bool {
+    (hash >> SAMPLED_FROM).trailing_zeros() >= zeros
+}
+
+/// A hash of all bytes of a row. Nobody gains from two rows with the same one.
+fn hash(row: &[u8]) -> u64 {
+    let (chunks, rest) = row.as_chunks::<16>();
+    let mut last = [0; 16];
+    last[..rest.len()].copy_from_slice(rest);
+    let chunks = chunks.iter().chain([&last]).zip(1..);
+    let products = chunks.map(|(chunk, place)| {
+        let chunk = u128::from_le_bytes(*chunk);
+        product(chunk as u64, (chunk >> 64) as u64, place)
+    });
+    products.fold(row.len() as u64, u64::wrapping_add)
+}
+
+/// Multiplies two numbers to 128 bits and folds them. So that products cannot change places, each has numbers of its own to be
+/// mixed with.
 #[inline]
-fn is_kept(hash: u64, halved: u32) -> bool {
-    (hash >> SAMPLED_FROM).trailing_zeros() >= halved
+fn product(low: u64, high: u64, place: u64) -> u64 {
+    let product = u128::from(low ^ MIX[0].wrapping_mul(place))
+        * u128::from(high ^ MIX[1].wrapping_mul(place));
+    product as u64 ^ (product >> 64) as u64
 }
 
 /// A key that is a hash is its own hash.
@@ -101,17 +182,19 @@ impl Hasher for OwnHash {
 
 #[cfg(test)]
 mod tests {
-    use super::super::glance::Glance;
     use super::*;
 
-    /// Counts rows that are numbers; returns what is told, and the largest number of rows that were kept.
-    fn counted(rows: impl Iterator<Item = u32>) -> (Option<HowMany>, usize) {
+    /// Counts rows with a number each; returns what is told, and the largest number of rows that were kept. The number is
+    /// the document, or where the samples have nothing of a row, a part of the name.
+    fn counted(rows: impl Iterator<Item = u32>, in_document: bool) -> (Option<HowMany>, usize) {
         let mut repeats = Repeats::default();
         let (mut count, mut most) = (0, 0);
         for row in rows {
             count += 1;
-            let text = format!("Ana María,Lorca,{row},1999-03-17,7574");
-            repeats.add(Glance::at(text.as_bytes()).hash, count);
+            let (document, name) = if in_document { (row, 0) } else { (0, row) };
+            let sample = sample(document.into(), b"1999-03-17", 7574);
+            let text = format!("Ana María {name},Lorca,{document},1999-03-17,7574");
+            repeats.add(sample, text.as_bytes(), count);
             most = most.max(repeats.kept.len());
         }
         (repeats.many(count).map(|damage| damage.rows), most)
@@ -119,22 +202,41 @@ mod tests {
 
     #[test]
     fn few_different_rows_are_counted_exactly_and_more_by_a_sample_of_bounded_size() {
-        let twice = |rows| counted((0..rows).chain(0..rows));
-        assert_eq!(twice(9).0, None);
-        assert_eq!(twice(10).0, Some(HowMany::Exactly(10)));
-        assert_eq!(twice(16_000).0, Some(HowMany::Exactly(16_000)));
-        let (found, most) = twice(300_000);
-        let Some(HowMany::About(rows)) = found else {
-            panic!("{found:?}")
-        };
-        assert!((250_000..350_000).contains(&rows), "{rows}");
-        assert!(most <= KEPT + 1, "{most}");
+        for in_document in [true, false] {
+            let twice = |rows| counted((0..rows).chain(0..rows), in_document);
+            assert_eq!(twice(9).0, None);
+            assert_eq!(twice(10).0, Some(HowMany::Exactly(10)));
+            assert_eq!(twice(16_000).0, Some(HowMany::Exactly(16_000)));
+            let (found, most) = twice(300_000);
+            let Some(HowMany::About(rows)) = found else {
+                panic!("{found:?}")
+            };
+            assert!((250_000..350_000).contains(&rows), "{rows}");
+            assert!(most <= KEPT + 1, "{most}");
+        }
     }
 
     #[test]
     fn a_few_equal_rows_among_many_are_not_told() {
-        let one_of = |of: u32| counted((0..100_000).map(|row| row - u32::from(row % of == 1)));
-        assert_eq!(one_of(200).0, None);
-        assert!(one_of(50).0.is_some());
+        for in_document in [true, false] {
+            let rows = |of: u32| (0..100_000).map(move |row| row - u32::from(row % of == 1));
+            assert_eq!(counted(rows(200), in_document).0, None);
+            assert!(counted(rows(50), in_document).0.is_some());
+        }
+    }
+
+    #[test]
+    fn rows_that_differ_in_one_byte_have_other_hashes() {
+        let row = b"Ana Maria,Lorca,30904465,1999-03-17,7574";
+        let mut seen = std::collections::HashSet::new();
+        for at in 0..row.len() {
+            for byte in 0..=255 {
+                let mut row = *row;
+                row[at] = byte;
+                seen.insert(hash(&row));
+            }
+            seen.insert(hash(&row[..at]));
+        }
+        assert_eq!(seen.len(), 255 * row.len() + 1 + row.len());
     }
 }
