@@ -4,6 +4,7 @@
 //! In come the configuration and the file that it names; out comes an [`Outcome`]. Nothing is sent before every row of
 //! the file was found to be a bet.
 
+use std::io;
 use std::sync::Arc;
 
 use frame::Count;
@@ -42,7 +43,8 @@ pub struct Part {
     pub waits: bool,
 }
 
-/// Runs mode batch. The log is written in each turn of the event loop, so that the logger may gather its lines.
+/// Runs mode batch. `deliver` is given the outcome on a thread of its own, since to write it may take any time. The log is
+/// written in each turn of the event loop, so that the logger may gather its lines.
 ///
 /// # Errors
 /// Any [`Error`] but those of the other modes. After [`Error::Stopped`] the next run does what is left to do.
@@ -51,15 +53,27 @@ pub fn run(
     logger: Logger,
     progress: &Progress,
     part: Part,
-) -> Result<Outcome, Error> {
+    deliver: impl FnOnce(Outcome) -> io::Result<()> + Send + 'static,
+) -> Result<(), Error> {
     if part.from_row.is_some() && config.server.protocol != Protocol::Plain {
         let reason = "the argument --from-row is for server.protocol plain: any other server knows which rows it has, so run without it";
         return Err(Error::Usage(reason.to_owned()));
     }
     let connector = Connector::open(&config.server)?;
     let mut event_loop = EventLoop::new(config, logger, connector, progress.clone())?;
+    let outcome = run_upload(config, &mut event_loop, progress, part)?;
+    event_loop.deliver(|| deliver(outcome))
+}
+
+/// Checks the file and sends it. It is closed afterwards.
+fn run_upload(
+    config: &Config,
+    event_loop: &mut EventLoop,
+    progress: &Progress,
+    part: Part,
+) -> Result<Outcome, Error> {
     let file = OpenFile::open(&config.batch.file, |input| event_loop.wait_for_input(input))?;
-    let (summary, blocks) = check_file(config, &file, &mut event_loop)?;
+    let (summary, blocks) = check_file(config, &file, event_loop)?;
     let from_row = part.from_row.unwrap_or(1);
     if from_row > summary.bets + 1 {
         let (path, rows) = (file.path().display(), Count(summary.bets, "row"));
@@ -76,8 +90,8 @@ pub fn run(
     };
     progress.begin(summary.bets);
     let winners = match config.server.protocol {
-        Protocol::Resume => resume::run(&job, &mut event_loop, summary),
-        Protocol::Plain => plain::run(&job, &mut event_loop),
+        Protocol::Resume => resume::run(&job, event_loop, summary),
+        Protocol::Plain => plain::run(&job, event_loop),
     }?;
     Ok(Outcome {
         bets: summary.bets,
@@ -85,15 +99,22 @@ pub fn run(
     })
 }
 
-/// Runs mode winners: asks for the winners, and waits for the draw. The log is written as by [`run`].
+/// Runs mode winners: asks for the winners, and waits for the draw. `deliver` is given them, and the log is written, as by
+/// [`run`].
 ///
 /// # Errors
-/// Any [`Error`] of a server; [`Error::Stopped`].
-pub fn winners(config: &Config, logger: Logger, progress: &Progress) -> Result<WinnerList, Error> {
+/// Any [`Error`] of a server or of standard output; [`Error::Stopped`].
+pub fn winners(
+    config: &Config,
+    logger: Logger,
+    progress: &Progress,
+    deliver: impl FnOnce(WinnerList) -> io::Result<()> + Send + 'static,
+) -> Result<(), Error> {
     let connector = Connector::open(&config.server)?;
     let mut event_loop = EventLoop::new(config, logger, connector, progress.clone())?;
     progress.waiting_for_draw();
-    plain::ask_winners(config, &mut event_loop)
+    let winners = plain::ask_winners(config, &mut event_loop)?;
+    event_loop.deliver(|| deliver(winners))
 }
 
 /// Reads the whole file once, and reports what is wrong with it.

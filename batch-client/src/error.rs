@@ -55,6 +55,8 @@ impl From<Error> for AttemptError {
 pub enum Error {
     /// A signal came before the result was known.
     Stopped(Signal),
+    /// A signal came before the result was written, all of which is known.
+    Unread(Signal),
     /// The command line asks for what makes no sense.
     Usage(String),
     /// A run with a plain server ended in the middle, which a run from the beginning would do again.
@@ -217,7 +219,7 @@ impl Error {
     /// The exit code, as in `sysexits.h`.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Stopped(signal) => signal.exit_code(),
+            Self::Stopped(signal) | Self::Unread(signal) => signal.exit_code(),
             Self::InDoubt {
                 lost: Lost::Stopped(signal),
                 ..
@@ -259,7 +261,7 @@ impl Error {
     /// Whether a signal is the reason.
     pub fn is_stopped(&self) -> bool {
         match self {
-            Self::Stopped(_) => true,
+            Self::Stopped(_) | Self::Unread(_) => true,
             Self::InDoubt { lost, .. } => matches!(lost, Lost::Stopped(_)),
             Self::Partly { error, .. } => error.is_stopped(),
             _ => false,
@@ -269,7 +271,7 @@ impl Error {
     /// The `action` that failed.
     pub fn action(&self) -> &'static str {
         match self {
-            Self::Stopped(_) => "receive_signal",
+            Self::Stopped(_) | Self::Unread(_) => "receive_signal",
             Self::Partly { error, .. } => error.action(),
             Self::Config(_) | Self::Usage(_) => "config",
             Self::NoBet(_) | Self::BadBet { .. } => Step::Bet.action(),

@@ -11,6 +11,8 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{self, TryRecvError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use frame::log::Logger;
@@ -174,6 +176,39 @@ impl EventLoop {
         waited
     }
 
+    /// Writes a result on a thread of its own, and waits until that is done: whoever reads the result may take any time, and
+    /// a signal ends that, too.
+    ///
+    /// # Errors
+    /// [`Error::Output`]: it cannot be written. [`Error::Unread`]: a signal came before.
+    pub fn deliver(
+        &mut self,
+        write: impl FnOnce() -> io::Result<()> + Send + 'static,
+    ) -> Result<(), Error> {
+        let (done, written) = mpsc::channel();
+        let waker = Arc::clone(&self.waker);
+        let writer = move || {
+            // Fails where a signal has ended the wait, which is no error.
+            let _ = done.send(write());
+            let _ = waker.wake();
+        };
+        thread::Builder::new()
+            .spawn(writer)
+            .map_err(Error::System)?;
+        loop {
+            match written.try_recv() {
+                Ok(written) => return written.map_err(Error::Output),
+                Err(TryRecvError::Empty) => match self.wait(None, None) {
+                    Err(Error::Stopped(signal)) => return Err(Error::Unread(signal)),
+                    waited => waited?,
+                },
+                Err(TryRecvError::Disconnected) => {
+                    return Err(Error::Output(io::ErrorKind::Other.into()));
+                }
+            }
+        }
+    }
+
     /// Sends and receives until `done` finds in the inbox what it waits for. With `wait`, the server may be silent for so
     /// long: each byte that comes or goes is a sign of life.
     ///
@@ -254,7 +289,7 @@ impl EventLoop {
         }
     }
 
-    /// Waits for any event, at most until the deadline. May return before either, to show how long the wait takes.
+    /// Waits for any event, at most until the deadline. May return before either.
     fn wait(
         &mut self,
         mut connection: Option<&mut Connection>,
@@ -262,10 +297,6 @@ impl EventLoop {
     ) -> Result<(), Error> {
         self.logger.flush();
         let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
-        let timeout = [timeout, self.progress.refresh()]
-            .into_iter()
-            .flatten()
-            .min();
         if let Some((path, why)) = trace::flush() {
             report::trace_stopped(&path, &why);
         }

@@ -57,31 +57,31 @@ fn main() -> ExitCode {
                 from_row: *from_row,
                 waits: !no_wait,
             };
-            let outcome = agency::run(config, logger.clone(), progress, part)?;
-            print(logger, progress, || {
-                output::print_outcome(config.agency, &outcome, *json)
+            let (agency, json, end) = (config.agency, *json, before_result(logger, progress));
+            agency::run(config, logger.clone(), progress, part, move |outcome| {
+                end();
+                output::print_outcome(agency, &outcome, json)
             })
         }),
         Mode::Winners { json, .. } => {
             serve(settings(file, &mode), *json, |config, logger, progress| {
-                let winners = agency::winners(config, logger.clone(), progress)?;
-                print(logger, progress, || {
-                    output::print_winners(config.agency, &winners, *json)
+                let (agency, json, end) = (config.agency, *json, before_result(logger, progress));
+                agency::winners(config, logger.clone(), progress, move |winners| {
+                    end();
+                    output::print_winners(agency, &winners, json)
                 })
             })
         }
     }
 }
 
-/// Prints a result. Printing may block, so the log is written first, and nothing is shown any more.
-fn print(
-    logger: &Logger,
-    progress: &Progress,
-    print: impl FnOnce() -> io::Result<()>,
-) -> Result<(), Error> {
-    progress.end();
-    logger.finish();
-    print().map_err(Error::Output)
+/// What is done before a result is printed, which comes behind the log and on a terminal in the place of the bar.
+fn before_result(logger: &Logger, progress: &Progress) -> impl FnOnce() + Send + 'static {
+    let (logger, progress) = (logger.clone(), progress.clone());
+    move || {
+        progress.end();
+        logger.finish();
+    }
 }
 
 /// Reads every layer of the configuration.

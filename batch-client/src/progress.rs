@@ -1,11 +1,18 @@
 //! What a person at a terminal sees beside the log: a bar while bets are sent, and what is waited for.
 //!
-//! Bar and log share standard error, so log lines go through [`Progress::sink`], which removes the bar while it writes
-//! them. Decides nothing: [`terminal`] says whether anything is shown.
+//! ```text
+//! the event loop -> State <- a thread that draws -> bar -> standard error <- lines <- the thread of the log
+//! ```
+//!
+//! A terminal may take nothing for as long as it likes, as after Ctrl-S. So only threads write to it that nobody waits for:
+//! the loop notes what is to be shown, and pictures that nobody sees are not drawn. Bar and log share standard error, so log
+//! lines go through [`Progress::sink`], which removes the bar while it writes them. Decides nothing: [`terminal`] says
+//! whether anything is shown.
 
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
@@ -28,15 +35,55 @@ const WAIT: &str = "{wide_msg}";
 /// A connection that is made within this time is not shown.
 const AT_ONCE: Duration = Duration::from_millis(500);
 
-/// How often the time of a wait is shown anew.
+/// How often the bar is drawn anew, and how often the time of a wait.
+const FRAME: Duration = Duration::from_millis(100);
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// What is shown; nothing where it is hidden.
+/// How long the end of the program waits until what is shown is removed.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What is shown; nothing where it is hidden. A clone shows in the same place.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Option<Shown>);
+
 #[derive(Clone, Debug)]
-pub struct Progress {
+struct Shown {
+    shared: Arc<Shared>,
+    /// Drawn by the thread, and removed by the log while that writes.
     bar: ProgressBar,
-    waits: Arc<Mutex<Waits>>,
-    begin: Arc<Mutex<Begin>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// Something else is to be shown, or nothing is shown any more.
+    changed: Condvar,
+}
+
+/// What is to be shown.
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// The bets of the file, once they are counted.
+    bets: Option<u64>,
+    /// The bets that are stored.
+    stored: u64,
+    begin: Begin,
+    /// Since when the draw is waited for.
+    draw: Option<Instant>,
+    /// The server that is connected to, and since when. It is shown before the draw.
+    connection: Option<(String, Instant)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The thread has seen what is to be shown.
+    Seen,
+    /// It has not.
+    Changed,
+    /// It is to remove what it shows, and to end.
+    Ending,
+    Ended,
 }
 
 /// When this run began to send, and how many bets were stored then.
@@ -46,145 +93,224 @@ struct Begin {
     stored: u64,
 }
 
-/// What is waited for, and since when.
-#[derive(Debug, Default)]
-struct Waits {
-    shown: bool,
-    draw: Option<Instant>,
-    /// The server that is connected to. It is shown before the draw.
-    connection: Option<(String, Instant)>,
+/// What the thread draws.
+#[derive(Debug, PartialEq, Eq)]
+enum Picture {
+    Nothing,
+    Bar { stored: u64, bets: u64 },
+    Text(String),
 }
 
 impl Progress {
-    /// Shown on standard error.
+    /// Shown on standard error; hidden where the system has no thread for it.
     pub fn shown() -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        // What is drawn too often is not drawn: here the thread decides how often that is.
+        let target = ProgressDrawTarget::stderr_with_hz(u8::MAX);
+        let bar = ProgressBar::with_draw_target(None, target);
         // So that nothing is drawn before there is something to show.
         bar.finish_and_clear();
-        Self::new(bar, true)
-    }
-
-    /// Never shown.
-    pub fn hidden() -> Self {
-        Self::new(ProgressBar::hidden(), false)
-    }
-
-    fn new(bar: ProgressBar, shown: bool) -> Self {
-        let waits = Waits {
-            shown,
-            ..Waits::default()
-        };
         let begin = Begin {
             since: Instant::now(),
             stored: 0,
         };
-        Self {
-            bar,
-            waits: Arc::new(Mutex::new(waits)),
-            begin: Arc::new(Mutex::new(begin)),
-        }
+        let state = Mutex::new(State {
+            phase: Phase::Changed,
+            bets: None,
+            stored: 0,
+            begin,
+            draw: None,
+            connection: None,
+        });
+        let changed = Condvar::new();
+        let shared = Arc::new(Shared { state, changed });
+        let shown = Shown { shared, bar };
+        let drawn = shown.clone();
+        let thread = thread::Builder::new().name("progress".to_owned());
+        Self(thread.spawn(move || drawn.run()).ok().map(|_| shown))
+    }
+
+    /// Never shown.
+    pub fn hidden() -> Self {
+        Self(None)
     }
 
     /// Standard error, for the log lines.
     pub fn sink(&self) -> impl Write + Send + 'static {
-        let shown = self.waits().shown;
-        Sink(shown.then(|| self.bar.clone()))
+        Sink(self.0.as_ref().map(|shown| shown.bar.clone()))
     }
 
     /// Whether a person sees the bar, which tells of each batch that is stored.
     pub(crate) fn is_shown(&self) -> bool {
-        self.waits().shown
+        self.0.is_some()
     }
 
     /// Sets the number of bets in the file.
     pub(crate) fn begin(&self, bets: u64) {
-        self.bar.set_style(self.bar_style());
-        self.bar.set_length(bets);
-        self.bar.reset();
+        self.change(|state| state.bets = Some(bets));
     }
 
     /// Sets the number of bets that were stored before. The rate and the time that is left do not count them.
     pub(crate) fn resume(&self, stored: u64) {
-        let mut begin = self.begin.lock().unwrap_or_else(PoisonError::into_inner);
-        (begin.since, begin.stored) = (Instant::now(), stored);
-        drop(begin);
-        self.bar.set_position(stored);
+        self.change(|state| {
+            let since = Instant::now();
+            (state.begin, state.stored) = (Begin { since, stored }, stored);
+        });
     }
 
     /// Sets the number of bets that are stored now.
     pub(crate) fn at(&self, stored: u64) {
-        self.bar.set_position(stored);
+        if let Some(shown) = &self.0 {
+            // The next picture has it.
+            shown.shared.state().stored = stored;
+        }
     }
 
     /// A connection to this server is being made.
     pub(crate) fn connecting(&self, server: &str) {
-        let mut waits = self.waits();
-        // Several attempts in a row are one wait.
-        let since = waits.connection.take().map(|(_, since)| since);
-        waits.connection = Some((server.to_owned(), since.unwrap_or_else(Instant::now)));
+        self.change(|state| {
+            // Several attempts in a row are one wait.
+            let since = state.connection.take().map(|(_, since)| since);
+            state.connection = Some((server.to_owned(), since.unwrap_or_else(Instant::now)));
+        });
     }
 
     /// The connection is made.
     pub(crate) fn connected(&self) {
-        self.waits().connection = None;
-        match self.bar.length() {
-            Some(_) => self.bar.set_style(self.bar_style()),
-            None => self.bar.finish_and_clear(),
-        }
-        self.refresh();
+        self.change(|state| state.connection = None);
     }
 
     /// All bets are sent, and the draw is waited for.
     pub(crate) fn waiting_for_draw(&self) {
-        self.waits().draw.get_or_insert_with(Instant::now);
-        self.refresh();
+        self.change(|state| {
+            state.draw.get_or_insert_with(Instant::now);
+        });
     }
 
-    /// Shows how long the wait takes by now. Returns after which time to call this again; `None` where nothing is shown.
-    pub(crate) fn refresh(&self) -> Option<Duration> {
-        let waits = self.waits();
-        let now = Instant::now();
-        let text = match &*waits {
-            Waits { shown: false, .. } => return None,
-            Waits {
-                connection: Some((server, since)),
-                ..
-            } => {
-                let waited = now.saturating_duration_since(*since);
-                if waited < AT_ONCE {
-                    return Some(AT_ONCE - waited);
-                }
-                format!("{}  connecting to {server}", Waited(waited))
-            }
-            Waits {
-                draw: Some(since), ..
-            } => {
-                let waited = Waited(now.saturating_duration_since(*since));
-                format!("{waited}  waiting for the draw (all agencies have to finish)")
-            }
-            _ => return None,
+    /// Removes what is shown. Waits until that is done, but not for a terminal that takes nothing.
+    pub fn end(&self) {
+        let Some(Shown { shared, .. }) = &self.0 else {
+            return;
         };
-        if let Ok(style) = ProgressStyle::with_template(WAIT) {
-            self.bar.set_style(style);
+        let mut state = shared.state();
+        if matches!(state.phase, Phase::Seen | Phase::Changed) {
+            state.phase = Phase::Ending;
+            shared.changed.notify_all();
+            let goes_on = |state: &mut State| state.phase != Phase::Ended;
+            drop(shared.changed.wait_timeout_while(state, FAREWELL, goes_on));
         }
-        self.bar.set_message(text);
+    }
+
+    /// Changes what is to be shown, and wakes the thread that draws.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let Some(Shown { shared, .. }) = &self.0 else {
+            return;
+        };
+        let mut state = shared.state();
+        change(&mut state);
+        if state.phase == Phase::Seen {
+            state.phase = Phase::Changed;
+            shared.changed.notify_all();
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// What is to be shown now, and after which time that is out of date.
+    fn picture(&self, now: Instant) -> (Picture, Option<Duration>) {
+        let (picture, next) = match (self.draw, self.bets) {
+            (Some(since), _) => {
+                let waited = Waited(now.saturating_duration_since(since));
+                let text = format!("{waited}  waiting for the draw (all agencies have to finish)");
+                (Picture::Text(text), Some(REFRESH))
+            }
+            (None, Some(bets)) => {
+                let stored = self.stored;
+                (Picture::Bar { stored, bets }, Some(FRAME))
+            }
+            (None, None) => (Picture::Nothing, None),
+        };
+        let Some((server, since)) = &self.connection else {
+            return (picture, next);
+        };
+        let waited = now.saturating_duration_since(*since);
+        match AT_ONCE.checked_sub(waited) {
+            Some(left) if !left.is_zero() => (picture, Some(next.unwrap_or(left).min(left))),
+            _ => {
+                let text = format!("{}  connecting to {server}", Waited(waited));
+                (Picture::Text(text), Some(REFRESH))
+            }
+        }
+    }
+}
+
+impl Shown {
+    /// Draws until the end.
+    fn run(self) {
+        let mut last = Picture::Nothing;
+        let mut state = self.shared.state();
+        while state.phase != Phase::Ending {
+            state.phase = Phase::Seen;
+            let (picture, next) = state.picture(Instant::now());
+            drop(state);
+            self.draw(&picture, &last);
+            last = picture;
+            let seen = |state: &mut State| state.phase == Phase::Seen;
+            let next = next.unwrap_or(Duration::MAX);
+            let waited = self
+                .shared
+                .changed
+                .wait_timeout_while(self.shared.state(), next, seen);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(state);
+        self.bar.finish_and_clear();
+        self.shared.state().phase = Phase::Ended;
+        self.shared.changed.notify_all();
+    }
+
+    fn draw(&self, picture: &Picture, last: &Picture) {
+        let bar = &self.bar;
+        match picture {
+            Picture::Nothing if bar.is_finished() => return,
+            Picture::Nothing => return bar.finish_and_clear(),
+            Picture::Bar { stored, bets } => {
+                if !matches!(last, Picture::Bar { .. }) {
+                    bar.set_style(self.bar_style());
+                    bar.set_length(*bets);
+                }
+                self.begin_again();
+                bar.set_position(*stored);
+            }
+            Picture::Text(text) => {
+                if !matches!(last, Picture::Text(_))
+                    && let Ok(style) = ProgressStyle::with_template(WAIT)
+                {
+                    bar.set_style(style);
+                }
+                bar.set_message(text.clone());
+                self.begin_again();
+            }
+        }
+        bar.tick();
+    }
+
+    /// Shows the bar again where it was removed.
+    fn begin_again(&self) {
         if self.bar.is_finished() {
             self.bar.reset();
         }
-        self.bar.tick();
-        Some(REFRESH)
-    }
-
-    /// Removes what is shown.
-    pub fn end(&self) {
-        self.waits().shown = false;
-        self.bar.finish_and_clear();
     }
 
     fn bar_style(&self) -> ProgressStyle {
-        let begin = Arc::clone(&self.begin);
+        let shared = Arc::clone(&self.shared);
         let now = move |state: &ProgressState| {
-            let begin = *begin.lock().unwrap_or_else(PoisonError::into_inner);
+            let begin = shared.state().begin;
             speed(
                 begin,
                 Instant::now(),
@@ -216,10 +342,6 @@ impl Progress {
             style.progress_chars(ASCII_BAR)
         }
     }
-
-    fn waits(&self) -> MutexGuard<'_, Waits> {
-        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// The bets a second since `begin`, and the time for those that are left; `None` while nobody can know.
@@ -248,8 +370,7 @@ impl fmt::Display for Waited {
     }
 }
 
-/// Standard error, and the bar that gives way to a line. Where nothing is shown there is none: whoever sets its numbers
-/// would wait until the line is written.
+/// Standard error, and the bar that gives way to a line where one is shown.
 struct Sink(Option<ProgressBar>);
 
 impl Write for Sink {

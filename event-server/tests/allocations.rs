@@ -64,15 +64,16 @@ fn no_bet_and_no_batch_is_an_allocation() {
         let variables = variables.map(|(name, value)| (name.to_owned(), value));
         let config = batch_client::config::Config::load(None, variables);
         let config = config.unwrap().config;
-        let mut outcome = None;
+        let (done, outcome) = std::sync::mpsc::channel();
         let count = measure(|| {
             let part = agency::Part {
                 from_row: None,
                 waits: true,
             };
-            outcome = Some(agency::run(&config, logger, &Progress::hidden(), part));
+            let deliver = move |outcome| done.send(outcome).map_err(std::io::Error::other);
+            agency::run(&config, logger, &Progress::hidden(), part, deliver).unwrap();
         });
-        (count, outcome.unwrap().unwrap())
+        (count, outcome.recv().unwrap())
     });
     let (client, outcome) = client.join().unwrap();
     assert_eq!(

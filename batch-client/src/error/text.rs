@@ -33,6 +33,11 @@ impl Error {
                 signal.name(),
                 again("; run again to go on")
             ),
+            Self::Unread(signal) => write!(
+                f,
+                "{} came before the whole result was written to standard output: batch-client winners writes the winners again",
+                signal.name()
+            ),
             Self::Usage(reason) => f.write_str(reason),
             Self::Partly { error, left } => {
                 error.write(f, Next::Rest)?;

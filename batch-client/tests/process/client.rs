@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tempfile::TempDir;
 
@@ -142,6 +143,14 @@ impl Running {
         assert!(status.unwrap().success());
     }
 
+    /// Waits until SIGSTOP has stopped it.
+    pub fn wait_until_stopped(&self) {
+        let status = format!("/proc/{}/stat", self.child.id());
+        while !fs::read_to_string(&status).unwrap().contains(") T ") {
+            thread::yield_now();
+        }
+    }
+
     /// Lets it have no more than so many bytes of memory that it writes to.
     pub fn limit_memory(&self, bytes: u64) {
         let limit = Rlimit {
@@ -162,6 +171,29 @@ impl Running {
         Ended {
             code: self.child.wait().unwrap().code(),
             stdout: stdout.join().unwrap(),
+            log: std::mem::take(&mut self.log),
+        }
+    }
+
+    /// Waits for its end without reading its standard output.
+    pub fn end_unread(mut self) -> Ended {
+        loop {
+            let mut ready = [PollFd::new(self.stderr.get_ref(), PollFlags::IN)];
+            let patience = Timespec {
+                tv_sec: 30,
+                tv_nsec: 0,
+            };
+            let waits = self.stderr.buffer().is_empty();
+            let came = !waits || poll(&mut ready, Some(&patience)).unwrap() > 0;
+            assert!(came, "it does not end: {:#?}", self.log);
+            match self.line() {
+                Some(line) => self.log.push(line),
+                None => break,
+            }
+        }
+        Ended {
+            code: self.child.wait().unwrap().code(),
+            stdout: String::new(),
             log: std::mem::take(&mut self.log),
         }
     }

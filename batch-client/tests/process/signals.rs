@@ -3,10 +3,10 @@
 
 use std::net::TcpListener;
 
-use frame::{Documents, Reply, Winners};
+use frame::{Reply, Request};
 
 use crate::client::{Client, Running, rows};
-use crate::fake::{ClosedPort, Peer, SUCCESS};
+use crate::fake::{ClosedPort, Peer, SUCCESS, winners};
 
 /// Sends the signal; checks the log lines after it.
 fn stops(client: Running, signal: &str, closes: &[&str]) {
@@ -158,20 +158,51 @@ fn with_a_plain_server_the_line_says_what_is_stored_and_what_is_in_doubt() {
 fn a_second_signal_ends_at_once() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let mut client = batch(&address).start();
+    let client = batch(&address).start();
     let mut peer = Peer::accept(&listener);
     peer.request();
-    peer.reply(&Reply::Resumed(5));
-    peer.request();
-    peer.reply(&SUCCESS);
-    peer.request();
-    // More documents than a pipe takes: the client is stuck printing them to a test that does not read.
-    let list = vec!["30904465"; 100_000].join("|");
-    let documents = Documents::new(list.as_bytes());
-    peer.reply(&Reply::Winners(Winners::Drawn(documents)));
-    client.wait_for("action: close_connection");
-    client.signal("TERM");
-    client.signal("INT");
+    // So that both are there before the client can do anything about the first one.
+    client.signal("STOP");
+    client.wait_until_stopped();
+    for signal in ["TERM", "INT", "CONT"] {
+        client.signal(signal);
+    }
     let code = client.end().code;
     assert!(matches!(code, Some(130 | 143)), "{code:?}");
+}
+
+#[test]
+fn while_nobody_reads_the_winners() {
+    // More documents than a pipe takes.
+    let many = vec!["30904465"; 100_000].join("|").leak();
+    let many: &'static str = many;
+    for (mode, signal, code) in [("winners", "TERM", 0), ("batch", "INT", 130)] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let mut client = Client::new(mode, &address)
+            .arg("--json")
+            .env("CLI_BATCH_MAXAMOUNT", "9")
+            .file("bets.csv", rows(5))
+            .start();
+        let server = std::thread::spawn(move || {
+            let mut peer = Peer::accept(&listener);
+            while let Some(request) = peer.request() {
+                let reply = match request {
+                    Request::Resume { .. } => Reply::Resumed(0),
+                    Request::Winners { .. } => winners(many),
+                    _ => SUCCESS,
+                };
+                peer.reply(&reply);
+            }
+        });
+        client.wait_for("action: consulta_ganadores | result: success");
+        client.signal(signal);
+        let ended = client.end_unread();
+        server.join().unwrap();
+        assert_eq!(ended.code, Some(code), "{:#?}", ended.log);
+        let told = format!("SIG{signal} came before the whole result was written");
+        assert_eq!(ended.lines("receive_signal").len(), 2);
+        assert!(ended.lines("receive_signal")[1].contains(&told));
+        assert_eq!(ended.lines("exit").len(), 1);
+    }
 }

@@ -4,20 +4,26 @@ use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::net::TcpListener;
 use std::process::Child;
+use std::time::Duration;
 
 use frame::{Reply, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{Action, Winsize, tcflow, tcsetwinsize};
 use tempfile::TempDir;
 
 use crate::client::{Client, rows};
 use crate::fake::{ClosedPort, Peer, SUCCESS, winners};
 
+/// How long to wait for what has to come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A client whose standard error is a terminal.
 struct OnTerminal {
     child: Child,
     terminal: File,
+    /// The end of the terminal that programs write to. While it is open, the terminal has no end.
+    written: Option<File>,
     seen: String,
     _folder: TempDir,
 }
@@ -44,12 +50,14 @@ impl OnTerminal {
             .open(name)
             .unwrap();
         let (mut command, folder) = client.command();
+        let written = Some(other_end.try_clone().unwrap());
         let child = command.stderr(other_end).spawn().unwrap();
         // The command holds the other end as well: with it, the terminal would never end.
         drop(command);
         Self {
             child,
             terminal: terminal.into(),
+            written,
             seen: String::new(),
             _folder: folder,
         }
@@ -59,7 +67,7 @@ impl OnTerminal {
     fn read(&mut self) -> bool {
         let mut ready = [PollFd::new(&self.terminal, PollFlags::IN)];
         let patience = Timespec {
-            tv_sec: 30,
+            tv_sec: PATIENCE.as_secs() as i64,
             tv_nsec: 0,
         };
         let count = poll(&mut ready, Some(&patience)).unwrap();
@@ -77,8 +85,14 @@ impl OnTerminal {
         }
     }
 
+    /// Stops all output, as Ctrl-S does, or lets it go on.
+    fn flow(&self, action: Action) {
+        tcflow(self.written.as_ref().unwrap(), action).unwrap();
+    }
+
     /// All that was shown, and the exit code.
     fn end(mut self) -> (String, Option<i32>) {
+        self.written = None;
         while self.read() {}
         (
             std::mem::take(&mut self.seen),
@@ -96,10 +110,19 @@ impl Drop for OnTerminal {
 
 /// Serves one connection; the draw takes place when `draw` returns.
 fn serve_once(listener: &TcpListener, draw: impl Fn()) {
+    serve_waiting(listener, || (), draw);
+}
+
+/// Serves one connection. A batch is answered when `hold` returns, and the draw takes place when `draw` does.
+fn serve_waiting(listener: &TcpListener, hold: impl Fn(), draw: impl Fn()) {
     let mut peer = Peer::accept(listener);
     while let Some(request) = peer.request() {
         let reply = match request {
             Request::Resume { .. } => Reply::Resumed(0),
+            Request::Batch(_) => {
+                hold();
+                SUCCESS
+            }
             Request::Winners { .. } => {
                 draw();
                 winners("7")
@@ -162,8 +185,14 @@ fn the_bar_fits_into_a_narrow_terminal_and_has_only_letters_that_the_locale_show
             .env("LC_ALL", locale)
             .env("CLI_LOG_LEVEL", "ERROR")
             .file("bets.csv", rows(3));
-        let server = std::thread::spawn(move || serve_once(&listener, || ()));
-        let (seen, code) = OnTerminal::start(client, columns).end();
+        let (go_on, hold) = std::sync::mpsc::channel();
+        let server = std::thread::spawn(move || {
+            serve_waiting(&listener, || hold.recv().unwrap(), || ());
+        });
+        let mut client = OnTerminal::start(client, columns);
+        client.wait_for("0/3");
+        go_on.send(()).unwrap();
+        let (seen, code) = client.end();
         server.join().unwrap();
         assert_eq!(code, Some(0), "{seen:?}");
         assert!(
@@ -174,6 +203,46 @@ fn the_bar_fits_into_a_narrow_terminal_and_has_only_letters_that_the_locale_show
         assert_eq!(found, letters, "{locale}: {seen:?}");
         // Nothing is known of the speed after so short a time.
         assert!(!seen.contains("/s"), "{seen:?}");
+    }
+}
+
+#[test]
+fn an_upload_goes_on_while_the_terminal_is_stopped_and_what_is_shown_goes_on_with_it() {
+    for level in ["INFO", "DEBUG", "ERROR"] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let client = Client::new("batch", &address)
+            .env("TERM", "xterm")
+            .env("CLI_LOG_LEVEL", level)
+            .env("CLI_SERVER_TIMEOUT", "1h")
+            .env("CLI_BATCH_MAXAMOUNT", "1")
+            .env("CLI_BATCH_WINDOW", "1")
+            .file("bets.csv", rows(50));
+        let (go_on, hold) = std::sync::mpsc::channel::<()>();
+        let (asks, asked) = std::sync::mpsc::channel();
+        let (drawn, draw) = std::sync::mpsc::channel::<()>();
+        let server = std::thread::spawn(move || {
+            // Only the first batch is held: the other end of the channel is gone for those behind it.
+            let hold = || drop(hold.recv());
+            serve_waiting(&listener, hold, || {
+                asks.send(()).unwrap();
+                draw.recv().unwrap();
+            });
+        });
+        let mut client = OnTerminal::start(client, 80);
+        client.wait_for("0/50 bets");
+        client.flow(Action::OOff);
+        drop(go_on);
+        // All is sent, and the agency has finished.
+        asked.recv_timeout(PATIENCE).unwrap();
+        client.flow(Action::OOn);
+        client.wait_for("waiting for the draw");
+        client.flow(Action::OOff);
+        drawn.send(()).unwrap();
+        // The end waits for a terminal, but not for ever.
+        let code = client.child.wait().unwrap().code();
+        assert_eq!(code, Some(0), "{level}");
+        server.join().unwrap();
     }
 }
 
