@@ -44,8 +44,8 @@ pub fn run(config: &Config, logger: Logger, progress: &Progress) -> Result<(), E
 fn echo(config: &Config, event_loop: &mut EventLoop, message: &str) -> Result<Vec<u8>, Error> {
     let mut backoff = Backoff::new(config.server.retry, Instant::now());
     let mut connection = event_loop.reach(&mut backoff)?;
-    connection.outbox.text(message.as_bytes());
-    connection.outbox.text(b"\n");
+    connection.outbox.append(message.as_bytes());
+    connection.outbox.append(b"\n");
     let whole = |inbox: &Inbox| {
         let text = inbox.unread();
         text.contains(&b'\n') || text.len() >= MAX_ANSWER

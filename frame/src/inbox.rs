@@ -59,6 +59,12 @@ impl Inbox {
         }
     }
 
+    /// An inbox for bytes that are no frames, such as a head of HTTP: they are taken with [`unread`](Self::unread). It buffers
+    /// at most `bound` bytes. Allocates nothing yet.
+    pub fn unframed(bound: usize) -> Self {
+        Self::new(0, bound)
+    }
+
     /// Calls `read` once with the free space, and returns the number of bytes that it put there. With no free space
     /// left, `read` is not called, and the result is `None`: take frames out first.
     ///

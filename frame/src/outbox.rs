@@ -115,8 +115,8 @@ impl Outbox {
         Requests::new(&mut self.bytes, limit)
     }
 
-    /// Appends bytes that are not a frame: a line of text.
-    pub fn text(&mut self, bytes: &[u8]) {
+    /// Appends bytes that are no frame: a line of text, or a message of another protocol.
+    pub fn append(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 

@@ -81,7 +81,7 @@ impl Tls {
     fn new(session: Result<Session, Error>) -> Result<Self, TlsError> {
         let mut tls = Self {
             session: session.map_err(|e| TlsError::from_rustls(&e))?,
-            records: Inbox::new(0, RECORDS),
+            records: Inbox::unframed(RECORDS),
             plain: Outbox::new(RECORDS),
             sealed: Outbox::new(SEALED),
             peer_closed: false,

@@ -149,7 +149,7 @@ fn bytes_arrive_whole_and_in_order_both_ways_whatever_the_stream_does() {
             if channel.outbox.has_room()
                 && let Some(line) = lines.next()
             {
-                channel.outbox.text(line);
+                channel.outbox.append(line);
             }
             // A caller with a budget does not always read, send or take out everything.
             for _ in 0..rng.u32(..4) {
@@ -184,7 +184,7 @@ fn a_block_at_any_place_loses_nothing() {
         let mut script = vec![Bytes(place), BLOCKS, Bytes(bytes.len() - place)];
         script.retain(|step| !matches!(step, Bytes(0)));
         let mut channel = channel(&script, &script, &bytes);
-        channel.outbox.text(&bytes);
+        channel.outbox.append(&bytes);
 
         while let Received::Bytes(_) = channel.receive().unwrap() {}
         assert!(!channel.can_receive());
@@ -227,9 +227,9 @@ fn only_a_block_clears_readiness() {
     );
 
     assert!(!channel.can_send(), "nothing waits");
-    channel.outbox.text(&[0; 10]);
+    channel.outbox.append(&[0; 10]);
     assert!(channel.send().unwrap());
-    channel.outbox.text(b"more");
+    channel.outbox.append(b"more");
     assert!(channel.can_send());
     assert!(!channel.send().unwrap());
     assert!(!channel.can_send());
@@ -244,7 +244,7 @@ fn a_stream_is_not_asked_before_the_first_event() {
         ..Scripted::default()
     };
     let mut channel = Channel::new(stream, Inbox::new(200, 300), Outbox::new(300));
-    channel.outbox.text(b"hello");
+    channel.outbox.append(b"hello");
     assert_eq!(channel.receive().unwrap(), Received::NotYet);
     assert!(!channel.send().unwrap());
 }
@@ -253,7 +253,7 @@ fn a_stream_is_not_asked_before_the_first_event() {
 fn a_stream_that_failed_stays_failed_both_ways() {
     // The kernel reports a reset once. After it, the stream looks as if it had ended without an error.
     let mut reader = channel(&[Bytes(3), RESET, Zero], &[Bytes(5)], b"abc");
-    reader.outbox.text(b"reply");
+    reader.outbox.append(b"reply");
     assert_eq!(reader.receive().unwrap(), Received::Bytes(3));
     for _ in 0..3 {
         assert_eq!(
@@ -277,7 +277,7 @@ fn a_stream_that_failed_stays_failed_both_ways() {
         &[Bytes(2), Fails(ErrorKind::BrokenPipe), Bytes(3)],
         b"abc",
     );
-    writer.outbox.text(b"reply");
+    writer.outbox.append(b"reply");
     for _ in 0..3 {
         assert_eq!(writer.send().unwrap_err().kind(), ErrorKind::BrokenPipe);
         assert_eq!(writer.receive().unwrap_err().kind(), ErrorKind::BrokenPipe);
@@ -288,7 +288,7 @@ fn a_stream_that_failed_stays_failed_both_ways() {
 #[test]
 fn a_write_of_zero_bytes_is_a_failure() {
     let mut channel = channel(&[], &[Zero, Bytes(5)], b"");
-    channel.outbox.text(b"reply");
+    channel.outbox.append(b"reply");
     assert_eq!(channel.send().unwrap_err().kind(), ErrorKind::WriteZero);
     assert_eq!(channel.send().unwrap_err().kind(), ErrorKind::WriteZero);
     assert_eq!(channel.outbox.waiting(), 5);
@@ -305,7 +305,7 @@ fn a_peer_that_shut_down_its_writing_side_still_gets_its_replies() {
         channel.mark(true, true);
     }
     assert_eq!(channel.inbox.unread(), b"abc");
-    channel.outbox.text(b"reply");
+    channel.outbox.append(b"reply");
     assert!(channel.send().unwrap());
     assert_eq!(channel.stream().outgoing, b"reply");
 }

@@ -23,7 +23,7 @@ fn bytes_leave_in_order_however_much_waits_and_however_little_is_taken() {
         let mut largest = 0;
         for _ in 0..200 {
             let text: Vec<u8> = (0..rng.usize(..20_000)).map(|_| rng.u8(..)).collect();
-            outbox.text(&text);
+            outbox.append(&text);
             put.extend_from_slice(&text);
             largest = largest.max(outbox.waiting());
             for _ in 0..rng.u8(..4) {
@@ -49,7 +49,7 @@ fn a_long_list_of_winners_is_shared_and_leaves_in_its_place_however_little_is_ta
         for n in 0..rng.u8(1..20) {
             if rng.bool() {
                 let text = vec![n; rng.usize(..3_000)];
-                outbox.text(&text);
+                outbox.append(&text);
                 put.extend_from_slice(&text);
             } else {
                 let length = Outbox::SHARED - 10 + rng.usize(..30_000);
@@ -95,9 +95,9 @@ fn a_long_list_of_winners_is_shared_and_leaves_in_its_place_however_little_is_ta
 #[test]
 fn an_outbox_has_room_while_less_than_its_bound_waits() {
     let mut outbox = Outbox::new(10);
-    outbox.text(&[0; 9]);
+    outbox.append(&[0; 9]);
     assert!(outbox.has_room());
-    outbox.text(&[0; 1000]);
+    outbox.append(&[0; 1000]);
     assert!(
         !outbox.has_room(),
         "the last message may go beyond the bound"
@@ -112,7 +112,7 @@ fn an_outbox_has_room_while_less_than_its_bound_waits() {
 fn an_outbox_gives_its_memory_back_only_when_nothing_waits() {
     let mut outbox = Outbox::new(10);
     assert_eq!(outbox.allocated(), 0);
-    outbox.text(b"hello");
+    outbox.append(b"hello");
     take(&mut outbox, 4, &mut Vec::new());
     outbox.release();
     assert_eq!(outbox.waiting(), 1);
@@ -129,7 +129,7 @@ fn what_fills_an_outbox_leaves_it_its_memory_and_what_goes_far_beyond_does_not()
     let mut outbox = Outbox::new(bound);
     let fill = |outbox: &mut Outbox| {
         while outbox.has_room() {
-            outbox.text(&[0; 8_000]);
+            outbox.append(&[0; 8_000]);
         }
         let allocated = outbox.allocated();
         take(outbox, usize::MAX, &mut Vec::new());
@@ -137,7 +137,7 @@ fn what_fills_an_outbox_leaves_it_its_memory_and_what_goes_far_beyond_does_not()
     };
     let allocated = fill(&mut outbox);
     assert_eq!(outbox.allocated(), allocated, "it would be asked for again");
-    outbox.text(&vec![0; 3 * bound]);
+    outbox.append(&vec![0; 3 * bound]);
     take(&mut outbox, usize::MAX, &mut Vec::new());
     assert_eq!(outbox.allocated(), 0);
 }
@@ -149,7 +149,7 @@ fn frames_and_text_follow_each_other_as_they_were_put_in() {
     let (mut outbox, mut expected, mut taken) = (Outbox::new(10), Vec::new(), Vec::new());
     let id = outbox.request(&query);
     assert_eq!(id, MessageId::of(b"{agency:2}"));
-    outbox.text(b"hello\n");
+    outbox.append(b"hello\n");
     outbox.reply(id, &Reply::Ack(Ack::Success));
 
     query.encode(&mut expected);

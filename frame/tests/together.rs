@@ -163,7 +163,7 @@ fn requests_end_at_their_number_and_at_the_bound_and_are_removed_where_they_are_
     let payload = [b'x'; 100];
     let request = Request::Batch(Batch::new(&payload));
     let mut outbox = Outbox::new(300);
-    outbox.text(b"before");
+    outbox.append(b"before");
     let mut requests = outbox.requests();
     for room in [true, true, true, false] {
         assert_eq!(requests.has_room(), room);

@@ -54,8 +54,8 @@ impl<S: Stream> Connection<S> {
         let line = unread[..newline.unwrap_or(unread.len())].trim_ascii_end();
         let quiet = self.quiet();
         report::text_received(self.ip, &String::from_utf8_lossy(line), quiet);
-        self.channel.outbox.text(line);
-        self.channel.outbox.text(b"\n");
+        self.channel.outbox.append(line);
+        self.channel.outbox.append(b"\n");
         self.drain(CloseReason::Finished);
         Step::Again
     }

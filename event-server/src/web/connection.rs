@@ -86,7 +86,7 @@ pub struct Connection<S> {
 impl<S: Stream> Connection<S> {
     /// A connection that was just accepted.
     pub fn new(stream: S, ip: IpAddr, now: Instant) -> Self {
-        let inbox = Inbox::new(0, MAX_HEAD);
+        let inbox = Inbox::unframed(MAX_HEAD);
         Self {
             channel: Channel::new(stream, inbox, Outbox::new(OUTBOX)),
             ip,
@@ -207,7 +207,7 @@ impl<S: Stream> Connection<S> {
         };
         let mut head = Vec::with_capacity(512);
         response.head(connection, &mut head);
-        self.channel.outbox.text(&head);
+        self.channel.outbox.append(&head);
         let rest = match method {
             Method::Head => Bytes::new(),
             Method::Get | Method::Other => response.body,
@@ -246,7 +246,7 @@ impl<S: Stream> Connection<S> {
             while !rest.is_empty() && self.channel.outbox.has_room() && share.bytes > 0 {
                 let piece = rest.split_to(rest.len().min(OUTBOX).min(share.bytes));
                 share.bytes -= piece.len();
-                self.channel.outbox.text(&piece);
+                self.channel.outbox.append(&piece);
             }
             if !self.channel.send()? {
                 return Ok(false);

@@ -119,7 +119,7 @@ fn take<Data>(
         ConnectionState::ReadTraffic(mut traffic) => {
             while let Some(record) = traffic.next_record() {
                 let record = record?;
-                plain.text(record.payload);
+                plain.append(record.payload);
                 discard += record.discard;
             }
             Ok(Step::Again)

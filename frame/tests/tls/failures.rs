@@ -9,7 +9,7 @@ fn a_stream_cut_anywhere_is_no_end() {
     let world = World::new();
     let whole = {
         let mut pair = Pair::established(&world);
-        pair.server.outbox.text(b"the winners");
+        pair.server.outbox.append(b"the winners");
         pair.server.finish();
         while pair.turn().unwrap().0 != Received::End {}
         assert_eq!(pair.client.inbox.unread(), b"the winners");
@@ -21,7 +21,7 @@ fn a_stream_cut_anywhere_is_no_end() {
     for place in some.chain(whole - 60..whole - 4) {
         let mut pair = Pair::new(&world, 0, usize::MAX);
         pair.down().budget = Some(place);
-        pair.server.outbox.text(b"the winners");
+        pair.server.outbox.append(b"the winners");
         let error = loop {
             if pair.server.is_established() {
                 pair.server.finish();
@@ -57,7 +57,7 @@ fn an_altered_byte_anywhere_breaks_the_session_and_the_peer_is_told() {
             up.altered = Some(place);
             place
         };
-        pair.client.outbox.text(&text);
+        pair.client.outbox.append(&text);
         pair.client.finish();
         let mut server = None;
         while server.is_none() {

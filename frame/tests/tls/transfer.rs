@@ -34,7 +34,7 @@ fn bytes_arrive_whole_and_in_order_both_ways_and_end_with_close_notify_however_t
                 if channel.outbox.has_room() && done[i] < sent[i].len() {
                     // The client does not have to wait for the end of the handshake.
                     let to = (done[i] + rng.usize(1..50_000)).min(sent[i].len());
-                    channel.outbox.text(&sent[i][done[i]..to]);
+                    channel.outbox.append(&sent[i][done[i]..to]);
                     done[i] = to;
                 }
                 // A caller with a budget does not always receive, send or take out everything.
@@ -72,7 +72,7 @@ fn bytes_arrive_whole_and_in_order_both_ways_and_end_with_close_notify_however_t
         while pair.turn().unwrap().1 != Received::End {}
         assert!(pair.server.ended() && !pair.server.can_receive());
         // The server may still answer; the client does not read it any more.
-        pair.server.outbox.text(b"reply");
+        pair.server.outbox.append(b"reply");
         pair.server.finish();
         while !pair.server.all_sent() {
             pair.turn().unwrap();
@@ -86,7 +86,7 @@ fn bytes_that_wait_in_the_session_are_received_without_a_new_event() {
     let world = World::new();
     let mut pair = Pair::established(&world);
     let text = noise(&mut fastrand::Rng::with_seed(1), 60_000);
-    pair.client.outbox.text(&text);
+    pair.client.outbox.append(&text);
     pair.turn().unwrap();
     pair.event();
     let server = &mut pair.server;
@@ -121,8 +121,8 @@ fn bytes_that_wait_in_the_session_are_received_without_a_new_event() {
 fn a_peer_that_floods_or_takes_nothing_costs_a_bounded_amount() {
     let world = World::new();
     let mut pair = Pair::established(&world);
-    pair.client.outbox.text(&vec![7; 1_000_000]);
-    pair.server.outbox.text(&vec![7; 1_000_000]);
+    pair.client.outbox.append(&vec![7; 1_000_000]);
+    pair.server.outbox.append(&vec![7; 1_000_000]);
     pair.down().stuck = true;
     for _ in 0..1_000 {
         pair.turn().unwrap();

@@ -269,7 +269,7 @@ impl<D: Dial> Database for Link<D> {
         (open.told, open.heard) = (false, self.now);
         // At once: the turn is over, and what the stream takes now need not wait for the next. An error is found by it.
         let output = open.session.take_output();
-        open.channel.outbox.text(&output);
+        open.channel.outbox.append(&output);
         let _ = open.channel.send();
     }
 
@@ -312,7 +312,7 @@ impl<D: Dial> Database for Link<D> {
         if let State::Open(open) = &mut self.state {
             open.session.terminate();
             let output = open.session.take_output();
-            open.channel.outbox.text(&output);
+            open.channel.outbox.append(&output);
             open.channel.finish();
             let _ = open.channel.send();
         }

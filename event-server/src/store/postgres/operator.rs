@@ -134,7 +134,7 @@ impl Operator {
             application: format!("event-server {central}"),
         };
         let mut operator = Self {
-            channel: Channel::new(stream, Inbox::new(0, INBOX), Outbox::new(INBOX)),
+            channel: Channel::new(stream, Inbox::unframed(INBOX), Outbox::new(INBOX)),
             session: Session::new(login, tls.is_some()),
             schema: Schema::new(lottery, central, *agencies),
             statements: Statements::new(lottery, central, *agencies),
@@ -293,7 +293,7 @@ impl Operator {
             channel, session, ..
         } = self;
         channel.mark(true, true);
-        channel.outbox.text(&session.take_output());
+        channel.outbox.append(&session.take_output());
         channel.send().map_err(failed)?;
         match channel.receive().map_err(failed)? {
             Received::Bytes(_) | Received::Full => {

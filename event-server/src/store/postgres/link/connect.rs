@@ -215,7 +215,7 @@ impl<D: Dial> Link<D> {
     }
 
     pub(super) fn open(&mut self, stream: D::Stream) {
-        let inbox = Inbox::new(0, INBOX);
+        let inbox = Inbox::unframed(INBOX);
         let mut channel = Channel::new(stream, inbox, Outbox::new(OUTBOX));
         // The event that told of the connection is past.
         channel.mark(true, true);

@@ -71,7 +71,7 @@ impl<D: Dial> Link<D> {
     pub(super) fn flush(&mut self, open: &mut Open<D::Stream>) -> Result<(), End> {
         let output = open.session.take_output();
         if !output.is_empty() {
-            open.channel.outbox.text(&output);
+            open.channel.outbox.append(&output);
         }
         let sent = open.channel.send();
         sent.map(drop).map_err(|e| End::Lost(e.to_string()))
