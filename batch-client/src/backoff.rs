@@ -7,15 +7,15 @@
 
 use std::time::{Duration, Instant};
 
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+use frame::Pauses;
+
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The pauses and the remaining time of one client.
 #[derive(Debug)]
 pub struct Backoff {
     limit: Duration,
-    /// The upper bound of the next pause.
-    pause: Duration,
+    pauses: Pauses,
     /// The time up to `since` in which nothing came from the server.
     spent: Duration,
     since: Instant,
@@ -26,7 +26,7 @@ impl Backoff {
     pub fn new(limit: Duration, now: Instant) -> Self {
         Self {
             limit,
-            pause: FIRST_PAUSE,
+            pauses: Pauses::new(LONGEST_PAUSE),
             spent: Duration::ZERO,
             since: now,
         }
@@ -62,11 +62,7 @@ impl Backoff {
         if self.spent >= self.limit {
             return Err(self.spent);
         }
-        let pause = self
-            .pause
-            .mul_f64(0.5 + rng.f64() / 2.0)
-            .min(self.limit - self.spent);
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        let pause = self.pauses.next(rng.f64()).min(self.limit - self.spent);
         self.spent += pause;
         self.since = now + pause;
         Ok(pause)
@@ -76,6 +72,9 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The longest that the first pause is.
+    const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
     #[test]
     fn pauses_grow_to_a_bound_and_fill_exactly_the_limit() {

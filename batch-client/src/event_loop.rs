@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use frame::log::Logger;
 use frame::trace::{self, Laps};
-use frame::{Agency, Inbox, Received, TlsError};
+use frame::{Agency, Inbox, Lookup, Received, TlsError};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -58,6 +58,7 @@ pub struct EventLoop {
     events: Events,
     signals: Signals,
     waker: Arc<Waker>,
+    lookup: Lookup,
     rng: fastrand::Rng,
     /// How many connections were made.
     connections: u64,
@@ -112,6 +113,7 @@ impl EventLoop {
             events: Events::with_capacity(8),
             signals,
             waker,
+            lookup: Lookup::default(),
             rng: fastrand::Rng::new(),
             connections: 0,
             connector,

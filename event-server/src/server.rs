@@ -5,7 +5,6 @@
 
 mod error;
 mod http;
-mod lookup;
 mod signals;
 mod tokens;
 mod traces;
@@ -15,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use frame::Lookup;
 use frame::log::Logger;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
@@ -23,7 +23,6 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 pub use self::error::ServerError;
 use self::error::system;
 use self::http::HttpPort;
-use self::lookup::Lookup;
 pub use self::signals::{Termination, bear_file_limits};
 use self::tokens::{DATABASE, HTTP_LISTENER, LISTENER, RESOLVED, SIGNALS, Source};
 use self::traces::Traces;
@@ -100,7 +99,7 @@ impl Dial for Dialer {
 
     fn resolve(&mut self, name: &str, port: u16) {
         let waker = Arc::clone(&self.waker);
-        self.lookup.begin(name, port, move || {
+        self.lookup.begin((name.to_owned(), port), move || {
             let _ = waker.wake();
         });
     }

@@ -22,9 +22,10 @@
 //! no error but `Ok(None)`: call again with more bytes. The type of an error says what to do: [`FramingError`] (close
 //! the connection), [`RequestError`] (refuse the request and go on).
 //!
-//! [`Channel`] is generic over its stream. Nothing here opens a socket, reads a clock, or knows a rule of the lottery;
-//! only [`log`](mod@log), the form of the log lines of both programs, writes and reads the time, [`trace`] does for their
-//! traces, and [`small_file`] reads the files that both programs are given.
+//! [`Channel`] is generic over its stream. Nothing here opens a connection, or knows a rule of the lottery. What both programs
+//! need beside the protocol is here, too: [`log`](mod@log), the form of their log lines, and [`trace`], which write and read
+//! the time; [`small_file`] reads the files that they are given; [`Lookup`] asks the system for the addresses of a name, and
+//! [`Pauses`] says how long to wait between attempts.
 
 pub mod log;
 
@@ -40,8 +41,10 @@ mod fields;
 mod inbox;
 mod itself;
 mod layout;
+mod lookup;
 mod message;
 mod outbox;
+mod pauses;
 pub mod payload;
 mod plain;
 mod requests;
@@ -62,10 +65,12 @@ pub use fields::{Agency, Birthdate, Document, Name, Number, Text};
 pub use inbox::Inbox;
 pub use itself::check_peer;
 pub use layout::{HEADER, LENGTH_FIELD, MAX_CLIENT_FRAME, MAX_LENGTH, MAX_REPLY, MIN_LENGTH, kind};
+pub use lookup::Lookup;
 pub use message::{
     Ack, Batch, Documents, MessageId, NO_SPACE, NOT_NOW, REPLACED, Reply, Request, TAKEN_OUT,
     UploadId, Winners,
 };
 pub use outbox::Outbox;
+pub use pauses::Pauses;
 pub use requests::Requests;
 pub use tls::{SOON, Tls, TlsError, Validity, pem};

@@ -5,9 +5,8 @@
 //! connection is for others.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::mpsc::{self, TryRecvError};
-use std::thread;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use frame::trace::{self, Laps};
@@ -120,35 +119,28 @@ impl EventLoop {
         Lost::Unreachable { tried, error }.into()
     }
 
-    /// Looks up the server's name. The system's resolver blocks, so a thread of its own calls it.
+    /// Looks up the server's name.
     fn resolve(&mut self) -> Result<io::Result<Vec<SocketAddr>>, Error> {
         let name = self.address().to_string();
         if let Ok(literal) = name.parse() {
             return Ok(Ok(vec![literal]));
         }
-        let (answer, answered) = mpsc::channel();
-        let waker = self.waker.clone();
-        let resolver = move || {
+        let waker = Arc::clone(&self.waker);
+        self.lookup.begin(name, move || {
             // Fails where the client has stopped waiting, which is no error.
-            let _ = answer.send(name.to_socket_addrs().map(Vec::from_iter));
             let _ = waker.wake();
-        };
+        });
         let until = Instant::now() + self.server.timeout;
-        thread::Builder::new()
-            .spawn(resolver)
-            .map_err(Error::System)?;
         loop {
-            match answered.try_recv() {
-                Ok(addresses) => return Ok(addresses),
-                Err(TryRecvError::Empty) if Instant::now() < until => {
-                    self.wait(None, Some(until))?;
-                }
-                Err(_) => {
-                    // Not the error of a connect that times out: no firewall is the reason.
-                    let late = format!("no answer within {:?}", self.server.timeout);
-                    return Ok(Err(io::Error::other(late)));
-                }
+            if let Some(addresses) = self.lookup.answer() {
+                return Ok(addresses);
             }
+            if Instant::now() >= until {
+                // Not the error of a connect that times out: no firewall is the reason.
+                let late = format!("no answer within {:?}", self.server.timeout);
+                return Ok(Err(io::Error::other(late)));
+            }
+            self.wait(None, Some(until))?;
         }
     }
 

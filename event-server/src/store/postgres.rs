@@ -21,7 +21,6 @@
 
 mod account;
 mod answers;
-mod backoff;
 mod copy;
 mod database;
 mod dial;

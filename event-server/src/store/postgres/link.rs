@@ -16,11 +16,10 @@ mod talk;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use frame::Channel;
+use frame::{Channel, Pauses};
 
-use super::backoff::Backoff;
 use super::database::{Answer, Database, Query, Unusable};
 use super::dial::Dial;
 use super::error::{DatabaseError, SessionError};
@@ -32,6 +31,9 @@ use super::session::Session;
 use super::setup::Setup;
 use super::statements::Statements;
 use super::tls::{CertificateHash, DatabaseTls};
+
+/// No pause before the hosts are tried again is longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 /// A link to a database.
 pub struct Link<D: Dial> {
@@ -45,7 +47,9 @@ pub struct Link<D: Dial> {
     state: State<D::Stream>,
     /// The host that is tried, by its place in the URL.
     host: usize,
-    backoff: Backoff,
+    /// The pauses before the hosts are tried again, and the source of chance for them.
+    pauses: Pauses,
+    rng: fastrand::Rng,
     /// Why each host took no session since the last pause.
     refusals: Vec<Refusal>,
     /// The sessions that were given up, until they are known to be gone.
@@ -200,7 +204,8 @@ impl<D: Dial> Link<D> {
             state: State::Pausing { until: now },
             host: 0,
             listener: format!("{central} {:016x}", rng.u64(..)),
-            backoff: Backoff::new(rng),
+            pauses: Pauses::new(LONGEST_PAUSE),
+            rng,
             refusals: Vec::new(),
             left: Left::default(),
             answers: VecDeque::new(),

@@ -160,7 +160,7 @@ impl<D: Dial> Link<D> {
         };
         let mut until = self.now;
         if let Some(why) = told {
-            until += self.backoff.next();
+            until += self.pauses.next(self.rng.f64());
             self.answers.push_back(Answer::Down(why));
         }
         self.state = State::Pausing { until };

@@ -313,7 +313,7 @@ impl<D: Dial> Link<D> {
                 self.answers.push_back(match result {
                     Ok(()) => {
                         if asked.commits() {
-                            self.backoff.reset();
+                            self.pauses.reset();
                         }
                         Answer::Done
                     }

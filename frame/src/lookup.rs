@@ -7,16 +7,20 @@ use std::thread;
 
 /// The last name that was asked for.
 #[derive(Debug, Default)]
-pub(super) struct Lookup(Option<Receiver<io::Result<Vec<SocketAddr>>>>);
+pub struct Lookup(Option<Receiver<io::Result<Vec<SocketAddr>>>>);
 
 impl Lookup {
-    /// Begins to look up a name; `done` is called once there is an answer. An earlier name is given up.
-    pub(super) fn begin(&mut self, name: &str, port: u16, done: impl FnOnce() + Send + 'static) {
+    /// Begins to look up a name with its port; calls `done` once there is an answer. An earlier name is given up.
+    pub fn begin(
+        &mut self,
+        name: impl ToSocketAddrs + Send + 'static,
+        done: impl FnOnce() + Send + 'static,
+    ) {
         let (answer, lookup) = mpsc::channel();
-        let (name, failed) = (name.to_owned(), answer.clone());
+        let failed = answer.clone();
         self.0 = Some(lookup);
         let resolver = move || {
-            let addresses = (name.as_str(), port).to_socket_addrs();
+            let addresses = name.to_socket_addrs();
             // Nobody listens any more where another name is looked up.
             let _ = answer.send(addresses.map(Vec::from_iter));
             done();
@@ -26,8 +30,8 @@ impl Lookup {
         }
     }
 
-    /// The addresses, once they are known.
-    pub(super) fn answer(&self) -> Option<io::Result<Vec<SocketAddr>>> {
+    /// The addresses, once they are known; `None` before, and where no name was asked for.
+    pub fn answer(&self) -> Option<io::Result<Vec<SocketAddr>>> {
         match self.0.as_ref()?.try_recv() {
             Ok(addresses) => Some(addresses),
             Err(TryRecvError::Empty) => None,
