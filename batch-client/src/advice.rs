@@ -4,25 +4,20 @@
 //! [`Advice`] where the bytes show what is wrong with the whole file, and nothing where only single rows are wrong. Decides
 //! nothing about what is sent: a file with advice is refused all the same. No sentence holds a value of the file.
 
-mod clues;
 mod date_form;
-mod dates;
 mod encoding;
 mod evidence;
 mod finding;
 mod format;
-mod header;
 mod layout;
-mod quotes;
 mod values;
 
 use std::fmt;
 
-pub use clues::Clues;
-pub use evidence::{Evidence, HEAD, Quotes, SAMPLES, Sample};
+pub use evidence::{Clues, Evidence, HEAD, Quotes, SAMPLES, Sample};
 pub use finding::{Finding, Kind};
-pub(crate) use header::names_columns;
 use layout::Layout;
+pub(crate) use layout::names_columns;
 
 /// What is wrong with a whole file, and what to do. Displays as one sentence without the name of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,9 +44,9 @@ impl Advice {
             evidence.clues.encodings(),
             evidence.has_utf8,
         ));
-        findings.extend(quotes::find(evidence));
-        findings.extend(dates::find(&layout, &evidence.clues));
-        findings.extend(values::find(&layout));
+        findings.extend(values::quotes(evidence));
+        findings.extend(values::dates(&layout, &evidence.clues));
+        findings.extend(values::numbers_and_blanks(&layout));
         (!findings.is_empty()).then_some(Self {
             findings,
             is_another: false,

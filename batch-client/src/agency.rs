@@ -18,10 +18,10 @@ use crate::error::Error;
 use crate::event_loop::EventLoop;
 use crate::file::OpenFile;
 use crate::job::Job;
+pub use crate::job::WinnerList;
 use crate::progress::Progress;
 use crate::scan::{Summary, Verdict};
 use crate::tls::Connector;
-use crate::winners::WinnerList;
 use crate::{plain, report, resume};
 
 /// What a run of mode batch ends with.

@@ -6,7 +6,6 @@
 mod address;
 mod error;
 mod keys;
-mod secret;
 mod settings;
 mod values;
 mod yaml;
@@ -17,13 +16,12 @@ use std::time::Duration;
 use frame::Agency;
 use frame::log::{Format, Level};
 
-use crate::duration::GoDuration;
 pub use address::{Address, Addresses};
 pub use error::ConfigError;
 pub use keys::PREFIX;
 use keys::TLS_FILE;
 pub use settings::{DEFAULT_FILE, Flag, Origin, Settings};
-pub use values::Protocol;
+pub use values::{GoDuration, Protocol};
 use values::{agency, boolean, duration, format, level, number, path, protocol};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);

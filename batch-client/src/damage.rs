@@ -4,7 +4,6 @@
 //! many have it. For nearly every row it is known at once that there is nothing to find: see `odd_bytes`. Keeps no value of a
 //! row. Memory is bounded, see `repeats`. Reads no file and no clock: the day comes in.
 
-mod document;
 mod kind;
 mod odd_bytes;
 mod repeats;
@@ -105,7 +104,7 @@ impl Watch {
         let document = bet.document.as_str();
         self.plain_documents |= document.bytes().all(|b| b.is_ascii_digit());
         text::kinds(document, |kind| self.note(kind, line, 3));
-        document::kinds(document, |kind| self.note(kind, line, 3));
+        text::document_kinds(document, |kind| self.note(kind, line, 3));
         let date = bet.birthdate.as_bytes();
         if date[..4] < FIRST_YEAR[..] {
             self.note(Kind::EarlyBirthdate, line, 4);

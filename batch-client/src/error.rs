@@ -3,9 +3,7 @@
 //! Each error displays as one sentence: what is wrong, where, and what to do. No error holds a name or a birthdate of a
 //! bettor.
 
-mod left;
 mod lost;
-mod remedy;
 mod step;
 mod text;
 
@@ -16,9 +14,8 @@ use std::time::Duration;
 use frame::{Agency, NO_SPACE, TAKEN_OUT, TlsError};
 
 use crate::config::ConfigError;
-pub use left::Left;
 pub use lost::{Lost, Signal};
-pub use step::Step;
+pub use step::{Left, Step};
 
 /// The exit code of a command line that cannot be understood.
 pub const USAGE: u8 = 64;

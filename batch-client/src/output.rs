@@ -3,10 +3,9 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use batch_client::agency::Outcome;
+use batch_client::agency::{Outcome, WinnerList};
 use batch_client::check::Found;
 use batch_client::config::{Origin, Settings};
-use batch_client::winners::WinnerList;
 use frame::{Agency, Escaped, Validity, escape_json};
 use serde_json::json;
 

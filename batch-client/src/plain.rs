@@ -12,9 +12,8 @@ use crate::backoff::Backoff;
 use crate::config::{Config, Protocol};
 use crate::error::{AttemptError, Error, Left, Lost, Step};
 use crate::event_loop::EventLoop;
-use crate::job::Job;
+use crate::job::{Job, WinnerList};
 use crate::report;
-use crate::winners::WinnerList;
 
 /// Sends the rows that no earlier run has sent, says finished, and asks for the winners where the job waits for them.
 pub(crate) fn run(job: &Job<'_>, event_loop: &mut EventLoop) -> Result<Option<WinnerList>, Error> {

@@ -14,11 +14,10 @@ use crate::batch::Batches;
 use crate::error::{AttemptError, Error, Lost, Step};
 use crate::event_loop::{Connection, EventLoop, Turn};
 use crate::file::Reader;
-use crate::job::Job;
+use crate::job::{Job, WinnerList};
 use crate::report;
 use crate::scan::Summary;
 use crate::upload::{Event, Next, Upload};
-use crate::winners::WinnerList;
 
 /// Sends the file, says finished, and waits for the winners where the job waits for them.
 pub(crate) fn run(

@@ -6,8 +6,7 @@
 //! Holds one row at a time, of at most [`MAX_ROW`] bytes, so that a quote that is never closed does not make the whole file
 //! one row. No error holds the value of a field.
 
-mod error;
-mod instead;
+mod fault;
 
 use std::io::Read;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ pub use crate::lines::MAX_ROW;
 use crate::lines::{Ahead, BYTE_ORDER_MARK, Lines};
 use crate::quoting::Fields;
 pub use crate::quoting::Flaw as QuoteFlaw;
-pub use error::{BadRow, Fault, RowError};
+pub use fault::{BadRow, Fault, RowError};
 
 /// The columns of a row, in their order.
 const COLUMNS: [Field; 5] = [
@@ -215,7 +214,7 @@ impl<'a> Row<'a> {
             None => self.raw.split(|byte| *byte == b',').map(trim).collect(),
             Some(fields) => fields.iter().map(trim).collect(),
         };
-        instead::find(&columns, self.is_whole())
+        fault::instead(&columns, self.is_whole())
     }
 
     /// Whether quotes are around all of it.

@@ -12,8 +12,7 @@ use frame::small_file;
 
 use super::error::ConfigError;
 use super::keys::{KEYS, Key, PREFIX, variable};
-use super::yaml::Value;
-use super::{secret, yaml};
+use super::yaml::{self, Value};
 
 /// The configuration file, where the user names none.
 pub const DEFAULT_FILE: &str = "config.yaml";
@@ -93,9 +92,7 @@ impl Settings {
     /// no default and nothing sets it.
     pub fn in_force(&self) -> impl Iterator<Item = (&'static str, Option<String>, Origin)> {
         KEYS.iter().map(|key| match self.values.get(key.name) {
-            Some(Setting { value, origin }) => {
-                (key.name, Some(secret::masked(value)), origin.clone())
-            }
+            Some(Setting { value, origin }) => (key.name, Some(masked(value)), origin.clone()),
             None => (key.name, key.default.map(str::to_owned), Origin::Default),
         })
     }
@@ -206,7 +203,7 @@ impl Settings {
         };
         parse(value).ok_or_else(|| ConfigError::Invalid {
             key: name,
-            value: secret::masked(value),
+            value: masked(value),
             origin: origin.to_string(),
             allowed,
         })
@@ -215,4 +212,38 @@ impl Settings {
 
 fn known(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name.eq_ignore_ascii_case(name))
+}
+
+/// The value, with `***` for a password as URLs have them: `http://user:password@host`.
+fn masked(value: &str) -> String {
+    let masked = value.split(',').map(|part| {
+        let Some((user, host)) = part.rsplit_once('@') else {
+            return part.to_owned();
+        };
+        let begin = user.find("://").map_or(0, |at| at + "://".len());
+        let (scheme, user) = user.split_at(begin);
+        match user.split_once(':') {
+            Some((name, _)) => format!("{scheme}{name}:***@{host}"),
+            None => part.to_owned(),
+        }
+    });
+    masked.collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_masked_and_everything_else_is_shown_as_it_is() {
+        for (value, shown) in [
+            ("tcp://ana:s3cret:x@host:1", "tcp://ana:***@host:1"),
+            ("ana:s@cret@host:1,b:2", "ana:***@host:1,b:2"),
+            ("ana@host:1", "ana@host:1"),
+            ("/data/a,b:c.csv", "/data/a,b:c.csv"),
+            ("host:1,[::1]:2", "host:1,[::1]:2"),
+        ] {
+            assert_eq!(masked(value), shown);
+        }
+    }
 }

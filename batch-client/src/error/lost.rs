@@ -1,12 +1,11 @@
-//! How an attempt to talk to the server failed. Another attempt may help.
+//! How an attempt to talk to the server failed, and what a person can do about an error of the system. Another attempt may
+//! help.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Error, ErrorKind};
 use std::time::Duration;
 
 use frame::TlsError;
-
-use super::remedy;
 
 /// How a connection failed.
 #[derive(Debug)]
@@ -38,7 +37,7 @@ impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable { tried, error } => {
-                let remedy = remedy::unreachable(error);
+                let remedy = unreachable(error);
                 write!(
                     f,
                     "the server cannot be reached at {tried}: {error}; {remedy}"
@@ -80,5 +79,67 @@ impl Signal {
             Self::Term => 0,
             Self::Int => 128 + 2,
         }
+    }
+}
+
+/// What to do where a server cannot be reached.
+fn unreachable(error: &Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => {
+            "nothing listens there: start the server, or correct server.address"
+        }
+        ErrorKind::TimedOut => {
+            "nothing answers there: see whether that machine runs, and whether a firewall lets the connection through"
+        }
+        ErrorKind::AddrNotAvailable => {
+            "this machine has no address or no free port for such a connection: use an IPv4 address where IPv6 is off, or end other connections"
+        }
+        ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => {
+            "no way leads there: connect this machine to that network, or correct server.address"
+        }
+        ErrorKind::PermissionDenied => {
+            "a rule of this machine forbids it: ask who runs its firewall"
+        }
+        // A failed lookup has no number of the system.
+        _ if error.raw_os_error().is_none() => {
+            "its name cannot be looked up: correct server.address, or connect this machine to its name server"
+        }
+        _ => "see to the network of this machine, or correct server.address",
+    }
+}
+
+/// What to do where the agency file cannot be read.
+pub(super) fn unreadable(error: &Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::NotFound => {
+            "give the path of the agency's file on the command line, or in batch.file"
+        }
+        ErrorKind::PermissionDenied => "give the user who runs this the right to read it",
+        _ => "see to the disk, or give another copy of the file",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_common_error_of_a_connect_has_a_remedy_of_its_own() {
+        // The numbers of Linux, as the system gives them.
+        let (denied, no_address, no_network) = (13, 99, 101);
+        let (timed_out, refused, no_host) = (110, 111, 113);
+        for (number, remedy) in [
+            (denied, "a rule of this machine forbids it"),
+            (no_address, "use an IPv4 address where IPv6 is off"),
+            (no_network, "connect this machine to that network"),
+            (timed_out, "whether a firewall lets the connection through"),
+            (refused, "start the server, or correct server.address"),
+            (no_host, "connect this machine to that network"),
+        ] {
+            let error = Error::from_raw_os_error(number);
+            assert!(unreachable(&error).contains(remedy), "{error}");
+        }
+        let lookup = Error::other("failed to lookup address information");
+        assert!(unreachable(&lookup).starts_with("its name cannot be looked up"));
     }
 }

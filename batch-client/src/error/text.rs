@@ -4,8 +4,8 @@ use std::fmt;
 
 use frame::{TAKEN_OUT, TlsError};
 
-use super::lost::Lost;
-use super::{Error, Step, for_now, remedy};
+use super::lost::{Lost, unreadable};
+use super::{Error, Step, for_now};
 use frame::Count;
 
 impl fmt::Display for Error {
@@ -56,7 +56,7 @@ impl Error {
                 )
             }
             Self::File { path, error } => {
-                let remedy = remedy::unreadable(error);
+                let remedy = unreadable(error);
                 write!(f, "{} cannot be read: {error}; {remedy}", path.display())
             }
             Self::NotRegular { path, kind } => write!(
