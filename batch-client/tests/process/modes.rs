@@ -206,14 +206,19 @@ fn completions_pages_and_the_version_are_written() {
                 "{shell}: {modes}"
             );
         }
-        // The script for fish has no values of arguments without a flag.
-        if shell != "fish"
-            && let Some(shown) = offered(&["batch-client", "completions", ""], "zsh")
-        {
+        if let Some(shown) = offered(&["batch-client", "completions", ""], "zsh") {
             assert!(
                 shown.contains("fish") && !shown.contains("SHELL>"),
                 "{shell}: {shown}"
             );
+            // No file is a shell, and there is only one.
+            let files = shell == "fish" && shown.contains("_batch-client");
+            assert!(!files, "{shell}: {shown}");
+        }
+        if shell == "fish"
+            && let Some(shown) = offered(&["batch-client", "completions", "zsh", ""], "zsh")
+        {
+            assert!(!shown.contains("elvish"), "{shown}");
         }
     }
     let client = Client::new("man", NOWHERE).arg(".");
