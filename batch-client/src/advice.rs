@@ -28,7 +28,7 @@ pub struct Advice {
 }
 
 impl Advice {
-    /// What the evidence shows of the whole file.
+    /// Returns what the evidence shows of the whole file.
     pub fn of(evidence: &Evidence) -> Option<Self> {
         let head = &evidence.head;
         let another = format::find(head).or_else(|| encoding::wide(head));
@@ -53,12 +53,12 @@ impl Advice {
         })
     }
 
-    /// Everything that is wrong, at least one thing.
+    /// Returns everything that is wrong, at least one thing.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
-    /// Whether the file is something else altogether, so that its rows say nothing.
+    /// Returns whether the file is something else altogether, so that its rows say nothing.
     pub fn is_another_format(&self) -> bool {
         self.is_another
     }

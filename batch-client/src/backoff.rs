@@ -32,28 +32,28 @@ impl Backoff {
         }
     }
 
-    /// Something came from the server, or nothing was due: the time up to now does not count.
+    /// Notes that something came from the server, or that nothing was due: the time up to now does not count.
     pub fn sign_of_life(&mut self, now: Instant) {
         self.since = now;
     }
 
-    /// The server is known to be there: the limit begins anew, and the pauses go on growing.
+    /// Notes that the server is known to be there: the limit begins anew, and the pauses go on growing.
     pub fn alive(&mut self, now: Instant) {
         self.spent = Duration::ZERO;
         self.since = now;
     }
 
-    /// When something came last, or when the last pause ends.
+    /// Returns when something came last, or when the last pause ends.
     pub fn since(&self) -> Instant {
         self.since
     }
 
-    /// There was progress: pauses and limit begin anew.
+    /// Notes progress: pauses and limit begin anew.
     pub fn progress(&mut self, now: Instant) {
         *self = Self::new(self.limit, now);
     }
 
-    /// An attempt failed; returns how long to pause before the next one.
+    /// Notes that an attempt failed, and returns how long to pause before the next one.
     ///
     /// # Errors
     /// The limit is reached; the error is the time that was spent.

@@ -60,7 +60,7 @@ impl<R: Read> Batches<R> {
         Ok(true)
     }
 
-    /// The next batch, and how many bets it has; `None` after the last.
+    /// Returns the next batch, and how many bets it has; `None` after the last.
     ///
     /// # Errors
     /// The reader failed, the file has changed, or a row is not a valid bet.

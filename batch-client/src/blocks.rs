@@ -37,7 +37,7 @@ pub struct Blocks {
 }
 
 impl Blocks {
-    /// The blocks of what a reader gives, of `size` bytes unless these would be too many. A scan takes blocks of
+    /// Reads the blocks of what a reader gives, of `size` bytes unless these would be too many. A scan takes blocks of
     /// [`SMALLEST`] bytes.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl Blocks {
         }
     }
 
-    /// How many bytes the file has.
+    /// Returns how many bytes the file has.
     pub fn length(&self) -> u64 {
         self.length
     }
@@ -71,7 +71,7 @@ impl Blocks {
 pub(crate) struct Changed;
 
 impl Changed {
-    /// Whether an error of [`Pass::read`] says so.
+    /// Returns whether an error of [`Pass::read`] says so.
     pub(crate) fn is_in(error: &io::Error) -> bool {
         error.get_ref().is_some_and(|error| error.is::<Self>())
     }
@@ -107,19 +107,19 @@ enum Kind {
 }
 
 impl<R: Read> Pass<R> {
-    /// The first reading.
+    /// Begins the first reading.
     pub(crate) fn first(inner: R) -> Self {
         let kind = Kind::First(Recorder::new(SMALLEST, MAX_BLOCKS));
         Self { inner, kind }
     }
 
-    /// A later reading of the file that has these blocks.
+    /// Begins a later reading of the file that has these blocks.
     pub(crate) fn again(inner: R, blocks: Arc<Blocks>) -> Self {
         let kind = Kind::Again { blocks, next: 0 };
         Self { inner, kind }
     }
 
-    /// Whether it is the first reading.
+    /// Returns whether it is the first reading.
     pub(crate) fn is_first(&self) -> bool {
         matches!(self.kind, Kind::First(_))
     }
@@ -169,7 +169,7 @@ impl<R: Read> Pass<R> {
         }
     }
 
-    /// The blocks of all that was read.
+    /// Returns the blocks of all that was read.
     pub(crate) fn blocks(&self) -> Blocks {
         match &self.kind {
             Kind::First(recorder) => recorder.blocks(),
@@ -177,7 +177,7 @@ impl<R: Read> Pass<R> {
         }
     }
 
-    /// The reader that gives the bytes.
+    /// Returns the reader that gives the bytes.
     pub(crate) fn source(&self) -> &R {
         &self.inner
     }

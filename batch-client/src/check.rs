@@ -70,7 +70,8 @@ fn today() -> Option<Birthdate> {
     Birthdate::parse(text.as_bytes()).ok()
 }
 
-/// The error of a file with so many bad rows. Says what the file is once more, since it is what a person reads last.
+/// Returns the error of a file with so many bad rows. Says what the file is once more, since it is what a person reads
+/// last.
 pub(crate) fn bad_rows(path: &Path, count: u64, advice: Option<&Advice>) -> Error {
     let path = path.to_owned();
     match advice {
@@ -89,7 +90,7 @@ pub(crate) fn bad_rows(path: &Path, count: u64, advice: Option<&Advice>) -> Erro
     }
 }
 
-/// The error of values that look damaged, where these are refused.
+/// Returns the error of values that look damaged, where these are refused.
 pub(crate) fn strict(path: &Path, strict: bool, damages: &[Damage]) -> Result<(), Error> {
     if !strict || damages.is_empty() {
         return Ok(());

@@ -236,7 +236,7 @@ fn flag(flag: &str, key: &str, value: &str) -> Flag {
 }
 
 impl Mode {
-    /// Whether the name of the file is text in UTF-8, as every value of the configuration is.
+    /// Returns whether the name of the file is text in UTF-8, as every value of the configuration is.
     pub fn is_utf8(&self) -> bool {
         match self {
             Self::Batch { file, .. } | Self::Check { file, .. } => file
@@ -247,7 +247,7 @@ impl Mode {
         }
     }
 
-    /// The flags that set keys of the configuration.
+    /// Returns the flags that set keys of the configuration.
     pub fn settings(&self) -> Vec<Flag> {
         match self {
             Self::Batch { file, flags, .. } | Self::Check { file, flags, .. } => {

@@ -116,7 +116,7 @@ pub struct CheckConfig {
 }
 
 impl CheckConfig {
-    /// The values of these keys; the other ones are not looked at.
+    /// Reads the values of these keys; the others are not looked at.
     ///
     /// # Errors
     /// A value is not allowed.
@@ -157,7 +157,7 @@ impl Config {
         })
     }
 
-    /// The values of all keys.
+    /// Reads the values of all keys.
     ///
     /// # Errors
     /// A value is not allowed, or `id` is not set.

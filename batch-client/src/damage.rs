@@ -79,7 +79,7 @@ impl Watch {
         (first..year(self.today.as_bytes())).contains(&year(birthdate.as_bytes()))
     }
 
-    /// What looks damaged, in the order of [`Kind::ALL`].
+    /// Returns what looks damaged, in the order of [`Kind::ALL`].
     pub(crate) fn damages(&self) -> Vec<Damage> {
         let values = Kind::ALL.into_iter().zip(&self.found);
         let values = values.filter_map(|(kind, found)| {

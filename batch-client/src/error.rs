@@ -213,7 +213,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The exit code, as in `sysexits.h`.
+    /// Returns the exit code, as in `sysexits.h`.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Stopped(signal) | Self::Unread(signal) => signal.exit_code(),
@@ -240,7 +240,7 @@ impl Error {
         }
     }
 
-    /// Whether another attempt with the same server would not help, and one with another server may.
+    /// Returns whether another attempt with the same server would not help, and one with another server may.
     pub fn is_of_server(&self) -> bool {
         match self {
             Self::Untrusted { .. } | Self::NoTls { .. } | Self::NoResume => true,
@@ -255,7 +255,7 @@ impl Error {
         }
     }
 
-    /// Whether a signal is the reason.
+    /// Returns whether a signal is the reason.
     pub fn is_stopped(&self) -> bool {
         match self {
             Self::Stopped(_) | Self::Unread(_) => true,
@@ -265,7 +265,7 @@ impl Error {
         }
     }
 
-    /// The `action` that failed.
+    /// Returns the `action` that failed.
     pub fn action(&self) -> &'static str {
         match self {
             Self::Stopped(_) | Self::Unread(_) => "receive_signal",

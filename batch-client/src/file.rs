@@ -128,13 +128,14 @@ impl<'a> OpenFile<'a> {
         self.path
     }
 
-    /// A reader at its beginning.
+    /// Returns a reader at its beginning.
     pub fn reader(&self) -> Reader<'_> {
         let file = &self.file;
         Reader { file, at: 0 }
     }
 
-    /// Whether it is still the file that was opened, with this length. A file whose name is gone is: no other one is meant.
+    /// Returns whether it is still the file that was opened, with this length. A file whose name is gone is: no other one
+    /// is meant.
     ///
     /// # Errors
     /// The system does not say.
@@ -156,7 +157,7 @@ impl<'a> OpenFile<'a> {
         })
     }
 
-    /// The error of a failed read.
+    /// Returns the error of a failed read.
     pub fn failed(&self, error: io::Error) -> Error {
         failed(self.path, error)
     }

@@ -39,7 +39,7 @@ impl<'a> Job<'a> {
         self.progress.at(all);
     }
 
-    /// The batches of the file that was checked, without its first `rows` rows.
+    /// Returns the batches of the file that was checked, without its first `rows` rows.
     ///
     /// # Errors
     /// Another file has its name, or it has changed or cannot be read; [`Error::Stopped`].
@@ -91,13 +91,13 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// The error of a file that is not the one that was checked, of which `sent` rows were sent.
+    /// Returns the error of a file that is not the one that was checked, of which `sent` rows were sent.
     pub(crate) fn changed(&self, sent: u64) -> Error {
         let (path, agency) = (self.file.path().to_owned(), self.config.agency);
         Error::FileChanged { path, agency, sent }
     }
 
-    /// The error of a row that cannot be read although the whole file was checked before.
+    /// Returns the error of a row that cannot be read although the whole file was checked before.
     pub(crate) fn unreadable(&self, error: RowError, sent: u64) -> Error {
         match error {
             RowError::Io(e) => self.file.failed(e),
@@ -134,17 +134,17 @@ impl WinnerList {
         Ok(list)
     }
 
-    /// How many they are.
+    /// Returns how many they are.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there is none.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// The documents in their order.
+    /// Returns the documents in their order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let mut begin = 0;
         self.ends.iter().map(move |end| {

@@ -55,13 +55,13 @@ pub(crate) struct Position {
 }
 
 impl Position {
-    /// The number of the line, counted from 1.
+    /// Returns the number of the line, counted from 1.
     #[inline]
     pub(crate) fn line(&self) -> u64 {
         self.lines + 1
     }
 
-    /// Whether an odd byte may be in the next so many bytes.
+    /// Returns whether an odd byte may be in the next so many bytes.
     #[inline]
     pub(crate) fn may_be_odd(&mut self, bytes: usize) -> bool {
         let begin = self.before + self.start as u64;
@@ -92,7 +92,7 @@ pub(crate) enum Ahead {
 }
 
 impl<R: Read> Lines<R> {
-    /// The lines of this reading of the file.
+    /// Begins with the first line of this reading of the file.
     pub(crate) fn new(pass: Pass<R>) -> Self {
         // The part of a row that was read before, a piece of the file, and the line feed that may be added.
         let buffer = vec![0; MAX_ROW + pass.needs() + 1].into();
@@ -153,30 +153,30 @@ impl<R: Read> Lines<R> {
         Some(Ahead::Quoted(start..start + end))
     }
 
-    /// The text of the row that the last look has found.
+    /// Returns the text of the row that the last look has found.
     #[inline]
     pub(crate) fn text(&self, line: Range<usize>) -> &[u8] {
         &self.buffer[line]
     }
 
-    /// Where the next row begins.
+    /// Returns where the next row begins.
     #[inline]
     pub(crate) fn position(&self) -> &Position {
         &self.next
     }
 
-    /// What is read and not passed, and where that begins, so that a row that was found there can be passed.
+    /// Returns what is read and not passed, and where that begins, so that a row that was found there can be passed.
     #[inline]
     pub(crate) fn unread(&mut self) -> (&[u8], &mut Position) {
         (&self.buffer[self.next.start..self.end], &mut self.next)
     }
 
-    /// The blocks of all that was read.
+    /// Returns the blocks of all that was read.
     pub(crate) fn blocks(&self) -> Blocks {
         self.pass.blocks()
     }
 
-    /// The reader that gives the bytes.
+    /// Returns the reader that gives the bytes.
     pub(crate) fn source(&self) -> &R {
         self.pass.source()
     }

@@ -134,12 +134,12 @@ impl Progress {
         Self(None)
     }
 
-    /// Standard error, for the log lines.
+    /// Returns standard error, for the log lines.
     pub fn sink(&self) -> impl Write + Send + 'static {
         Sink(self.0.as_ref().map(|shown| shown.bar.clone()))
     }
 
-    /// Whether a person sees the bar, which tells of each batch that is stored.
+    /// Returns whether a person sees the bar, which tells of each batch that is stored.
     pub(crate) fn is_shown(&self) -> bool {
         self.0.is_some()
     }

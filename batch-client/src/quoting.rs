@@ -95,12 +95,12 @@ impl Fields {
         read.expect("a row of any bytes is read from memory");
     }
 
-    /// The fields in their order. A field keeps the blanks behind its quotes.
+    /// Returns the fields in their order. A field keeps the blanks behind its quotes.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.record.iter()
     }
 
-    /// The index of the first field whose quotes are wrong, and what is wrong with them.
+    /// Returns the index of the first field whose quotes are wrong, and what is wrong with them.
     pub(crate) fn flaw(&self) -> Option<(usize, Flaw)> {
         self.flaw
     }

@@ -169,7 +169,7 @@ pub fn signal(agency: Agency, name: &str) {
     info!("action: receive_signal | result: success | container: client{agency} | signal: {name}");
 }
 
-/// The message of the line that says how many lines of the log could not be written.
+/// Returns the message of the line that says how many lines of the log could not be written.
 pub fn lines_lost(lines: u64) -> String {
     format!(
         "action: write_log | result: fail | lost: {lines} | error: standard error took no more lines"

@@ -47,13 +47,13 @@ enum Ended {
 }
 
 impl<R: Read> Rows<R> {
-    /// The rows of the file that `reader` gives, which is read for the first time.
+    /// Begins with the first row of the file that `reader` gives, which is read for the first time.
     pub fn new(reader: R) -> Self {
         Self::of(Pass::first(reader))
     }
 
-    /// The rows of a file that had these blocks when it was read first. All rows are of that file; where it was changed,
-    /// there is an error before the first row of a block that is not the same.
+    /// Begins with the first row of a file that had these blocks when it was read first. All rows are of that file; where it was
+    /// changed, there is an error before the first row of a block that is not the same.
     pub fn again(reader: R, blocks: Arc<Blocks>) -> Self {
         Self::of(Pass::again(reader, blocks))
     }
@@ -66,7 +66,7 @@ impl<R: Read> Rows<R> {
         }
     }
 
-    /// The next row that is not blank; `None` after the last one, and after one that is too long.
+    /// Returns the next row that is not blank; `None` after the last one, and after one that is too long.
     ///
     /// # Errors
     /// The reader failed, the file has changed, or the row is too long.
@@ -110,9 +110,10 @@ impl<R: Read> Rows<R> {
         }))
     }
 
-    /// The next row with its bet, where it is one that is read fast: a valid line without quotes and without blanks around
-    /// its values, of which all bytes are read. `None` for any other, which is the next one of [`next_row`](Self::next_row)
-    /// then. Nearly all rows of nearly all files are such, and the end of the line need not be searched for.
+    /// Returns the next row with its bet, where it is one that is read fast: a valid line without quotes and without blanks
+    /// around its values, of which all bytes are read. `None` for any other, which is the next one of
+    /// [`next_row`](Self::next_row) then. Nearly all rows of nearly all files are such, and the end of the line need not be
+    /// searched for.
     #[inline]
     pub fn next_fast(&mut self, agency: Agency) -> Option<(Row<'_>, Bet<'_>)> {
         let (unread, next) = self.lines.unread();
@@ -130,17 +131,17 @@ impl<R: Read> Rows<R> {
         Some((row, bet))
     }
 
-    /// Whether quotes were open after the first bytes of a row that was too long.
+    /// Returns whether quotes were open after the first bytes of a row that was too long.
     pub fn ends_in_quotes(&self) -> bool {
         self.ended == Some(Ended::InQuotes)
     }
 
-    /// The blocks of all that was read. After the last row these are the whole file.
+    /// Returns the blocks of all that was read. After the last row these are the whole file.
     pub fn blocks(&self) -> Blocks {
         self.lines.blocks()
     }
 
-    /// The reader that gives the file.
+    /// Returns the reader that gives the file.
     pub fn source(&self) -> &R {
         self.lines.source()
     }
@@ -160,26 +161,26 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The line in which it begins, counted from 1.
+    /// Returns the line in which it begins, counted from 1.
     #[inline]
     pub fn line(&self) -> u64 {
         self.line
     }
 
-    /// Whether a byte may be in it with which damage may begin. Where this is `false`, none is.
+    /// Returns whether a byte may be in it with which damage may begin. Where this is `false`, none is.
     #[inline]
     pub fn may_be_odd(&self) -> bool {
         self.may_be_odd
     }
 
-    /// The row as the file has it, without its line end.
+    /// Returns the row as the file has it, without its line end.
     #[inline]
     pub fn raw(&self) -> &'a [u8] {
         self.raw
     }
 
-    /// The row as a bet of this agency; blanks around its fields are removed. Not inlined, so that the code of the fast
-    /// path stays small.
+    /// Returns the row as a bet of this agency; blanks around its fields are removed. Not inlined, so that the code of the
+    /// fast path stays small.
     ///
     /// # Errors
     /// [`RowError::Bad`]: it is not a valid bet.
@@ -253,7 +254,7 @@ impl<'a> Row<'a> {
         Ok(())
     }
 
-    /// The row as evidence of what the file is. `first`: whether it is the first row of the file.
+    /// Returns the row as evidence of what the file is. `first`: whether it is the first row of the file.
     pub fn sample(&self, first: bool) -> Sample {
         let mut text = Vec::new();
         match self.fields {

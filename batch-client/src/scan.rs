@@ -87,15 +87,15 @@ impl<R: Read> Scan<R> {
         }
     }
 
-    /// The same scan, which also looks for values that look damaged. No birthdate may be later than `today`.
+    /// Returns the same scan, which also looks for values that look damaged. No birthdate may be later than `today`.
     #[must_use]
     pub fn watching(mut self, today: Birthdate) -> Self {
         self.watch = Some(Watch::new(today));
         self
     }
 
-    /// What looks damaged in the bets that were read, in the order of [`damage::Kind::ALL`](crate::damage::Kind::ALL).
-    /// Nothing without [`watching`](Self::watching).
+    /// Returns what looks damaged in the bets that were read, in the order of
+    /// [`damage::Kind::ALL`](crate::damage::Kind::ALL). Nothing without [`watching`](Self::watching).
     pub fn damages(&self) -> Vec<Damage> {
         let watch = self.watch.as_ref();
         watch.map(Watch::damages).unwrap_or_default()
@@ -120,7 +120,7 @@ impl<R: Read> Scan<R> {
         Ok(None)
     }
 
-    /// What shows the kind of the file, as far as it was read.
+    /// Returns what shows the kind of the file, as far as it was read.
     pub fn evidence(&self) -> Evidence {
         Evidence {
             head: self.rows.source().head.clone(),

@@ -3,7 +3,7 @@
 //! ```text
 //! server.address   central-1:12345        central-2:12345
 //!                  10.0.0.1  10.0.0.2      10.0.0.3          after each loss the next name, and there the next IP address
-//!                            unusable                        another attempt there would not help: it is passed over
+//!                            unusable                        another attempt there would not help: it is skipped
 //! ```
 //!
 //! In come what a name stands for, and how attempts ended; out come addresses, and the error of a client for which none is
@@ -79,7 +79,7 @@ impl Servers {
         Self { list, place, first }
     }
 
-    /// The place in `server.address` of the one that is connected to, or will be.
+    /// Returns the place in `server.address` of the one that is connected to, or will be.
     pub fn place(&self) -> usize {
         self.place
     }
@@ -89,7 +89,7 @@ impl Servers {
         &self.list[self.place].address
     }
 
-    /// The IP addresses to try, in their order: the one behind the last that was connected to comes first.
+    /// Returns the IP addresses to try, in their order: the one behind the last that was connected to comes first.
     pub fn candidates(&mut self, known: Vec<SocketAddr>) -> Vec<SocketAddr> {
         let server = &mut self.list[self.place];
         server.unusable.retain(|(ip, _)| known.contains(ip));
@@ -112,7 +112,7 @@ impl Servers {
         self.list[self.place].handshakes = Handshakes::Worked;
     }
 
-    /// A TLS handshake failed in this way. Returns whether another attempt would not help.
+    /// Notes that a TLS handshake failed in this way. Returns whether another attempt would not help.
     pub fn is_without_tls(&mut self, error: &TlsError) -> bool {
         match (&mut self.list[self.place].handshakes, error) {
             (Handshakes::Worked, _) => false,
@@ -135,7 +135,8 @@ impl Servers {
         }
     }
 
-    /// The one that was connected to cannot be used, and another attempt there would not help. The next one is tried.
+    /// Notes that the one that was connected to cannot be used, and that another attempt there would not help. The next one
+    /// is tried.
     ///
     /// # Errors
     /// None is left. The error is this one, or names all of them.
@@ -162,7 +163,7 @@ impl Servers {
         })
     }
 
-    /// Each server that is not connected to any more, and why; empty where there is none.
+    /// Returns each server that is not connected to any more, and why; empty where there is none.
     pub fn unusable(&self) -> String {
         let mut all = String::new();
         for server in &self.list {

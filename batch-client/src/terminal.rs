@@ -5,20 +5,20 @@ use std::io::IsTerminal;
 
 use rustix::termios::tcgetwinsize;
 
-/// Whether a progress bar and what is waited for may be shown on standard error. With `json` a program reads the output. A
-/// terminal without a name in `TERM`, and one that is called `dumb`, may not know how to move its cursor.
+/// Returns whether a progress bar and what is waited for may be shown on standard error. With `json` a program reads the
+/// output. A terminal without a name in `TERM`, and one that is called `dumb`, may not know how to move its cursor.
 pub fn is_watched(json: bool) -> bool {
     let term = std::env::var_os("TERM");
     decide(std::io::stderr().is_terminal(), term.as_deref(), json)
 }
 
-/// How many columns standard error has, where it is a terminal.
+/// Returns how many columns standard error has, where it is a terminal.
 pub(crate) fn columns() -> Option<u16> {
     let size = tcgetwinsize(std::io::stderr()).ok()?;
     Some(size.ws_col).filter(|columns| *columns > 0)
 }
 
-/// Whether the terminal shows more letters than those of ASCII, as the locale says.
+/// Returns whether the terminal shows more letters than those of ASCII, as the locale says.
 pub(crate) fn shows_utf8() -> bool {
     let set = ["LC_ALL", "LC_CTYPE", "LANG"].map(std::env::var_os);
     names_utf8(set.each_ref().map(|value| value.as_deref()))

@@ -71,7 +71,7 @@ impl Connector {
         }))
     }
 
-    /// When the certificate of the agency is valid; `None` where it does not say so.
+    /// Returns when the certificate of the agency is valid; `None` where it does not say so.
     pub fn validity(&self) -> Option<Validity> {
         self.validity
     }

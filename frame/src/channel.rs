@@ -50,7 +50,7 @@ pub struct Channel<S> {
 }
 
 impl<S: Read + Write> Channel<S> {
-    /// A channel with both bits clear; the first events set them.
+    /// Creates a channel with both bits clear; the first events set them.
     pub fn new(stream: S, inbox: Inbox, outbox: Outbox) -> Self {
         Self {
             stream,
@@ -72,8 +72,8 @@ impl<S: Read + Write> Channel<S> {
         self.tls = Some(Box::new(tls));
     }
 
-    /// Whether frames can be exchanged: always without TLS; with it, after the handshake and while the session has not
-    /// failed.
+    /// Returns whether frames can be exchanged: always without TLS; with it, after the handshake and while the session has
+    /// not failed.
     pub fn is_established(&self) -> bool {
         self.tls.as_ref().is_none_or(|tls| tls.is_established())
     }
@@ -84,12 +84,12 @@ impl<S: Read + Write> Channel<S> {
         self.writable |= writable;
     }
 
-    /// Whether a read may return bytes, the end or an error.
+    /// Returns whether a read may return bytes, the end or an error.
     pub fn can_receive(&self) -> bool {
         self.readable && !self.ended
     }
 
-    /// Whether there is something to send and the stream may take it.
+    /// Returns whether there is something to send and the stream may take it.
     pub fn can_send(&self) -> bool {
         self.writable
             && match &self.tls {
@@ -98,7 +98,7 @@ impl<S: Read + Write> Channel<S> {
             }
     }
 
-    /// Whether the end of what the peer sends was read.
+    /// Returns whether the end of what the peer sends was read.
     pub fn ended(&self) -> bool {
         self.ended
     }
@@ -181,7 +181,8 @@ impl<S: Read + Write> Channel<S> {
         self.send_at_most(usize::MAX)
     }
 
-    /// The same as [`send`](Self::send), but writes no more than `most` bytes. Then it [can send](Self::can_send) on.
+    /// Does the same as [`send`](Self::send), but writes no more than `most` bytes. Then it [can send](Self::can_send)
+    /// on.
     ///
     /// # Errors
     /// Those of [`send`](Self::send).
@@ -220,7 +221,7 @@ impl<S: Read + Write> Channel<S> {
         }
     }
 
-    /// Whether nothing is left to send.
+    /// Returns whether nothing is left to send.
     pub fn all_sent(&self) -> bool {
         match &self.tls {
             None => self.outbox.is_empty(),
@@ -228,17 +229,17 @@ impl<S: Read + Write> Channel<S> {
         }
     }
 
-    /// The number of bytes that the stream has not taken yet.
+    /// Returns the number of bytes that the stream has not taken yet.
     pub fn unsent(&self) -> usize {
         self.outbox.waiting() + self.tls.as_ref().map_or(0, |tls| tls.unsent())
     }
 
-    /// The number of bytes that came in and were not taken out of the inbox, or are not in it yet.
+    /// Returns the number of bytes that came in and were not taken out of the inbox, or are not in it yet.
     pub fn unread(&self) -> usize {
         self.inbox.unread().len() + self.tls.as_ref().map_or(0, |tls| tls.unread())
     }
 
-    /// Whether the next read would allocate, where the bounds allow more.
+    /// Returns whether the next read would allocate, where the bounds allow more.
     pub fn needs_memory(&self) -> bool {
         self.inbox.needs_memory() || self.tls.as_ref().is_some_and(|tls| tls.needs_memory())
     }
@@ -252,23 +253,23 @@ impl<S: Read + Write> Channel<S> {
         }
     }
 
-    /// Bytes allocated for all buffers.
+    /// Returns the number of bytes that are allocated for all buffers.
     pub fn allocated(&self) -> usize {
         let tls = self.tls.as_ref().map_or(0, |tls| tls.allocated());
         self.inbox.allocated() + self.outbox.allocated() + tls
     }
 
-    /// What the calls on the stream came to so far.
+    /// Returns what the calls on the stream came to so far.
     pub fn calls(&self) -> Calls {
         Calls::from(&self.counts)
     }
 
-    /// The stream. Do not read or write it.
+    /// Returns the stream. Do not read or write it.
     pub fn stream(&self) -> &S {
         &self.stream
     }
 
-    /// The stream, for example to shut it down. Do not read or write it.
+    /// Returns the stream, for example to shut it down. Do not read or write it.
     pub fn stream_mut(&mut self) -> &mut S {
         &mut self.stream
     }

@@ -30,7 +30,7 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// The size in bytes of the frame that `bytes` begin with, its length field included; `None` while that field
+    /// Returns the size in bytes of the frame that `bytes` begin with, its length field included; `None` while that field
     /// is not complete.
     ///
     /// # Errors
@@ -140,7 +140,7 @@ impl<'a> Request<'a> {
         Self::decode_as(frame, || MessageId::of(frame.payload))
     }
 
-    /// The same as [`decode`](Self::decode), where the MD5 of the frame's payload is known already:
+    /// Does the same as [`decode`](Self::decode), where the MD5 of the frame's payload is known already:
     /// [`Inbox::hashed_frame`](crate::Inbox::hashed_frame) gives both.
     ///
     /// # Errors

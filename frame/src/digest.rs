@@ -19,7 +19,7 @@ use self::lanes::{Block, State, VECTOR};
 /// How many messages are hashed at once.
 pub const LANES: usize = 2 * VECTOR;
 
-/// The MD5 of one message.
+/// Returns the MD5 of one message.
 ///
 /// ```
 /// let empty = frame::digest::md5(b"");

@@ -83,7 +83,7 @@ pub enum Field {
 }
 
 impl Field {
-    /// The key as it stands in a payload.
+    /// Returns the key as it stands in a payload.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Agency => "agency",

@@ -24,7 +24,7 @@ pub(crate) fn set<T>(
     Ok(())
 }
 
-/// The value of a field that must not be missing.
+/// Returns the value of a field that must not be missing.
 pub(crate) fn present<T>(place: Option<T>, field: Field) -> Result<T, BetError> {
     place.ok_or(BetError::Field(field, Flaw::Missing))
 }
@@ -34,7 +34,7 @@ pub(crate) fn present<T>(place: Option<T>, field: Field) -> Result<T, BetError> 
 pub struct Agency(NonZeroU32);
 
 impl Agency {
-    /// The agency with this number; `None` for 0.
+    /// Returns the agency with this number; `None` for 0.
     pub fn new(number: u32) -> Option<Self> {
         NonZeroU32::new(number).map(Self)
     }
@@ -61,7 +61,7 @@ impl Agency {
         Some((Self::new(number.try_into().ok()?)?, rest))
     }
 
-    /// The number.
+    /// Returns the number.
     pub fn get(self) -> u32 {
         self.0.get()
     }
@@ -114,8 +114,8 @@ impl<'a, const MAX: usize> Text<'a, MAX> {
         Ok(Self { bytes, plain })
     }
 
-    /// The fast path: splits `bytes` behind the longest plain text that they begin with. `None` where that text is not
-    /// valid or has a blank at an end; [`parse`](Self::parse) may still accept it.
+    /// Splits `bytes` behind the longest plain text that they begin with. `None` where that text is
+    /// not valid or has a blank at an end; [`parse`](Self::parse) may still accept it.
     #[inline(always)]
     pub fn split_plain(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (text, rest) = Plain::split(bytes);
@@ -142,18 +142,18 @@ impl<'a, const MAX: usize> Text<'a, MAX> {
         }
     }
 
-    /// The text's bytes.
+    /// Returns the text's bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         // This never gives the default: a text that is not UTF-8 was refused.
         std::str::from_utf8(&self.bytes).unwrap_or_default()
     }
 
-    /// Whether the text is known to need no quotes in a payload and in a row of CSV. Where this is `false`, it may
+    /// Returns whether the text is known to need no quotes in a payload and in a row of CSV. Where this is `false`, it may
     /// still need none: its bytes have to be checked.
     pub fn is_plain(&self) -> bool {
         self.plain
@@ -203,7 +203,7 @@ impl Birthdate {
         Some((Self::parse(text).ok()?, rest))
     }
 
-    /// The ten bytes of `YYYY-MM-DD`.
+    /// Returns the ten bytes of `YYYY-MM-DD`.
     pub fn as_bytes(&self) -> &[u8; 10] {
         &self.0
     }
@@ -217,7 +217,7 @@ impl Number {
     /// The largest number.
     pub const MAX: u32 = 999_999_999;
 
-    /// The number; `None` above [`Number::MAX`].
+    /// Returns the number; `None` above [`Number::MAX`].
     pub const fn new(number: u32) -> Option<Self> {
         if number <= Self::MAX {
             Some(Self(number))
@@ -246,7 +246,7 @@ impl Number {
         (bytes.len() - rest.len() <= 9).then_some((number, rest))
     }
 
-    /// The number.
+    /// Returns the number.
     pub fn get(self) -> u32 {
         self.0
     }

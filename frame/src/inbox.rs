@@ -44,7 +44,7 @@ impl Inbox {
     /// Bytes that an inbox allocates first, or as many as its bound allows.
     pub const INITIAL: usize = 4 * 1024;
 
-    /// An inbox for frames whose length field is at most `max_length`. It buffers at most `bound` bytes, or one
+    /// Creates an inbox for frames whose length field is at most `max_length`. It buffers at most `bound` bytes, or one
     /// largest frame where that is more; 4 GiB at most. Allocates nothing yet.
     pub fn new(max_length: usize, bound: usize) -> Self {
         let least = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
@@ -59,8 +59,8 @@ impl Inbox {
         }
     }
 
-    /// An inbox for bytes that are no frames, such as a head of HTTP: they are taken with [`unread`](Self::unread). It buffers
-    /// at most `bound` bytes. Allocates nothing yet.
+    /// Creates an inbox for bytes that are no frames, such as a head of HTTP: they are taken with [`unread`](Self::unread).
+    /// It buffers at most `bound` bytes. Allocates nothing yet.
     pub fn unframed(bound: usize) -> Self {
         Self::new(0, bound)
     }
@@ -87,7 +87,7 @@ impl Inbox {
         Ok(Some(count))
     }
 
-    /// Whether the next fill would allocate, where the bound allows more.
+    /// Returns whether the next fill would allocate, where the bound allows more.
     pub fn needs_memory(&self) -> bool {
         let unread = self.unread().len();
         self.end == self.buffer.len()
@@ -169,13 +169,13 @@ impl Inbox {
         self.digests.put_back();
     }
 
-    /// Whether [`frame`](Self::frame) would return a frame or an error.
+    /// Returns whether [`frame`](Self::frame) would return a frame or an error.
     pub fn has_frame(&self) -> bool {
         !matches!(self.next_size(), Ok(None))
     }
 
-    /// The frame that is begun and not whole: how many of its bytes are here, and how many it will have. `None` where none
-    /// is begun, where whole frames are in front of it, and where it cannot be read.
+    /// Returns the frame that is begun and not whole: how many of its bytes are here, and how many it will have. `None`
+    /// where none is begun, where whole frames are in front of it, and where it cannot be read.
     pub fn begun(&self) -> Option<(usize, Option<usize>)> {
         let had = self.unread().len();
         let size = Frame::size(self.unread(), self.max_length as usize).ok()?;
@@ -187,12 +187,12 @@ impl Inbox {
             .filter(|size| *size <= self.unread().len()))
     }
 
-    /// The bytes that came in and were not taken out.
+    /// Returns the bytes that came in and were not taken out.
     pub fn unread(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// The same bytes as [`unread`](Self::unread), to be decrypted in place.
+    /// Returns the same bytes as [`unread`](Self::unread), to be decrypted in place.
     pub(crate) fn unread_mut(&mut self) -> &mut [u8] {
         self.digests.clear();
         &mut self.buffer[self.start..self.end]
@@ -208,7 +208,7 @@ impl Inbox {
         assert!(self.start <= self.end, "more is skipped than is unread");
     }
 
-    /// Whether every byte that came in was taken out.
+    /// Returns whether every byte that came in was taken out.
     pub fn is_empty(&self) -> bool {
         self.start == self.end
     }
@@ -228,7 +228,7 @@ impl Inbox {
         }
     }
 
-    /// Bytes that are allocated for the buffer.
+    /// Returns the number of bytes that are allocated for the buffer.
     pub fn allocated(&self) -> usize {
         self.buffer.len()
     }

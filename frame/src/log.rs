@@ -60,18 +60,18 @@ enum Sink {
 }
 
 impl Logger {
-    /// A logger that writes each line to `sink` at once.
+    /// Creates a logger that writes each line to `sink` at once.
     pub fn immediate(level: Level, sink: impl Write + Send + 'static) -> Self {
         Self::new(level, Format::Text, false, Sink::Direct(Box::new(sink)))
     }
 
-    /// A logger that writes to `sink` in [`flush`](Self::flush): one write for all lines since the last one.
+    /// Creates a logger that writes to `sink` in [`flush`](Self::flush): one write for all lines since the last one.
     pub fn gathering(level: Level, sink: impl Write + Send + 'static) -> Self {
         Self::new(level, Format::Text, true, Sink::Direct(Box::new(sink)))
     }
 
-    /// A logger for a program that must never wait for its log: [`flush`](Self::flush) hands all lines since the last
-    /// one to a thread, which writes them to `sink`. What that thread cannot keep, while the sink takes nothing, is
+    /// Creates a logger for a program that must never wait for its log: [`flush`](Self::flush) hands all lines since the
+    /// last one to a thread, which writes them to `sink`. What that thread cannot keep, while the sink takes nothing, is
     /// lost; once the sink takes lines again, one of the level WARNING, whose message `loss` makes, says how many. Where
     /// the system has no thread, lines are written as a [`gathering`](Self::gathering) logger does.
     pub fn background<W: Write + Send + 'static>(

@@ -30,7 +30,7 @@ impl Lookup {
         }
     }
 
-    /// The addresses, once they are known; `None` before, and where no name was asked for.
+    /// Returns the addresses, once they are known; `None` before, and where no name was asked for.
     pub fn answer(&self) -> Option<io::Result<Vec<SocketAddr>>> {
         match self.0.as_ref()?.try_recv() {
             Ok(addresses) => Some(addresses),

@@ -97,17 +97,17 @@ pub enum Winners<'a> {
 pub struct Batch<'a>(&'a [u8]);
 
 impl<'a> Batch<'a> {
-    /// A batch of this payload, which is not checked here.
+    /// Creates a batch of this payload, which is not checked here.
     pub fn new(payload: &'a [u8]) -> Self {
         Self(payload)
     }
 
-    /// The payload as it is sent.
+    /// Returns the payload as it is sent.
     pub fn payload(&self) -> &'a [u8] {
         self.0
     }
 
-    /// The bets in their order. An error is the last item.
+    /// Returns the bets in their order. An error is the last item.
     pub fn bets(&self) -> impl Iterator<Item = Result<Bet<'a>, BatchError>> + use<'a> {
         let mut objects = Objects::new(self.0);
         let mut bet = 0;
@@ -123,7 +123,7 @@ impl<'a> Batch<'a> {
         })
     }
 
-    /// How many bets the batch seems to hold: for a report on a batch that cannot be read to its end.
+    /// Returns how many bets the batch seems to hold: for a report on a batch that cannot be read to its end.
     pub fn apparent_len(&self) -> usize {
         memchr::memmem::find_iter(self.0, b"}|{").count() + 1
     }
@@ -134,12 +134,12 @@ impl<'a> Batch<'a> {
 pub struct Documents<'a>(&'a [u8]);
 
 impl<'a> Documents<'a> {
-    /// The documents of this text: values joined by `|`, as [`payload::write_value`] writes them.
+    /// Creates the documents of this text: values joined by `|`, as [`payload::write_value`] writes them.
     pub fn new(list: &'a [u8]) -> Self {
         Self(list)
     }
 
-    /// The list as it is sent.
+    /// Returns the list as it is sent.
     pub fn list(&self) -> &'a [u8] {
         self.0
     }
@@ -155,7 +155,7 @@ impl<'a> Documents<'a> {
         })
     }
 
-    /// The documents in their order.
+    /// Returns the documents in their order.
     ///
     /// # Errors
     /// As those of [`for_each`](Self::for_each).
@@ -177,7 +177,7 @@ pub(crate) fn utf8(value: Cow<'_, [u8]>) -> Result<Cow<'_, str>, Flaw> {
     }
 }
 
-/// The list between `{ganadores:` and `}`; the grammar of objects has no lists. `None` where the payload does not
+/// Returns the list between `{ganadores:` and `}`; the grammar of objects has no lists. `None` where the payload does not
 /// begin so.
 pub(crate) fn winners_list(payload: &[u8]) -> Result<Option<&[u8]>, PayloadError> {
     let Some(rest) = payload.strip_prefix(b"{ganadores:") else {
@@ -195,7 +195,7 @@ pub(crate) fn winners_list(payload: &[u8]) -> Result<Option<&[u8]>, PayloadError
 pub struct MessageId(pub [u8; 16]);
 
 impl MessageId {
-    /// The id of a request with this payload.
+    /// Computes the id of a request with this payload.
     pub fn of(payload: &[u8]) -> Self {
         Self(digest::md5(payload))
     }

@@ -62,7 +62,7 @@ impl Shared {
 }
 
 impl Outbox {
-    /// An outbox that has room while fewer than `bound` bytes wait, 2 GiB at most. Allocates nothing yet.
+    /// Creates an outbox that has room while fewer than `bound` bytes wait, 2 GiB at most. Allocates nothing yet.
     pub fn new(bound: usize) -> Self {
         Self {
             bytes: Vec::new(),
@@ -99,7 +99,7 @@ impl Outbox {
         }));
     }
 
-    /// Whether a part of a list waits that is shared.
+    /// Returns whether a part of a list waits that is shared.
     pub fn shares(&self) -> bool {
         self.shared.is_some()
     }
@@ -204,12 +204,12 @@ impl Outbox {
         SLACK.max(2 * self.bound as usize)
     }
 
-    /// Whether another message may be appended.
+    /// Returns whether another message may be appended.
     pub fn has_room(&self) -> bool {
         self.waiting() < self.bound as usize
     }
 
-    /// The number of bytes that wait, those of a shared list among them.
+    /// Returns the number of bytes that wait, those of a shared list among them.
     pub fn waiting(&self) -> usize {
         self.bytes.len() - self.sent() + self.waiting_shared()
     }
@@ -219,7 +219,7 @@ impl Outbox {
         shared.map_or(0, |shared| shared.waiting().len())
     }
 
-    /// Whether nothing waits.
+    /// Returns whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -249,7 +249,7 @@ impl Outbox {
         }
     }
 
-    /// Bytes allocated; a list that is shared is not among them.
+    /// Returns the number of bytes that are allocated; a list that is shared is not among them.
     pub fn allocated(&self) -> usize {
         self.bytes.capacity()
     }

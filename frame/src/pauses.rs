@@ -21,15 +21,15 @@ impl Pauses {
         Self { next: FIRST, bound }
     }
 
-    /// An attempt failed: returns how long to pause, from half of the longest pause on. `chance` is from 0 to 1, and another
-    /// one each time.
+    /// Notes that an attempt failed, and returns how long to pause: at least half of the longest pause. `chance` is from 0 to
+    /// 1, and another one each time.
     pub fn next(&mut self, chance: f64) -> Duration {
         let pause = self.next.mul_f64(0.5 + chance / 2.0);
         self.next = (self.next * 2).min(self.bound);
         pause
     }
 
-    /// An attempt succeeded: the pauses begin anew.
+    /// Notes that an attempt succeeded: the pauses begin anew.
     pub fn reset(&mut self) {
         self.next = FIRST;
     }

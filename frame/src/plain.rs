@@ -23,8 +23,8 @@ const CHUNK: usize = 16;
 type Bits = u32;
 
 impl<'a> Plain<'a> {
-    /// The longest plain text that `bytes` begin with, and the bytes after it. Inlined, since passing the results on
-    /// would cost more time than finding them.
+    /// Splits off the longest plain text that `bytes` begin with, and the bytes after it. Inlined, since passing the results
+    /// on would cost more time than finding them.
     #[inline(always)]
     pub(crate) fn split(bytes: &'a [u8]) -> (Self, &'a [u8]) {
         let (chunks, last) = bytes.as_chunks();
@@ -39,19 +39,19 @@ impl<'a> Plain<'a> {
         Self::cut(bytes, chunks.len() * CHUNK + length, letters)
     }
 
-    /// All of `bytes`; `None` where they are not all plain.
+    /// Returns all of `bytes`; `None` where they are not all plain.
     pub(crate) fn whole(bytes: &'a [u8]) -> Option<Self> {
         let (text, rest) = Self::split(bytes);
         rest.is_empty().then_some(text)
     }
 
-    /// Whether it is UTF-8. Then it has no control characters.
+    /// Returns whether it is UTF-8. Then it has no control characters.
     #[inline]
     pub(crate) fn is_utf8(&self) -> bool {
         self.short || std::str::from_utf8(self.bytes).is_ok()
     }
 
-    /// Whether it begins or ends with a blank. Such a value has to be written in quotes.
+    /// Returns whether it begins or ends with a blank. Such a value has to be written in quotes.
     #[inline]
     pub(crate) fn has_blank_end(&self) -> bool {
         matches!(self.bytes, [b' ', ..] | [.., b' '])

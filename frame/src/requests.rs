@@ -30,7 +30,7 @@ impl<'o> Requests<'o> {
     /// The most requests that can be added, in any case.
     pub const MAX: usize = LANES;
 
-    /// No requests yet; they will be appended to `out` while it is shorter than `limit`.
+    /// Begins without requests; they will be appended to `out` while it is shorter than `limit`.
     pub(crate) fn new(out: &'o mut Vec<u8>, limit: usize) -> Self {
         Self {
             begin: out.len(),
@@ -41,7 +41,7 @@ impl<'o> Requests<'o> {
         }
     }
 
-    /// Whether another request may be added: there are fewer than [`MAX`](Self::MAX), and the outbox has room.
+    /// Returns whether another request may be added: there are fewer than [`MAX`](Self::MAX), and the outbox has room.
     pub fn has_room(&self) -> bool {
         self.count < LANES && self.out.len() < self.limit
     }

@@ -62,7 +62,7 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// The client's side of a session; the server's certificate has to be for `name`.
+    /// Begins the client's side of a session; the server's certificate has to be for `name`.
     ///
     /// # Errors
     /// The configuration does not work with this name.
@@ -70,7 +70,7 @@ impl Tls {
         Self::new(Session::client(config, name))
     }
 
-    /// The server's side of a session.
+    /// Begins the server's side of a session.
     ///
     /// # Errors
     /// The configuration cannot work with any client.
@@ -93,7 +93,7 @@ impl Tls {
         Ok(tls)
     }
 
-    /// Whether the handshake is complete and nothing has failed since.
+    /// Returns whether the handshake is complete and nothing has failed since.
     pub(crate) fn is_established(&self) -> bool {
         !self.session.common().is_handshaking() && self.failed.is_none()
     }
@@ -157,7 +157,7 @@ impl Tls {
         (moved > 0 || self.plain.is_empty()).then_some(moved)
     }
 
-    /// Whether the peer has sent `close_notify`. To be asked once all decrypted bytes are delivered.
+    /// Returns whether the peer has sent `close_notify`. To be asked once all decrypted bytes are delivered.
     ///
     /// # Errors
     /// The session failed, now or before.
@@ -194,18 +194,18 @@ impl Tls {
         self.is_established() && (!outbox.is_empty() || self.finishing && !self.closed)
     }
 
-    /// Whether there are bytes for the stream.
+    /// Returns whether there are bytes for the stream.
     pub(crate) fn wants_to_send(&self, outbox: &Outbox) -> bool {
         !self.sealed.is_empty() || self.may_seal(outbox)
     }
 
-    /// Whether there is nothing more to send. A session that has failed sends only its alert.
+    /// Returns whether there is nothing more to send. A session that has failed sends only its alert.
     pub(crate) fn all_sent(&self, outbox: &Outbox) -> bool {
         let unsent = self.failed.is_none() && !outbox.is_empty();
         !unsent && !self.wants_to_send(outbox)
     }
 
-    /// The encrypted bytes, for the stream to take.
+    /// Returns the encrypted bytes, for the stream to take.
     pub(crate) fn sealed(&mut self) -> &mut Outbox {
         &mut self.sealed
     }
@@ -217,22 +217,22 @@ impl Tls {
         self.plain.clear();
     }
 
-    /// Whether [`finish`](Self::finish) was called.
+    /// Returns whether [`finish`](Self::finish) was called.
     pub(crate) fn is_finishing(&self) -> bool {
         self.finishing
     }
 
-    /// The number of bytes that came in and are not in an inbox yet.
+    /// Returns the number of bytes that came in and are not in an inbox yet.
     pub(crate) fn unread(&self) -> usize {
         self.records.unread().len() + self.plain.waiting()
     }
 
-    /// The number of encrypted bytes that the stream has not taken.
+    /// Returns the number of encrypted bytes that the stream has not taken.
     pub(crate) fn unsent(&self) -> usize {
         self.sealed.waiting()
     }
 
-    /// Whether the next fill would allocate.
+    /// Returns whether the next fill would allocate.
     pub(crate) fn needs_memory(&self) -> bool {
         self.records.needs_memory()
     }
@@ -244,7 +244,7 @@ impl Tls {
         self.sealed.release();
     }
 
-    /// Bytes allocated for its buffers, and for a handshake that is not complete.
+    /// Returns the number of bytes allocated for its buffers, and for a handshake that is not complete.
     pub(crate) fn allocated(&self) -> usize {
         let handshaking = self.session.common().is_handshaking();
         let handshake = if handshaking { HANDSHAKE } else { 0 };

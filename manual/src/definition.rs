@@ -2,7 +2,7 @@
 
 use clap::Command;
 
-/// The same definition without its hidden commands, and without those that only ask for help.
+/// Returns the same definition without its hidden commands, and without those that only ask for help.
 pub(crate) fn shown(definition: &Command) -> Command {
     let mut shown = Command::new(definition.get_name().to_owned())
         .args(definition.get_arguments().cloned())

@@ -5,7 +5,7 @@ use clap_complete::{Shell, generate};
 
 use crate::definition::shown;
 
-/// The script that completes the command line of a program with this definition.
+/// Returns the script that completes the command line of a program with this definition.
 pub fn completions(definition: &Command, shell: Shell) -> String {
     let name = definition.get_name();
     let mut definition = shown(definition);

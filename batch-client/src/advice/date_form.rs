@@ -55,8 +55,8 @@ pub(super) enum Order {
 }
 
 impl Order {
-    /// The order of a date of the forms [`DAY_FIRST`]; `None` where it is of no such form, and where both numbers may be the
-    /// month.
+    /// Returns the order of a date of the forms [`DAY_FIRST`]; `None` where it is of no such form, and where both numbers
+    /// may be the month.
     pub(super) fn of(text: &[u8]) -> Option<Self> {
         let form = form(text).filter(|form| DAY_FIRST.contains(form));
         form?;
@@ -70,14 +70,14 @@ impl Order {
     }
 }
 
-/// Whether a text is a date and nothing else: digits alone may be any number.
+/// Returns whether a text is a date and nothing else: digits alone may be any number.
 pub(super) fn is_date(text: &[u8]) -> bool {
     let digits = text.iter().all(u8::is_ascii_digit);
     Birthdate::parse(text).is_ok() || (!digits && form(text).is_some())
 }
 
-/// The name of another form of dates that a text has. Which of two numbers is the month is not looked at: it is named as
-/// with the day first.
+/// Returns the name of another form of dates that a text has. Which of two numbers is the month is not looked at: it is
+/// named as with the day first.
 pub(super) fn form(text: &[u8]) -> Option<&'static str> {
     let digits = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
     if let Some((date, time)) = text.split_at_checked(10)

@@ -34,8 +34,8 @@ fn unmarked(head: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Rows that are not UTF-8, given what encodings they may be in. An encoding is named only where their letters make sense in
-/// no other one. `has_utf8`: whether other rows of the file have letters in UTF-8.
+/// Finds rows that are not UTF-8, given what encodings they may be in. An encoding is named only where their letters make
+/// sense in no other one. `has_utf8`: whether other rows of the file have letters in UTF-8.
 pub(super) fn not_utf8(candidates: Option<&Candidates>, has_utf8: bool) -> Option<Finding> {
     let candidates = candidates?;
     if has_utf8 {

@@ -80,7 +80,7 @@ impl Clues {
         }
     }
 
-    /// Which of the two orders the dates show, those of day first and month first.
+    /// Returns which of the two orders the dates show, those of day first and month first.
     pub(super) fn orders(&self) -> [bool; 2] {
         [self.day_first, self.month_first]
     }

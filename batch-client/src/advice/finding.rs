@@ -87,7 +87,7 @@ impl Kind {
         Self::GroupedNumber,
     ];
 
-    /// The name of the kind.
+    /// Returns the name of the kind.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Packed => "packed",
@@ -143,7 +143,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// All findings as one sentence.
+/// Returns all findings as one sentence.
 pub(super) fn sentence(findings: &[Finding]) -> String {
     let what = listed(findings.iter().map(|finding| finding.what.as_str()));
     let fix = listed(findings.iter().map(|finding| finding.fix.as_str()));

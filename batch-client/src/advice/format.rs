@@ -55,7 +55,7 @@ const FORMATS: [(&[u8], Kind, &str, &str); 9] = [
 const UNPACK: &str = "unpack it and give the CSV file that it holds";
 const EXPORT: &str = "export the table from the program that made it, as CSV in UTF-8";
 
-/// What the first bytes of a file show.
+/// Returns what the first bytes of a file show.
 pub(super) fn find(head: &[u8]) -> Option<Finding> {
     if head.starts_with(b"PK\x03\x04") {
         return Some(zip(head));
@@ -70,7 +70,7 @@ pub(super) fn find(head: &[u8]) -> Option<Finding> {
     known.map(|(_, kind, what, fix)| Finding::new(*kind, *what, *fix))
 }
 
-/// What the first words of a text show, where no row of the file is a bet.
+/// Returns what the first words of a text show, where no row of the file is a bet.
 pub(super) fn find_text(evidence: &Evidence) -> Option<Finding> {
     if evidence.has_bets {
         return None;

@@ -143,7 +143,7 @@ impl<'a> Layout<'a> {
         layout
     }
 
-    /// The five columns of a row which has them, and perhaps one more before or behind them.
+    /// Returns the five columns of a row which has them, and perhaps one more before or behind them.
     pub(super) fn bet<'r>(&self, row: &'r [&'r [u8]]) -> Option<&'r [&'r [u8]]> {
         match (row.len(), self.extra) {
             (COLUMNS, _) => Some(row),
@@ -170,12 +170,12 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Whether more than half of the bad rows, the header left out, are such. A row is given as its columns.
+    /// Returns whether more than half of the bad rows, the header left out, are such. A row is given as its columns.
     pub(super) fn most(&self, is_such: impl Fn(&[&[u8]]) -> bool) -> bool {
         most(&self.rows, |row| is_such(&self.delimiter.columns(row)))
     }
 
-    /// What the layout shows.
+    /// Returns what the layout shows.
     pub(super) fn findings(&self) -> impl Iterator<Item = Finding> {
         [
             self.ends(),
@@ -328,7 +328,8 @@ const NAMES: [&str; 22] = [
 /// So many names are no coincidence.
 const ENOUGH: usize = 3;
 
-/// Whether a row, given as its columns, names columns: three of them have names that columns have, and none has a digit.
+/// Returns whether a row, given as its columns, names columns: three of them have names that columns have, and none has a
+/// digit.
 pub(crate) fn names_columns(columns: &[&[u8]]) -> bool {
     let digits = |column: &&[u8]| column.iter().any(u8::is_ascii_digit);
     let is_name = |column: &&&[u8]| {

@@ -13,7 +13,7 @@ use super::layout::Layout;
 /// The place of the birthdate, counted from 0.
 const BIRTHDATE: usize = 3;
 
-/// What most of the bad rows have as a birthdate, or where they have it.
+/// Returns what most of the bad rows have as a birthdate, or where they have it.
 pub(super) fn dates(layout: &Layout<'_>, clues: &Clues) -> Option<Finding> {
     let written = |name: &&str| {
         layout.most(|row| {
@@ -81,7 +81,7 @@ fn misplaced(layout: &Layout<'_>) -> Option<Finding> {
     ))
 }
 
-/// What the quotes of the bad rows show.
+/// Returns what the quotes of the bad rows show.
 pub(super) fn quotes(evidence: &Evidence) -> Option<Finding> {
     // No field may hold a line feed. A quoted one that does goes on to the next quote, which belongs to another row.
     let over_lines = |text: &[u8]| text.contains(&b'\n');
@@ -116,7 +116,7 @@ pub(super) fn quotes(evidence: &Evidence) -> Option<Finding> {
     })
 }
 
-/// What most of the bad rows have as numbers, or around their values.
+/// Returns what most of the bad rows have as numbers, or around their values.
 pub(super) fn numbers_and_blanks(layout: &Layout<'_>) -> Option<Finding> {
     let most =
         |is_such: fn(&[&[u8]]) -> bool| layout.most(|row| layout.bet(row).is_some_and(is_such));

@@ -25,12 +25,12 @@ impl Address {
         valid.then(|| Self(text.to_owned()))
     }
 
-    /// The host and the port, as they were written.
+    /// Returns the host and the port, as they were written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name or the IP address of the host. An IPv6 address is without its brackets.
+    /// Returns the name or the IP address of the host. An IPv6 address is without its brackets.
     pub fn host(&self) -> &str {
         let host = self.0.rsplit_once(':').map_or("", |(host, _)| host);
         let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
@@ -66,12 +66,12 @@ impl Addresses {
         addresses.collect::<Option<Vec<_>>>().map(Self)
     }
 
-    /// The addresses, in the order in which they were written.
+    /// Returns the addresses, in the order in which they were written.
     pub fn iter(&self) -> impl Iterator<Item = &Address> {
         self.0.iter()
     }
 
-    /// The address at a place, counted from 0. After the last place the first one follows.
+    /// Returns the address at a place, counted from 0. After the last place the first one follows.
     pub fn at(&self, place: usize) -> &Address {
         &self.0[place % self.0.len()]
     }

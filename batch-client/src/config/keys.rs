@@ -13,14 +13,14 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// Whether any text may be its value, so that a number in the file may have been written otherwise.
+    /// Returns whether any text may be its value, so that a number in the file may have been written otherwise.
     pub(super) fn is_text(&self) -> bool {
         matches!(self.name, "server.address" | "batch.file" | "trace.file")
             || self.name.starts_with("server.tls.")
     }
 }
 
-/// The environment variable of a key.
+/// Returns the environment variable of a key.
 pub(super) fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "_"))
 }

@@ -70,7 +70,7 @@ impl Settings {
     /// user named. Without it [`DEFAULT_FILE`] is read, where there is one. An empty variable counts as not set.
     ///
     /// # Errors
-    /// The file cannot be read, or a flag sets a key that is not known.
+    /// The file cannot be read, or a flag sets an unknown key.
     pub fn read(
         file: Option<&Path>,
         variables: impl IntoIterator<Item = (String, String)>,
@@ -83,13 +83,13 @@ impl Settings {
         Ok(settings)
     }
 
-    /// One sentence for each key that is not known, and for each one that is set twice by the same layer.
+    /// Returns one sentence for each unknown key, and for each one that is set twice by the same layer.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// Every key with the value that is in force, secrets masked, and what set it. The value is `None` where the key has
-    /// no default and nothing sets it.
+    /// Returns every key with the value that is in force, secrets masked, and what set it. The value is `None` where the
+    /// key has no default and nothing sets it.
     pub fn in_force(&self) -> impl Iterator<Item = (&'static str, Option<String>, Origin)> {
         KEYS.iter().map(|key| match self.values.get(key.name) {
             Some(Setting { value, origin }) => (key.name, Some(masked(value)), origin.clone()),
@@ -177,7 +177,7 @@ impl Settings {
         self.values.insert(key.name, Setting { value, origin });
     }
 
-    /// The value of a key, or else its default, as `parse` reads it.
+    /// Returns the value of a key, or else its default, as `parse` reads it.
     pub(super) fn get<T>(
         &self,
         name: &'static str,
@@ -187,7 +187,7 @@ impl Settings {
         self.get_or(name, default.and_then(|key| key.default), parse)
     }
 
-    /// The value of a key, or else this default, as `parse` reads it.
+    /// Returns the value of a key, or else this default, as `parse` reads it.
     pub(super) fn get_or<T>(
         &self,
         name: &'static str,

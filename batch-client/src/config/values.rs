@@ -87,7 +87,7 @@ impl GoDuration {
         })
     }
 
-    /// How long it is.
+    /// Returns how long it is.
     pub fn length(&self) -> Duration {
         self.length
     }

@@ -72,7 +72,7 @@ impl Kind {
         Self::RepeatedRows,
     ];
 
-    /// The name of the kind, for programs.
+    /// Returns the name of the kind, for programs.
     pub const fn name(self) -> &'static str {
         match self {
             Self::InvisibleCharacter => "invisible_character",
@@ -142,7 +142,7 @@ impl fmt::Display for Damage {
 }
 
 impl HowMany {
-    /// The number.
+    /// Returns the number.
     pub fn number(self) -> u64 {
         match self {
             Self::Exactly(number) | Self::About(number) => number,

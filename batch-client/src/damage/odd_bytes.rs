@@ -48,7 +48,7 @@ impl OddBytes {
         }
     }
 
-    /// Whether a part of this row is in a piece with an odd byte. Each row begins behind the one before it.
+    /// Returns whether a part of this row is in a piece with an odd byte. Each row begins behind the one before it.
     #[inline]
     pub(crate) fn meets(&mut self, row: Range<u64>) -> bool {
         row.end > self.next && self.meets_piece(&row)
@@ -65,8 +65,9 @@ impl OddBytes {
     }
 }
 
-/// Whether a byte of a row is odd: one with which a damaged text may begin, or the first byte of a character beyond ASCII that
-/// is none of the letters of Spanish. These, like those of most languages around this lottery, all begin with 0xC3.
+/// Returns whether a byte of a row is odd: one with which a damaged text may begin, or the first byte of a character beyond
+/// ASCII that is none of the letters of Spanish. These, like those of most languages around this lottery, all begin with
+/// 0xC3.
 pub(super) fn is_odd(row: &[u8]) -> bool {
     row.iter()
         .any(|byte| matches!(byte, b'=' | b'+' | b'@' | b'#' | b'\'' | b'"' | 0xc0..=0xc2 | 0xc4..))

@@ -30,8 +30,8 @@ const MIX: [u64; 3] = [
     0x2545_f491_4f6c_dd1d,
 ];
 
-/// A number that is the same for equal rows, and seldom for others: of some bytes of the document, the birthdate, and the
-/// number that was bet on.
+/// Returns a number that is the same for equal rows, and seldom for others: of some bytes of the document, the birthdate,
+/// and the number that was bet on.
 #[inline]
 pub(super) fn sample(document: u64, birthdate: &[u8; 10], number: u32) -> u32 {
     let [_, _, date @ ..] = birthdate;
@@ -117,7 +117,7 @@ impl Repeats {
             .retain(|hash, kept| kept.sample <= most && has_zeros(*hash, zeros));
     }
 
-    /// The rows of a file of so many rows that equal an earlier one, where these are many.
+    /// Returns the rows of a file of so many rows that equal an earlier one, where these are many.
     pub(super) fn many(&self, rows: u64) -> Option<Damage> {
         let counted: u64 = self.kept.values().map(|kept| u64::from(kept.again)).sum();
         let number = (counted << self.halved).min(rows);

@@ -72,8 +72,8 @@ impl Signal {
         }
     }
 
-    /// The exit code of a run whose result was not known: 0 for whoever runs the client as a service, else 128 and the
-    /// signal's number.
+    /// Returns the exit code of a run whose result was not known: 0 for whoever runs the client as a service, else 128 and
+    /// the signal's number.
     pub(super) fn exit_code(self) -> u8 {
         match self {
             Self::Term => 0,

@@ -24,7 +24,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The `action` of the log lines about this step.
+    /// Returns the `action` of the log lines about this step.
     pub fn action(self) -> &'static str {
         match self {
             Self::Echo => "receive_message",

@@ -29,7 +29,7 @@ pub enum RowError {
 }
 
 impl RowError {
-    /// The error of a failed reading.
+    /// Returns the error of a failed reading.
     pub(crate) fn read(error: io::Error) -> Self {
         if Changed::is_in(&error) {
             Self::Changed
@@ -80,7 +80,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The name of the fault, for programs.
+    /// Returns the name of the fault, for programs.
     pub const fn kind(self) -> &'static str {
         match self {
             Self::Columns(_) => "columns",
@@ -98,7 +98,7 @@ impl Fault {
         }
     }
 
-    /// Whether the row was never meant to be a bet, so that it says nothing about the form of the others.
+    /// Returns whether the row was never meant to be a bet, so that it says nothing about the form of the others.
     pub const fn is_no_bet(self) -> bool {
         matches!(
             self,
@@ -154,8 +154,8 @@ const COLUMNS: usize = 5;
 /// With what a line of sums begins.
 const SUMS: [&str; 6] = ["total", "subtotal", "suma", "sum", "cantidad", "count"];
 
-/// What a row is instead of a bet. Its columns come without the blanks around them. `whole`: the row is one value in
-/// quotes.
+/// Returns what a row is instead of a bet. Its columns come without the blanks around them. `whole`: the row is one value
+/// in quotes.
 pub(super) fn instead(columns: &[&[u8]], whole: bool) -> Option<Fault> {
     let first = columns.first()?;
     let (first, marked) = match first.strip_prefix(BYTE_ORDER_MARK) {

@@ -223,7 +223,9 @@ fn an_upload_goes_on_while_the_terminal_is_stopped_and_what_is_shown_goes_on_wit
         let (drawn, draw) = std::sync::mpsc::channel::<()>();
         let server = std::thread::spawn(move || {
             // Only the first batch is held: the other end of the channel is gone for those behind it.
-            let hold = || drop(hold.recv());
+            let hold = || {
+                let _ = hold.recv();
+            };
             serve_waiting(&listener, hold, || {
                 asks.send(()).unwrap();
                 draw.recv().unwrap();

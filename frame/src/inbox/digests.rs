@@ -18,7 +18,7 @@ struct Known {
 }
 
 impl Digests {
-    /// Whether the digest of the next frame is not known.
+    /// Returns whether the digest of the next frame is not known.
     pub(super) fn is_empty(&self) -> bool {
         self.0
             .as_ref()
@@ -38,7 +38,7 @@ impl Digests {
         md5_many(&next[..count], &mut known.digests[..count]);
     }
 
-    /// The next frame is taken out: its digest, where that is known.
+    /// Takes out the next frame: returns its digest, where that is known.
     pub(super) fn take(&mut self) -> Option<MessageId> {
         let known = self.0.as_mut()?;
         if known.next == known.count {

@@ -37,7 +37,7 @@ impl Level {
         Self::Critical,
     ];
 
-    /// The level's name in a configuration.
+    /// Returns the level's name in a configuration.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Debug => "DEBUG",

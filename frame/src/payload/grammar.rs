@@ -1,11 +1,11 @@
 //! Which bytes of a payload have a meaning: what reading and writing share.
 
-/// Whether a plain value ends before this byte.
+/// Returns whether a plain value ends before this byte.
 pub(super) fn ends_value(byte: u8) -> bool {
     matches!(byte, b',' | b'|' | b'{' | b'}')
 }
 
-/// Whether this byte around a key or a value does not belong to it.
+/// Returns whether this byte around a key or a value does not belong to it.
 pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }

@@ -28,7 +28,7 @@ pub struct Objects<'a> {
 }
 
 impl<'a> Objects<'a> {
-    /// A cursor before the first object.
+    /// Creates a cursor before the first object.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self {
             length: bytes.len(),

@@ -46,7 +46,7 @@ impl<'o> ObjectWriter<'o> {
     }
 }
 
-/// Whether a value must be written in quotes. Programs that do not know quotes cannot read such a value.
+/// Returns whether a value must be written in quotes. Programs that do not know quotes cannot read such a value.
 pub fn needs_quotes(value: &[u8]) -> bool {
     value.first().is_some_and(|b| *b == b'"' || is_blank(*b))
         || value.last().is_some_and(|b| is_blank(*b))

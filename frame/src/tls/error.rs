@@ -24,7 +24,7 @@ pub enum TlsError {
 }
 
 impl TlsError {
-    /// The error of the session in an error of a [`Channel`](crate::Channel); `None` where the stream failed.
+    /// Returns the error of the session in an error of a [`Channel`](crate::Channel); `None` where the stream failed.
     pub fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }

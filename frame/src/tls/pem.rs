@@ -5,7 +5,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// The certificates of a file, in their order: first the owner's, then those between it and its authority.
+/// Returns the certificates of a file, in their order: first the owner's, then those between it and its authority.
 ///
 /// # Errors
 /// The file holds no certificate, or one is damaged.
@@ -20,7 +20,7 @@ pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> 
     }
 }
 
-/// The first private key of a file.
+/// Returns the first private key of a file.
 ///
 /// # Errors
 /// The file holds no key that can be read without a password.
@@ -29,7 +29,7 @@ pub fn key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
         .map_err(|_| "it holds no private key in PEM, or an encrypted one".to_owned())
 }
 
-/// The certificates of a file, each as an authority that is trusted.
+/// Returns the certificates of a file, each as an authority that is trusted.
 ///
 /// # Errors
 /// The file holds no certificate, or one cannot be that of an authority.

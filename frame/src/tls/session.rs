@@ -51,7 +51,7 @@ impl Session {
         UnbufferedServerConnection::new(config).map(Self::Server)
     }
 
-    /// The part that both sides have.
+    /// Returns the part that both sides have.
     pub(super) fn common(&self) -> &CommonState {
         match self {
             Self::Client(connection) => connection,

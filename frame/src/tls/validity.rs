@@ -28,7 +28,7 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// When all certificates of a chain are valid; `None` where one does not say it in the form of the RFC.
+    /// Returns when all certificates of a chain are valid; `None` where one does not say it in the form of the RFC.
     pub fn of(chain: &[CertificateDer<'_>]) -> Option<Self> {
         let all = chain.iter().map(|certificate| read(certificate));
         let all = all.collect::<Option<Vec<_>>>()?;
@@ -38,8 +38,8 @@ impl Validity {
         })
     }
 
-    /// What an operator should know of it now, as a part of a sentence: that it has expired, is not valid yet, or ends
-    /// [`SOON`].
+    /// Returns what an operator should know of it now, as a part of a sentence: that it has expired, is not valid yet, or
+    /// ends [`SOON`].
     pub fn warning(&self) -> Option<String> {
         self.warning_at(Timestamp::now())
     }
