@@ -2,25 +2,30 @@
 //! so most rows need no look of their own.
 //!
 //! ```text
-//! bytes of the file -> add -> pieces with an odd byte -> meets: whether a row has a part in one of them
+//! bytes of the file -> add -> parts with an odd byte -> meets: whether one of them reaches into a row
 //! ```
 //!
-//! All bytes are looked at, many at once; a piece is a few rows long, so whoever finds a row in one looks at its own bytes with
-//! [`is_odd`]. Keeps the pieces that are not passed, and no byte of the file.
+//! All bytes are looked at, many at once, without knowing rows. Whoever finds that a part reaches into a row looks at the
+//! bytes of that row with [`is_odd`]. Keeps the parts that are not passed, and no byte of the file but the last one.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// Bytes that are looked at together.
+/// Bytes that are looked at together first.
 const PIECE: usize = 256;
+
+/// Bytes of a piece that are kept together where one of them is odd.
+const PART: usize = 16;
 
 /// Where the odd bytes of a file are.
 #[derive(Debug)]
 pub(crate) struct OddBytes {
     /// How many bytes of the file were added.
     added: u64,
-    /// The pieces with an odd byte that are not passed, in their order, by their places in the file.
-    pieces: VecDeque<Range<u64>>,
+    /// The last of them; a comma before the first one.
+    last: u8,
+    /// The parts with an odd byte that are not passed, in their order, by their places in the file.
+    parts: VecDeque<Range<u64>>,
     /// Where the first of them begins; the largest number where there is none.
     next: u64,
 }
@@ -29,7 +34,8 @@ impl Default for OddBytes {
     fn default() -> Self {
         Self {
             added: 0,
-            pieces: VecDeque::new(),
+            last: b',',
+            parts: VecDeque::new(),
             next: u64::MAX,
         }
     }
@@ -39,45 +45,73 @@ impl OddBytes {
     /// Adds the next bytes of the file.
     pub(crate) fn add(&mut self, bytes: &[u8]) {
         for piece in bytes.chunks(PIECE) {
-            let begin = self.added;
-            self.added += piece.len() as u64;
-            if has_odd(piece) {
-                self.pieces.push_back(begin..self.added);
-                self.next = self.next.min(begin);
+            if may_be_odd(piece) {
+                self.add_parts(piece);
             }
+            self.added += piece.len() as u64;
+            self.last = piece[piece.len() - 1];
         }
     }
 
-    /// Returns whether a part of this row is in a piece with an odd byte. Each row begins behind the one before it.
+    fn add_parts(&mut self, piece: &[u8]) {
+        let (mut begin, mut before) = (self.added, self.last);
+        for part in piece.chunks(PART) {
+            let end = begin + part.len() as u64;
+            if may_be_odd(part) && begins_odd(part, before) {
+                self.parts.push_back(begin..end);
+                self.next = self.next.min(begin);
+            }
+            (begin, before) = (end, part[part.len() - 1]);
+        }
+    }
+
+    /// Returns whether an odd byte may be in this row, which has no blanks and no quotes around its values. Each row begins
+    /// behind the one before it.
     #[inline]
     pub(crate) fn meets(&mut self, row: Range<u64>) -> bool {
-        row.end > self.next && self.meets_piece(&row)
+        row.end > self.next && self.meets_part(&row)
     }
 
     #[cold]
-    fn meets_piece(&mut self, row: &Range<u64>) -> bool {
-        let passed = |piece: &&Range<u64>| piece.end <= row.start;
-        while self.pieces.front().filter(passed).is_some() {
-            self.pieces.pop_front();
+    fn meets_part(&mut self, row: &Range<u64>) -> bool {
+        let passed = |part: &&Range<u64>| part.end <= row.start;
+        while self.parts.front().filter(passed).is_some() {
+            self.parts.pop_front();
         }
-        self.next = self.pieces.front().map_or(u64::MAX, |piece| piece.start);
+        self.next = self.parts.front().map_or(u64::MAX, |part| part.start);
         self.next < row.end
     }
 }
 
 /// Returns whether a byte of a row is odd: one with which a damaged text may begin, or the first byte of a character beyond
-/// ASCII that is none of the letters of Spanish. These, like those of most languages around this lottery, all begin with
-/// 0xC3.
+/// ASCII that is none of the letters of Spanish. These, like those of most languages around this lottery, all begin with 0xC3.
 pub(super) fn is_odd(row: &[u8]) -> bool {
-    row.iter()
-        .any(|byte| matches!(byte, b'=' | b'+' | b'@' | b'#' | b'\'' | b'"' | 0xc0..=0xc2 | 0xc4..))
+    row.iter().any(|byte| is_sign(*byte) || is_letter(*byte))
 }
 
-/// Whether a piece has an odd byte, or one of a few others that are as rare. Three numbers are odd where they are small:
-/// so it has neither branches nor comparisons, and the compiler takes sixteen bytes at once.
-fn has_odd(piece: &[u8]) -> bool {
+/// Whether a byte is an odd sign. Within a value it shows nothing, as in O'Higgins.
+fn is_sign(byte: u8) -> bool {
+    matches!(byte, b'=' | b'+' | b'@' | b'#' | b'\'' | b'"')
+}
+
+/// Whether an odd character begins with a byte, wherever that is in a value.
+fn is_letter(byte: u8) -> bool {
+    matches!(byte, 0xc0..=0xc2 | 0xc4..)
+}
+
+/// Whether a part, which has this byte before it, has an odd character, or an odd sign with which a value begins.
+fn begins_odd(part: &[u8], before: u8) -> bool {
+    let befores = [before].into_iter().chain(part.iter().copied());
+    let mut pairs = befores.zip(part.iter().copied());
+    pairs.any(|(before, byte)| is_letter(byte) || is_sign(byte) && b",\n".contains(&before))
+}
+
+/// Whether some bytes have an odd one, or one of a few others that are as rare. Three numbers are small where one is odd: so
+/// there are neither branches nor comparisons, and the compiler takes sixteen bytes at once.
+#[inline]
+fn may_be_odd(bytes: &[u8]) -> bool {
     let [mut quotes, mut signs, mut letters] = [u8::MAX; 3];
-    for byte in piece {
+    for byte in bytes {
         quotes = quotes.min(byte.wrapping_sub(b'"'));
         signs = signs.min(byte.wrapping_sub(b'='));
         letters = letters.min((byte ^ 0xc3).wrapping_sub(1));
@@ -90,49 +124,61 @@ fn has_odd(piece: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn each_odd_byte_is_found_wherever_it_is_and_usual_ones_are_not() {
-        for byte in 0..=u8::MAX {
-            let odd = is_odd(&[byte]);
-            for at in [0, 15, 16, 100, PIECE - 1] {
-                let mut piece = [b'a'; PIECE];
-                piece[at] = byte;
-                assert!(!odd || has_odd(&piece), "{byte:#04x} at {at}");
-                assert!(!odd || has_odd(&piece[at..]), "{byte:#04x} at {at}");
+    /// Adds a file in pieces of any length; returns whether each of its rows meets an odd byte. A row ends with a line feed.
+    fn met(file: &[u8], rng: &mut fastrand::Rng) -> Vec<bool> {
+        let (mut odd, mut added, mut begin) = (OddBytes::default(), 0, 0);
+        let mut meet = |row: &[u8]| {
+            let end = begin + row.len();
+            while added < end {
+                let more = file.len().min(added + rng.usize(1..1_000));
+                odd.add(&file[added..more]);
+                added = more;
             }
-        }
-        let rows =
-            "Ana María,Núñez de la O,0012345,1999-03-17,7574\r\nJOÃO,a-b/c.,A1-b,2000-02-29,0\n";
-        assert!(!has_odd(rows.as_bytes()) && !is_odd(rows.as_bytes()));
+            let meets = odd.meets(begin as u64..end as u64);
+            begin = end;
+            meets
+        };
+        file.split_inclusive(|byte| *byte == b'\n')
+            .map(&mut meet)
+            .collect()
     }
 
     #[test]
-    fn a_row_with_an_odd_byte_meets_a_piece_however_the_file_was_read() {
-        for seed in 0..2_000 {
-            let mut rng = fastrand::Rng::with_seed(seed);
-            let one_of = rng.u32(1..2_000);
-            let byte = |rng: &mut fastrand::Rng| if rng.u32(..one_of) == 0 { b'#' } else { b'a' };
-            let file: Vec<u8> = (0..rng.usize(..5_000)).map(|_| byte(&mut rng)).collect();
-            let (mut odd, mut added, mut begin) = (OddBytes::default(), 0, 0);
-            let (mut met, mut rows) = (0, 0);
-            while begin < file.len() {
-                let end = file.len().min(begin + rng.usize(1..60));
-                while added < end {
-                    let more = file.len().min(added + rng.usize(1..1_000));
-                    odd.add(&file[added..more]);
-                    added = more;
-                }
-                let meets = odd.meets(begin as u64..end as u64);
-                assert!(meets || !is_odd(&file[begin..end]), "seed {seed}");
-                met += u32::from(meets);
-                rows += 1;
-                begin = end;
+    fn each_odd_byte_is_met_wherever_it_is_and_usual_ones_are_not() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        let usual =
+            "Ana María,O'Higgins,0012345,1999-03-17,7574\r\nJOÃO,a-b/c. #1=+@,A1-b,2000-02-29,0\n";
+        for byte in (0..=u8::MAX).filter(|byte| is_odd(&[*byte])) {
+            for at in 0..2 * PIECE {
+                let before = "a".repeat(at) + ",";
+                let row = [before.as_bytes(), &[byte], usual.as_bytes()].concat();
+                assert!(met(&row, &mut rng)[0], "{byte:#04x} behind {at}");
             }
-            // Not everything is near an odd byte where these are rare.
-            assert!(
-                one_of < 1_900 || file.len() < 4_900 || met < rows,
-                "seed {seed}"
-            );
+            let rows = [&[byte], usual.as_bytes(), &[byte], usual.as_bytes()].concat();
+            let met = met(&rows, &mut rng);
+            assert!(met[0] && met[2] && !met[3], "{byte:#04x}: {met:?}");
+        }
+        let rows = usual.repeat(1_000);
+        assert!(!met(rows.as_bytes(), &mut rng).contains(&true));
+    }
+
+    #[test]
+    fn a_row_with_a_value_that_begins_with_an_odd_byte_is_met_however_the_file_is_read() {
+        for seed in 0..1_000 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let one_of = rng.u32(1..300);
+            let letter = |rng: &mut fastrand::Rng| match rng.u32(..one_of) {
+                0 => "='\u{a0}ñŁ".chars().nth(rng.usize(..5)).unwrap(),
+                _ => "aaaaaaaaaaaaaa,\n".chars().nth(rng.usize(..16)).unwrap(),
+            };
+            let file: String = (0..rng.usize(..3_000)).map(|_| letter(&mut rng)).collect();
+            let met = met(file.as_bytes(), &mut rng);
+            for (row, met) in file.split_inclusive('\n').zip(met) {
+                let mut values = row.split(',');
+                let damaged = row.contains(['\u{a0}', 'Ł'])
+                    || values.any(|value| value.starts_with(['=', '\'']));
+                assert!(met || !damaged, "seed {seed}: {row}");
+            }
         }
     }
 }

@@ -13,8 +13,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use super::kind::{Damage, HowMany, Kind};
 
-/// How many different rows are kept at most: they take about 600 kB.
-const KEPT: usize = 16 * 1024;
+/// How many different rows are kept at most: they take about 150 kB.
+const KEPT: usize = 4 * 1024;
 
 /// From which bit on a hash decides whether its row is kept. The map uses the bits at both ends.
 const SAMPLED_FROM: u32 = 24;
@@ -206,7 +206,7 @@ mod tests {
             let twice = |rows| counted((0..rows).chain(0..rows), in_document);
             assert_eq!(twice(9).0, None);
             assert_eq!(twice(10).0, Some(HowMany::Exactly(10)));
-            assert_eq!(twice(16_000).0, Some(HowMany::Exactly(16_000)));
+            assert_eq!(twice(4_000).0, Some(HowMany::Exactly(4_000)));
             let (found, most) = twice(300_000);
             let Some(HowMany::About(rows)) = found else {
                 panic!("{found:?}")
