@@ -48,12 +48,12 @@ use frame::trace;
 use frame::{Channel, HEADER, Inbox, MessageId, Outbox, Received, Reply, TlsError};
 
 use self::idle_timer::{IdleTimer, Waiting};
+pub use self::state::{Awaited, Rank};
 use self::state::{Owed, State, Step};
-pub use self::state::{Rank, Served};
 use crate::limits::{Limits, Share};
 use crate::observe::{CloseReason, RequestKind};
 use crate::report;
-use crate::service::{ConnectionId, Judged, Service, Session, Told, Verdict};
+use crate::service::{ConnectionId, Judged, Peer, Service, Session, Told, Verdict};
 use crate::store::Store;
 use crate::stream::Stream;
 use crate::tls::{Certified, TlsAcceptor};
@@ -182,15 +182,14 @@ impl<S: Stream> Connection<S> {
         acceptor: Option<&TlsAcceptor>,
         share: Share,
         tight: bool,
-    ) -> Served {
+    ) {
         trace::focus(Some(self.id.slot));
-        let served = self.serve_requests(service, acceptor, share, tight);
+        self.serve_requests(service, acceptor, share, tight);
         // At once: thousands that each say a little would hold more together than the allocator gives back to
         // the system later. A peer that sends much keeps its room until the sweep.
         if self.channel.inbox.allocated() <= Inbox::INITIAL {
             self.channel.inbox.release();
         }
-        served
     }
 
     fn serve_requests<D: Store>(
@@ -199,12 +198,12 @@ impl<S: Stream> Connection<S> {
         acceptor: Option<&TlsAcceptor>,
         share: Share,
         tight: bool,
-    ) -> Served {
+    ) {
         if self.dead {
             self.hang_up();
         }
         if self.is_committing() {
-            return Served::Done;
+            return;
         }
         // A read may bring many turns' worth of frames: what is read and what is served each have the budget.
         let (mut requests, mut received, mut served) = (0, 0, 0);
@@ -219,7 +218,7 @@ impl<S: Stream> Connection<S> {
                         || served >= share.bytes
                         || !self.channel.outbox.has_room() =>
                 {
-                    return Served::Done;
+                    return;
                 }
                 State::Open => {
                     requests += 1;
@@ -230,27 +229,27 @@ impl<S: Stream> Connection<S> {
                     self.unsent_requests += taken;
                     step
                 }
-                State::Held { agency, query } => match service.winners(agency) {
+                State::Held { agency, query, .. } => match service.winners(agency) {
                     Some(told) => self.answer(query, told),
-                    None => return Served::Done,
+                    None => return,
                 },
                 State::Drained { .. } => self.discard(),
                 State::Reading(_) | State::Draining | State::Closed | State::Lost => {
-                    return Served::Done;
+                    return;
                 }
             };
             match step {
                 Step::Again => {}
-                Step::Tell(served) => return served,
+                Step::Wait => return,
                 Step::NeedsInput
                     if received >= share.bytes || tight && self.channel.needs_memory() =>
                 {
-                    return Served::Done;
+                    return;
                 }
                 Step::NeedsInput => match self.receive() {
                     Received::Bytes(count) => received += count,
                     Received::End => self.input_ended(),
-                    Received::NotYet | Received::Full => return Served::Done,
+                    Received::NotYet | Received::Full => return,
                 },
             }
         }
@@ -286,8 +285,12 @@ impl<S: Stream> Connection<S> {
         let kind = RequestKind::of(frame.kind);
         let after_read = std::mem::take(&mut self.after_read);
         let before = self.channel.outbox.waiting();
-        let Judged { verdict, waits } =
-            service.handle(self.id, &mut self.session, self.ip, frame, md5, after_read);
+        let peer = Peer {
+            id: self.id,
+            ip: self.ip,
+            session: &mut self.session,
+        };
+        let Judged { verdict, waits } = service.handle(peer, (frame, md5), after_read);
         if let Some((agency, ticket)) = waits {
             let first = self.owed.map_or(before as u32, |owed| owed.before);
             self.owed = Some(Owed {
@@ -310,27 +313,30 @@ impl<S: Stream> Connection<S> {
                 self.channel.outbox.reply(query, &reply);
                 self.drain(CloseReason::Fenced);
             }
-            Verdict::Hold(agency) => {
-                self.enter(State::Held { agency, query });
+            Verdict::Hold(agency, number) => {
+                self.enter(State::Held {
+                    agency,
+                    query,
+                    number,
+                });
                 if service.winners_known() {
                     return Step::Again;
                 }
                 report::winners_held(agency);
-                return Step::Tell(Served::Held(agency));
+                return Step::Wait;
             }
             Verdict::Wait(agency) => {
                 self.channel.inbox.put_back(size);
-                if self.owed.is_some() {
-                    // It is handed in again after the commit.
-                    return Step::Tell(Served::Done);
+                // Where replies wait for a commit, it is handed in again after that.
+                if self.owed.is_none() {
+                    self.enter(State::Reading(agency));
                 }
-                self.enter(State::Reading(agency));
-                return Step::Tell(Served::Reading(agency));
+                return Step::Wait;
             }
         }
         match &self.owed {
             // Refused, but not bound to the agency: what comes next may name another, and a connection waits for one.
-            Some(owed) if self.session.agency() != Some(owed.agency) => Step::Tell(Served::Done),
+            Some(owed) if self.session.agency() != Some(owed.agency) => Step::Wait,
             _ => Step::Again,
         }
     }

@@ -1,4 +1,4 @@
-//! What the store records and the lottery lives by: the vocabulary between the two.
+//! What the store records and the lottery lives by: facts, and what those of an agency add up to.
 //!
 //! Every change of the lottery's state is a fact. A fact is staged, becomes durable with its turn, and is
 //! told again, in the same order, when the server starts: the state is what the facts add up to.
@@ -71,4 +71,49 @@ pub enum Fact {
         /// How many bets they have.
         bets: u64,
     },
+}
+
+impl Fact {
+    /// The agency whose state it changes.
+    pub fn agency(&self) -> Option<Agency> {
+        match *self {
+            Self::Bet { agency }
+            | Self::Batch { agency, .. }
+            | Self::Finished { agency }
+            | Self::Stored { agency, .. } => Some(agency),
+            Self::Agencies { .. } | Self::Barred { .. } | Self::Drawn { .. } => None,
+        }
+    }
+}
+
+/// What the facts of an agency add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// What its batches are parts of; decided by the first of them. `None`: it has none.
+    pub source: Option<Source>,
+    /// Bets in batches.
+    pub batched: u64,
+    /// Bets in all. A checkpoint of the files knows no single ones: there they count from the start of the server on.
+    pub bets: u64,
+    /// Whether it has finished.
+    pub finished: bool,
+}
+
+impl Account {
+    /// Adds a fact of the agency.
+    pub fn apply(&mut self, fact: &Fact) {
+        match *fact {
+            Fact::Bet { .. } => self.bets += 1,
+            Fact::Batch { source, bets, .. } => self.add(source, bets.into()),
+            Fact::Stored { source, bets, .. } => self.add(source, bets),
+            Fact::Finished { .. } => self.finished = true,
+            Fact::Agencies { .. } | Fact::Barred { .. } | Fact::Drawn { .. } => {}
+        }
+    }
+
+    fn add(&mut self, source: Source, bets: u64) {
+        self.source.get_or_insert(source);
+        self.batched += bets;
+        self.bets += bets;
+    }
 }

@@ -4,18 +4,18 @@
 //!
 //! ```text
 //! server      readiness comes in: the poll, the listener, the signals
-//!   hub         one turn over all connections: serve, commit, draw, send, reap
+//!   hub         one turn over all connections: serve, commit, advance the store, send, reap
 //!     connection  one peer and its state: bytes become frames
 //!     service     one frame becomes a verdict
 //!       lottery     what the rules say; pure
-//!       store       what is durable: `store/local` is bets.csv and its log
+//!       store       what is durable: `store/local` is bets.csv and its log, `store/postgres` a database
+//!   web         the HTTP port: looks at the hub through `observe`, and changes nothing
 //! ```
 //!
-//! Arrows go down, never back or sideways. Beside them: `backlog` (when to accept),
-//! `check` (a health check), `config`, `descriptors` (how
-//! many connections the system allows), `fact` and `tally` (what store and lottery have in common), `limits`, `report`
-//! (the text of every log line), `stream` (what a connection needs of its peer's stream) and `tls` (whom to trust,
-//! where that is asked for).
+//! Arrows go down, never back or sideways. Beside them: `backlog` (when to accept), `check` (a health check), `config`,
+//! `descriptors` (how many connections the system allows), `fact` and `tally` (what store and lottery have in common),
+//! `limits`, `observe` (what is counted, and what can be seen from outside), `report` (the text of every log line),
+//! `stream` (what a connection needs of its peer's stream) and `tls` (whom to trust, where that is asked for).
 
 pub mod backlog;
 pub mod check;

@@ -11,23 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use frame::{Agency, Number, UploadId};
 
 pub use self::refusal::{MAX_AGENCIES, NumberRefusal, Refusal};
-use crate::fact::{Fact, Source};
-
-/// All batches of an agency so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stored {
-    source: Source,
-    bets: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Account {
-    /// Decided by the first batch that is stored.
-    stored: Option<Stored>,
-    /// Single bets since the start: what they add up to is for those who watch, and no rule asks for it.
-    singles: u64,
-    finished: bool,
-}
+use crate::fact::{Account, Fact, Source};
 
 /// How far the draw is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,24 +69,16 @@ impl Lottery {
     /// changed configuration cannot undo it.
     pub fn apply(&mut self, fact: &Fact) {
         match *fact {
-            Fact::Bet { agency } => self.accounts.entry(agency).or_default().singles += 1,
-            Fact::Batch {
-                agency,
-                source,
-                bets,
-                ..
-            } => self.add(agency, source, bets.into()),
-            Fact::Stored {
-                agency,
-                source,
-                bets,
-            } => self.add(agency, source, bets),
-            Fact::Finished { agency } => {
+            Fact::Bet { agency }
+            | Fact::Batch { agency, .. }
+            | Fact::Stored { agency, .. }
+            | Fact::Finished { agency } => {
                 let account = self.accounts.entry(agency).or_default();
-                if !account.finished && agency.get() <= self.agencies {
+                let had_finished = account.finished;
+                account.apply(fact);
+                if account.finished && !had_finished && agency.get() <= self.agencies {
                     self.finished += 1;
                 }
-                account.finished = true;
             }
             Fact::Agencies { agencies } => {
                 self.agencies = agencies;
@@ -164,22 +140,14 @@ impl Lottery {
     }
 
     /// Replaces what is known of an agency by what a store that others write to holds.
-    pub fn replace(
-        &mut self,
-        agency: Agency,
-        stored: Option<(Source, u64)>,
-        finished: bool,
-        barred: &[UploadId],
-    ) {
+    pub fn replace(&mut self, agency: Agency, account: Account, barred: &[UploadId]) {
         self.forget(agency);
         self.barred.retain(|(of, _)| *of != agency);
         let barred = barred.iter().map(|upload| (agency, *upload));
         self.barred.extend(barred);
-        if let Some((source, bets)) = stored {
-            self.add(agency, source, bets);
-        }
-        if finished {
-            self.apply(&Fact::Finished { agency });
+        if account.source.is_some() || account.finished {
+            self.finished += u32::from(account.finished && agency.get() <= self.agencies);
+            self.accounts.insert(agency, account);
         }
     }
 
@@ -195,8 +163,7 @@ impl Lottery {
     /// agency may be sent again.
     pub fn reopen(&mut self, agency: Agency, allow_same_file: bool) {
         let account = self.accounts.get(&agency);
-        let source = account.and_then(|account| account.stored);
-        match source.map(|stored| stored.source) {
+        match account.and_then(|account| account.source) {
             _ if allow_same_file => self.barred.retain(|(of, _)| *of != agency),
             Some(Source::Upload(upload)) => _ = self.barred.insert((agency, upload)),
             _ => {}
@@ -204,26 +171,16 @@ impl Lottery {
         self.forget(agency);
     }
 
-    fn add(&mut self, agency: Agency, source: Source, bets: u64) {
-        let account = self.accounts.entry(agency).or_default();
-        account
-            .stored
-            .get_or_insert(Stored { source, bets: 0 })
-            .bets += bets;
-    }
-
     /// How many agencies take part; 0: anyone, and there is no draw.
     pub fn agencies(&self) -> u32 {
         self.agencies
     }
 
-    /// Each agency that has sent something, in the order of their numbers: how many bets it has, and whether it has
-    /// finished. Single bets count from the start of the server on.
-    pub fn standings(&self) -> impl Iterator<Item = (Agency, u64, bool)> {
-        self.accounts.iter().map(|(&agency, account)| {
-            let batched = account.stored.map_or(0, |stored| stored.bets);
-            (agency, batched + account.singles, account.finished)
-        })
+    /// What is stored of each agency that has sent something, in the order of their numbers.
+    pub fn accounts(&self) -> impl Iterator<Item = (Agency, &Account)> {
+        self.accounts
+            .iter()
+            .map(|(agency, account)| (*agency, account))
     }
 
     /// The state as facts: applied to a new lottery, they give this one.
@@ -231,10 +188,10 @@ impl Lottery {
         let agencies = self.agencies;
         let number = self.is_settled.then_some(Fact::Agencies { agencies });
         let accounts = self.accounts.iter().flat_map(|(&agency, account)| {
-            let stored = account.stored.map(|Stored { source, bets }| Fact::Stored {
+            let stored = account.source.map(|source| Fact::Stored {
                 agency,
                 source,
-                bets,
+                bets: account.batched,
             });
             stored
                 .into_iter()
@@ -322,22 +279,21 @@ impl Lottery {
 
     /// How many bets of this source are stored.
     fn check_source(&self, agency: Agency, source: Source) -> Result<u64, Refusal> {
-        let Some(stored) = self
-            .accounts
-            .get(&agency)
-            .and_then(|account| account.stored)
-        else {
+        let Some(account) = self.accounts.get(&agency) else {
             return Ok(0);
         };
-        let bets = stored.bets;
-        match (stored.source, source) {
-            (Source::TakenOver, _) if self.has_finished(agency) => {
+        let Some(stored) = account.source else {
+            return Ok(0);
+        };
+        let bets = account.batched;
+        match (stored, source) {
+            (Source::TakenOver, _) if account.finished => {
                 Err(Refusal::ClosedTakenOver { agency, bets })
             }
             (Source::TakenOver, _) => Err(Refusal::TakenOver { agency, bets }),
             (_, Source::TakenOver) => Err(Refusal::UploadBesidePlain),
-            (Source::Plain, Source::Plain) => Ok(stored.bets),
-            (Source::Upload(theirs), Source::Upload(this)) if theirs == this => Ok(stored.bets),
+            (Source::Plain, Source::Plain) => Ok(bets),
+            (Source::Upload(theirs), Source::Upload(this)) if theirs == this => Ok(bets),
             (Source::Upload(theirs), Source::Upload(_)) => Err(Refusal::OtherUpload(theirs)),
             (Source::Upload(theirs), Source::Plain) => Err(Refusal::PlainBesideUpload(theirs)),
             (Source::Plain, Source::Upload(_)) => Err(Refusal::UploadBesidePlain),

@@ -9,6 +9,7 @@
 //! a clock only to time commits, where that is asked for.
 
 mod answer;
+mod draw;
 mod observed;
 mod refusal;
 mod requests;
@@ -16,19 +17,17 @@ mod session;
 mod verdict;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::time::Instant;
 
 use frame::{Agency, Frame, MessageId, Number, Request, UploadId, Winners};
 
 use self::answer::malformed;
-pub use self::session::{ConnectionId, Session};
+pub use self::session::{ConnectionId, Peer, Session};
 pub use self::verdict::{Judged, Told, Verdict};
-use crate::fact::Fact;
-use crate::lottery::{Draw, Lottery};
+use crate::lottery::Lottery;
 use crate::observe::{Counters, RequestKind};
 use crate::report;
-use crate::store::{Draft, DrawStep, Event, Freshness, Knowledge, Store, Ticket};
+use crate::store::{Draft, Drawn, Event, Freshness, Knowledge, Store, Ticket, Wake, Wanted};
 use crate::tally::Tally;
 
 /// Connections that may be told the long list of one agency at once. The list is in memory once, but what the kernel
@@ -42,9 +41,11 @@ pub struct Service<D: Store> {
     winner: Number,
     /// Which connection carries an upload: at most as many entries as there are connections.
     carriers: HashMap<(Agency, UploadId), ConnectionId>,
-    results: Results,
+    draw: Draw,
     /// The last commit that is done, as far as was told.
     committed: Ticket,
+    /// Queries that were told to wait for the draw.
+    queries_held: u64,
     counters: Counters,
     /// Somebody may look at the counters: commits are timed.
     measured: bool,
@@ -52,15 +53,25 @@ pub struct Service<D: Store> {
     began: Option<Instant>,
     /// The store was reached once.
     was_up: bool,
+    /// Somebody watches the agencies.
+    watched: bool,
+    /// The store has still to hear what is wanted of it.
+    is_news: bool,
+    /// The server stops: nothing is drawn any more.
+    stopping: bool,
 }
 
-/// The winners, as far as they are known.
-enum Results {
-    /// Not all agencies have finished, as far as is known.
-    Unknown,
-    /// The store draws.
-    Drawing,
-    /// They are known, and the draw is durable.
+/// How far the draw is.
+enum Draw {
+    /// Nobody counts yet: some agency has not finished, as far as is known here, or the store is not ready to count.
+    Open,
+    /// The store counts the winners.
+    Counting,
+    /// They are counted, and the draw is not staged yet: with the next commit, or then, where there was no room.
+    Counted(Drawn, Option<Instant>),
+    /// The draw is staged: it counts once this commit is done.
+    Sealed(Ticket, Tally),
+    /// The winners are known, and the draw is durable.
     Known(Tally),
 }
 
@@ -72,31 +83,34 @@ impl<D: Store> Service<D> {
     /// The store failed: it could not begin a new log.
     pub fn new(mut lottery: Lottery, store: D, winner: Number) -> Result<Self, D::Error> {
         lottery.limit_agencies(D::MAX_AGENCY);
-        let (carriers, results) = (HashMap::new(), Results::Unknown);
         let mut service = Self {
             lottery,
             store,
             winner,
-            carriers,
-            results,
+            carriers: HashMap::new(),
+            draw: Draw::Open,
             committed: Ticket::default(),
+            queries_held: 0,
             counters: Counters::new(),
             measured: false,
             began: None,
             was_up: false,
+            watched: false,
+            is_news: true,
+            stopping: false,
         };
         let number = service.lottery.unsettled_number();
         if let Some(number) = &number {
             service.lottery.apply(number);
         }
-        service.commit()?;
+        service.commit_staged()?;
         if let Some(number) = number {
             // Without room nothing else is stored either, before a new log begins with the lottery's facts: this is one
             // of them.
             if let Ok(draft) = service.store.draft(0) {
                 draft.seal(number);
             }
-            service.commit()?;
+            service.commit_staged()?;
         }
         // No request asked for it, so it is not counted.
         while let Some(event) = service.store.poll() {
@@ -107,24 +121,21 @@ impl<D: Store> Service<D> {
         Ok(service)
     }
 
-    /// Judges one frame of a connection and stages what it asks for. `md5`: that of its payload. `after_read`: the frame
+    /// Judges one frame of a connection, with the MD5 of its payload, and stages what it asks for. `after_read`: the frame
     /// was handed in before, and waited for its agency to be read.
     pub fn handle(
         &mut self,
-        id: ConnectionId,
-        session: &mut Session,
-        ip: IpAddr,
-        frame: Frame<'_>,
-        md5: MessageId,
+        mut peer: Peer<'_>,
+        (frame, md5): (Frame<'_>, MessageId),
         after_read: bool,
     ) -> Judged {
         let kind = RequestKind::of(frame.kind);
         let request = match Request::decode_hashed(frame, md5) {
             Ok(request) => request,
             Err(error) => {
-                session.begin();
+                peer.session.begin();
                 self.counters.request(kind, false);
-                let verdict = malformed(session, ip, frame, error);
+                let verdict = malformed(peer.session, peer.ip, frame, error);
                 return Judged {
                     verdict,
                     waits: None,
@@ -132,12 +143,12 @@ impl<D: Store> Service<D> {
             }
         };
         // Whoever takes no part, or speaks for another, is refused whatever is stored.
-        let agency = agency_of(*session, &request).filter(|agency| {
-            session.check(*agency).is_ok() && self.lottery.check_agency(*agency).is_ok()
+        let agency = agency_of(*peer.session, &request).filter(|agency| {
+            peer.session.check(*agency).is_ok() && self.lottery.check_agency(*agency).is_ok()
         });
         // Another server may have served the agency until now. Once this connection speaks for it, what is known here
         // is enough: where another server goes on with it, the next commit here fails.
-        let comes = session.agency().is_none() || matches!(request, Request::Resume { .. });
+        let comes = peer.session.agency().is_none() || matches!(request, Request::Resume { .. });
         let freshness = match comes && !after_read {
             true => Freshness::Latest,
             false => Freshness::Cached,
@@ -152,15 +163,14 @@ impl<D: Store> Service<D> {
             Some((_, Knowledge::Known(ticket))) => ticket,
             None => self.committed,
         };
-        let first = session.begin();
+        let first = peer.session.begin();
+        let peer = &mut peer;
         let (verdict, ticket) = match request {
-            Request::Bet(bet) => self.bet(session, &bet, known),
-            Request::Batch(batch) => self.batch(id, session, ip, frame.id, batch, known),
-            Request::Finished { agency, bets } => self.finished(id, session, agency, bets, known),
-            Request::Winners { agency } => (self.query(session, agency), known),
-            Request::Resume { agency, upload } => {
-                self.resume(id, session, first, agency, upload, known)
-            }
+            Request::Bet(bet) => self.bet(peer.session, &bet, known),
+            Request::Batch(batch) => self.batch(peer, frame.id, batch, known),
+            Request::Finished { agency, bets } => self.finished(peer, agency, bets, known),
+            Request::Winners { agency } => (self.query(peer.session, agency), known),
+            Request::Resume { agency, upload } => self.resume(peer, first, agency, upload, known),
         };
         self.counters.request(kind, verdict.is_accepted());
         let waits = agency.filter(|_| ticket > self.committed);
@@ -170,9 +180,14 @@ impl<D: Store> Service<D> {
         }
     }
 
+    /// How many queries were told to wait for the draw so far.
+    pub fn queries_held(&self) -> u64 {
+        self.queries_held
+    }
+
     /// The answer to an allowed winners query; `None` until the draw is done.
     pub fn winners(&self, agency: Agency) -> Option<Told> {
-        let Results::Known(tally) = &self.results else {
+        let Draw::Known(tally) = &self.draw else {
             return None;
         };
         if self.is_told_to_many(agency) {
@@ -193,15 +208,15 @@ impl<D: Store> Service<D> {
 
     /// Whether as many connections are being told an agency's long list as may be at once.
     pub fn is_told_to_many(&self, agency: Agency) -> bool {
-        match &self.results {
-            Results::Known(tally) => tally.sharing(agency) >= LISTS,
-            Results::Unknown | Results::Drawing => false,
+        match &self.draw {
+            Draw::Known(tally) => tally.sharing(agency) >= LISTS,
+            _ => false,
         }
     }
 
     /// Whether the draw is done and its winners are counted.
     pub fn winners_known(&self) -> bool {
-        matches!(self.results, Results::Known(_))
+        matches!(self.draw, Draw::Known(_))
     }
 
     /// A connection is gone.
@@ -218,63 +233,40 @@ impl<D: Store> Service<D> {
         self.store.is_full()
     }
 
-    /// Makes the turn durable, or begins to. After an error nothing may be answered.
+    /// Makes the turn durable, or begins to; with it the draw, where the winners are counted. After an error nothing may
+    /// be answered.
     ///
     /// # Errors
     /// The store failed: stop.
-    pub fn commit(&mut self) -> Result<(), D::Error> {
+    pub fn commit(&mut self, now: Instant) -> Result<(), D::Error> {
+        let sealed = self.seal_draw(now);
+        self.commit_staged()?;
+        // A failed disk is not a lack of room: it ended the commit.
+        if let Err(no_space) = sealed {
+            report::draw_stalled(&no_space);
+        }
+        Ok(())
+    }
+
+    fn commit_staged(&mut self) -> Result<(), D::Error> {
         let lottery = &self.lottery;
         self.began = self.measured.then(Instant::now);
         self.store.commit(|| lottery.facts())
     }
 
-    /// Whether [`advance_draw`](Self::advance_draw) has something to do at once.
-    pub fn drawing(&self) -> bool {
-        !self.winners_known() && self.store.can_draw(self.all_finished())
-    }
-
-    fn all_finished(&self) -> bool {
-        self.lottery.draw() != Draw::Waiting
-    }
-
-    /// Takes the draw a step further where all agencies have finished, and makes the result durable. `true`:
-    /// now the winners are known. To be called between turns, with nothing staged.
+    /// Lets the store move what can move. `awaited`: somebody waits for the winners.
     ///
     /// # Errors
     /// The store failed: stop.
-    pub fn advance_draw(&mut self) -> Result<bool, D::Error> {
-        if !self.drawing() {
-            return Ok(false);
-        }
-        if let Results::Unknown = self.results {
-            report::drawing();
-            self.results = Results::Drawing;
-        }
-        match self.store.draw(self.all_finished(), self.winner)? {
-            DrawStep::Unfinished => return Ok(false),
-            DrawStep::NoSpace(e) => {
-                report::draw_stalled(&e);
-                return Ok(false);
-            }
-            DrawStep::Done(drawn) => {
-                if !matches!(self.lottery.draw(), Draw::Done { .. }) {
-                    report::drawn();
-                    self.lottery.apply(&Fact::Drawn {
-                        position: drawn.position,
-                        winner: drawn.winner,
-                    });
-                }
-                self.results = Results::Known(drawn.tally);
-            }
-        }
-        // The log that the store begins after a draw knows of it.
-        self.commit()?;
-        Ok(true)
-    }
-
-    /// Tells the store whether somebody waits for the winners.
-    pub fn watch_draw(&mut self, awaited: bool) {
-        self.store.watch_draw(awaited);
+    pub fn advance(&mut self, now: Instant, awaited: bool) -> Result<(), D::Error> {
+        let agencies = self.lottery.agencies();
+        let wanted = Wanted {
+            count: self.wanted_count(),
+            winners: awaited,
+            watched: self.watched.then_some(agencies),
+        };
+        self.is_news = false;
+        self.store.advance(now, wanted)
     }
 
     /// Sets the bits that an event of the store's stream brings; `dead` for an error or a full hang-up.
@@ -282,52 +274,56 @@ impl<D: Store> Service<D> {
         self.store.mark(readable, writable, dead);
     }
 
-    /// Lets a remote store move what can move.
-    ///
-    /// # Errors
-    /// The store failed: stop.
-    pub fn advance_store(&mut self, now: Instant) -> Result<(), D::Error> {
-        self.store.advance(now)
+    /// The next thing that happened in the store and that concerns connections, or is worth a line in the log. The lottery
+    /// knows of it already.
+    pub fn poll_store(&mut self) -> Option<Event> {
+        loop {
+            match self.store.poll()? {
+                Event::Stored(commit) => self.count_commit(commit),
+                Event::Counting => {
+                    report::drawing();
+                    self.draw = Draw::Counting;
+                }
+                Event::Counted(drawn) => self.counted(drawn),
+                event => {
+                    self.note(&event);
+                    return Some(event);
+                }
+            }
+        }
     }
 
-    /// The next thing that happened in the store. The lottery knows of it already; the connections that it concerns do
-    /// not.
-    pub fn poll_store(&mut self) -> Option<Event> {
-        let event = self.store.poll()?;
-        match &event {
+    /// Brings the lottery up to date.
+    fn note(&mut self, event: &Event) {
+        match event {
             Event::Read {
                 agency,
-                stored,
-                finished,
+                account,
                 barred,
-            } => self.lottery.replace(*agency, *stored, *finished, barred),
+            } => self.lottery.replace(*agency, *account, barred),
             Event::Forgotten(agency) | Event::Declined(agency, _) => self.lottery.forget(*agency),
+            Event::Committed(ticket) => self.committed(*ticket),
             Event::Up(_) => self.note_up(),
-            Event::Stored(commit) => self.count_commit(commit),
-            Event::Committed(ticket) => self.committed = *ticket,
-            // It is read anew before anything is judged by what is known of it here.
-            Event::Dropped(_) => {}
-            Event::Down(_) | Event::Warning(_) => {}
+            // One that is dropped is read anew before anything is judged by what is known of it here.
+            Event::Dropped(_) | Event::Down(_) | Event::Warning(_) => {}
+            Event::Stored(_) | Event::Counting | Event::Counted(_) => {}
         }
-        Some(event)
     }
 
-    /// When [`advance_store`](Self::advance_store) is due, event or not.
-    pub fn store_deadline(&self) -> Option<Instant> {
-        self.store.deadline()
+    /// When the next turn is due, whatever happens to connections.
+    pub fn wake(&self) -> Wake {
+        match (self.seal_at(), self.store.wake()) {
+            _ if self.is_news => Wake::Now,
+            (Wake::Now, _) | (_, Wake::Now) => Wake::Now,
+            (Wake::At(one), Wake::At(other)) => Wake::At(one.min(other)),
+            (Wake::Never, wake) | (wake, Wake::Never) => wake,
+        }
     }
 
-    /// Tries again what waits for room; to be called now and then.
-    ///
-    /// # Errors
-    /// The store failed: stop.
-    pub fn retry(&mut self) -> Result<(), D::Error> {
-        self.store.retry()
-    }
-
-    /// Whether something waits for [`retry`](Self::retry).
-    pub fn retries(&self) -> bool {
-        self.store.retries()
+    /// The server stops: nothing is drawn any more.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+        self.is_news = true;
     }
 
     /// Closes the store in order.

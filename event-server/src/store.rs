@@ -1,7 +1,9 @@
 //! What a store promises to the lottery: nothing of files, nothing of SQL.
 //!
 //! Bets and facts are staged; a commit makes all that was staged durable, at once or later. [`Store::poll`] tells when
-//! it is. Until then nobody may be told that anything of it is stored.
+//! it is. Until then nobody may be told that anything of it is stored. In each turn the store is served the same way,
+//! whichever it is: requests ask what it [knows](Store::know) and stage [drafts](Store::draft), then it
+//! [commits](Store::commit), [advances](Store::advance), and says what happened.
 //!
 //! | | [`local`] | [`postgres`] |
 //! |---|---|---|
@@ -18,7 +20,7 @@ use std::time::{Duration, Instant};
 use frame::{Agency, Bet, Number, UploadId};
 
 pub use self::snapshot::{Audit, Holding, Snapshot};
-use crate::fact::{Fact, MAX_AGENCIES, Source};
+use crate::fact::{Account, Fact, MAX_AGENCIES};
 use crate::tally::Tally;
 
 pub mod local;
@@ -67,10 +69,8 @@ pub enum Event {
     Read {
         /// Whose state this is.
         agency: Agency,
-        /// Its batches so far, if there are any: what they are parts of, and how many bets they have.
-        stored: Option<(Source, u64)>,
-        /// Whether it has finished.
-        finished: bool,
+        /// The state.
+        account: Account,
         /// Its uploads that an operator has taken out.
         barred: Vec<UploadId>,
     },
@@ -86,6 +86,10 @@ pub enum Event {
     Dropped(Agency),
     /// Nothing of what was staged for this agency is stored, for this reason; what was known of it is known no longer.
     Declined(Agency, Declined),
+    /// The winners are being counted.
+    Counting,
+    /// They are counted. Told once.
+    Counted(Drawn),
     /// The store can be reached. What is worth a line in the log, as keys and values.
     Up(Vec<(&'static str, String)>),
     /// It cannot be reached, or not be used: why. It is tried again.
@@ -105,15 +109,6 @@ pub struct Commit {
     pub took: Option<Duration>,
 }
 
-/// What all servers together have stored of an agency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// How many bets.
-    pub bets: u64,
-    /// Whether it has finished.
-    pub finished: bool,
-}
-
 /// How the agencies stand, where others store, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Others<'s> {
@@ -124,14 +119,34 @@ pub enum Others<'s> {
     /// All agencies that have stored anything, with anyone, as it was when they were last looked at.
     Known {
         /// How they stand.
-        agencies: &'s BTreeMap<Agency, Standing>,
+        agencies: &'s BTreeMap<Agency, Account>,
         /// They are looked at now and then, and were a moment ago.
         current: bool,
     },
 }
 
-/// The draw, done and durable.
-#[derive(Debug)]
+/// A draw whose winners are to be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// How far into the stored bets the draw goes, where it is stored; else it goes over all of them.
+    pub until: Option<u64>,
+    /// The number that wins.
+    pub winner: Number,
+}
+
+/// What is wanted of a store beside storing. What a store does not need it ignores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// As far as is known here every agency has finished, or the draw is stored, and its winners are not known.
+    pub count: Option<Count>,
+    /// Somebody waits for the winners.
+    pub winners: bool,
+    /// Somebody watches how agencies 1 to this number stand.
+    pub watched: Option<u32>,
+}
+
+/// A draw whose winners are counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drawn {
     /// How far into the stored bets the draw goes, as the store counts.
     pub position: u64,
@@ -139,18 +154,32 @@ pub struct Drawn {
     pub winner: Number,
     /// Who won.
     pub tally: Tally,
+    /// The draw is stored already. Else it is to be staged, like any fact.
+    pub is_stored: bool,
 }
 
-/// What a step of the draw came to.
-#[derive(Debug)]
-pub enum DrawStep {
-    /// There is more to do.
-    Unfinished,
-    /// All is counted, but there is no room to record it; [`Store::retry`] tries again.
-    NoSpace(NoSpace),
-    /// It is done. Told once.
-    Done(Drawn),
+/// When a store wants its next [`advance`](Store::advance).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// At once: it has more to do.
+    Now,
+    /// Then, event or not.
+    At(Instant),
+    /// Once something happens to its stream, or something is staged.
+    Never,
 }
+
+/// How a store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status<'s> {
+    /// Why no bet could be stored now: one sentence.
+    pub unavailable: Option<String>,
+    /// What others have stored.
+    pub others: Others<'s>,
+}
+
+/// After so long what found no room is tried again.
+pub const RETRY: Duration = Duration::from_secs(1);
 
 /// There is no room for a request. Nothing has changed; with room made, the same request is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,8 +243,6 @@ pub trait Draft {
 }
 
 /// Where bets are kept.
-///
-/// The methods that have a default are for remote stores.
 pub trait Store {
     /// A request's bets while they are written.
     type Draft<'a>: Draft
@@ -226,7 +253,7 @@ pub trait Store {
     type Error: std::error::Error + Send + Sync + 'static;
 
     /// The largest agency that it can keep bets of.
-    const MAX_AGENCY: u32 = u32::MAX;
+    const MAX_AGENCY: u32;
 
     /// Whether requests of this agency can be judged, and what a reply about it waits for. Where others may have changed
     /// what is stored of it, it is read first.
@@ -251,60 +278,24 @@ pub trait Store {
     where
         I: Iterator<Item = Fact>;
 
-    /// Whether the next call of [`draw`](Self::draw) does something, without any event before it.
-    /// `all_finished`: as far as is known here, every agency has finished.
-    fn can_draw(&self, all_finished: bool) -> bool;
-
-    /// Takes the draw a step further, between turns, with nothing staged. `winner` is the number that wins, unless
-    /// another was drawn before.
+    /// Moves what can move without waiting, in each turn once, with nothing staged that a commit was not called for: a
+    /// stream, a slice of a count, what found no room.
     ///
     /// # Errors
     /// The store failed.
-    fn draw(&mut self, all_finished: bool, winner: Number) -> Result<DrawStep, Self::Error>;
-
-    /// Tries again what waits for room; to be called now and then.
-    ///
-    /// # Errors
-    /// The store failed.
-    fn retry(&mut self) -> Result<(), Self::Error>;
-
-    /// Whether something waits for [`retry`](Self::retry).
-    fn retries(&self) -> bool;
-
-    /// Tells that somebody waits for the winners, or nobody any more.
-    fn watch_draw(&mut self, _awaited: bool) {}
-
-    /// Tells that somebody watches how agencies 1 to this number stand, or nobody any more.
-    fn watch_agencies(&mut self, _agencies: Option<u32>) {}
-
-    /// What others have stored.
-    fn agencies(&self) -> Others<'_> {
-        Others::None
-    }
-
-    /// Sets the bits that an event of its stream brings; `dead` for an error or a full hang-up.
-    fn mark(&mut self, _readable: bool, _writable: bool, _dead: bool) {}
-
-    /// Moves what can move without waiting.
-    ///
-    /// # Errors
-    /// The store failed.
-    fn advance(&mut self, _now: Instant) -> Result<(), Self::Error> {
-        Ok(())
-    }
+    fn advance(&mut self, now: Instant, wanted: Wanted) -> Result<(), Self::Error>;
 
     /// The next thing that happened.
     fn poll(&mut self) -> Option<Event>;
 
-    /// When [`advance`](Self::advance) is due, event or not.
-    fn deadline(&self) -> Option<Instant> {
-        None
-    }
+    /// When [`advance`](Self::advance) is due.
+    fn wake(&self) -> Wake;
 
-    /// Why no bet could be stored now: one sentence.
-    fn unavailable(&self) -> Option<String> {
-        None
-    }
+    /// Sets the bits that an event of its stream brings; `dead` for an error or a full hang-up.
+    fn mark(&mut self, readable: bool, writable: bool, dead: bool);
+
+    /// How it is.
+    fn status(&self) -> Status<'_>;
 
     /// Ends in order. `facts` are what the state adds up to.
     ///

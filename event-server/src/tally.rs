@@ -7,11 +7,11 @@ use std::sync::Arc;
 use frame::{Agency, MAX_REPLY, payload};
 
 /// The documents that won, agency by agency, in the order their bets were stored.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally(BTreeMap<Agency, Winners>);
 
 /// The winners of an agency.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Winners {
     count: u64,
     documents: Won,
@@ -30,7 +30,7 @@ impl fmt::Display for TooManyWinners {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Won {
     /// As the wire has it: values joined by `|`. Replies share it.
     List(Arc<Vec<u8>>),

@@ -17,9 +17,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use event_server::fact::Account;
 use event_server::store::postgres::{
-    Account, Answer, CommitMode, Database, DatabaseUrl, Dial, Link, LinkOptions, LockWait, Part,
-    Query,
+    Answer, CommitMode, Database, DatabaseUrl, Dial, Link, LinkOptions, LockWait, Part, Query,
 };
 use event_server::stream::Stream;
 use frame::Agency;
@@ -393,13 +393,10 @@ impl World {
         let (wait, lock_timeout) =
             [(LockWait::Usual, USUAL), (LockWait::Short, SHORT)][self.rng.usize(..2)];
         self.server.borrow_mut().lock_timeout = lock_timeout;
-        let account = Account {
-            version: self.version,
-            ..Account::default()
-        };
         let part = Part {
             agency: Agency::new(1).unwrap(),
-            account,
+            version: self.version,
+            account: Account::default(),
             rows: Vec::new(),
             bets: 0,
         };

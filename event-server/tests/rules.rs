@@ -76,7 +76,7 @@ fn only_in(member: &str, rooms: &[&str], words: &[&str]) {
 fn each_library_is_named_in_its_room_alone() {
     only(&["server.rs"], &["mio", "socket2"]);
     only(&["server/signals.rs"], &["signal_hook", "signal_hook_mio"]);
-    only(&["hub.rs", "web.rs"], &["slab", "Slab"]);
+    only(&["hub/connections.rs", "web.rs"], &["slab", "Slab"]);
     only(&["web/head.rs"], &["httparse"]);
     only(&["web/metrics.rs"], &["prometheus_client"]);
     only(&["config/layers.rs"], &["configparser"]);

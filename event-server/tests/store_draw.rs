@@ -1,11 +1,13 @@
-//! A disk that fails while the draw is counted or recorded: the store says so in the same call, and takes nothing more.
+//! A disk that fails while the draw is counted or stored: the store says so in the same turn, and takes nothing more.
 //! A failed disk never passes for a full one.
 
 mod store_disk;
 
+use std::time::Instant;
+
 use event_server::fact::Fact;
 use event_server::store::local::{Durability, LocalStore};
-use event_server::store::{Draft as _, DrawStep, Store as _};
+use event_server::store::{Count, Draft as _, Drawn, Event, Store as _, Wanted};
 use frame::{Agency, Bet, Birthdate, Document, Name, Number};
 
 use store_disk::{Disk, Fault};
@@ -37,28 +39,48 @@ fn failed(bets: usize, operations: u64) -> Option<String> {
         store.commit(no_facts).unwrap();
     }
     disk.plan(operations, Fault::Error);
-    loop {
-        match store.draw(true, Number::new(WINNER).unwrap()) {
-            Ok(DrawStep::Unfinished) => {}
-            Ok(DrawStep::Done(_)) => return None,
-            Ok(DrawStep::NoSpace(e)) => panic!("a failed disk passes for a full one: {e}"),
-            Err(e) => {
-                assert!(disk.struck());
-                let what = e.to_string();
-                // What a failed read has left untouched may still be closed in order.
-                let goes_on = store.commit(no_facts).is_ok();
-                assert!(
-                    what.contains("read") || !goes_on,
-                    "it goes on after: {what}"
-                );
-                return Some(what);
+    let wanted = Wanted {
+        count: Some(Count {
+            until: None,
+            winner: Number::new(WINNER).unwrap(),
+        }),
+        ..Wanted::default()
+    };
+    let failed = loop {
+        if let Err(e) = store.advance(Instant::now(), wanted) {
+            break e;
+        }
+        let counted = std::iter::from_fn(|| store.poll()).find_map(|event| match event {
+            Event::Counted(drawn) => Some(drawn),
+            _ => None,
+        });
+        if let Some(Drawn {
+            position, winner, ..
+        }) = counted
+        {
+            let sealed = store
+                .draft(0)
+                .map(|draft| draft.seal(Fact::Drawn { position, winner }));
+            match (sealed, store.commit(no_facts)) {
+                (_, Err(e)) => break e,
+                (Err(e), Ok(())) => panic!("a failed disk passes for a full one: {e}"),
+                (Ok(_), Ok(())) => return None,
             }
         }
-    }
+    };
+    assert!(disk.struck());
+    let what = failed.to_string();
+    // What a failed read has left untouched may still be closed in order.
+    let goes_on = store.commit(no_facts).is_ok();
+    assert!(
+        what.contains("read") || !goes_on,
+        "it goes on after: {what}"
+    );
+    Some(what)
 }
 
 #[test]
-fn a_disk_that_fails_while_the_draw_is_recorded_ends_the_store_in_that_call() {
+fn a_disk_that_fails_while_the_draw_is_stored_ends_the_store_in_that_commit() {
     let mut failures = Vec::new();
     for bets in 0..12 {
         failures.extend((0..12).filter_map(|operations| failed(bets, operations)));

@@ -13,7 +13,7 @@ use event_server::lottery::{Draw, Lottery};
 use event_server::observe::{Observe as _, Stage};
 use event_server::service::Service;
 use event_server::store::local::{Durability, LocalStore, Name, StoreError, WalStore};
-use event_server::store::{Draft as _, Store};
+use event_server::store::{Draft as _, RETRY, Store, Wake, Wanted};
 use event_server::stream::Stream;
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
 use store_disk::{Disk, DiskFiles};
@@ -60,6 +60,23 @@ fn open(disk: &Disk) -> (LocalStore<DiskFiles>, Lottery) {
     (store, lottery)
 }
 
+/// Has the store look for room again, at the time for it.
+fn retry(store: &mut LocalStore<DiskFiles>, now: &mut Instant) {
+    store.advance(*now, Wanted::default()).unwrap();
+    assert_eq!(
+        store.wake(),
+        Wake::At(*now + RETRY),
+        "nobody would look again"
+    );
+    *now += RETRY;
+    store.advance(*now, Wanted::default()).unwrap();
+}
+
+/// Whether it takes bets, and wants nothing.
+fn is_well(store: &LocalStore<DiskFiles>) -> bool {
+    store.status().unavailable.is_none() && store.wake() == Wake::Never
+}
+
 /// A disk after a kill: its log has so many bets and that their agency has finished, and bets.csv has no room for any.
 fn behind(turns: usize) -> Disk {
     let disk = Disk::new(turns as u64);
@@ -83,6 +100,7 @@ fn after_a_start_on_a_full_disk_only_a_retry_tries_and_each_row_is_written_once(
     let (mut store, lottery) = open(&disk);
     store.commit(|| lottery.facts()).unwrap();
     let operations = disk.operations();
+    let mut now = Instant::now();
     for _ in 0..100 {
         let Err(why) = store.draft(ROW).map(drop) else {
             panic!("room where there is none")
@@ -90,6 +108,7 @@ fn after_a_start_on_a_full_disk_only_a_retry_tries_and_each_row_is_written_once(
         let why = why.to_string();
         assert!(why.contains("cannot write bets.csv"), "{why}");
         store.commit(|| lottery.facts()).unwrap();
+        store.advance(now, Wanted::default()).unwrap();
     }
     assert_eq!(
         disk.operations(),
@@ -101,7 +120,7 @@ fn after_a_start_on_a_full_disk_only_a_retry_tries_and_each_row_is_written_once(
     for row in 1..=TURNS {
         // Not all of the next row, so that every retry ends within one.
         disk.limit_bets((row * ROW + ROW / 2) as u64);
-        store.retry().unwrap();
+        retry(&mut store, &mut now);
         let bets = disk.bytes(Name::Bets).unwrap();
         assert!(bets.len() >= row * ROW, "row {row} was not written");
     }
@@ -123,13 +142,16 @@ fn a_store_on_a_disk_that_is_full_at_the_start_says_so_and_goes_on_by_itself_onc
     disk.set_capacity(disk.used());
     let (mut store, mut lottery) = open(&disk);
     store.commit(|| lottery.facts()).unwrap();
-    let why = store.unavailable().expect("a store that takes nothing");
+    let why = store
+        .status()
+        .unavailable
+        .expect("a store that takes nothing");
     assert!(
         why.starts_with("no space: ") && why.contains("bets.wal.new"),
         "{why}"
     );
-    assert!(store.retries(), "nobody would look again");
 
+    let mut now = Instant::now();
     let operations = disk.operations();
     (0..10).for_each(|_| assert!(!turn(&mut store, &mut lottery)));
     assert!(store.draft(0).is_err());
@@ -139,15 +161,15 @@ fn a_store_on_a_disk_that_is_full_at_the_start_says_so_and_goes_on_by_itself_onc
         operations,
         "a refused request touches the disk"
     );
-    store.retry().unwrap();
+    retry(&mut store, &mut now);
     store.commit(|| lottery.facts()).unwrap();
-    assert!(store.retries(), "the disk is still full");
+    assert!(!is_well(&store), "the disk is still full");
 
     disk.set_capacity(u64::MAX);
-    store.retry().unwrap();
+    retry(&mut store, &mut now);
     store.commit(|| lottery.facts()).unwrap();
-    store.retry().unwrap();
-    assert_eq!((store.unavailable(), store.retries()), (None, false));
+    retry(&mut store, &mut now);
+    assert!(is_well(&store));
     assert!(turn(&mut store, &mut lottery));
 }
 
@@ -169,9 +191,9 @@ fn a_checkpoint_whose_renaming_finds_no_room_leaves_the_old_log_in_force() {
     let (mut store, mut found) = open(&disk);
     assert!(found.facts().eq(lottery.facts()));
     store.commit(|| found.facts()).unwrap();
-    assert!(!turn(&mut store, &mut found) && store.retries());
+    assert!(!turn(&mut store, &mut found));
     disk.fill_folder(false);
-    store.retry().unwrap();
+    retry(&mut store, &mut Instant::now());
     store.commit(|| found.facts()).unwrap();
     assert!(turn(&mut store, &mut found));
     store.close(found.facts()).unwrap();

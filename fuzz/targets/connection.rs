@@ -16,7 +16,7 @@ use event_server::connection::Connection;
 use event_server::limits::Limits;
 use event_server::lottery::Lottery;
 use event_server::service::{ConnectionId, Service};
-use event_server::store::Event;
+use event_server::store::{Event, Wake};
 use event_server::store::local::{Durability, LocalStore, Name};
 use event_server::stream::Stream;
 use frame::{Ack, Number, Reply, kind};
@@ -219,13 +219,13 @@ impl Peer {
         let read = self.wire().read;
         let share = self.limits.share(1);
         self.connection.serve(&mut self.service, None, share, tight);
-        self.service.commit().expect("a sound disk");
+        self.service.commit(self.now).expect("a sound disk");
+        self.service.advance(self.now, true).expect("a sound disk");
         while let Some(event) = self.service.poll_store() {
             if let Event::Committed(ticket) = event {
                 self.connection.committed(ticket);
             }
         }
-        self.service.advance_draw().expect("a sound disk");
         self.connection.send(&self.limits, share, self.now);
         assert!(self.connection.buffered() <= self.most, "too much memory");
         let brought = self.wire().read - read;
@@ -241,7 +241,8 @@ impl Peer {
             self.turn(false);
             let drawn = known != self.service.winners_known();
             let moves = self.connection.can_move(self.service.winners_known());
-            if self.connection.is_closed() || !(moves || drawn || self.service.drawing()) {
+            if self.connection.is_closed() || !(moves || drawn || self.service.wake() == Wake::Now)
+            {
                 return;
             }
         }

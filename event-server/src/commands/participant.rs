@@ -40,7 +40,7 @@ pub fn open(config: &Config, agency: Agency) -> Result<Opened, Failure> {
             if matches!(lottery.draw(), Draw::Done { .. }) {
                 return Err(drawn());
             }
-            let has_stored = lottery.standings().any(|(of, _, _)| of == agency);
+            let has_stored = lottery.accounts().any(|(of, _)| of == agency);
             match lottery.check_agency(agency) {
                 Err(refusal) if !has_stored => Err(Failure::new(USAGE, refusal)),
                 _ => Ok(Opened::Files(LocalLottery { lottery, store })),

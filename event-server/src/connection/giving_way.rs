@@ -37,12 +37,9 @@ impl<S: Stream> Connection<S> {
         self.idle_timer.since()
     }
 
-    /// Whether its frames are served: where TLS is spoken, its certificate was verified.
-    pub fn is_open(&self) -> bool {
-        matches!(
-            self.state,
-            State::Open | State::Reading(_) | State::Held { .. }
-        )
+    /// Whether its certificate was verified, where TLS is spoken.
+    pub fn is_verified(&self) -> bool {
+        !matches!(self.session, Session::New(None))
     }
 
     /// The agency whose long list of winners it is being told.

@@ -20,7 +20,12 @@ pub(super) enum State {
     /// The frame in front waits for its agency to be read; nothing is decoded until then.
     Reading(Agency),
     /// This winners query waits for the draw; nothing behind it is served.
-    Held { agency: Agency, query: MessageId },
+    Held {
+        agency: Agency,
+        query: MessageId,
+        /// Its number among all queries that were held.
+        number: u64,
+    },
     /// Nothing more is served; the last replies go out.
     Draining,
     /// The last reply is out and the stream shut down; so much was read away since.
@@ -127,15 +132,22 @@ pub(super) struct Owed {
     pub before: u32,
 }
 
-/// What the hub has to do after a connection was served.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Served {
-    /// Nothing.
-    Done,
-    /// A winners query of this agency is held now.
-    Held(Agency),
-    /// This agency is being read.
-    Reading(Agency),
+/// What a connection waits for, beside its peer. In their order, commits come first and draws last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Awaited {
+    /// This commit.
+    Commit(Ticket),
+    /// That this agency was read.
+    Read(Agency),
+    /// The draw: its winners query is of this agency, and has this number among all that were held.
+    Draw(Agency, u64),
+}
+
+impl Awaited {
+    /// Whether it is the draw.
+    pub fn is_draw(self) -> bool {
+        matches!(self, Self::Draw(..))
+    }
 }
 
 /// What a step of serving came to.
@@ -144,6 +156,6 @@ pub(super) enum Step {
     Again,
     /// Only more bytes help.
     NeedsInput,
-    /// The hub has to know.
-    Tell(Served),
+    /// The store has to do something first.
+    Wait,
 }

@@ -5,21 +5,26 @@ use std::collections::BTreeMap;
 use frame::{Ack, Agency, MessageId, Reply, Winners, kind};
 
 use super::Connection;
-use super::state::State;
+use super::state::{Awaited, State};
 use crate::observe::CloseReason;
 use crate::report;
 use crate::store::{Declined, Ticket};
 use crate::stream::Stream;
 
 impl<S: Stream> Connection<S> {
-    /// The commit that its replies wait for.
-    pub fn ticket(&self) -> Option<Ticket> {
-        let owed = self.owed.filter(|_| !self.is_closed())?;
-        Some(owed.ticket)
+    /// What it waits for: one thing at a time. Its replies wait for a commit before anything else.
+    pub fn awaits(&self) -> Option<Awaited> {
+        match (self.state, self.owed) {
+            (State::Closed | State::Lost, _) => None,
+            (_, Some(owed)) => Some(Awaited::Commit(owed.ticket)),
+            (State::Reading(agency), None) => Some(Awaited::Read(agency)),
+            (State::Held { agency, number, .. }, None) => Some(Awaited::Draw(agency, number)),
+            _ => None,
+        }
     }
 
     pub(super) fn is_committing(&self) -> bool {
-        self.ticket().is_some()
+        matches!(self.awaits(), Some(Awaited::Commit(_)))
     }
 
     /// All up to this ticket is durable: replies that waited for it may leave.
@@ -29,7 +34,7 @@ impl<S: Stream> Connection<S> {
 
     /// Answers a held query without a result: its place is needed. The client asks again.
     pub fn turn_away(&mut self) {
-        let State::Held { agency, query } = self.state else {
+        let State::Held { agency, query, .. } = self.state else {
             return;
         };
         self.enter(State::Open);

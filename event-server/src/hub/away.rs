@@ -12,13 +12,14 @@ pub(super) struct Away {
     /// Since then; where queries were let go, since that.
     since: Instant,
     /// How many queries had been held until then.
-    holds: u64,
+    queries: u64,
 }
 
 impl Away {
     /// Since now, when so many queries have been held, one after the other.
-    pub(super) fn new(now: Instant, holds: u64) -> Self {
-        Self { since: now, holds }
+    pub(super) fn new(now: Instant, queries: u64) -> Self {
+        let since = now;
+        Self { since, queries }
     }
 
     /// When queries are let go.
@@ -26,8 +27,8 @@ impl Away {
         self.since + PATIENCE
     }
 
-    /// Whether the query of this number has been held all the time.
-    pub(super) fn has_waited(&self, hold: u64) -> bool {
-        hold <= self.holds
+    /// The number of the last query that has been held all the time.
+    pub(super) fn queries(&self) -> u64 {
+        self.queries
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use frame::{Calls, LENGTH_FIELD, trace};
 
-use super::{AGE, Entry, Hub};
+use super::{AGE, Hub};
 use crate::connection::Connection;
 use crate::observe::{Bounds, ConnectionView, Figures, LotteryView, Observe, Phase, Turns};
 use crate::store::Store;
@@ -39,8 +39,8 @@ impl<S: Stream, D: Store> Hub<S, D> {
     pub fn end_turn(&mut self) {
         if trace::is_on() {
             trace::counter("ready connections", self.ready.len() as u64);
-            trace::counter("buffered bytes", self.buffered as u64);
-            trace::counter("held queries", self.held.len() as u64);
+            trace::counter("buffered bytes", self.connections.buffered() as u64);
+            trace::counter("held queries", self.connections.held() as u64);
             trace::counter("bets stored", self.service.counters().bets_stored);
         }
         if let Some(took) = self.turns.end() {
@@ -55,8 +55,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
     }
 
     fn all(&self) -> impl Iterator<Item = &Connection<S>> {
-        let entries = self.connections.iter();
-        entries.map(|(_, Entry { connection, .. })| connection)
+        self.connections.iter().map(|(_, connection)| connection)
     }
 }
 
@@ -120,7 +119,7 @@ impl<S: Stream, D: Store> Observe for Hub<S, D> {
     }
 
     fn slots(&self) -> usize {
-        self.connections.capacity()
+        self.connections.slots()
     }
 
     fn connections(
@@ -155,8 +154,8 @@ impl<S: Stream, D: Store> Observe for Hub<S, D> {
         Figures {
             counters: self.service.counters().clone(),
             connections: states.into(),
-            held: self.held.len() as u64,
-            buffered: self.buffered as u64,
+            held: self.connections.held() as u64,
+            buffered: self.connections.buffered() as u64,
             unsent,
             store_up: self.service.unavailable().is_none(),
             accepted: self.serial,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Hub;
-use crate::connection::Rank;
+use crate::connection::{Connection, Rank};
 use crate::store::Store;
 use crate::stream::Stream;
 
@@ -47,10 +47,8 @@ impl<S: Stream, D: Store> Hub<S, D> {
             return;
         }
         let slot = self.longest_silent().find(|(_, at)| *at <= now);
-        if let Some((slot, _)) = slot
-            && let Some(entry) = self.connections.get_mut(slot)
-        {
-            entry.connection.give_way();
+        if let Some((slot, _)) = slot {
+            self.connections.change(slot, Connection::give_way);
             self.reap(slot);
         }
     }
@@ -69,7 +67,8 @@ impl<S: Stream, D: Store> Hub<S, D> {
     fn is_closed_to_strangers(&self) -> bool {
         let most = self.limits.max_connections;
         let verified = (most / VERIFIED_PART).max(VERIFIED_LEAST).min(most / 2);
-        self.acceptor.is_some() && self.connections.len() - self.opened >= most - verified
+        self.acceptor.is_some()
+            && self.connections.len() - self.connections.verified() >= most - verified
     }
 
     /// Who gives way, in this order, and from when on: of each rank the one that has been silent the longest.
@@ -87,13 +86,9 @@ impl<S: Stream, D: Store> Hub<S, D> {
 
     /// At the end of a turn: notes how a connection stands that does not move any more.
     pub(super) fn fall_silent(&mut self, slot: usize) {
-        let Some(entry) = self.connections.get_mut(slot) else {
+        let Some(entry) = self.connections.get(slot) else {
             return;
         };
-        if !entry.opened && entry.connection.is_open() {
-            entry.opened = true;
-            self.opened += 1;
-        }
         match entry.connection.rank() {
             Some(rank) => self.silence.begin(slot, rank),
             None => self.silence.end(slot),

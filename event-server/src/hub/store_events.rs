@@ -7,21 +7,23 @@ use frame::Agency;
 
 use super::Hub;
 use super::away::Away;
+use crate::connection::Connection;
 use crate::report;
 use crate::store::{Declined, Event, Store, Ticket};
 use crate::stream::Stream;
 
 impl<S: Stream, D: Store> Hub<S, D> {
-    /// Lets a remote store move, and its connections go on with what it says.
-    pub(super) fn hear_store(&mut self, now: Instant) -> Result<(), D::Error> {
-        self.service.watch_draw(!self.held.is_empty());
-        self.service.advance_store(now)?;
+    /// Lets the connections go on with what happened in the store.
+    pub(super) fn hear_store(&mut self, now: Instant) {
         self.take_events(now);
         self.let_go(now);
-        Ok(())
+        if self.service.winners_known() {
+            for slot in self.connections.held_until(u64::MAX) {
+                self.enqueue(slot);
+            }
+        }
     }
 
-    /// Hands on what happened in the store.
     pub(super) fn take_events(&mut self, now: Instant) {
         // Where a session is lost, very many are forgotten at once: one look at the connections is enough for all of them.
         let mut forgotten = BTreeMap::new();
@@ -44,12 +46,13 @@ impl<S: Stream, D: Store> Hub<S, D> {
                     report::store_up(&what);
                 }
                 Event::Down(why) => {
-                    self.away.get_or_insert(Away::new(now, self.holds));
+                    self.away
+                        .get_or_insert(Away::new(now, self.service.queries_held()));
                     report::store_down(&why);
                 }
                 Event::Warning(what) => report::store_warning(&what),
-                // It was counted.
-                Event::Stored(_) => {}
+                // The service keeps these to itself.
+                Event::Stored(_) | Event::Counting | Event::Counted(_) => {}
             }
         }
         self.forget(&mut forgotten);
@@ -57,7 +60,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
 
     /// When [`let_go`](Self::let_go) is due.
     pub(super) fn let_go_at(&self) -> Option<Instant> {
-        let away = self.away.filter(|_| !self.held.is_empty())?;
+        let away = self.away.filter(|_| self.connections.held() > 0)?;
         Some(away.due())
     }
 
@@ -67,51 +70,30 @@ impl<S: Stream, D: Store> Hub<S, D> {
         if self.let_go_at().is_none_or(|due| now < due) {
             return;
         }
-        let Some(before) = self.away.replace(Away::new(now, self.holds)) else {
+        let next = Away::new(now, self.service.queries_held());
+        let Some(before) = self.away.replace(next) else {
             return;
         };
-        let mut waited = Vec::new();
-        self.held.retain(|(_, hold, slot)| {
-            let waits_on = !before.has_waited(*hold);
-            waited.extend((!waits_on).then_some(*slot));
-            waits_on
-        });
-        for slot in waited {
-            if let Some(entry) = self.connections.get_mut(slot) {
-                entry.connection.let_go();
-                self.enqueue(slot);
-            }
-        }
-    }
-
-    pub(super) fn await_read(&mut self, agency: Agency, slot: usize) {
-        if let Some(entry) = self.connections.get_mut(slot) {
-            entry.reading = Some(agency);
-            self.reading.insert((agency, slot));
+        for slot in self.connections.held_until(before.queries()) {
+            self.connections.change(slot, Connection::let_go);
+            self.attend(slot);
         }
     }
 
     fn read(&mut self, agency: Agency) {
-        let waiting = self.reading.range((agency, 0)..=(agency, usize::MAX));
-        for (_, slot) in waiting.copied().collect::<Vec<_>>() {
-            self.reading.remove(&(agency, slot));
-            if let Some(entry) = self.connections.get_mut(slot) {
-                entry.reading = None;
-                entry.connection.read(agency);
-                self.enqueue(slot);
-            }
+        for slot in self.connections.reading(agency) {
+            self.connections
+                .change(slot, |connection| connection.read(agency));
+            self.enqueue(slot);
         }
     }
 
     fn committed(&mut self, done: Ticket) {
-        while let Some(&(ticket, slot)) = self.committing.first()
-            && ticket <= done
-        {
-            self.committing.pop_first();
-            if let Some(entry) = self.connections.get_mut(slot) {
-                entry.connection.committed(done);
-                self.enqueue(slot);
-            }
+        while let Some(slot) = self.connections.next_committed(done) {
+            self.connections
+                .change(slot, |connection| connection.committed(done));
+            self.bound_held(slot);
+            self.attend(slot);
         }
     }
 
@@ -122,11 +104,12 @@ impl<S: Stream, D: Store> Hub<S, D> {
         if agencies.is_empty() {
             return;
         }
-        for slot in 0..self.connections.capacity() {
-            if let Some(entry) = self.connections.get_mut(slot)
-                && entry.connection.forget(&agencies)
-            {
-                self.enqueue(slot);
+        for slot in 0..self.connections.slots() {
+            let forgotten = self
+                .connections
+                .change(slot, |connection| connection.forget(&agencies));
+            if forgotten == Some(true) {
+                self.attend(slot);
             }
         }
     }

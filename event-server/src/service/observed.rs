@@ -2,10 +2,11 @@
 
 use frame::{Agency, trace};
 
-use super::{Results, Service};
-use crate::lottery::Draw;
+use super::{Draw, Service};
+use crate::fact::Account;
+use crate::lottery;
 use crate::observe::{AgencyView, Counters, LotteryView, Stage};
-use crate::store::{Commit, Others, Standing, Store};
+use crate::store::{Commit, Others, Store};
 
 impl<D: Store> Service<D> {
     /// From now on commits are timed.
@@ -24,7 +25,7 @@ impl<D: Store> Service<D> {
     }
 
     /// Counts a commit that is done.
-    pub(super) fn count_commit(&mut self, commit: &Commit) {
+    pub(super) fn count_commit(&mut self, commit: Commit) {
         trace::note("bets", commit.bets);
         trace::note("bytes", commit.bytes);
         let took = commit.took.or_else(|| Some(self.began?.elapsed()));
@@ -41,63 +42,59 @@ impl<D: Store> Service<D> {
 
     /// Why no bet could be stored now: one sentence.
     pub fn unavailable(&self) -> Option<String> {
-        self.store.unavailable()
+        self.store.status().unavailable
     }
 
-    /// Tells the store whether somebody watches the agencies.
+    /// Notes whether somebody watches the agencies: the store hears of it in the next turn.
     pub fn watch_agencies(&mut self, watched: bool) {
-        let agencies = self.lottery.agencies();
-        self.store.watch_agencies(watched.then_some(agencies));
+        self.is_news |= watched != self.watched;
+        self.watched = watched;
     }
 
     /// How many bets are stored; `None` where others store, too, and nobody has looked lately.
     pub fn bets(&self) -> Option<u64> {
-        let is_known = match self.store.agencies() {
+        let is_known = match self.store.status().others {
             Others::None => true,
             Others::Unknown => false,
             Others::Known { current, .. } => current,
         };
-        let bets = self.standings().map(|(_, standing)| standing.bets);
+        let bets = self.accounts().map(|(_, account)| account.bets);
         is_known.then(|| bets.sum())
     }
 
     /// How the lottery stands; nobody is connected.
     pub fn lottery_view(&self) -> LotteryView {
         let expected = self.lottery.agencies();
-        let winners = |agency| match &self.results {
-            Results::Known(tally) => Some(tally.count(agency)),
-            Results::Unknown | Results::Drawing => None,
+        let winners = |agency| match &self.draw {
+            Draw::Known(tally) => Some(tally.count(agency)),
+            _ => None,
         };
-        let view = |agency, Standing { bets, finished }| AgencyView {
+        let view = |agency, account: &Account| AgencyView {
             agency,
-            bets,
-            finished,
+            bets: account.bets,
+            finished: account.finished,
             connected: false,
             winners: winners(agency),
         };
-        let nothing = Standing {
-            bets: 0,
-            finished: false,
-        };
+        let nothing = Account::default();
         let part = (1..=expected).filter_map(Agency::new);
-        let mut agencies: Vec<AgencyView> = part.map(|agency| view(agency, nothing)).collect();
-        for (agency, standing) in self.standings() {
+        let mut agencies: Vec<AgencyView> = part.map(|agency| view(agency, &nothing)).collect();
+        for (agency, account) in self.accounts() {
             match agencies.binary_search_by_key(&agency, |view| view.agency) {
-                Ok(at) => agencies[at] = view(agency, standing),
+                Ok(at) => agencies[at] = view(agency, account),
                 // They come in the order of their numbers, so these are the largest so far.
-                Err(at) => agencies.insert(at, view(agency, standing)),
+                Err(at) => agencies.insert(at, view(agency, account)),
             }
         }
         let (drawn, winner) = match self.lottery.draw() {
-            Draw::Waiting => (false, None),
-            Draw::Due => (true, None),
-            Draw::Done { winner, .. } => (true, Some(winner)),
+            lottery::Draw::Waiting => (false, None),
+            lottery::Draw::Due => (true, None),
+            lottery::Draw::Done { winner, .. } => (true, Some(winner)),
         };
-        let stage = match &self.results {
-            Results::Known(_) => Stage::Drawn,
-            Results::Drawing => Stage::Drawing,
-            Results::Unknown if drawn => Stage::Drawing,
-            Results::Unknown => Stage::Open,
+        let stage = match &self.draw {
+            Draw::Known(_) => Stage::Drawn,
+            Draw::Open if !drawn => Stage::Open,
+            Draw::Open | Draw::Counting | Draw::Counted(..) | Draw::Sealed(..) => Stage::Drawing,
         };
         if stage == Stage::Drawn {
             // Where others store, too, what was seen of an agency last may be older than the draw, which waited for all.
@@ -114,17 +111,13 @@ impl<D: Store> Service<D> {
     }
 
     /// What is stored of each agency that has sent anything, in the order of their numbers.
-    fn standings(&self) -> impl Iterator<Item = (Agency, Standing)> {
-        let all = match self.store.agencies() {
+    fn accounts(&self) -> impl Iterator<Item = (Agency, &Account)> {
+        let all = match self.store.status().others {
             Others::None | Others::Unknown => None,
             Others::Known { agencies, .. } => Some(agencies),
         };
-        let ours = self.lottery.standings().map(|(agency, bets, finished)| {
-            let standing = Standing { bets, finished };
-            (agency, standing)
-        });
-        let ours = ours.filter(move |_| all.is_none());
+        let ours = self.lottery.accounts().filter(move |_| all.is_none());
         let all = all.into_iter().flatten();
-        ours.chain(all.map(|(agency, standing)| (*agency, *standing)))
+        ours.chain(all.map(|(agency, account)| (*agency, account)))
     }
 }

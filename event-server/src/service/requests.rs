@@ -1,13 +1,11 @@
 //! Each request: judged by the lottery's rules, and staged where they allow it.
 
-use std::net::IpAddr;
-
 use frame::{Ack, Agency, Batch, Bet, MessageId, Reply, UploadId};
 
 use super::Service;
 use super::answer::{failure, refused_winners, refused_with_reason};
 use super::refusal::Refusal;
-use super::session::{ConnectionId, Session};
+use super::session::{ConnectionId, Peer, Session};
 use super::verdict::Verdict;
 use crate::fact::Fact;
 use crate::report;
@@ -60,25 +58,23 @@ impl<D: Store> Service<D> {
 
     pub(super) fn batch(
         &mut self,
-        id: ConnectionId,
-        session: &mut Session,
-        ip: IpAddr,
+        peer: &mut Peer<'_>,
         message: MessageId,
         batch: Batch<'_>,
         known: Ticket,
     ) -> Decision {
-        match self.stage_batch(id, *session, message, batch) {
+        match self.stage_batch(peer.id, *peer.session, message, batch) {
             Ok((agency, bets, ticket)) => {
-                session.bind(agency);
+                peer.session.bind(agency);
                 report::batch_stored(bets);
                 (SUCCESS, ticket)
             }
             Err(refusal) => {
                 let named = || Some(batch.bets().next()?.ok()?.agency);
-                let agency = session.agency().or_else(named);
-                report::batch_refused(batch.apparent_len(), &refusal, agency, ip);
-                session.break_upload();
-                (failure(session, &refusal), known)
+                let agency = peer.session.agency().or_else(named);
+                report::batch_refused(batch.apparent_len(), &refusal, agency, peer.ip);
+                peer.session.break_upload();
+                (failure(peer.session, &refusal), known)
             }
         }
     }
@@ -121,22 +117,21 @@ impl<D: Store> Service<D> {
 
     pub(super) fn finished(
         &mut self,
-        id: ConnectionId,
-        session: &mut Session,
+        peer: &mut Peer<'_>,
         agency: Agency,
         bets: Option<u64>,
         known: Ticket,
     ) -> Decision {
-        match self.stage_finished(id, *session, agency, bets) {
+        match self.stage_finished(peer.id, *peer.session, agency, bets) {
             Ok(staged) => {
-                session.bind(agency);
+                peer.session.bind(agency);
                 report::finished(agency);
                 // It may have said so before.
                 (SUCCESS, staged.unwrap_or(known))
             }
             Err(refusal) => {
                 report::finished_refused(agency, &refusal);
-                (failure(session, &refusal), known)
+                (failure(peer.session, &refusal), known)
             }
         }
     }
@@ -182,7 +177,8 @@ impl<D: Store> Service<D> {
         match allowed {
             Ok(()) => {
                 session.bind(agency);
-                Verdict::Hold(agency)
+                self.queries_held += 1;
+                Verdict::Hold(agency, self.queries_held)
             }
             Err(refusal) => {
                 report::winners_refused(agency, &refusal);
@@ -193,15 +189,14 @@ impl<D: Store> Service<D> {
 
     pub(super) fn resume(
         &mut self,
-        id: ConnectionId,
-        session: &mut Session,
+        peer: &mut Peer<'_>,
         first: bool,
         agency: Agency,
         upload: UploadId,
         known: Ticket,
     ) -> Decision {
         let stored = if first {
-            session
+            peer.session
                 .check(agency)
                 .and_then(|()| Ok(self.lottery.check_resume(agency, upload)?))
         } else {
@@ -213,12 +208,12 @@ impl<D: Store> Service<D> {
                     return (Verdict::Wait(agency), known);
                 };
                 report::resumed(agency, upload, bets);
-                *session = Session::Upload {
+                *peer.session = Session::Upload {
                     agency,
                     upload,
                     intact: true,
                 };
-                self.carriers.insert((agency, upload), id);
+                self.carriers.insert((agency, upload), peer.id);
                 (Verdict::Reply(Reply::Resumed(bets)), ticket)
             }
             Err(refusal) => {

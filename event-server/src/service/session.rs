@@ -1,5 +1,7 @@
 //! What the service knows of a connection: its name, and what it has said about itself.
 
+use std::net::IpAddr;
+
 use frame::{Agency, UploadId};
 
 use super::refusal::Refusal;
@@ -12,6 +14,17 @@ pub struct ConnectionId {
     pub slot: usize,
     /// Which connection of all that ever were.
     pub serial: u64,
+}
+
+/// Who sends a request.
+#[derive(Debug)]
+pub struct Peer<'a> {
+    /// Its connection.
+    pub id: ConnectionId,
+    /// Where it is.
+    pub ip: IpAddr,
+    /// What it has said about itself.
+    pub session: &'a mut Session,
 }
 
 /// What a connection has said about itself.

@@ -15,8 +15,9 @@ pub enum Verdict {
     Last(Reply<'static>),
     /// Answer this, then hang up: another connection carries the upload now.
     Replaced(Reply<'static>),
-    /// A winners query of this agency: [`Service::winners`](super::Service::winners) answers it, once the draw is done.
-    Hold(Agency),
+    /// A winners query of this agency, with its number among all that were held:
+    /// [`Service::winners`](super::Service::winners) answers it, once the draw is done.
+    Hold(Agency, u64),
     /// Nothing was judged: the agency is being read. Hand in the same frame again once it was.
     Wait(Agency),
 }
@@ -25,7 +26,7 @@ impl Verdict {
     /// Its name in traces.
     pub fn name(&self) -> &'static str {
         match self {
-            _ if matches!(self, Self::Hold(_)) => "held",
+            _ if matches!(self, Self::Hold(..)) => "held",
             Self::Wait(_) => "waits",
             Self::Replaced(_) => "fenced",
             _ if self.is_accepted() => "accepted",
@@ -37,7 +38,7 @@ impl Verdict {
     pub(super) fn is_accepted(&self) -> bool {
         match self {
             Self::Reply(reply) => matches!(reply, Reply::Ack(Ack::Success) | Reply::Resumed(_)),
-            Self::Hold(_) => true,
+            Self::Hold(..) => true,
             Self::Last(_) | Self::Replaced(_) | Self::Wait(_) => false,
         }
     }

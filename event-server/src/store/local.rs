@@ -97,8 +97,9 @@ mod turn;
 mod wal_store;
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
-use frame::{Agency, Bet, Number};
+use frame::{Agency, Bet};
 
 pub use self::contents::Contents;
 use self::draw::Counting;
@@ -116,7 +117,10 @@ pub use self::trust::Distrust;
 pub use self::turn::Rows;
 pub use self::wal_store::WalStore;
 pub use super::rows::{MAX_ROW, RowFlaw};
-use super::{Commit, Draft, DrawStep, Event, Freshness, Knowledge, NoSpace, Store, Ticket};
+use super::{
+    Commit, Count, Draft, Event, Freshness, Knowledge, NoSpace, Others, RETRY, Status, Store,
+    Ticket, Wake, Wanted,
+};
 use crate::fact::Fact;
 
 /// Bytes staged for a turn beyond which the rest of the ready connections waits for the next.
@@ -125,27 +129,20 @@ const MAX_STAGED: usize = 4 * 1024 * 1024;
 /// Bytes of rows for which there has to be room before bets are taken again.
 const PROBE: usize = 64 * 1024;
 
-/// bets.csv with its log, and the draw over it.
+/// bets.csv with its log, and the count of the winners over it.
 pub struct LocalStore<F: Files> {
     wal: WalStore<F>,
-    draw: Draw,
     /// The last commit that is done.
     committed: Ticket,
     events: VecDeque<Event>,
     /// There was no room for a request, and none was found since.
     no_space: Option<NoSpace>,
-}
-
-/// How far the draw is.
-enum Draw {
-    /// Nobody has counted yet. With the draw that an earlier run has recorded: its winners are counted again.
-    Waiting(Option<(u64, Number)>),
-    /// Rows are being counted.
-    Counting(Box<Counting>),
-    /// All is counted, but there was no room to record it.
-    Stalled(Box<Counting>),
-    /// It was handed on.
-    Done,
+    /// When to look for room again.
+    retry_at: Option<Instant>,
+    /// The winners are being counted.
+    counting: Option<Box<Counting>>,
+    /// The next slice of that is wanted.
+    counts: bool,
 }
 
 impl<F: Files> LocalStore<F> {
@@ -164,13 +161,14 @@ impl<F: Files> LocalStore<F> {
 
     /// The store of files that were just opened.
     pub fn new(wal: WalStore<F>) -> Self {
-        let draw = Draw::Waiting(wal.drawn());
         Self {
             wal,
-            draw,
             committed: Ticket::default(),
             events: VecDeque::new(),
             no_space: None,
+            retry_at: None,
+            counting: None,
+            counts: false,
         }
     }
 
@@ -189,6 +187,39 @@ impl<F: Files> LocalStore<F> {
         facts: impl IntoIterator<Item = Fact>,
     ) -> Result<u64, StoreError> {
         self.wal.remove_agency(agency, facts)
+    }
+
+    /// Why there is no room, where there is none.
+    fn no_room(&self) -> Option<&NoSpace> {
+        self.wal.no_room().or(self.no_space.as_ref())
+    }
+
+    /// Looks for room again where there was none.
+    fn retry(&mut self) -> Result<(), StoreError> {
+        self.wal.retry()?;
+        if self.no_space.is_some() {
+            // A draft that is dropped leaves no trace.
+            self.no_space = self.wal.draft(PROBE).err();
+            if self.no_space.is_some() {
+                // There may be room for a new log where the old one cannot grow, and it gives back what that one has.
+                self.wal.demand_checkpoint();
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts the next slice.
+    fn count(&mut self, count: Count) -> Result<(), StoreError> {
+        let mut counting = self.counting.take().unwrap_or_else(|| {
+            self.events.push_back(Event::Counting);
+            Box::new(Counting::new(count, self.wal.position()))
+        });
+        if counting.advance(&mut self.wal)? {
+            self.events.push_back(Event::Counted(counting.into_drawn()));
+        } else {
+            self.counting = Some(counting);
+        }
+        Ok(())
     }
 }
 
@@ -216,6 +247,8 @@ impl<F: Files> Store for LocalStore<F> {
     where
         F: 'a;
     type Error = StoreError;
+
+    const MAX_AGENCY: u32 = u32::MAX;
 
     /// Every agency is known from the start, and nobody else changes what is stored of it.
     fn know(&mut self, _agency: Agency, _freshness: Freshness) -> Knowledge {
@@ -261,66 +294,43 @@ impl<F: Files> Store for LocalStore<F> {
         Ok(())
     }
 
-    fn can_draw(&self, all_finished: bool) -> bool {
-        match &self.draw {
-            Draw::Waiting(drawn) => (all_finished || drawn.is_some()) && !self.wal.lagging(),
-            Draw::Counting(_) => true,
-            Draw::Stalled(_) | Draw::Done => false,
+    fn advance(&mut self, now: Instant, wanted: Wanted) -> Result<(), StoreError> {
+        if self.retry_at.take_if(|at| *at <= now).is_some() {
+            self.retry()?;
         }
-    }
-
-    fn draw(&mut self, all_finished: bool, winner: Number) -> Result<DrawStep, StoreError> {
-        if !self.can_draw(all_finished) {
-            return Ok(DrawStep::Unfinished);
+        match self.no_room() {
+            Some(_) => _ = self.retry_at.get_or_insert(now + RETRY),
+            None => self.retry_at = None,
         }
-        let mut counting = match std::mem::replace(&mut self.draw, Draw::Done) {
-            Draw::Counting(counting) | Draw::Stalled(counting) => counting,
-            Draw::Waiting(drawn) => Box::new(Counting::new(drawn, self.wal.position(), winner)),
-            Draw::Done => return Ok(DrawStep::Unfinished),
-        };
-        if !counting.advance(&mut self.wal)? {
-            self.draw = Draw::Counting(counting);
-            return Ok(DrawStep::Unfinished);
+        // Rows that bets.csv lacks cannot be counted.
+        if let Some(count) = wanted.count.filter(|_| !self.wal.lagging()) {
+            self.count(count)?;
         }
-        Ok(match counting.record(&mut self.wal)? {
-            Ok(()) => DrawStep::Done(counting.into_drawn()),
-            Err(no_space) => {
-                self.draw = Draw::Stalled(counting);
-                DrawStep::NoSpace(no_space)
-            }
-        })
-    }
-
-    fn retry(&mut self) -> Result<(), StoreError> {
-        self.draw = match std::mem::replace(&mut self.draw, Draw::Done) {
-            Draw::Stalled(counting) => Draw::Counting(counting),
-            other => other,
-        };
-        self.wal.retry()?;
-        if self.no_space.is_some() {
-            // A draft that is dropped leaves no trace.
-            self.no_space = self.wal.draft(PROBE).err();
-            if self.no_space.is_some() {
-                // There may be room for a new log where the old one cannot grow, and it gives back what that one has.
-                self.wal.demand_checkpoint();
-            }
-        }
+        self.counts = wanted.count.is_some() && self.counting.is_some();
         Ok(())
-    }
-
-    fn retries(&self) -> bool {
-        matches!(self.draw, Draw::Stalled(_))
-            || self.wal.no_room().is_some()
-            || self.no_space.is_some()
     }
 
     fn poll(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    fn unavailable(&self) -> Option<String> {
-        let why = self.wal.no_room().or(self.no_space.as_ref())?;
-        Some(format!("{}: {why}", frame::NO_SPACE))
+    fn wake(&self) -> Wake {
+        match self.retry_at {
+            _ if self.counts || self.wal.staged() > 0 => Wake::Now,
+            Some(at) => Wake::At(at),
+            None => Wake::Never,
+        }
+    }
+
+    /// It has no stream: files never wait.
+    fn mark(&mut self, _readable: bool, _writable: bool, _dead: bool) {}
+
+    fn status(&self) -> Status<'_> {
+        let unavailable = |why| format!("{}: {why}", frame::NO_SPACE);
+        Status {
+            unavailable: self.no_room().map(unavailable),
+            others: Others::None,
+        }
     }
 
     fn close(self, facts: impl Iterator<Item = Fact>) -> Result<(), StoreError> {

@@ -19,7 +19,6 @@
 //! In comes a [`Database`], out go [`Event`]s. Knows no rule of the lottery and no connection of an agency; prints
 //! nothing.
 
-mod account;
 mod answers;
 mod copy;
 mod database;
@@ -43,6 +42,7 @@ mod statements;
 mod survey;
 mod tls;
 mod url;
+mod version;
 mod winners;
 mod work;
 
@@ -51,8 +51,6 @@ use std::time::{Duration, Instant};
 
 use frame::{Agency, Bet, Number};
 
-pub use self::account::Account;
-use self::account::agency_of;
 pub use self::database::{Answer, Database, Failure, Query, Unusable};
 pub use self::dial::Dial;
 pub use self::error::{DatabaseError, SessionError};
@@ -71,8 +69,11 @@ pub use self::session::{Login, Parameters, Row, Session, SessionEvent};
 use self::survey::Survey;
 pub use self::tls::DatabaseTls;
 pub use self::url::{DatabaseUrl, Host, Secret, SslMode, masked};
+pub use self::version::Version;
 use self::work::{Retry, Work, under_way};
-use super::{Draft, DrawStep, Event, Freshness, Knowledge, NoSpace, Others, Store, Ticket};
+use super::{
+    Draft, Event, Freshness, Knowledge, NoSpace, RETRY, Status, Store, Ticket, Wake, Wanted,
+};
 use crate::fact::Fact;
 
 /// Bytes of rows beyond which a group takes no more: the next one begins when it is on its way.
@@ -100,8 +101,9 @@ pub struct PostgresStore<B> {
     events: VecDeque<Event>,
     /// The rows of the request that is being staged.
     rows: Vec<u8>,
-    /// The database has no space: until the next [`retry`](Store::retry) nothing is staged.
+    /// The database has no space: until it is tried again nothing is staged.
     no_space: Option<NoSpace>,
+    retry_at: Option<Instant>,
     /// Agencies whose last read or commit waited for a lock in vain: the next one waits less, since others wait behind it.
     blocked: BTreeSet<Agency>,
     /// Agencies of which claims are to be taken out.
@@ -113,8 +115,6 @@ pub struct PostgresStore<B> {
     scan: Option<Scan>,
     /// Whose turn it is: a place in the order of the kinds of work.
     turn: usize,
-    /// Somebody waits for the draw.
-    awaited: bool,
     look_at: Option<Instant>,
     look_due: bool,
     survey: Survey,
@@ -139,13 +139,13 @@ impl<B: Database> PostgresStore<B> {
             events: VecDeque::new(),
             rows: Vec::new(),
             no_space: None,
+            retry_at: None,
             blocked: BTreeSet::new(),
             claimed: BTreeSet::new(),
             down: Some("the database was not reached yet".to_owned()),
             progress: Progress::Open,
             scan: None,
             turn: 0,
-            awaited: false,
             look_at: None,
             look_due: false,
             survey: Survey::default(),
@@ -157,16 +157,16 @@ impl<B: Database> PostgresStore<B> {
 
     /// Adds to the group what an agency has sent: a fact, and the rows that were written.
     fn stage(&mut self, agency: Agency, fact: Option<&Fact>) {
-        let (account, _) = self
+        let (version, _) = self
             .known
             .get(agency)
             .expect("an agency is known before anything is staged for it");
-        let before = account.bets;
+        let before = version.account.bets;
         if let Some(fact) = fact {
-            account.apply(fact);
+            version.account.apply(fact);
         }
-        let bets = account.bets - before;
-        self.gathering.add(agency, account, bets, &self.rows);
+        let bets = version.account.bets - before;
+        self.gathering.add(agency, version, bets, &self.rows);
         self.rows.clear();
     }
 
@@ -174,7 +174,7 @@ impl<B: Database> PostgresStore<B> {
     fn claim(&mut self, agency: Agency) {
         self.rows.clear();
         self.stage(agency, None);
-        let version = (self.known.get(agency)).map_or(0, |(account, _)| account.version);
+        let version = (self.known.get(agency)).map_or(0, |(version, _)| version.number);
         if version % CLAIMS == 0 && self.claimed.len() < MAX_BLOCKED {
             self.claimed.insert(agency);
         }
@@ -201,14 +201,14 @@ impl<B: Database> Draft for PostgresDraft<'_, B> {
         let store = &mut *self.store;
         let seq = self.seq.unwrap_or_else(|| {
             let known = store.known.get(bet.agency);
-            known.map_or(0, |(account, _)| account.bets)
+            known.map_or(0, |(version, _)| version.account.bets)
         });
         copy::write(bet, seq, &mut store.rows);
         self.seq = Some(seq + 1);
     }
 
     fn seal(self, fact: Fact) -> Ticket {
-        let Some(agency) = agency_of(&fact) else {
+        let Some(agency) = fact.agency() else {
             // The database has it.
             return self.store.committed;
         };
@@ -271,54 +271,24 @@ impl<B: Database> Store for PostgresStore<B> {
         Ok(())
     }
 
-    fn can_draw(&self, _all_finished: bool) -> bool {
-        matches!(self.progress, Progress::Drawn(_))
-    }
-
-    fn draw(&mut self, _all_finished: bool, _winner: Number) -> Result<DrawStep, Unusable> {
-        Ok(
-            match std::mem::replace(&mut self.progress, Progress::Done) {
-                Progress::Drawn(drawn) => DrawStep::Done(drawn),
-                other => {
-                    self.progress = other;
-                    DrawStep::Unfinished
-                }
-            },
-        )
-    }
-
-    fn retry(&mut self) -> Result<(), Unusable> {
-        self.no_space = None;
-        Ok(())
-    }
-
-    fn retries(&self) -> bool {
-        self.no_space.is_some()
-    }
-
-    fn watch_draw(&mut self, awaited: bool) {
-        self.awaited = awaited;
-    }
-
-    fn watch_agencies(&mut self, agencies: Option<u32>) {
-        self.survey.watch(agencies, self.now);
-    }
-
-    fn agencies(&self) -> Others<'_> {
-        self.survey.others()
-    }
-
     fn mark(&mut self, readable: bool, writable: bool, dead: bool) {
         self.database.mark(readable, writable, dead);
     }
 
-    fn advance(&mut self, now: Instant) -> Result<(), Unusable> {
+    fn advance(&mut self, now: Instant, wanted: Wanted) -> Result<(), Unusable> {
         self.now = Some(now);
+        self.survey.watch(wanted.watched, now);
+        if self.retry_at.take_if(|at| *at <= now).is_some() {
+            self.no_space = None;
+        }
         self.database.advance(now)?;
         while let Some(answer) = self.database.poll() {
             self.hear(answer);
         }
-        let waits = self.awaited && matches!(self.progress, Progress::Open);
+        if self.no_space.is_some() {
+            self.retry_at.get_or_insert(now + RETRY);
+        }
+        let waits = wanted.winners && matches!(self.progress, Progress::Open);
         match self.look_at {
             Some(at) if waits && at <= now => {
                 self.look_due = true;
@@ -337,18 +307,23 @@ impl<B: Database> Store for PostgresStore<B> {
         self.events.pop_front()
     }
 
-    fn deadline(&self) -> Option<Instant> {
+    fn wake(&self) -> Wake {
         let deadlines = [
             self.database.deadline(),
             self.look_at,
             self.survey.deadline(),
+            self.retry_at,
         ];
-        deadlines.into_iter().flatten().min()
+        let next = deadlines.into_iter().flatten().min();
+        next.map_or(Wake::Never, Wake::At)
     }
 
-    fn unavailable(&self) -> Option<String> {
+    fn status(&self) -> Status<'_> {
         let no_space = self.no_space.as_ref().map(ToString::to_string);
-        self.down.clone().or(no_space)
+        Status {
+            unavailable: self.down.clone().or(no_space),
+            others: self.survey.others(),
+        }
     }
 
     fn close(mut self, _facts: impl Iterator<Item = Fact>) -> Result<(), Unusable> {

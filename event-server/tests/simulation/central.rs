@@ -92,8 +92,9 @@ impl Central {
         let bets = String::from_utf8_lossy(&bets);
         ledger.note(format_args!("boot {agencies} {winner} {facts:?}\n{bets}"));
         let before = ledger.lives.last().copied();
-        ledger.audit(&facts, (!store.retries()).then_some(&*bets), before);
-        let empty = bets.is_empty() && lottery.standings().next().is_none();
+        let is_whole = store.status().unavailable.is_none();
+        ledger.audit(&facts, is_whole.then_some(&*bets), before);
+        let empty = bets.is_empty() && lottery.accounts().next().is_none();
         match lottery.start(agencies, store.has_rows()) {
             Ok(()) => assert!(
                 empty || self.number.is_none_or(|number| number == agencies),

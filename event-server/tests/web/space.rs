@@ -1,8 +1,10 @@
 //! Why no bet could be stored: a full disk under the local store.
 
+use std::time::Instant;
+
 use event_server::fact::{Fact, Source};
 use event_server::store::local::{Durability, LocalStore};
-use event_server::store::{Commit, Draft as _, Event, Store as _, Ticket};
+use event_server::store::{Commit, Draft as _, Event, RETRY, Store as _, Ticket, Wake, Wanted};
 use frame::MessageId;
 
 use crate::common::{agency, bet, one};
@@ -52,7 +54,7 @@ fn a_full_disk_is_told_until_there_is_room_and_each_commit_is_told_once() {
     assert!(stage(&mut store, 3) && stage(&mut store, 4));
     store.commit(no_facts).unwrap();
     assert_eq!(committed(&mut store), (7, Ticket(1)));
-    assert_eq!((store.poll(), store.unavailable()), (None, None));
+    assert_eq!((store.poll(), store.status().unavailable), (None, None));
 
     disk.set_capacity(disk.used());
     let mut staged = 0;
@@ -62,14 +64,30 @@ fn a_full_disk_is_told_until_there_is_room_and_each_commit_is_told_once() {
         assert_eq!(committed(&mut store).0, 1_000);
         assert!(staged < 10_000_000, "the disk is not full");
     }
-    let why = store.unavailable().unwrap();
+    let why = store.status().unavailable.unwrap();
     assert!(why.starts_with("no space: "), "{why}");
-    assert!(store.retries(), "nobody would look again");
-    store.retry().unwrap();
-    assert!(store.unavailable().is_some(), "the disk is still full");
+    let mut now = Instant::now();
+    store.advance(now, Wanted::default()).unwrap();
+    let mut retry = |store: &mut LocalStore<DiskFiles>| {
+        assert_eq!(
+            store.wake(),
+            Wake::At(now + RETRY),
+            "nobody would look again"
+        );
+        now += RETRY;
+        store.advance(now, Wanted::default()).unwrap();
+    };
+    retry(&mut store);
+    assert!(
+        store.status().unavailable.is_some(),
+        "the disk is still full"
+    );
     disk.set_capacity(u64::MAX);
-    store.retry().unwrap();
-    assert_eq!((store.unavailable(), store.retries()), (None, false));
+    retry(&mut store);
+    assert_eq!(
+        (store.status().unavailable, store.wake()),
+        (None, Wake::Never)
+    );
     assert!(stage(&mut store, 1));
     store.commit(no_facts).unwrap();
     assert_eq!(committed(&mut store), (1, Ticket(2 + staged / 1_000)));

@@ -1,6 +1,6 @@
-//! The draw over bets.csv: read and counted a slice a turn, so that the loop stays responsive, then recorded.
+//! The count of the winners in bets.csv: read a slice a turn, so that the loop stays responsive.
 //!
-//! The same counting serves the draw itself and a restart after it, which has to find the winners again: it covers
+//! The same count serves the draw itself and a restart after it, which has to find the winners again: it covers
 //! the same bytes and looks for the same number.
 
 use frame::Number;
@@ -9,8 +9,7 @@ use super::error::StoreError;
 use super::files::Files;
 use super::scan::Scanner;
 use super::wal_store::WalStore;
-use crate::fact::Fact;
-use crate::store::{Drawn, NoSpace};
+use crate::store::{Count, Drawn};
 use crate::tally::Tally;
 
 /// Bytes of bets.csv that one turn counts: well under 2 ms from the page cache.
@@ -25,23 +24,22 @@ pub(super) struct Counting {
     until: u64,
     /// What wins.
     winner: Number,
-    /// An earlier run has recorded the draw.
-    recorded: bool,
+    /// The draw was stored before it was counted: by an earlier run.
+    is_stored: bool,
     buffer: Vec<u8>,
 }
 
 impl Counting {
-    /// Begins at the file's start: `drawn`, where the draw was recorded before, says how far to count and what won;
-    /// else `length` and `winner` do.
-    pub(super) fn new(drawn: Option<(u64, Number)>, length: u64, winner: Number) -> Self {
-        let (until, winner) = drawn.unwrap_or((length, winner));
+    /// Begins at the file's start; a draw that is not stored goes over all bytes of the file, so many.
+    pub(super) fn new(count: Count, length: u64) -> Self {
+        let Count { until, winner } = count;
         Self {
             scanner: Scanner::new(winner),
             tally: Tally::default(),
             at: 0,
-            until,
+            until: until.unwrap_or(length),
             winner,
-            recorded: drawn.is_some(),
+            is_stored: until.is_some(),
             buffer: vec![0; SLICE],
         }
     }
@@ -61,36 +59,13 @@ impl Counting {
         Ok(self.at >= self.until)
     }
 
-    /// Makes the draw durable, unless it was before.
-    ///
-    /// # Errors
-    /// The disk failed; within: there is no room.
-    pub(super) fn record<F: Files>(
-        &self,
-        wal: &mut WalStore<F>,
-    ) -> Result<Result<(), NoSpace>, StoreError> {
-        if self.recorded {
-            return Ok(Ok(()));
-        }
-        let fact = Fact::Drawn {
-            position: self.until,
-            winner: self.winner,
-        };
-        if let Err(no_space) = wal.record(fact) {
-            // A failed disk is not a lack of room: it ends the server.
-            return wal.check().map(|()| Err(no_space));
-        }
-        wal.commit()?;
-        wal.demand_checkpoint();
-        Ok(Ok(()))
-    }
-
     /// The result.
     pub(super) fn into_drawn(self) -> Drawn {
         Drawn {
             position: self.until,
             winner: self.winner,
             tally: self.tally,
+            is_stored: self.is_stored,
         }
     }
 }

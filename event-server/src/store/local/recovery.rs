@@ -45,27 +45,16 @@ impl<F: Files> WalStore<F> {
     pub fn open_with_progress(
         mut files: F,
         durability: Durability,
-        mut replay: impl FnMut(&Fact),
+        replay: impl FnMut(&Fact),
         on_progress: Option<OnProgress<'_>>,
     ) -> Result<(Self, Recovery), StoreError> {
         let (lock, is_made) = lock(&mut files)?;
-        let mut drawn = None;
-        let replay = |fact: &Fact| {
-            if let Fact::Drawn { position, winner } = *fact {
-                drawn = Some((position, winner));
-            }
-            replay(fact);
-        };
         let mut portions = Portions::new(on_progress);
         let log = Log::find(&mut files, &mut portions);
         let read =
             log.and_then(|log| Reading::read(&mut files, Some(&lock), log, &mut portions, replay));
         match read {
-            Ok(reading) => {
-                let (mut store, recovery) = recover(files, durability, lock, reading, portions)?;
-                store.drawn = drawn;
-                Ok((store, recovery))
-            }
+            Ok(reading) => recover(files, durability, lock, reading, portions),
             Err(e) => {
                 if is_made {
                     // What is refused stays as it was found.
@@ -176,7 +165,6 @@ fn recover<F: Files>(
         portions: portions.alone(),
         position,
         crc,
-        drawn: None,
         lag,
         no_room: None,
         synced,

@@ -23,6 +23,8 @@ pub(super) struct Turn {
     facts: Vec<u8>,
     /// How many bets the facts stand for.
     bets: u64,
+    /// The draw is among them.
+    has_draw: bool,
 }
 
 impl Turn {
@@ -31,6 +33,7 @@ impl Turn {
             record: vec![0; HEADER],
             facts: Vec::new(),
             bets: 0,
+            has_draw: false,
         }
     }
 
@@ -42,6 +45,11 @@ impl Turn {
     /// How many bets are staged.
     pub(super) fn bets(&self) -> u64 {
         self.bets
+    }
+
+    /// Whether the draw is staged.
+    pub(super) fn has_draw(&self) -> bool {
+        self.has_draw
     }
 
     /// Bytes of the record that has these rows, and one fact more than now.
@@ -62,6 +70,7 @@ impl Turn {
 
     pub(super) fn push(&mut self, fact: &Fact) {
         self.facts.extend_from_slice(&entry::encode(fact));
+        self.has_draw |= matches!(fact, Fact::Drawn { .. });
         self.bets += match *fact {
             Fact::Bet { .. } => 1,
             Fact::Batch { bets, .. } => bets.into(),
@@ -94,7 +103,7 @@ impl Turn {
     pub(super) fn clear(&mut self) {
         self.record.truncate(HEADER);
         self.facts.clear();
-        self.bets = 0;
+        (self.bets, self.has_draw) = (0, false);
     }
 }
 

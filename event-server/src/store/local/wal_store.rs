@@ -1,7 +1,6 @@
 //! bets.csv and its log, open: staging, committing, checkpoints. The parent module tells the whole story.
 
 use crc32fast::Hasher;
-use frame::Number;
 
 use super::durability::Durability;
 use super::error::StoreError;
@@ -27,8 +26,6 @@ pub struct WalStore<F: Files> {
     pub(super) position: u64,
     /// Their checksum.
     pub(super) crc: Hasher,
-    /// The draw that was found at the start.
-    pub(super) drawn: Option<(u64, Number)>,
     /// Where in the log the first turn begins whose rows bets.csv lacks.
     pub(super) lag: Option<u64>,
     /// Why no rows are taken: there is no room for those that bets.csv lacks, or for the first log after the start. Only
@@ -122,6 +119,9 @@ impl<F: Files> WalStore<F> {
                 }
                 written => written?,
             }
+        }
+        if self.turn.has_draw() {
+            self.demand_checkpoint();
         }
         self.turn.clear();
         self.acknowledge()
@@ -242,11 +242,6 @@ impl<F: Files> WalStore<F> {
                 path: path.to_owned(),
             }),
         }
-    }
-
-    /// The draw that an earlier server has recorded: how far into bets.csv it goes, and which number won.
-    pub fn drawn(&self) -> Option<(u64, Number)> {
-        self.drawn
     }
 
     /// Bytes of bets.csv that are committed.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use frame::{Agency, trace};
 
-use super::account::Account;
 use super::database::{Answer, Database, Failure};
 use super::known::Read;
 use super::progress::Progress;
 use super::scan::{Layout, Scan, Slice};
+use super::version::Version;
 use super::winners::Winners;
 use super::work::{Retry, Work};
 use super::{MAX_BLOCKED, PostgresStore};
@@ -38,12 +38,12 @@ impl<B: Database> PostgresStore<B> {
                 self.look_due = true;
                 self.known.want_again(agency);
             }
-            Answer::Account(agency, account) => {
+            Answer::Account(agency, version) => {
                 if let Some(Work::Read(agencies)) = &mut self.work {
                     agencies.remove(&agency);
-                    self.read(agency, account);
+                    self.read(agency, version);
                 } else if let Some(Work::Survey(_)) = &self.work {
-                    self.survey.found(agency, account.bets, account.finished);
+                    self.survey.found(agency, version.account);
                 }
             }
             Answer::Progress {
@@ -80,16 +80,14 @@ impl<B: Database> PostgresStore<B> {
         }
     }
 
-    fn read(&mut self, agency: Agency, account: Account) {
-        let (stored, finished) = (account.stored(), account.finished);
-        let barred = account.barred.clone();
-        if self.known.read(agency, account) == Read::Changed {
+    fn read(&mut self, agency: Agency, version: Version) {
+        let (account, barred) = (version.account, version.barred.clone());
+        if self.known.read(agency, version) == Read::Changed {
             self.events.push_back(Event::Forgotten(agency));
         }
         self.events.push_back(Event::Read {
             agency,
-            stored,
-            finished,
+            account,
             barred,
         });
     }
@@ -99,7 +97,7 @@ impl<B: Database> PostgresStore<B> {
             // Those left have no row.
             Some(Work::Read(agencies)) => {
                 for agency in agencies {
-                    self.read(agency, Account::default());
+                    self.read(agency, Version::default());
                 }
             }
             Some(Work::Survey(last)) => self.survey.done(last, self.now),
@@ -144,11 +142,14 @@ impl<B: Database> PostgresStore<B> {
             self.scan = Some(scan);
             return;
         }
-        self.progress = Progress::Drawn(Drawn {
+        self.progress = Progress::Done;
+        self.events.push_back(Event::Counting);
+        self.events.push_back(Event::Counted(Drawn {
             position: 0,
             winner: scan.draw().winner,
             tally: scan.into_tally(),
-        });
+            is_stored: true,
+        }));
     }
 
     /// How long the query under way has taken.
@@ -217,7 +218,7 @@ impl<B: Database> PostgresStore<B> {
                 self.retry = Some(Retry::of(group));
             }
             // No version comes before the first: it is refused where there are too many.
-            (Some(Work::CommitAlone(part)), Failure::Unfounded) if part.account.version == 1 => {
+            (Some(Work::CommitAlone(part)), Failure::Unfounded) if part.version == 1 => {
                 self.decline(part.agency, Declined::TooManyAgencies);
             }
             // Others have gone on with it long ago, so that what it builds on was taken out; or the database has lost that.

@@ -9,10 +9,10 @@ use std::time::Instant;
 
 use frame::{Agency, Number};
 
-use super::account::Account;
 use super::group::Part;
 use super::prologue::LockWait;
 use super::scan::{DrawRow, Layout, Slice};
+use super::version::Version;
 
 /// One query, and one transaction.
 #[derive(Debug)]
@@ -64,8 +64,8 @@ pub enum Answer {
     /// The session is lost, or there never was one: why. Of the query under way nobody knows whether it was carried
     /// out. It is tried again.
     Down(String),
-    /// An agency's state.
-    Account(Agency, Account),
+    /// An agency's row of highest version.
+    Account(Agency, Version),
     /// How the lottery stands.
     Progress {
         /// Every agency has finished.

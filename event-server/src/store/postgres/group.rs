@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use frame::Agency;
 
-use super::account::Account;
+use super::version::Version;
+use crate::fact::Account;
 use crate::store::Ticket;
 
 /// What one agency adds to a group.
@@ -21,7 +22,9 @@ use crate::store::Ticket;
 pub struct Part {
     /// Whose.
     pub agency: Agency,
-    /// Its state when this is stored; the version is one above the last.
+    /// The number of the version that it becomes: one above the last.
+    pub version: i64,
+    /// Its state when this is stored.
     pub account: Account,
     /// Its new bets, as binary COPY tuples.
     pub rows: Vec<u8>,
@@ -72,17 +75,18 @@ impl Group {
     }
 
     /// Adds to an agency's part: its state now, and so many new bets as rows.
-    pub(super) fn add(&mut self, agency: Agency, account: &mut Account, bets: u64, rows: &[u8]) {
+    pub(super) fn add(&mut self, agency: Agency, version: &mut Version, bets: u64, rows: &[u8]) {
         let part = self.parts.entry(agency).or_insert_with(|| {
-            account.version += 1;
+            version.number += 1;
             Part {
                 agency,
+                version: version.number,
                 account: Account::default(),
                 rows: Vec::new(),
                 bets: 0,
             }
         });
-        part.account = account.clone();
+        part.account = version.account;
         part.bets += bets;
         part.rows.extend_from_slice(rows);
         self.bytes += rows.len();
@@ -144,32 +148,36 @@ mod tests {
 
     #[test]
     fn an_agencys_batches_in_one_group_are_one_version_and_the_next_group_is_the_next() {
-        let mut account = Account {
-            version: 4,
-            bets: 10,
-            ..Account::default()
+        let mut version = Version {
+            number: 4,
+            account: Account {
+                bets: 10,
+                ..Account::default()
+            },
+            barred: Vec::new(),
         };
         let mut group = Group::new(Ticket(1));
         for rows in [&b"ab"[..], b"c"] {
-            account.apply(&batch(1, 2));
-            group.add(agency(1), &mut account, 2, rows);
+            version.account.apply(&batch(1, 2));
+            group.add(agency(1), &mut version, 2, rows);
         }
-        account.apply(&Fact::Finished { agency: agency(1) });
-        group.add(agency(1), &mut account, 0, b"");
+        let finished = Fact::Finished { agency: agency(1) };
+        version.account.apply(&finished);
+        group.add(agency(1), &mut version, 0, b"");
         let part = group.parts().next().unwrap();
-        assert_eq!((part.account.version, part.account.bets), (5, 14));
+        assert_eq!((part.version, part.account.bets), (5, 14));
         assert_eq!((part.bets, group.bets()), (4, 4));
         assert_eq!((&part.rows[..], part.account.finished), (&b"abc"[..], true));
 
         let mut next = Group::new(Ticket(2));
-        next.add(agency(1), &mut account, 0, b"");
+        next.add(agency(1), &mut version, 0, b"");
         let part = next.parts().next().unwrap();
-        assert_eq!(part.account.version, 6);
+        assert_eq!(part.version, 6);
     }
 
     #[test]
     fn what_is_taken_out_of_a_group_leaves_nothing_behind() {
-        let (mut one, mut two) = (Account::default(), Account::default());
+        let (mut one, mut two) = (Version::default(), Version::default());
         let mut group = Group::new(Ticket(1));
         group.add(agency(1), &mut one, 3, b"abc");
         group.add(agency(2), &mut two, 2, b"de");

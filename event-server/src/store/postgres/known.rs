@@ -15,7 +15,7 @@ use std::ops::Bound;
 
 use frame::Agency;
 
-use super::account::Account;
+use super::version::Version;
 
 /// Of the agencies that are known, one in so many is dropped at once where there are too many.
 const DROPPED: usize = 16;
@@ -32,7 +32,7 @@ enum State {
 
 #[derive(Debug)]
 struct Entry {
-    account: Account,
+    version: Version,
     state: State,
     /// When it was asked for last, counted in uses.
     used: u64,
@@ -77,12 +77,12 @@ impl Known {
     }
 
     /// The agency's state, where it is known in this session; `true`: a later commit was acknowledged.
-    pub(super) fn get(&mut self, agency: Agency) -> Option<(&mut Account, bool)> {
+    pub(super) fn get(&mut self, agency: Agency) -> Option<(&mut Version, bool)> {
         let entry = self.agencies.get_mut(&agency)?;
         self.uses += 1;
         entry.used = self.uses;
         match entry.state {
-            State::Read { commits } => Some((&mut entry.account, commits < self.commits)),
+            State::Read { commits } => Some((&mut entry.version, commits < self.commits)),
             State::Reading | State::Stale => None,
         }
     }
@@ -137,7 +137,7 @@ impl Known {
 
     /// The agency was read: whoever asked for it meanwhile is served, too. A read that followed would find it changed by
     /// what is staged until then.
-    pub(super) fn read(&mut self, agency: Agency, account: Account) -> Read {
+    pub(super) fn read(&mut self, agency: Agency, version: Version) -> Read {
         self.wanted.remove(&agency);
         self.uses += 1;
         let state = State::Read {
@@ -146,13 +146,13 @@ impl Known {
         let before = self.agencies.insert(
             agency,
             Entry {
-                account: account.clone(),
+                version: version.clone(),
                 state,
                 used: self.uses,
             },
         );
         match before {
-            Some(entry) if entry.account != account => Read::Changed,
+            Some(entry) if entry.version != version => Read::Changed,
             _ => Read::Unchanged,
         }
     }
@@ -191,7 +191,7 @@ mod tests {
             step(&mut known, agency);
             known.get(agency).map(|(_, confirmed)| confirmed)
         };
-        let read = |known: &mut Known, agency| _ = known.read(agency, Account::default());
+        let read = |known: &mut Known, agency| _ = known.read(agency, Version::default());
         assert_eq!(confirmed(|known, _| known.confirm()), None);
         assert_eq!(confirmed(read), Some(false));
         assert_eq!(confirmed(|known, _| known.confirm()), Some(true));
@@ -207,7 +207,7 @@ mod tests {
         let mut known = Known::new(32);
         for number in 1..=32 {
             assert_eq!(known.want(agency(number), |_| false), []);
-            known.read(agency(number), Account::default());
+            known.read(agency(number), Version::default());
         }
         known.get(agency(1));
         // One that is known takes no room.

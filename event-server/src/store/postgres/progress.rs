@@ -1,8 +1,7 @@
 //! How far the draw is, as this central knows.
 
-use crate::store::Drawn;
-
 /// How far the draw is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Progress {
     /// Some agency has not finished, as far as is known here.
     Open,
@@ -10,8 +9,6 @@ pub(super) enum Progress {
     Due,
     /// The draw is done; its winners are looked for.
     Scanning,
-    /// The result, until the lottery takes it.
-    Drawn(Drawn),
-    /// The lottery has it.
+    /// The winners were told.
     Done,
 }

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use frame::{Agency, Number, UploadId};
 
-use super::account::{Account, parse_source, source_text};
 use super::group::Part;
 use super::quote::{identifier, literal};
 use super::scan::Slice;
-use crate::fact::MAX_AGENCIES;
+use super::version::{Version, parse_source, source_text};
+use crate::fact::{Account, MAX_AGENCIES};
 
 /// How many of an agency's last versions are looked at for claims.
 const LOOKED_AT: u32 = 1_000;
@@ -109,15 +109,14 @@ impl Statements {
                 _ => ", ".to_owned(),
             };
             let Account {
-                version,
                 source,
                 batched,
                 bets,
                 finished,
-                ..
-            } = &part.account;
+            } = part.account;
             let upload = source.map_or("null".to_owned(), |source| literal(&source_text(source)));
-            let (agency, before) = (part.agency, bets - part.bets);
+            let (agency, version) = (part.agency, part.version);
+            let before = bets - part.bets;
             let _ = write!(
                 sql,
                 "({agency}, {version}, {upload}, {batched}, {bets}, {finished}, {before})"
@@ -142,7 +141,7 @@ impl Statements {
         let Self {
             schema, central, ..
         } = self;
-        let new = parts.filter(|part| part.account.version == 1).count();
+        let new = parts.filter(|part| part.version == 1).count();
         if self.agencies > 0 || new == 0 {
             return central.clone();
         }
@@ -276,7 +275,7 @@ impl Statements {
 }
 
 /// A row of [`Statements::read`], its columns as text; `None` where it is no such row.
-pub(super) fn parse_account(columns: &[Option<&[u8]>]) -> Option<(Agency, Account)> {
+pub(super) fn parse_version(columns: &[Option<&[u8]>]) -> Option<(Agency, Version)> {
     let &[
         Some(agency),
         Some(version),
@@ -289,15 +288,17 @@ pub(super) fn parse_account(columns: &[Option<&[u8]>]) -> Option<(Agency, Accoun
     else {
         return None;
     };
-    let account = Account {
-        version: parse(version)?,
-        source: match upload {
-            Some(upload) => Some(parse_source(upload)?),
-            None => None,
+    let version = Version {
+        number: parse(version)?,
+        account: Account {
+            source: match upload {
+                Some(upload) => Some(parse_source(upload)?),
+                None => None,
+            },
+            batched: parse(batched)?,
+            bets: parse(bets)?,
+            finished: finished == b"t",
         },
-        batched: parse(batched)?,
-        bets: parse(bets)?,
-        finished: finished == b"t",
         barred: match barred {
             Some(barred) => barred
                 .split(|byte| *byte == b' ')
@@ -306,7 +307,7 @@ pub(super) fn parse_account(columns: &[Option<&[u8]>]) -> Option<(Agency, Accoun
             None => Vec::new(),
         },
     };
-    Some((Agency::parse(agency).ok()?, account))
+    Some((Agency::parse(agency).ok()?, version))
 }
 
 /// A number in decimal digits.
@@ -327,13 +328,12 @@ mod tests {
     fn part(agency: u32, finished: bool, rows: &[u8]) -> Part {
         Part {
             agency: Agency::new(agency).unwrap(),
+            version: 18,
             account: Account {
-                version: 18,
                 source: Some(Source::Upload(UploadId([0xab; 16]))),
                 batched: 3,
                 bets: 4,
                 finished,
-                barred: Vec::new(),
             },
             rows: rows.to_vec(),
             bets: 1,
@@ -366,19 +366,20 @@ mod tests {
         let account = part(1, true, b"").account;
         let upload = "ab".repeat(16);
         let row = ["7", "18", &upload, "3", "4", "t", &upload].map(|text| Some(text.as_bytes()));
-        let account = Account {
+        let version = Version {
+            number: 18,
+            account,
             barred: vec![UploadId([0xab; 16])],
-            ..account
         };
         assert_eq!(
-            parse_account(&row),
-            Some((Agency::new(7).unwrap(), account))
+            parse_version(&row),
+            Some((Agency::new(7).unwrap(), version))
         );
         let mut none = row;
         none[2] = None;
-        assert_eq!(parse_account(&none).unwrap().1.source, None);
+        assert_eq!(parse_version(&none).unwrap().1.account.source, None);
         none[2] = Some(b"neither");
-        assert_eq!(parse_account(&none), None);
-        assert_eq!(parse_account(&row[1..]), None);
+        assert_eq!(parse_version(&none), None);
+        assert_eq!(parse_version(&row[1..]), None);
     }
 }

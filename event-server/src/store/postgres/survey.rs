@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use frame::Agency;
 
-use crate::store::{Others, Standing};
+use crate::fact::Account;
+use crate::store::Others;
 
 /// Agencies that one query looks at.
 const AT_ONCE: u32 = 1_024;
@@ -29,11 +30,11 @@ pub(super) struct Survey {
     /// How many agencies there are; 0: nobody watches, or anyone may take part.
     agencies: u32,
     /// The last whole round.
-    shown: Option<BTreeMap<Agency, Standing>>,
+    shown: Option<BTreeMap<Agency, Account>>,
     /// It was since somebody began to watch, and they still do.
     is_current: bool,
     /// What this round has found so far.
-    round: BTreeMap<Agency, Standing>,
+    round: BTreeMap<Agency, Account>,
     /// How many agencies this round has looked at.
     looked: u32,
     next: Next,
@@ -55,18 +56,18 @@ enum Next {
 
 impl Survey {
     /// Somebody watches so many agencies, or nobody does.
-    pub(super) fn watch(&mut self, agencies: Option<u32>, now: Option<Instant>) {
+    pub(super) fn watch(&mut self, agencies: Option<u32>, now: Instant) {
         let agencies = agencies.unwrap_or(0);
         if self.agencies != agencies {
             self.agencies = agencies;
             self.is_current = false;
         }
-        match (self.next, now) {
+        match self.next {
             // What comes after it is decided when it is done.
-            (Next::Asked, _) => {}
+            Next::Asked => {}
             _ if agencies == 0 => self.next = Next::None,
-            (Next::None, Some(now)) => self.begin(now),
-            _ => {}
+            Next::None => self.begin(now),
+            Next::At(_) | Next::Due => {}
         }
     }
 
@@ -108,8 +109,8 @@ impl Survey {
     }
 
     /// The query under way has found an agency.
-    pub(super) fn found(&mut self, agency: Agency, bets: u64, finished: bool) {
-        self.round.insert(agency, Standing { bets, finished });
+    pub(super) fn found(&mut self, agency: Agency, account: Account) {
+        self.round.insert(agency, account);
     }
 
     /// The query under way, up to this agency, is done.
@@ -163,14 +164,19 @@ mod tests {
         let mut survey = Survey::default();
         survey.advance(now);
         assert_eq!((survey.take_due(), survey.deadline()), (None, None));
-        survey.watch(Some(2_500), Some(now));
+        survey.watch(Some(2_500), now);
         for round in 0..3 {
             for (first, last) in [(1, 1_024), (1_025, 2_048), (2_049, 2_500)] {
                 survey.advance(now);
                 assert_eq!(survey.first(), agency(first));
                 assert_eq!(survey.take_due(), Some(agency(last)));
                 assert_eq!((survey.take_due(), survey.deadline()), (None, None));
-                survey.found(agency(last), round, true);
+                let bets = round;
+                let account = Account {
+                    bets,
+                    ..Account::default()
+                };
+                survey.found(agency(last), account);
                 survey.done(agency(last), Some(now));
                 survey.advance(now);
                 assert_eq!(survey.take_due(), None, "no pause");
@@ -180,9 +186,9 @@ mod tests {
                 panic!("nothing is shown");
             };
             assert!(current && agencies.len() == 3);
-            assert!(agencies.values().all(|standing| standing.bets == round));
+            assert!(agencies.values().all(|account| account.bets == round));
         }
-        survey.watch(None, Some(now));
+        survey.watch(None, now);
         survey.advance(now + ROUND);
         assert_eq!((survey.take_due(), survey.deadline()), (None, None));
     }
@@ -191,14 +197,14 @@ mod tests {
     fn a_query_without_an_answer_begins_the_round_anew_and_one_that_nobody_waits_for_ends_it() {
         let now = Instant::now();
         let mut survey = Survey::default();
-        survey.watch(Some(2_000), Some(now));
+        survey.watch(Some(2_000), now);
         survey.advance(now);
         assert_eq!(survey.take_due(), Some(agency(1_024)));
         survey.failed(Some(now));
         survey.advance(now + ROUND);
         assert_eq!(survey.first(), agency(1));
         assert!(survey.take_due().is_some());
-        survey.watch(None, Some(now));
+        survey.watch(None, now);
         survey.done(agency(1_024), Some(now));
         assert_eq!(
             (survey.deadline(), survey.others()),

@@ -70,14 +70,14 @@ fn agency(number: u32) -> Agency {
 fn an_agency_that_gives_way_to_others_is_forgotten_and_those_who_speak_for_it_are_told() {
     let (mut store, _) = store(2);
     let now = Instant::now();
-    store.advance(now).unwrap();
+    store.advance(now, Wanted::default()).unwrap();
     for number in 1..=3 {
         assert_eq!(
             store.know(agency(number), Freshness::Latest),
             Knowledge::Reading
         );
         // A look comes first; then it is asked, and answered.
-        (0..4).for_each(|_| store.advance(now).unwrap());
+        (0..4).for_each(|_| store.advance(now, Wanted::default()).unwrap());
         let known = store.know(agency(number), Freshness::Cached);
         assert!(matches!(known, Knowledge::Known(_)));
     }
@@ -93,8 +93,11 @@ fn an_agency_that_gives_way_to_others_is_forgotten_and_those_who_speak_for_it_ar
 fn however_many_agencies_come_without_end_each_kind_of_work_has_its_turn() {
     let (mut store, asked) = store(1_000);
     let mut now = Instant::now();
-    store.advance(now).unwrap();
-    store.watch_agencies(Some(10_000));
+    let wanted = Wanted {
+        watched: Some(10_000),
+        ..Wanted::default()
+    };
+    store.advance(now, wanted).unwrap();
     // So long that what has pauses of its own is due at every turn.
     let turn = Duration::from_secs(1);
     for number in 1..400 {
@@ -109,7 +112,7 @@ fn however_many_agencies_come_without_end_each_kind_of_work_has_its_turn() {
         }
         store.look_due = true;
         now += turn;
-        store.advance(now).unwrap();
+        store.advance(now, wanted).unwrap();
     }
     let asked = asked.borrow();
     for kind in ["read", "commit", "survey", "draw"] {

@@ -34,7 +34,7 @@ impl fmt::Display for Statement {
                 f.write_str("append")?;
                 parts.iter().try_for_each(|part| {
                     let (agency, account) = (part.agency, &part.account);
-                    let (version, bets) = (account.version, account.bets);
+                    let (version, bets) = (part.version, account.bets);
                     let finished = if account.finished { ", finished" } else { "" };
                     write!(f, " [{agency}: version {version}, {bets} bets{finished}]")
                 })

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use event_server::fact::Fact;
-use event_server::store::postgres::{Account, Answer, DrawRow, Layout, Part, Slice};
+use event_server::fact::{Account, Fact};
+use event_server::store::postgres::{Answer, DrawRow, Layout, Part, Slice, Version};
 use frame::{Agency, Number};
 
 use super::node::Outcome;
@@ -73,20 +73,25 @@ impl Tables {
     }
 
     /// An agency's state, if it has any.
-    pub fn account(&self, agency: Agency) -> Option<Account> {
-        self.last(agency).map(|commit| commit.account.clone())
+    pub fn version(&self, agency: Agency) -> Option<Version> {
+        let rows = self.commits.range((agency, 0)..=(agency, i64::MAX));
+        rows.last().map(|((_, number), commit)| Version {
+            number: *number,
+            account: commit.account,
+            barred: Vec::new(),
+        })
     }
 
     /// Whether a version exists that one of these parts brings.
     pub fn conflicts(&self, parts: &[Part]) -> bool {
-        let mut keys = parts.iter().map(|part| (part.agency, part.account.version));
+        let mut keys = parts.iter().map(|part| (part.agency, part.version));
         keys.any(|key| self.commits.contains_key(&key) && !self.gone.contains(&key))
     }
 
     /// Whether the versions are there that these parts build on.
     pub fn are_founded(&self, parts: &[Part]) -> bool {
         let is_founded = |part: &Part| {
-            let before = (part.agency, part.account.version - 1);
+            let before = (part.agency, part.version - 1);
             let builds_on = part.account.bets - part.bets;
             let stays_closed = part.account.finished && part.bets == 0;
             let fits = |row: &Commit| {
@@ -102,18 +107,8 @@ impl Tables {
     fn drop_claims(&mut self, agency: Agency) {
         let rows = self.commits.range((agency, 0)..=(agency, i64::MAX));
         let rows = rows.filter(|(key, _)| !self.gone.contains(key) && !self.spent.contains(key));
-        let state = |account: &Account| {
-            let Account {
-                source,
-                batched,
-                bets,
-                finished,
-                ..
-            } = account;
-            (*source, *batched, *bets, *finished)
-        };
         let rows: Vec<_> = rows
-            .map(|((_, version), commit)| (*version, state(&commit.account)))
+            .map(|((_, version), commit)| (*version, commit.account))
             .collect();
         let mut first = 0;
         for (i, (version, state)) in rows.iter().enumerate() {
@@ -139,13 +134,8 @@ impl Tables {
         let mut before = Account::default();
         let mut changes = 0;
         for (_, Commit { account, .. }) in rows() {
-            let is_claim = Account {
-                version: 0,
-                barred: Vec::new(),
-                ..account.clone()
-            };
-            changes += usize::from(is_claim != before);
-            before = is_claim;
+            changes += usize::from(*account != before);
+            before = *account;
         }
         (there, changes)
     }
@@ -227,13 +217,14 @@ impl Tables {
     fn append(&mut self, part: &Part, by: usize, position: usize) {
         let Part {
             agency,
+            version,
             account,
             rows,
             bets,
         } = part;
-        let before = self.account(*agency).unwrap_or_default();
-        let version = before.version + 1;
-        assert_eq!(account.version, version, "agency {agency}: versions");
+        let before = self.version(*agency).unwrap_or_default();
+        assert_eq!(*version, before.number + 1, "agency {agency}: versions");
+        let before = before.account;
         let rows = decode(rows);
         assert_eq!(rows.len() as u64, *bets, "agency {agency}: bets of a part");
         for (i, (owner, seq, row)) in rows.into_iter().enumerate() {
@@ -250,7 +241,7 @@ impl Tables {
         assert!(account.finished || !before.finished, "no longer finished");
         let same_source = before.source.is_none() || before.source == account.source;
         assert!(same_source, "agency {agency} has batches of two sources");
-        let (account, key) = (account.clone(), (*agency, account.version));
+        let (account, key) = (*account, (*agency, *version));
         self.commits.insert(
             key,
             Commit {
@@ -305,7 +296,7 @@ impl Tables {
         let agencies: BTreeSet<Agency> = self.commits.keys().map(|(agency, _)| *agency).collect();
         let mut facts = Vec::new();
         for agency in agencies {
-            let account = self.account(agency).unwrap_or_default();
+            let account = self.version(agency).unwrap_or_default().account;
             facts.extend(account.source.map(|source| Fact::Stored {
                 agency,
                 source,

@@ -13,7 +13,7 @@ use crate::store::postgres::prologue::{Identity, LockWait, Prologue};
 use crate::store::postgres::scan::{DrawRow, Layout};
 use crate::store::postgres::session::{Row, SessionEvent};
 use crate::store::postgres::setup::{ALONE, NO_STANDBY, Setup, Step};
-use crate::store::postgres::statements::{parse, parse_account};
+use crate::store::postgres::statements::{parse, parse_version};
 use crate::store::postgres::tls::{CertificateHash, DatabaseTls};
 
 impl<D: Dial> Link<D> {
@@ -172,8 +172,8 @@ impl<D: Dial> Link<D> {
             }
             (Phase::Asked { asked, .. }, columns) => match (asked, columns) {
                 (Asked::Accounts, columns) => {
-                    let (agency, account) = parse_account(columns).ok_or_else(senseless)?;
-                    Answer::Account(agency, account)
+                    let (agency, version) = parse_version(columns).ok_or_else(senseless)?;
+                    Answer::Account(agency, version)
                 }
                 (Asked::Progress, [Some(finished), Some(agencies), Some(drawn)]) => {
                     let agencies = parse(agencies).ok_or_else(senseless)?;

@@ -10,10 +10,10 @@ use frame::{Agency, Bet};
 
 use super::{Operator, OperatorError};
 use crate::store::Snapshot;
-use crate::store::postgres::account::source_text;
 use crate::store::postgres::copy;
 use crate::store::postgres::options::LinkOptions;
 use crate::store::postgres::quote::{identifier, literal};
+use crate::store::postgres::version::source_text;
 
 /// Bytes of tuples that are sent at once.
 const PIECE: usize = 1024 * 1024;

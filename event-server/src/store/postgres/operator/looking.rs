@@ -5,9 +5,9 @@ use frame::{Agency, Number, UploadId};
 
 use super::{Operator, OperatorError};
 use crate::store::Snapshot;
-use crate::store::postgres::account::parse_source;
 use crate::store::postgres::quote::identifier;
 use crate::store::postgres::statements::parse;
+use crate::store::postgres::version::parse_source;
 
 impl Operator {
     /// The lottery as it is stored, its winners counted.

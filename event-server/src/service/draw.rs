@@ -1,0 +1,90 @@
+//! The draw: the store counts the winners, the result is staged like any fact, and once that is durable they are known.
+//!
+//! ```text
+//! Open ---> Counting ---> Counted ---> Sealed ---> Known
+//!                            |                       ^
+//!                            '-- stored already -----'
+//! ```
+
+use std::time::Instant;
+
+use super::{Draw, Service};
+use crate::fact::Fact;
+use crate::lottery;
+use crate::report;
+use crate::store::{Count, Draft, Drawn, NoSpace, RETRY, Store, Ticket, Wake};
+
+impl<D: Store> Service<D> {
+    /// The draw whose winners the store has to count.
+    pub(super) fn wanted_count(&self) -> Option<Count> {
+        let (Draw::Open | Draw::Counting) = self.draw else {
+            return None;
+        };
+        match self.lottery.draw() {
+            _ if self.stopping => None,
+            lottery::Draw::Waiting => None,
+            lottery::Draw::Due => Some(Count {
+                until: None,
+                winner: self.winner,
+            }),
+            lottery::Draw::Done { position, winner } => Some(Count {
+                until: Some(position),
+                winner,
+            }),
+        }
+    }
+
+    /// When a commit is due for the draw alone.
+    pub(super) fn seal_at(&self) -> Wake {
+        match &self.draw {
+            Draw::Counted(_, at) if !self.stopping => at.map_or(Wake::Now, Wake::At),
+            _ => Wake::Never,
+        }
+    }
+
+    /// Stages the draw, where its winners are counted.
+    pub(super) fn seal_draw(&mut self, now: Instant) -> Result<(), NoSpace> {
+        let Draw::Counted(drawn, at) = &mut self.draw else {
+            return Ok(());
+        };
+        if self.stopping || at.is_some_and(|at| at > now) {
+            return Ok(());
+        }
+        *at = Some(now + RETRY);
+        let fact = Fact::Drawn {
+            position: drawn.position,
+            winner: drawn.winner,
+        };
+        let ticket = self.store.draft(0)?.seal(fact);
+        self.lottery.apply(&fact);
+        self.draw = Draw::Sealed(ticket, std::mem::take(&mut drawn.tally));
+        Ok(())
+    }
+
+    /// The winners are counted. A draw that is stored already needs no commit.
+    pub(super) fn counted(&mut self, drawn: Drawn) {
+        if !drawn.is_stored {
+            self.draw = Draw::Counted(drawn, None);
+            return;
+        }
+        if !matches!(self.lottery.draw(), lottery::Draw::Done { .. }) {
+            report::drawn();
+            self.lottery.apply(&Fact::Drawn {
+                position: drawn.position,
+                winner: drawn.winner,
+            });
+        }
+        self.draw = Draw::Known(drawn.tally);
+    }
+
+    /// All up to this ticket is durable.
+    pub(super) fn committed(&mut self, done: Ticket) {
+        self.committed = done;
+        if let Draw::Sealed(ticket, tally) = &mut self.draw
+            && *ticket <= done
+        {
+            self.draw = Draw::Known(std::mem::take(tally));
+            report::drawn();
+        }
+    }
+}
