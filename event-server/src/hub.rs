@@ -185,6 +185,11 @@ impl<S: Stream, D: Store> Hub<S, D> {
         self.turns.lap(Phase::Commit);
         self.service.advance(now, self.connections.held() > 0)?;
         self.hear_store(now);
+        if self.service.seals_draw() {
+            // In the turn in which it is counted: who asks for winners in the next one is not held.
+            self.service.commit(now)?;
+            self.hear_store(now);
+        }
         self.turns.lap(Phase::Draw);
         self.send(share, now);
         trace::focus(None);

@@ -34,6 +34,11 @@ impl<D: Store> Service<D> {
         }
     }
 
+    /// Whether the next commit seals the draw.
+    pub fn seals_draw(&self) -> bool {
+        self.seal_at() == Wake::Now
+    }
+
     /// When a commit is due for the draw alone.
     pub(super) fn seal_at(&self) -> Wake {
         match &self.draw {

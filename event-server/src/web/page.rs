@@ -103,8 +103,8 @@ mod tests {
             assert!(!page.contains("<!-- "), "a part is not put in");
             let namespaces = page.replace("http://www.w3.org/2000/svg", "");
             for outside in [
-                "http:",
-                "https:",
+                "http://",
+                "https://",
                 " src=",
                 "@import",
                 "url(",
