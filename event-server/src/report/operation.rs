@@ -1,0 +1,196 @@
+//! The lines about the program itself: what it is configured to do, its ports, its store, its trace, its end, and what an
+//! operator has changed.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use frame::log::CRITICAL;
+use frame::{Agency, Escaped, Validity};
+use tracing::{debug, error, info, warn};
+
+/// How the contract names this program.
+const CONTAINER: &str = "server";
+
+/// What the configuration says.
+pub fn config(port: u16, listen_backlog: u32, logging_level: &str) {
+    debug!(
+        "action: config | result: success | port: {port} | listen_backlog: {listen_backlog} | logging_level: {logging_level}"
+    );
+}
+
+/// Something in the configuration that was passed over, or that will not do what it seems to.
+pub fn config_warning(warning: &str) {
+    warn!(
+        "action: config | result: in_progress | warning: {}",
+        Escaped(warning)
+    );
+}
+
+/// The limit of file descriptors is lower than the configuration hopes.
+pub fn few_descriptors(wanted: usize, room: usize) {
+    warn!(
+        "action: config | result: in_progress | warning: SERVER_MAX_CONNECTIONS is {wanted}, the limit of file descriptors leaves room for {room}: raise it (ulimit -n)"
+    );
+}
+
+/// The listener is bound.
+pub fn listening(address: SocketAddr) {
+    info!(
+        "action: listen | result: success | ip: {} | port: {}",
+        address.ip(),
+        address.port()
+    );
+}
+
+/// The HTTP port is bound.
+pub fn http_listening(address: SocketAddr) {
+    info!(
+        "action: listen_http | result: success | ip: {} | port: {}",
+        address.ip(),
+        address.port()
+    );
+}
+
+/// The HTTP port is closed.
+pub fn http_closed_listener() {
+    info!("action: close_http | result: success");
+}
+
+/// The store is open.
+pub fn store_opened(recovery: &dyn Display) {
+    let recovery = Escaped(recovery);
+    info!("action: open_store | result: success | recovered: {recovery}");
+}
+
+/// The remote store can be reached.
+pub fn store_up(parts: &[(&'static str, String)]) {
+    let mut line = String::new();
+    for (key, value) in parts {
+        line += &format!(" | {key}: {}", Escaped(value));
+    }
+    info!("action: open_store | result: success{line}");
+}
+
+/// Something about the store that an operator should know.
+pub fn store_warning(warning: &dyn Display) {
+    warn!(
+        "action: open_store | result: in_progress | warning: {}",
+        Escaped(warning)
+    );
+}
+
+/// The store is being opened, which takes its time: how many bytes of it are read, and of how many.
+pub fn store_opening(done: u64, of: u64) {
+    info!("action: open_store | result: in_progress | read: {done} | of: {of}");
+}
+
+/// All bets were written out.
+pub fn exported(bets: u64) {
+    info!("action: export | result: success | cantidad: {bets}");
+}
+
+/// A verified copy was made.
+pub fn backed_up(bets: u64, folder: &str) {
+    let folder = Escaped(folder);
+    info!("action: backup | result: success | cantidad: {bets} | folder: {folder}");
+}
+
+/// A lottery was moved, and counted again.
+pub fn moved(bets: u64, from: &str, to: &str) {
+    let (from, to) = (Escaped(from), Escaped(to));
+    info!("action: move | result: success | cantidad: {bets} | from: {from} | to: {to}");
+}
+
+/// An operator has taken out an agency's bets.
+pub fn reopened(agency: Agency, bets: u64) {
+    info!("action: reopen | result: success | agency: {agency} | cantidad: {bets}");
+}
+
+/// An operator has closed an agency with the bets that are stored.
+pub fn agency_closed(agency: Agency) {
+    info!("action: finish | result: success | agency: {agency}");
+}
+
+/// An operator has changed how many agencies take part.
+pub fn agencies_set(agencies: u32) {
+    info!("action: agencies | result: success | agencies: {agencies}");
+}
+
+/// The certificates and the key of mutual TLS are read.
+pub fn tls_opened(certificate: &Path, client_ca: &Path, validity: Option<Validity>) {
+    let (certificate, client_ca) = (Escaped(certificate.display()), Escaped(client_ca.display()));
+    let until = validity.map_or("unknown".to_owned(), |validity| validity.to_string());
+    info!(
+        "action: open_tls | result: success | cert: {certificate} | client_ca: {client_ca} | valid_until: {until}"
+    );
+}
+
+/// The certificate of mutual TLS is not valid now, or not for long: nothing where it is.
+pub fn tls_warning(certificate: &Path, validity: Validity) {
+    if let Some(warning) = validity.warning() {
+        let certificate = Escaped(certificate.display());
+        warn!(
+            "action: open_tls | result: in_progress | warning: the certificate {certificate} {warning}"
+        );
+    }
+}
+
+/// A signal came.
+pub fn signal(name: &str) {
+    info!("action: receive_signal | result: success | container: {CONTAINER} | signal: {name}");
+}
+
+/// A trace of the loop begins.
+pub fn trace_begun(path: &Path) {
+    let path = Escaped(path.display());
+    info!("action: trace | result: in_progress | file: {path}");
+}
+
+/// A trace has ended as it was told to.
+pub fn trace_ended(path: &Path) {
+    let path = Escaped(path.display());
+    info!("action: trace | result: success | file: {path}");
+}
+
+/// A trace has ended by itself: its file is full, or takes no more. What it has so far can be opened.
+pub fn trace_stopped(path: &Path, why: &dyn Display) {
+    let (path, why) = (Escaped(path.display()), Escaped(why));
+    warn!("action: trace | result: fail | file: {path} | error: the trace ends here: {why}");
+}
+
+/// A trace cannot begin.
+pub fn trace_failed(path: &Path, error: &dyn Display) {
+    let (path, error) = (Escaped(path.display()), Escaped(error));
+    warn!(
+        "action: trace | result: fail | file: {path} | error: the file cannot be created, nothing is traced: {error}"
+    );
+}
+
+/// The listener is closed.
+pub fn listener_closed() {
+    info!("action: close_listener | result: success");
+}
+
+/// The store is closed.
+pub fn store_closed() {
+    info!("action: close_store | result: success");
+}
+
+/// The last line of an orderly stop.
+pub fn exit() {
+    info!("action: exit | result: success | container: {CONTAINER}");
+}
+
+/// The last line of a program that cannot go on.
+pub fn exit_failed(error: &dyn Display) {
+    let error = Escaped(error);
+    error!(target: CRITICAL, "action: exit | result: fail | container: {CONTAINER} | error: {error}");
+}
+
+/// The message of the line that says how many lines of the log could not be written.
+pub fn lines_lost(lines: u64) -> String {
+    format!(
+        "action: write_log | result: fail | lost: {lines} | error: standard error took no more lines"
+    )
+}
