@@ -71,7 +71,13 @@ impl Peers {
                 Then::Stays => thread::sleep(TICK),
                 Then::Floods => {
                     for (stream, begun) in &mut crowd {
-                        flood(stream, &requests, begun)?;
+                        match flood(stream, &requests, begun) {
+                            // All together buffer too much, and it had to give way: it comes again.
+                            Err(e) if is_gone(&e) => {
+                                (*stream, *begun) = (self.open(stage, &word)?, 0)
+                            }
+                            flooded => flooded?,
+                        }
                     }
                 }
                 Then::Comes | Then::Goes => {
