@@ -1,26 +1,10 @@
 //! One connection and its state.
 //!
-//! ```text
-//!             text                  answered
-//! Sniffing ---------> Echoing --------------------.
-//!    |                                            v
-//!    |  frame       query         drawn        Draining ----> Closed
-//!    +---------> Open ------> Held ----> Open     ^             ^
-//!    |            ^ |                             |             |
-//!    |  handshake | '-- end of stream, bad frame -+    reset, timed out, evicted
-//!    |       done | '-- session broken -----------+
-//!    |            |                               |
-//!    |  hello     |        not trusted            |
-//!    +---> Handshaking ---------------------------+
-//!    |                                            |
-//!    |  frame, where only TLS is spoken: refused  |
-//!    '---> InClear -------------------------------'
+//! The states are in `state`; docs/design.md, "The states of a connection", has a picture of them.
 //!
-//! Open ------> Reading ----> Open                       its agency is being read
-//! ```
-//!
-//! In `Open`, `Held` and `Draining`, replies may wait for a commit: nothing is decoded or sent until it is done. A
-//! connection that waits for the store counts neither as idle nor as slow, and a lost peer ends it.
+//! In `Open`, `Held` and `Draining`, replies may wait for a commit. Requests that came in the same turn are still served;
+//! from the end of the turn on nothing is decoded or sent until the commit is done. A connection that waits for the store
+//! counts neither as idle nor as slow, and a lost peer ends it.
 //!
 //! The first byte decides. Where there is a [`TlsAcceptor`], 0x16 begins a TLS handshake, and frames are served after one
 //! alone; text is echoed in the clear on any port.

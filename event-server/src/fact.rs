@@ -1,7 +1,8 @@
 //! What the store records and the lottery lives by: facts, and what those of an agency add up to.
 //!
-//! Every change of the lottery's state is a fact. A fact is staged, becomes durable with its turn, and is
-//! told again, in the same order, when the server starts: the state is what the facts add up to.
+//! Every change of the lottery's state is a fact. A fact is staged, and becomes durable with its commit. Files keep the
+//! facts, or what those before a checkpoint add up to, and tell them in the same order when the server starts. A database
+//! keeps what the facts of an agency add up to, its [`Account`].
 
 use frame::{Agency, MessageId, Number, UploadId};
 

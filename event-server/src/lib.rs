@@ -1,21 +1,22 @@
 //! The lottery's central: one thread, one `Poll`, straight calls.
 //!
-//! The modules in the order of a bet's journey:
+//! The modules, each with those that it calls below it:
 //!
 //! ```text
-//! server      readiness comes in: the poll, the listener, the signals
-//!   hub         one turn over all connections: serve, commit, advance the store, send, reap
-//!     connection  one peer and its state: bytes become frames
-//!     service     one frame becomes a verdict
-//!       lottery     what the rules say; pure
-//!       store       what is durable: `store/local` is bets.csv and its log, `store/postgres` a database
-//!   web         the HTTP port: looks at the hub through `observe`, and changes nothing
+//! server          readiness comes in: the poll, the listeners, the signals
+//!   hub             one turn over all connections: serve, commit, advance the store, send, reap
+//!     connection      one peer and its state: bytes become frames
+//!       service         one frame becomes a verdict; how far the draw is
+//!         lottery         what the rules say; pure
+//!         store           what is durable: `store/local` is bets.csv and its log, `store/postgres` a database
+//!   web             the HTTP port: looks at the hub through `observe`, and changes nothing
 //! ```
 //!
-//! Arrows go down, never back or sideways. Beside them: `backlog` (when to accept), `check` (a health check), `config`,
-//! `descriptors` (how many connections the system allows), `fact` and `tally` (what store and lottery have in common),
-//! `limits`, `observe` (what is counted, and what can be seen from outside), `report` (the text of every log line),
-//! `stream` (what a connection needs of its peer's stream) and `tls` (whom to trust, where that is asked for).
+//! No module names one that stands above it; `lottery` and `store` do not know each other. Beside them:
+//! `backlog` (when to accept), `check` (a health check, which runs in place of a server), `config`, `descriptors` (how many
+//! connections the system allows), `fact` and `tally` (what store and lottery have in common), `limits`, `observe` (what is
+//! counted, and what can be seen from outside), `report` (the text of every log line; lottery and store write none), `stream`
+//! (what a connection needs of its peer's stream) and `tls` (whom to trust, where that is asked for).
 
 pub mod backlog;
 pub mod check;

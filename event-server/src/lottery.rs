@@ -1,6 +1,7 @@
 //! The rules of the lottery and who won: pure, without I/O and without a clock.
 //!
-//! Facts come in through [`Lottery::apply`] and are what the state adds up to; questions ("may this agency
+//! Facts come in through [`Lottery::apply`] and are what the state adds up to; where others store, too, what was read of an
+//! agency takes the place of what is known of it ([`Lottery::replace`], [`Lottery::forget`]). Questions ("may this agency
 //! send a batch?") are answered from it and change nothing. What is asked first and applied after is for
 //! the [service](crate::service) to keep together.
 

@@ -1,12 +1,15 @@
 //! Where lottery and store meet: a frame goes in, a verdict comes out.
 //!
 //! ```text
-//! Frame -> Request -> the lottery's rules -> staged in the store, applied to the lottery -> Verdict
+//! Frame -> Request -> is its agency known? -> the lottery's rules -> staged in the store, applied to the lottery -> Verdict
+//!                       no: Verdict::Wait until it was read
 //! ```
 //!
-//! What is staged becomes durable with [`Service::commit`], once a turn, or begins to: until it is, no reply that
-//! depends on it may leave the server. Knows connections only by their [`ConnectionId`]; never touches a stream. Looks at
-//! a clock only to time commits, where that is asked for.
+//! What is staged has a ticket. [`Service::commit`], once a turn, makes it durable or begins to; the store tells when it is
+//! done, and until then no reply that depends on it may leave the server. With a commit the draw is staged, too, once its
+//! winners are counted. What the store says comes through [`Service::poll_store`], which brings the lottery up to date
+//! first. Knows connections only by their [`ConnectionId`]; never touches a stream. Looks at a clock only to time commits,
+//! where that is asked for.
 
 mod answer;
 mod draw;

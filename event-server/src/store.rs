@@ -9,6 +9,8 @@
 //! |---|---|---|
 //! | knows every agency | from the start | once it was read |
 //! | a commit is done | when the call returns | when the database has said so |
+//! | and where it fails | the server stops | its agencies are forgotten, or declined with a reason |
+//! | the draw | counted, then staged like any fact | stored first, for all servers, then counted |
 //! | others change what is stored | never | any time |
 //!
 //! Knows no rule of the lottery, no connection and no clock.

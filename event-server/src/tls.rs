@@ -2,7 +2,8 @@
 //!
 //! In come the paths of three files, read once, at the start; out comes a [`TlsAcceptor`] that begins sessions, and of each
 //! client's certificate the agency in it. The sessions themselves are [`frame`]'s, and who may say what in the name
-//! of which agency is for the service to decide. Beside `frame`, this is the only file that names rustls.
+//! of which agency is for the service to decide. Whom to trust toward a database is in `store/postgres/tls`: no
+//! third file of the server names rustls.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

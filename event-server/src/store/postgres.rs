@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! staged by the turn ─→ gathering ─→ in flight ─→ Committed: replies leave
-//!                        (Group)      (one query)  or Forgotten: connections close without one
+//!                        (Group)      (one query)  or Declined: nothing is stored, replies say why
+//!                                                  or Forgotten: connections close without one
 //! ```
 //!
 //! One session, one query at a time; while it is under way the next group gathers. Nothing here waits: the loop marks
