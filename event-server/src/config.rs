@@ -69,14 +69,14 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
 }
 
-/// A configuration, and what in it was passed over.
+/// A configuration, and what in it is ignored.
 #[derive(Debug)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
     /// Every key, with the value that is in force and where it came from.
     pub settings: Vec<Setting>,
-    /// One sentence for each thing that was passed over.
+    /// One sentence for each thing that is ignored.
     pub warnings: Vec<String>,
 }
 

@@ -245,7 +245,7 @@ impl Lottery {
     /// Whether the agency may place a single bet.
     ///
     /// # Errors
-    /// It takes no part, has finished, or the draw is done.
+    /// It does not take part, has finished, or the draw is done.
     pub fn check_bet(&self, agency: Agency) -> Result<(), Refusal> {
         self.check_agency(agency)?;
         if self.drawn.is_some() {
@@ -269,7 +269,7 @@ impl Lottery {
     /// How many bets of this upload are stored.
     ///
     /// # Errors
-    /// The agency takes no part, the upload was taken out, or the agency's batches come from another source.
+    /// The agency does not take part, the upload was taken out, or the agency's batches come from another source.
     pub fn check_resume(&self, agency: Agency, upload: UploadId) -> Result<u64, Refusal> {
         self.check_agency(agency)?;
         if self.barred.contains(&(agency, upload)) {
@@ -305,7 +305,7 @@ impl Lottery {
     /// said so before, and nothing is to be recorded.
     ///
     /// # Errors
-    /// The agency takes no part, its batches come from another source than the upload, or the upload has
+    /// The agency does not take part, its batches come from another source than the upload, or the upload has
     /// another number of bets.
     pub fn check_finished(
         &self,
@@ -326,7 +326,7 @@ impl Lottery {
     /// Whether the agency may ask for its winners, now or by waiting.
     ///
     /// # Errors
-    /// It takes no part, or there is no draw to wait for.
+    /// It does not take part, or there is no draw to wait for.
     pub fn check_query(&self, agency: Agency) -> Result<(), Refusal> {
         self.check_agency(agency)?;
         if self.agencies == 0 && self.drawn.is_none() {

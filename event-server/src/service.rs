@@ -145,7 +145,7 @@ impl<D: Store> Service<D> {
                 };
             }
         };
-        // Whoever takes no part, or speaks for another, is refused whatever is stored.
+        // Whoever does not take part, or speaks for another, is refused whatever is stored.
         let agency = agency_of(*peer.session, &request).filter(|agency| {
             peer.session.check(*agency).is_ok() && self.lottery.check_agency(*agency).is_ok()
         });

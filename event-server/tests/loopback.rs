@@ -315,7 +315,7 @@ fn a_connection_speaks_for_one_agency_and_only_for_one_that_takes_part() {
     assert_eq!(
         peer.ask(&one(&bet(3, "1", false))),
         FAILURE,
-        "3 takes no part"
+        "3 does not take part"
     );
     assert_eq!(peer.ask(&winners(9)), FAILURE);
     assert_eq!(

@@ -73,7 +73,7 @@ fn a_peer_that_says_nothing_leaves_no_line_at_info_and_one_that_speaks_all_of_it
         [
             "INFO     action: accept_connections | result: success | ip: 192.0.2.7",
             "INFO     action: accept_connections | result: in_progress",
-            "ERROR    action: notify_finished | result: fail | agency: 9 | error: agency 9 takes no part, agencies 1 to 2 do",
+            "ERROR    action: notify_finished | result: fail | agency: 9 | error: agency 9 does not take part: only agencies 1 to 2 do",
             "INFO     action: close_connection | result: success | ip: 192.0.2.7",
         ]
     );

@@ -152,7 +152,7 @@ fn wrong(kind: Wrong) -> String {
             peer.request();
             match kind {
                 Wrong::Http => peer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
-                Wrong::OtherLottery => peer.reply(&refused("agency 1 takes no part")),
+                Wrong::OtherLottery => peer.reply(&refused("agency 1 does not take part")),
                 Wrong::Plain => peer.reply(&FAILURE),
                 Wrong::AheadOfTheFile => peer.reply(&Reply::Resumed(1_000)),
             }
@@ -200,7 +200,7 @@ fn where_no_address_is_left_the_sentence_names_each() {
     ended.assert_failed(76, "no address of server.address can be used: ");
     for (address, why) in bad.iter().zip([
         "breaks the protocol",
-        "agency 1 takes no part",
+        "agency 1 does not take part",
         "set server.protocol to plain",
         "the server has 1000 bets of a file of 5 rows",
     ]) {

@@ -27,7 +27,7 @@ pub enum Opened {
     Postgres(Operator),
 }
 
-/// Opens the lottery. Refuses an agency that takes no part and has stored nothing, and, where that is known yet, a lottery
+/// Opens the lottery. Refuses an agency that does not take part and has stored nothing, and, where that is known yet, a lottery
 /// that is drawn.
 pub fn open(config: &Config, agency: Agency) -> Result<Opened, Failure> {
     match &config.store {

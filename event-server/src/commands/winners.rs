@@ -60,7 +60,7 @@ pub fn run(config: &Config, agency: Option<u32>, json: bool) -> Result<(), Failu
     out.flush().map_err(|e| Failure::output(&e))
 }
 
-/// Refuses a lottery that is not drawn, and an agency that takes no part.
+/// Refuses a lottery that is not drawn, and an agency that does not take part.
 fn check(snapshot: &Snapshot, agency: Option<Agency>) -> Result<(), Failure> {
     if snapshot.winner.is_none() {
         let finished = snapshot.finished();

@@ -136,7 +136,7 @@ impl Keys {
         })
     }
 
-    /// What is in force, in the order in which it was asked for, and one sentence for each thing that was passed over.
+    /// What is in force, in the order in which it was asked for, and one sentence for each thing that is ignored.
     ///
     /// # Errors
     /// A flag sets a key that nobody has asked for.

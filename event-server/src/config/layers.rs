@@ -126,7 +126,7 @@ impl Layers {
     /// One sentence for each thing that nobody has asked for.
     ///
     /// # Errors
-    /// A flag sets a key that there is not.
+    /// A flag sets an unknown key.
     pub(super) fn into_warnings(mut self) -> Result<Vec<String>, ConfigError> {
         if let Some(flag) = self.flags.first() {
             let Flag { name, key, .. } = flag;

@@ -12,7 +12,7 @@ pub const MAX_AGENCIES: u32 = fact::MAX_AGENCIES as u32;
 /// Why the rules forbid a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The agency takes no part.
+    /// The agency does not take part.
     UnknownAgency {
         /// Who asked.
         agency: Agency,
@@ -69,7 +69,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownAgency { agency, agencies } => {
-                write!(f, "agency {agency} takes no part, agencies 1 to {agencies} do")
+                write!(f, "agency {agency} does not take part: only agencies 1 to {agencies} do")
             }
             Self::AgencyTooLarge { agency, largest } => {
                 write!(f, "agency {agency} is above {largest}, the largest whose bets can be kept here")
@@ -77,7 +77,7 @@ impl fmt::Display for Refusal {
             Self::TooManyAgencies => write!(f, "{MAX_AGENCIES} agencies take part already, no other can"),
             Self::Finished(agency) => write!(f, "agency {agency} has finished, its bets are closed"),
             Self::Drawn => f.write_str(
-                "the draw is done: for the next lottery start the server with another SERVER_DATA_DIR",
+                "the draw is done: the next lottery needs another SERVER_DATA_DIR, or with a database another SERVER_LOTTERY",
             ),
             Self::NoDraw => f.write_str("this lottery has no draw (SERVER_AGENCIES=0)"),
             Self::OtherUpload(upload) => {

@@ -19,7 +19,7 @@ pub fn config(port: u16, listen_backlog: u32, logging_level: &str) {
     );
 }
 
-/// Something in the configuration that was passed over, or that will not do what it seems to.
+/// Something in the configuration that is ignored, or that will not do what it seems to.
 pub fn config_warning(warning: &str) {
     warn!(
         "action: config | result: in_progress | warning: {}",

@@ -155,7 +155,7 @@ impl<D: Store> Service<D> {
         Ok(Some(ticket))
     }
 
-    /// What a connection that carries an upload must still be allowed to: to go on with it. One that is complete may be
+    /// Whether a connection that carries an upload may go on with it. One that is complete may be
     /// asked about over any number of connections.
     fn check_upload(&self, id: ConnectionId, session: Session) -> Result<(), Refusal> {
         match session {

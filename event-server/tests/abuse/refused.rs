@@ -313,7 +313,7 @@ fn requests_for_other_agencies() {
     });
     for why in [
         "error: the connection speaks for agency 5, not 1",
-        "error: agency 6 takes no part",
+        "error: agency 6 does not take part",
         "error: bet 2: agency is not the one of the batch's first bet",
     ] {
         tells(&outcome.log, why);

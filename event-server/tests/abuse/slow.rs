@@ -97,7 +97,7 @@ fn clients_that_send_and_never_read() {
     });
     let why = "error: timed out waiting for the peer to take its replies";
     tells(&outcome.log, why);
-    tells(&outcome.log, "error: agency 9 takes no part");
+    tells(&outcome.log, "error: agency 9 does not take part");
     assert!(outcome.others.is_empty(), "{:?}", outcome.others);
 }
 

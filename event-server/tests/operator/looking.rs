@@ -93,7 +93,11 @@ fn the_standing_and_the_winners_are_told_beside_a_running_and_of_a_stopped_centr
     }
     assert!(files(data) == before, "a look has changed something");
     let stranger = operate(data, &["winners", "--agency", "9"]);
-    assert_refused(&stranger, 64, "agency 9 takes no part, agencies 1 to 3 do");
+    assert_refused(
+        &stranger,
+        64,
+        "agency 9 does not take part: only agencies 1 to 3 do",
+    );
 }
 
 #[test]

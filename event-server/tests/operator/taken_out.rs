@@ -54,7 +54,7 @@ fn a_file_that_was_taken_out_is_not_sent_again_by_its_waiting_client_unless_the_
     assert_refused(
         &operate(data, &["reopen", "--agency", "9"]),
         64,
-        "agency 9 takes no part, agencies 1 to 2 do",
+        "agency 9 does not take part: only agencies 1 to 2 do",
     );
     let (code, _, log) = operate(data, &["reopen", "--agency", "1"]);
     assert_eq!(code, Some(0), "{log}");
@@ -114,7 +114,7 @@ fn rows_that_were_taken_over_are_not_doubled_and_an_operator_closes_the_agency_o
     assert_refused(
         &operate(data, &["finish", "--agency", "3"]),
         64,
-        "agency 3 takes no part",
+        "agency 3 does not take part",
     );
     assert_eq!(operate(data, &["reopen", "--agency", "1"]).0, Some(0));
     let (server, address) = central(data, &[TWO]).unwrap();

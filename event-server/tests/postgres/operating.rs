@@ -112,7 +112,7 @@ fn a_waiting_client_of_a_reopened_agency_is_told_so_at_once_and_an_operator_may_
         .unwrap();
     let stranger = operate(&["reopen", "--agency", "9"]);
     assert_eq!(stranger.status.code(), Some(64));
-    let sentence = "agency 9 takes no part, agencies 1 to 2 do";
+    let sentence = "agency 9 does not take part: only agencies 1 to 2 do";
     assert!(stranger.log.contains(sentence), "{}", stranger.log);
     let reopened = operate(&["reopen", "--agency", "1"]);
     assert!(reopened.status.success(), "{}", reopened.log);

@@ -369,7 +369,7 @@ impl Ledger {
         assert_ne!(
             self.takes_part(life, agency),
             Some(false),
-            "agency {agency} takes no part"
+            "agency {agency} does not take part"
         );
     }
 

@@ -74,7 +74,7 @@ impl Client {
 /// All clients.
 pub struct Population {
     clients: Vec<Client>,
-    /// One of them is of an agency that takes no part.
+    /// One of them is of an agency that does not take part.
     pub has_stranger: bool,
     rng: fastrand::Rng,
 }

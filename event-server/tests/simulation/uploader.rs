@@ -231,9 +231,9 @@ impl Uploader {
         };
         ledger.refused(life, self.agency, what);
         // Before the draw a lottery may come to be of more agencies.
-        let for_now = reason
-            .is_none_or(|reason| reason.starts_with(NO_SPACE) || reason.contains("takes no part"))
-            && !ledger.is_left_out(life, self.agency);
+        let for_now = reason.is_none_or(|reason| {
+            reason.starts_with(NO_SPACE) || reason.contains("does not take part")
+        }) && !ledger.is_left_out(life, self.agency);
         self.link = None;
         self.done = !for_now;
         self.upload = start(ledger, self.file, self.window);

@@ -31,7 +31,7 @@ pub struct WalStore<F: Files> {
     /// Why no rows are taken: there is no room for those that bets.csv lacks, or for the first log after the start. Only
     /// [`WalStore::retry`] looks again.
     pub(super) no_room: Option<NoSpace>,
-    /// How many of them are known to be synced.
+    /// Bytes of bets.csv known to be synced.
     pub(super) synced: u64,
     /// How long the log is when the next checkpoint is due.
     pub(super) checkpoint_at: u64,
@@ -137,7 +137,7 @@ impl<F: Files> WalStore<F> {
             sequence: self.log.sequence,
         };
         match last.write(&self.lock) {
-            // A failure is passed over: the note only helps a later start to tell damage from a torn turn.
+            // A failure is ignored: the note only helps a later start to tell damage from a torn turn.
             Err(e) if e.is_full() => Ok(()),
             written => written,
         }
