@@ -36,8 +36,8 @@ const LOG_A_SECOND: u64 = 1_000_000;
 const LOG_A_CONNECTION: u64 = 500;
 
 /// Bytes of a TLS session that may stay with the allocator: glibc keeps what lies between other pieces that are in use. They
-/// are of no connection (`malloc_trim` gives them back), and the next sessions get them. Of other crowds half of what was in
-/// use may stay.
+/// are of no connection (`malloc_trim` gives them back), and the next sessions get them. Of other crowds three quarters of
+/// what was in use may stay.
 const SESSION: u64 = 8 * 1024;
 
 /// What was seen.
@@ -114,7 +114,7 @@ impl Row {
         drop(honest);
         let with_allocator = match stage.tls {
             Some(_) => connections * SESSION,
-            None => most.saturating_sub(before) / 2,
+            None => most.saturating_sub(before) / 4 * 3,
         };
         let bound = before + MAY_KEEP + with_allocator;
         let after = settle(&stage.server, bound)?;
