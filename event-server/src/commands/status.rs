@@ -77,7 +77,7 @@ pub fn object(snapshot: &Snapshot, place: &str) -> Value {
     let empty = Holding::default();
     let agencies = listed(snapshot).map(|(agency, holding)| {
         let holding = holding.unwrap_or(&empty);
-        let (source, upload) = source(holding.source);
+        let (source, upload) = source(holding.account.source);
         let barred: Vec<Value> = holding
             .barred
             .iter()
@@ -85,8 +85,8 @@ pub fn object(snapshot: &Snapshot, place: &str) -> Value {
             .collect();
         let mut object = json!({
             "id": agency.get(),
-            "bets": holding.bets,
-            "finished": holding.finished,
+            "bets": holding.account.bets,
+            "finished": holding.account.finished,
             "source": source,
             "upload": upload,
             "barred": barred,
@@ -158,14 +158,18 @@ pub fn write_agency(
     holding: &Holding,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    write!(out, "agency {agency}: {}", Count(holding.bets, "bet"))?;
+    write!(
+        out,
+        "agency {agency}: {}",
+        Count(holding.account.bets, "bet")
+    )?;
     if snapshot.winner.is_some() {
         write!(out, ", {}", Count(holding.winners, "winner"))?;
     }
-    if holding.finished {
+    if holding.account.finished {
         out.write_all(b", finished")?;
     }
-    match holding.source {
+    match holding.account.source {
         Some(Source::Upload(upload)) => write!(out, ", upload {upload}")?,
         Some(Source::Plain) => out.write_all(b", of a client that knows no resume")?,
         Some(Source::TakenOver) => out.write_all(b", taken over, of no upload")?,

@@ -8,7 +8,7 @@ use std::fmt;
 use frame::{Agency, Count, Number, UploadId};
 
 use super::rows::Row;
-use crate::fact::{Fact, Source};
+use crate::fact::{Account, Fact, Source};
 
 /// A lottery at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,14 +24,8 @@ pub struct Snapshot {
 /// What is stored of one agency.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holding {
-    /// What its batches are parts of; `None`: it has none.
-    pub source: Option<Source>,
-    /// Bets in batches.
-    pub batched: u64,
-    /// Bets in all.
-    pub bets: u64,
-    /// Whether it has finished.
-    pub finished: bool,
+    /// What its facts add up to; its bets are those of which there are rows.
+    pub account: Account,
     /// Its uploads that an operator has taken out.
     pub barred: Vec<UploadId>,
     /// How many of its bets won; 0 before the draw.
@@ -66,12 +60,12 @@ impl Audit {
         let Snapshot { number, winner, .. } = self.snapshot;
         let agencies = std::mem::take(&mut self.snapshot.agencies);
         for (agency, holding) in &agencies {
-            let Holding {
+            let Account {
                 batched,
                 bets,
                 finished,
                 ..
-            } = *holding;
+            } = holding.account;
             if bets < batched {
                 self.flaw(format_args!(
                     "agency {agency} has {}, its batches had {batched}",
@@ -116,7 +110,7 @@ impl Snapshot {
                 source,
                 bets,
             } => self.add(agency, source, bets),
-            Fact::Finished { agency } => self.of(agency).finished = true,
+            Fact::Finished { agency } => self.of(agency).account.finished = true,
             Fact::Agencies { agencies } => self.number = Some(agencies),
             Fact::Barred { agency, upload } => self.of(agency).barred.push(upload),
             Fact::Drawn { winner, .. } => self.winner = Some(winner),
@@ -124,9 +118,9 @@ impl Snapshot {
     }
 
     fn add(&mut self, agency: Agency, source: Source, bets: u64) {
-        let holding = self.of(agency);
-        holding.source.get_or_insert(source);
-        holding.batched += bets;
+        let account = &mut self.of(agency).account;
+        account.source.get_or_insert(source);
+        account.batched += bets;
     }
 
     /// Counts a row, once all facts are applied.
@@ -135,7 +129,7 @@ impl Snapshot {
             .winner
             .is_some_and(|winner| u64::from(winner.get()) == row.number);
         let holding = self.of(row.agency);
-        holding.bets += 1;
+        holding.account.bets += 1;
         holding.winners += u64::from(won);
     }
 
@@ -159,13 +153,16 @@ impl Snapshot {
         let agencies = self.agencies.iter().flat_map(|(&agency, holding)| {
             let barred = holding.barred.iter();
             let barred = barred.map(move |&upload| Fact::Barred { agency, upload });
-            let bets = holding.batched;
-            let stored = holding.source.map(|source| Fact::Stored {
+            let bets = holding.account.batched;
+            let stored = holding.account.source.map(|source| Fact::Stored {
                 agency,
                 source,
                 bets,
             });
-            let finished = holding.finished.then_some(Fact::Finished { agency });
+            let finished = holding
+                .account
+                .finished
+                .then_some(Fact::Finished { agency });
             barred.chain(stored).chain(finished)
         });
         number.into_iter().chain(agencies).chain(drawn)
@@ -173,7 +170,10 @@ impl Snapshot {
 
     /// Bets of all agencies.
     pub fn bets(&self) -> u64 {
-        self.agencies.values().map(|holding| holding.bets).sum()
+        self.agencies
+            .values()
+            .map(|holding| holding.account.bets)
+            .sum()
     }
 
     /// How many of those that take part have finished.
@@ -184,7 +184,7 @@ impl Snapshot {
         };
         let finished = self.agencies.iter();
         finished
-            .filter(|(agency, holding)| holding.finished && takes_part(agency))
+            .filter(|(agency, holding)| holding.account.finished && takes_part(agency))
             .count()
     }
 }

@@ -144,9 +144,9 @@ impl Rows {
         );
         self.seen.insert(agency);
         let holding = audit.snapshot.of(agency);
-        let (said, won) = (holding.bets, holding.winners);
+        let (said, won) = (holding.account.bets, holding.winners);
         // What is there counts from here on.
-        holding.bets = count;
+        holding.account.bets = count;
         if count != said {
             audit.flaw(format_args!(
                 "agency {agency} has {}, its last commit says {said}",
@@ -165,8 +165,8 @@ impl Rows {
     fn unseen(&self, audit: &mut Audit) {
         let mut missing = Vec::new();
         for (agency, holding) in &mut audit.snapshot.agencies {
-            if holding.bets > 0 && !self.seen.contains(agency) {
-                missing.push((*agency, std::mem::take(&mut holding.bets)));
+            if holding.account.bets > 0 && !self.seen.contains(agency) {
+                missing.push((*agency, std::mem::take(&mut holding.account.bets)));
             }
         }
         for (agency, said) in missing {

@@ -142,9 +142,16 @@ impl Filling {
         let central = literal("moved");
         let mut sql = String::new();
         for (agency, holding) in &snapshot.agencies {
-            let upload = holding.source.map(|source| literal(&source_text(source)));
+            let upload = holding
+                .account
+                .source
+                .map(|source| literal(&source_text(source)));
             let upload = upload.unwrap_or("null".to_owned());
-            let (batched, bets, finished) = (holding.batched, holding.bets, holding.finished);
+            let (batched, bets, finished) = (
+                holding.account.batched,
+                holding.account.bets,
+                holding.account.finished,
+            );
             sql += &format!(
                 "insert into {schema}.commits values \
                  ({agency}, 1, {upload}, {batched}, {bets}, {finished}, {central}, now()); "

@@ -95,13 +95,13 @@ pub(super) fn add(snapshot: &mut Snapshot, columns: &[Option<&[u8]>]) -> Option<
         }
         b"agency" => {
             let holding = snapshot.of(agency()?);
-            holding.source = match upload {
+            holding.account.source = match upload {
                 Some(upload) => Some(parse_source(upload)?),
                 None => None,
             };
-            holding.batched = parse(batched?)?;
-            holding.bets = parse(bets?)?;
-            holding.finished = finished? == b"true";
+            holding.account.batched = parse(batched?)?;
+            holding.account.bets = parse(bets?)?;
+            holding.account.finished = finished? == b"true";
         }
         b"won" => snapshot.of(agency()?).winners = parse(bets?)?,
         _ => return None,
