@@ -13,13 +13,11 @@
 //! ```
 //!
 //! No module names one that stands above it; `lottery` and `store` do not know each other. Beside them:
-//! `backlog` (when to accept), `check` (a health check, which runs in place of a server), `config`, `descriptors` (how many
-//! connections the system allows), `fact` and `tally` (what store and lottery have in common), `limits`, `observe` (what is
+//! `backlog` (when to accept), `config`, `descriptors` (how many connections the system allows), `fact` and `tally` (what store and lottery have in common), `limits`, `observe` (what is
 //! counted, and what can be seen from outside), `report` (the text of every log line; lottery and store write none), `stream`
 //! (what a connection needs of its peer's stream) and `tls` (whom to trust, where that is asked for).
 
 pub mod backlog;
-pub mod check;
 pub mod config;
 pub mod connection;
 pub mod descriptors;

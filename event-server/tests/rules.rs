@@ -91,11 +91,7 @@ fn each_library_is_named_in_its_room_alone() {
     only(&["store/postgres/url.rs"], &["percent_encoding"]);
     only(&["tls.rs"], &["webpki"]);
     only(&["tls.rs", "store/postgres/tls.rs"], &["rustls"]);
-    only(&["arguments.rs", "main.rs"], &["clap"]);
-    only(
-        &["arguments.rs", "commands/completions.rs", "commands/man.rs"],
-        &["manual"],
-    );
+    only(&["cli/arguments.rs"], &["clap", "manual"]);
     only_in("manual", &["lib.rs", "script.rs"], &["clap_complete"]);
     only_in("manual", &["page.rs"], &["clap_mangen"]);
     only_in("frame", &["tls.rs", "tls"], &["rustls"]);

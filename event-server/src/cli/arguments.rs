@@ -1,16 +1,19 @@
-//! The command line: what to do, and the keys that flags set.
+//! What the command line may say: the command, and the keys that flags set. From the same definition come the completions
+//! for shells and the manual pages.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use event_server::config::Flag;
 use event_server::lottery::MAX_AGENCIES;
-use manual::Section;
-pub use manual::Shell;
+use manual::{Section, Shell};
+
+use super::failure::{Failure, IO_ERROR};
 
 /// The program's name, as shells and manual pages have it.
-pub const NAME: &str = env!("CARGO_BIN_NAME");
+const NAME: &str = env!("CARGO_BIN_NAME");
 
 /// The central of a lottery: stores the agencies' bets, draws when all have finished, and tells each agency its
 /// winners.
@@ -32,10 +35,10 @@ impl Arguments {
     /// Reads the command line, the program's name first.
     ///
     /// # Errors
-    /// It makes no sense, or it asks for help or the version.
+    /// An argument is not valid, or the command line asks for help or the version.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-        // clap knows no help about help but `help help`.
+        // clap knows `help help`, but not `help --help`.
         if let [_, help, flag] = &mut arguments[..]
             && help == "help"
             && (flag == "--help" || flag == "-h")
@@ -44,15 +47,10 @@ impl Arguments {
         }
         Self::try_parse_from(arguments)
     }
-
-    /// What completions and manual pages are made from.
-    pub fn definition() -> clap::Command {
-        Self::command()
-    }
 }
 
-/// What every manual page ends with.
-pub const SECTIONS: [Section<'static>; 2] = [
+/// The sections that every manual page ends with.
+const SECTIONS: [Section<'static>; 2] = [
     Section {
         title: "FILES",
         terms: &[
@@ -187,7 +185,7 @@ Examples:
 
 A flag wins over the environment, the environment over the file, the file over the default.";
 
-/// What can be said with every command.
+/// The options that every command takes.
 #[derive(Args, Debug)]
 pub struct Options {
     /// The configuration file [default: config.ini, where there is one]
@@ -228,7 +226,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The keys that flags set, the strongest last: a flag of its own wins over --set.
+    /// Returns the keys that flags set. Where a key is set twice, the later one counts, so a flag of its own wins over `--set`.
     pub fn flags(&self) -> Vec<Flag> {
         let flag = |name: &str, key: &str, value: &str| Flag {
             name: name.to_owned(),
@@ -254,9 +252,31 @@ impl Options {
     }
 }
 
+/// Splits `KEY=VALUE`.
 fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text
         .split_once('=')
         .ok_or("a key, an equals sign and a value are wanted, as in LOGGING_LEVEL=DEBUG")?;
     Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+/// Prints the completions for a shell.
+pub fn completions(shell: Shell) -> Result<(), Failure> {
+    let script = manual::completions(&Arguments::command(), shell);
+    let written = io::stdout().lock().write_all(script.as_bytes());
+    written.map_err(|e| Failure::output(&e))
+}
+
+/// Writes a manual page for the program and one for each of its commands into `folder`.
+pub fn man(folder: &Path) -> Result<(), Failure> {
+    let written = manual::write_pages(&Arguments::command(), &SECTIONS, folder);
+    written.map_err(|e| {
+        Failure::new(
+            IO_ERROR,
+            format_args!(
+                "the manual pages cannot be written to {}: {e}",
+                folder.display()
+            ),
+        )
+    })
 }

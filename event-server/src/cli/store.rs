@@ -1,19 +1,24 @@
-//! A lottery in a folder, opened by the central, or by a command that changes it while no central runs.
+//! The stored lottery that a command works on: where it is, a folder opened for it, and the progress of a long reading.
+//!
+//! A folder is opened by the central, by a command that changes it while no central runs, or to be read beside a central.
 
+use std::io::{self, IsTerminal as _, Write as _};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use event_server::config::Config;
+use event_server::config::{Config, StoreConfig};
 use event_server::fact::Fact;
 use event_server::lottery::{Lottery, NumberRefusal};
 use event_server::report;
 use event_server::store::local::{
-    Durability, Folder, LocalStore, Name, OnProgress, Progress, ReadOnlyFolder, Recovery,
+    Durability, Folder, LocalStore, Name, OnProgress, Progress as Read, ReadOnlyFolder, Recovery,
     StoreError, WalStore,
 };
+use event_server::store::postgres::LinkOptions;
 use event_server::store::{Draft as _, Store as _};
 
-use crate::failure::{CONFIGURATION, Failure, IO_ERROR};
+use super::failure::{CONFIGURATION, Failure, IO_ERROR};
 
 /// A lottery and the files that keep it.
 pub struct LocalLottery {
@@ -22,13 +27,13 @@ pub struct LocalLottery {
 }
 
 impl LocalLottery {
-    /// Opens the folder for a central, which goes on with the number of agencies that is stored there. `None`: the
-    /// reading was stopped.
+    /// Opens the folder for a central, which continues with the number of agencies that is stored there. Returns `None` where
+    /// `on_progress` stopped the reading.
     pub fn start(
         config: &Config,
         folder: &Path,
         durability: Durability,
-        mut on_progress: impl FnMut(Progress) -> ControlFlow<()>,
+        mut on_progress: impl FnMut(Read) -> ControlFlow<()>,
     ) -> Result<Option<Self>, Failure> {
         let mut found = match Self::read(config, folder, durability, Some(&mut on_progress)) {
             Err(StoreError::Stopped) => return Ok(None),
@@ -57,7 +62,7 @@ impl LocalLottery {
         let (mut found, recovery) = Self::read(config, folder, durability, None)?;
         warn(&recovery);
         let Self { lottery, store } = &mut found;
-        // The log that was found takes no records.
+        // The log that was found is closed to new records; this begins another one.
         store.commit(|| lottery.facts())?;
         Ok(found)
     }
@@ -92,7 +97,7 @@ impl LocalLottery {
     }
 }
 
-/// The folder, where it has a lottery: nothing is made where nothing is.
+/// Opens the folder for reading. Fails where it has no lottery, and creates nothing.
 pub fn existing(folder: &Path) -> Result<ReadOnlyFolder, Failure> {
     let files = ReadOnlyFolder::open(folder)?;
     let is_there = |name: Name| folder.join(name.as_str()).exists();
@@ -111,7 +116,7 @@ fn warn(recovery: &Recovery) {
     warnings.for_each(|warning| report::store_warning(warning));
 }
 
-/// The refusal of a start, with the ways out of it.
+/// Explains why the server does not start with this number of agencies, and what to do.
 fn refused(folder: &Path, refusal: NumberRefusal) -> Failure {
     let way = match refusal {
         NumberRefusal::Other { stored, wanted } => format!(
@@ -127,4 +132,61 @@ fn refused(folder: &Path, refusal: NumberRefusal) -> Failure {
         CONFIGURATION,
         format_args!("{folder}: {refusal}: {way}, or set another SERVER_DATA_DIR"),
     )
+}
+
+/// Returns in words where the lottery is stored.
+pub fn place(config: &Config) -> String {
+    match &config.store {
+        StoreConfig::Files { data_dir, .. } => format!("the folder {}", data_dir.display()),
+        StoreConfig::Postgres(LinkOptions { url, lottery, .. }) => {
+            let hosts: Vec<String> = url.hosts.iter().map(ToString::to_string).collect();
+            let (database, hosts) = (&url.database, hosts.join(","));
+            format!("schema {lottery} of the database {database} at {hosts}")
+        }
+    }
+}
+
+/// The time between two updates of the line.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The progress of a long command, shown on a terminal alone: one line on standard error that is overwritten, and removed
+/// at the end.
+pub struct Progress {
+    what: &'static str,
+    is_shown: bool,
+    is_there: bool,
+    next: Instant,
+}
+
+impl Progress {
+    /// Begins without a line. `what` is being done. Nothing is shown with `quiet`, or where standard error is no terminal.
+    pub fn new(what: &'static str, quiet: bool) -> Self {
+        let terminal = std::env::var("TERM").is_ok_and(|term| !term.is_empty() && term != "dumb");
+        Self {
+            what,
+            is_shown: !quiet && terminal && io::stderr().is_terminal(),
+            is_there: false,
+            next: Instant::now() + PAUSE,
+        }
+    }
+
+    /// Shows that `done` of about `of` bytes or rows are done.
+    pub fn tell(&mut self, done: u64, of: u64) {
+        if !self.is_shown || Instant::now() < self.next {
+            return;
+        }
+        self.next = Instant::now() + PAUSE;
+        self.is_there = true;
+        let percent = u128::from(done.min(of)) * 100 / u128::from(of.max(1));
+        // The line is a convenience: an error here changes nothing.
+        let _ = write!(io::stderr(), "\r{}: {percent} %", self.what);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.is_there {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
 }

@@ -1,22 +1,85 @@
-//! `winners`: the documents of the bets that won, once the draw is done; beside a running central, too.
+//! Stored bets on standard output: all of them as bets.csv has them (`export`), or the documents that won (`winners`). Both
+//! run beside a central, too.
 
 use std::io::{self, BufWriter, Write};
 
 use event_server::config::{Config, StoreConfig};
 use event_server::lottery::Refusal;
+use event_server::report;
 use event_server::store::Snapshot;
-use event_server::store::local::{Contents, ExportError, StoreError};
+use event_server::store::local::{self, Contents, ExportError, StoreError};
 use event_server::store::postgres::{Operator, OperatorError};
-use frame::{Agency, Escaped};
+use frame::{Agency, Count, Escaped};
 use serde_json::json;
 
-use super::folder::existing;
-use super::participant;
-use crate::failure::{CONFIGURATION, Failure, REFUSED, USAGE};
+use super::change::agency_number;
+use super::failure::{CONFIGURATION, Failure, REFUSED, USAGE};
+use super::store::existing;
 
-/// Prints a winner a line: its agency and its document, or, of one agency, the document alone.
-pub fn run(config: &Config, agency: Option<u32>, json: bool) -> Result<(), Failure> {
-    let agency = agency.map(participant::number).transpose()?;
+/// Bytes that are written to standard output at once.
+const BUFFER: usize = 256 * 1024;
+
+/// `export`: writes every committed bet. The last log line says how many whole rows were written, also where it fails.
+pub fn run(config: &Config) -> Result<(), Failure> {
+    let out = Counted {
+        out: io::stdout().lock(),
+        rows: 0,
+    };
+    let mut out = BufWriter::with_capacity(BUFFER, out);
+    let exported = export(config, &mut out);
+    // Rows that could not be written are not tried again.
+    let (Counted { rows, .. }, _) = out.into_parts();
+    match exported {
+        Ok(()) => {
+            report::exported(rows);
+            Ok(())
+        }
+        Err(Failure { code, reason }) => {
+            let written = match rows {
+                0 => "nothing was written".to_owned(),
+                rows => format!("{} written, which are not all", Count(rows, "row")),
+            };
+            Err(Failure::new(code, format_args!("{reason}; {written}")))
+        }
+    }
+}
+
+fn export(config: &Config, out: &mut impl Write) -> Result<(), Failure> {
+    match &config.store {
+        StoreConfig::Files { data_dir, .. } => {
+            let warnings = local::export(existing(data_dir)?, out)?;
+            let warnings = warnings.iter();
+            warnings.for_each(|warning| report::store_warning(warning));
+        }
+        StoreConfig::Postgres(options) => {
+            Operator::connect(options)?.export(out)?;
+        }
+    }
+    out.flush().map_err(|e| Failure::output(&e))
+}
+
+/// Counts the lines that were written to their end.
+struct Counted<W> {
+    out: W,
+    rows: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.out.write(bytes)?;
+        self.rows += memchr::memchr_iter(b'\n', &bytes[..count]).count() as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// `winners`: prints a line for each winner, once the draw is done: its agency and its document, or the document alone where
+/// one agency is asked for.
+pub fn winners(config: &Config, agency: Option<u32>, json: bool) -> Result<(), Failure> {
+    let agency = agency.map(agency_number).transpose()?;
     let mut out = BufWriter::new(io::stdout().lock());
     let mut winner = |of: Agency, document: &str| match agency {
         _ if json => {
@@ -30,7 +93,7 @@ pub fn run(config: &Config, agency: Option<u32>, json: bool) -> Result<(), Failu
         StoreConfig::Files { data_dir, .. } => {
             let mut contents = Contents::read(&mut existing(data_dir)?)?;
             let snapshot = contents.snapshot()?;
-            check(&snapshot, agency)?;
+            check_drawn(&snapshot, agency)?;
             let won = snapshot.winner.map(|winner| u64::from(winner.get()));
             let mut failed = None;
             let told = contents.each_row(|row| {
@@ -51,7 +114,7 @@ pub fn run(config: &Config, agency: Option<u32>, json: bool) -> Result<(), Failu
         }
         StoreConfig::Postgres(options) => {
             let mut operator = Operator::connect(options)?;
-            check(&operator.snapshot()?, agency)?;
+            check_drawn(&operator.snapshot()?, agency)?;
             operator.winners(agency, |of, document| {
                 winner(of, document).map_err(OperatorError::Output)
             })?;
@@ -61,7 +124,7 @@ pub fn run(config: &Config, agency: Option<u32>, json: bool) -> Result<(), Failu
 }
 
 /// Refuses a lottery that is not drawn, and an agency that does not take part.
-fn check(snapshot: &Snapshot, agency: Option<Agency>) -> Result<(), Failure> {
+fn check_drawn(snapshot: &Snapshot, agency: Option<Agency>) -> Result<(), Failure> {
     if snapshot.winner.is_none() {
         let finished = snapshot.finished();
         return Err(match snapshot.number {

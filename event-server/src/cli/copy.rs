@@ -1,7 +1,10 @@
-//! `move`: a whole lottery from files to a database, or back. The source is fenced first, and left as it is.
+//! Copies of a whole lottery: `backup` into a new folder, and `move` from a folder to a database or back.
 //!
-//! What was broken off is run again: a lottery is there whole, or not at all.
+//! A backup is made beside a running central. Before a move the source is closed to further changes; it is left as it is. A
+//! copy is read again and compared before it counts. A command that was interrupted can be run again: the lottery is at the
+//! target whole, or not at all.
 
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -12,16 +15,114 @@ use event_server::store::Snapshot;
 use event_server::store::local::{
     Contents, LockedFolder, NewFolder, Progress as Read, ReadOnlyFolder, StoreError,
 };
-use event_server::store::postgres::{LinkOptions, Operator, Place};
+use event_server::store::postgres::{LinkOptions, Operator, OperatorError, Place};
 use serde_json::json;
 
-use super::backup::{finish, from_database, unsound};
-use super::folder::existing;
-use super::progress::Progress;
-use super::status::place;
-use crate::failure::{CONFIGURATION, DATA, Failure, USAGE};
+use super::failure::{CONFIGURATION, DATA, Failure, IO_ERROR, USAGE};
+use super::store::{Progress, existing, place};
 
-pub fn run(from: &Config, to: &Config, json: bool) -> Result<(), Failure> {
+/// `backup`: copies a lottery into a new folder.
+pub fn backup(config: &Config, target: &Path, json: bool) -> Result<(), Failure> {
+    let mut progress = Progress::new("copying", json);
+    let mut copy;
+    let snapshot = match &config.store {
+        StoreConfig::Files { data_dir, .. } => {
+            let mut on_progress = |Read { done, of }| {
+                progress.tell(done, of);
+                ControlFlow::Continue(())
+            };
+            let mut files = existing(data_dir)?;
+            copy = NewFolder::begin(target)?;
+            let contents = Contents::read_with_progress(&mut files, Some(&mut on_progress));
+            from_files(contents?, &mut copy)?
+        }
+        StoreConfig::Postgres(options) => {
+            let operator = Operator::connect(options)?;
+            copy = NewFolder::begin(target)?;
+            from_database(operator, &mut copy, |done, of| progress.tell(done, of))?
+        }
+    };
+    drop(progress);
+    finish(copy, &snapshot)?;
+    let (bets, target) = (snapshot.bets(), target.display().to_string());
+    if json {
+        let object = json!({ "backup": target, "bets": bets }).to_string();
+        let written = writeln!(io::stdout(), "{}", frame::escape_json(&object));
+        written.map_err(|e| Failure::output(&e))?;
+    }
+    report::backed_up(bets, &target);
+    Ok(())
+}
+
+/// Copies all rows of a folder. Returns what they add up to.
+fn from_files(mut contents: Contents<'_, File>, copy: &mut NewFolder) -> Result<Snapshot, Failure> {
+    let warnings = contents.warnings().iter();
+    warnings.for_each(|warning| report::store_warning(warning));
+    let snapshot = contents.snapshot()?;
+    let mut failed = None;
+    let told = contents.rows(|rows| {
+        copy.rows(rows).map_err(|e| {
+            failed = Some(e);
+            StoreError::Stopped
+        })
+    });
+    match failed {
+        Some(e) => Err(e.into()),
+        None => Ok(told.map(|()| snapshot)?),
+    }
+}
+
+/// Copies all bets of a database, as of one moment. Returns what they add up to.
+fn from_database(
+    mut operator: Operator,
+    copy: &mut NewFolder,
+    progress: impl FnMut(u64, u64),
+) -> Result<Snapshot, Failure> {
+    let mut failed = None;
+    let audit = operator.audit(progress, |bet| {
+        copy.bet(bet).map_err(|e| {
+            failed = Some(e);
+            OperatorError::Output(io::ErrorKind::Interrupted.into())
+        })
+    });
+    if let Some(e) = failed {
+        return Err(e.into());
+    }
+    let audit = audit?;
+    match audit.flaws.first() {
+        None => Ok(audit.snapshot),
+        Some(flaw) => Err(unsound(flaw)),
+    }
+}
+
+/// Refuses to copy a lottery that is not sound.
+fn unsound(flaw: &str) -> Failure {
+    Failure::new(
+        IO_ERROR,
+        format_args!(
+            "the lottery is not sound, and was not copied: {flaw}; event-server verify tells all that is wrong"
+        ),
+    )
+}
+
+/// Completes the copy, reads it again and compares it, and gives it its name.
+fn finish(mut copy: NewFolder, snapshot: &Snapshot) -> Result<(), Failure> {
+    copy.seal(|length| snapshot.facts(length))?;
+    let audit = copy.audit()?;
+    let flaw = match audit.flaws.first() {
+        Some(flaw) => flaw,
+        None if audit.snapshot == *snapshot => return Ok(copy.publish()?),
+        None => "it is not what was copied",
+    };
+    Err(Failure::new(
+        IO_ERROR,
+        format_args!(
+            "the copy is not sound, and was removed: {flaw}; look at the lottery with event-server verify, and at the disk"
+        ),
+    ))
+}
+/// `move`: copies a lottery to another kind of store. `relocate`, since `move` is a keyword.
+pub fn relocate(from: &Config, to: &Config, json: bool) -> Result<(), Failure> {
     let snapshot = match (&from.store, &to.store) {
         (StoreConfig::Files { data_dir, .. }, StoreConfig::Postgres(options)) => {
             to_database(data_dir, options, json)?
@@ -48,7 +149,7 @@ pub fn run(from: &Config, to: &Config, json: bool) -> Result<(), Failure> {
 
 fn to_database(data_dir: &Path, options: &LinkOptions, json: bool) -> Result<Snapshot, Failure> {
     existing(data_dir)?;
-    // Nobody stores anything here while it is held.
+    // While the lock is held, no central stores anything here.
     let mut folder = LockedFolder::lock(data_dir)?;
     let mut progress = Progress::new("moving", json);
     let mut on_progress = |Read { done, of }| {
@@ -112,7 +213,7 @@ fn to_database(data_dir: &Path, options: &LinkOptions, json: bool) -> Result<Sna
     }
 }
 
-/// A row of a bets.csv that others wrote.
+/// Refuses a row that a database does not take. Another program may have written it into bets.csv.
 fn not_allowed(row: u64) -> Failure {
     Failure::new(
         DATA,

@@ -1,20 +1,22 @@
-//! `status`: how a lottery stands, as it is stored; beside a running central, too.
+//! How a lottery stands as it is stored, and whether it is sound: `status` and `verify`. Both run beside a central, too.
 
 use std::io::{self, BufWriter, Write};
+use std::ops::ControlFlow;
 
 use event_server::config::{Config, StoreConfig};
 use event_server::fact::Source;
 use event_server::observe::Stage;
 use event_server::report;
-use event_server::store::local::Contents;
-use event_server::store::postgres::{LinkOptions, Operator};
-use event_server::store::{Holding, Snapshot};
+use event_server::store::local::{Contents, Progress as Read};
+use event_server::store::postgres::Operator;
+use event_server::store::{Audit, Holding, Snapshot};
 use frame::{Agency, Count, Escaped};
 use serde_json::{Value, json};
 
-use super::folder::existing;
-use crate::failure::Failure;
+use super::failure::{Failure, IO_ERROR};
+use super::store::{Progress, existing, place};
 
+/// `status`: prints how the lottery stands.
 pub fn run(config: &Config, json: bool) -> Result<(), Failure> {
     let snapshot = match &config.store {
         StoreConfig::Files { data_dir, .. } => {
@@ -35,19 +37,7 @@ pub fn run(config: &Config, json: bool) -> Result<(), Failure> {
     written.map_err(|e| Failure::output(&e))
 }
 
-/// Where the lottery is stored, in words.
-pub fn place(config: &Config) -> String {
-    match &config.store {
-        StoreConfig::Files { data_dir, .. } => format!("the folder {}", data_dir.display()),
-        StoreConfig::Postgres(LinkOptions { url, lottery, .. }) => {
-            let hosts: Vec<String> = url.hosts.iter().map(ToString::to_string).collect();
-            let (database, hosts) = (&url.database, hosts.join(","));
-            format!("schema {lottery} of the database {database} at {hosts}")
-        }
-    }
-}
-
-/// How far a lottery is, by what is stored.
+/// Returns how far a lottery is, by what is stored.
 fn stage(snapshot: &Snapshot) -> Stage {
     match snapshot.number {
         _ if snapshot.winner.is_some() => Stage::Drawn,
@@ -56,8 +46,8 @@ fn stage(snapshot: &Snapshot) -> Stage {
     }
 }
 
-/// The agencies that are listed: those that take part, and whoever has stored something.
-pub fn listed(snapshot: &Snapshot) -> impl Iterator<Item = (Agency, Option<&Holding>)> {
+/// Returns the agencies that are listed: those that take part, and others that have stored something.
+fn listed(snapshot: &Snapshot) -> impl Iterator<Item = (Agency, Option<&Holding>)> {
     let number = snapshot.number.unwrap_or(0);
     let expected = (1..=number).filter_map(Agency::new);
     let expected = expected.map(|agency| (agency, snapshot.agencies.get(&agency)));
@@ -71,8 +61,8 @@ fn write_json(snapshot: &Snapshot, place: &str, out: &mut impl Write) -> io::Res
     writeln!(out, "{}", frame::escape_json(&object))
 }
 
-/// A lottery as JSON.
-pub fn object(snapshot: &Snapshot, place: &str) -> Value {
+/// Returns a lottery as JSON.
+fn object(snapshot: &Snapshot, place: &str) -> Value {
     let drawn = snapshot.winner.is_some();
     let empty = Holding::default();
     let agencies = listed(snapshot).map(|(agency, holding)| {
@@ -107,7 +97,7 @@ pub fn object(snapshot: &Snapshot, place: &str) -> Value {
     })
 }
 
-/// Where an agency's batches come from, in a word, and the upload that they are.
+/// Returns in one word where an agency's batches come from, and the upload that they belong to.
 fn source(source: Option<Source>) -> (Option<&'static str>, Option<String>) {
     match source {
         None => (None, None),
@@ -152,7 +142,7 @@ fn write_text(
 }
 
 /// Writes how an agency stands, on a line.
-pub fn write_agency(
+fn write_agency(
     snapshot: &Snapshot,
     agency: Agency,
     holding: &Holding,
@@ -198,4 +188,83 @@ impl Silent {
             Some((first, last)) => writeln!(out, "agencies {first} to {last}: nothing"),
         }
     }
+}
+
+/// `verify`: reads all that is stored, and fails where it is not sound.
+pub fn verify(config: &Config, json: bool) -> Result<(), Failure> {
+    let audit = read(config, json)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = write_audit(&audit, &place(config), json, &mut out).and_then(|()| out.flush());
+    written.map_err(|e| Failure::output(&e))?;
+    match audit.flaws.first() {
+        None => Ok(()),
+        Some(first) => {
+            let flaws = audit.flaws.len() as u64 + audit.more;
+            let count = Count(flaws, "thing");
+            let is = if flaws == 1 { "is" } else { "are" };
+            Err(Failure::new(
+                IO_ERROR,
+                format_args!(
+                    "{count} {is} wrong, first: {first}; restore the lottery from a backup that was verified"
+                ),
+            ))
+        }
+    }
+}
+
+/// Reads all of the lottery. With `quiet` no progress is shown.
+fn read(config: &Config, quiet: bool) -> Result<Audit, Failure> {
+    let mut progress = Progress::new("reading", quiet);
+    match &config.store {
+        StoreConfig::Files { data_dir, .. } => {
+            let mut on_progress = |Read { done, of }| {
+                progress.tell(done, of);
+                ControlFlow::Continue(())
+            };
+            let mut files = existing(data_dir)?;
+            let mut contents = Contents::read_with_progress(&mut files, Some(&mut on_progress))?;
+            let warnings = contents.warnings().to_vec();
+            let audit = contents.audit()?;
+            drop(contents);
+            drop(progress);
+            let warnings = warnings.iter();
+            warnings.for_each(|warning| report::store_warning(warning));
+            Ok(audit)
+        }
+        StoreConfig::Postgres(options) => {
+            let mut operator = Operator::connect(options)?;
+            Ok(operator.audit(|done, of| progress.tell(done, of), |_| Ok(()))?)
+        }
+    }
+}
+
+fn write_audit(audit: &Audit, place: &str, json: bool, out: &mut impl Write) -> io::Result<()> {
+    let Audit {
+        snapshot,
+        flaws,
+        more,
+    } = audit;
+    if json {
+        let mut object = object(snapshot, place);
+        object["sound"] = flaws.is_empty().into();
+        object["flaws"] = flaws.clone().into();
+        object["more_flaws"] = (*more).into();
+        return writeln!(out, "{}", frame::escape_json(&object.to_string()));
+    }
+    for (agency, holding) in listed(snapshot) {
+        if let Some(holding) = holding {
+            write_agency(snapshot, agency, holding, out)?;
+        }
+    }
+    for flaw in flaws {
+        writeln!(out, "wrong: {}", Escaped(flaw))?;
+    }
+    if *more > 0 {
+        writeln!(out, "wrong: {more} more")?;
+    }
+    if flaws.is_empty() {
+        let bets = Count(snapshot.bets(), "bet");
+        writeln!(out, "sound: {bets} in {}", Escaped(place))?;
+    }
+    Ok(())
 }

@@ -1,0 +1,233 @@
+//! The server of a configuration: run, checked from outside, and shown before it starts.
+//!
+//! Serving is configuration → store → bind → run.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use event_server::config::{Config, Loaded, StoreConfig};
+use event_server::lottery::{Lottery, MAX_AGENCIES};
+use event_server::report;
+use event_server::server::{Server, Termination, Watch};
+use event_server::service::Service;
+use event_server::store::Store;
+use event_server::store::local::Progress;
+use event_server::store::postgres::{DatabaseTls, Link, PostgresStore};
+use event_server::tls::TlsAcceptor;
+use frame::Escaped;
+use frame::log::Logger;
+
+use super::failure::{CONFIGURATION, Failure, UNAVAILABLE};
+use super::store::LocalLottery;
+
+/// Runs the server until a signal stops it.
+pub fn run(loaded: &Loaded, logger: &Logger) -> Result<(), Failure> {
+    let Loaded {
+        config, warnings, ..
+    } = loaded;
+    let unavailable = |e| Failure::new(UNAVAILABLE, format_args!("waiting for events: {e}"));
+    let termination = Termination::catch().map_err(unavailable)?;
+    let level = config.logging_level.name();
+    report::config(config.address.port(), config.listen_backlog, level);
+    warnings
+        .iter()
+        .for_each(|warning| report::config_warning(warning));
+
+    let acceptor = config.tls.as_ref().map(TlsAcceptor::open).transpose();
+    let acceptor = acceptor.map_err(|e| Failure::new(CONFIGURATION, e))?;
+    if let (Some(files), Some(acceptor)) = (&config.tls, &acceptor) {
+        report::tls_opened(&files.cert, &files.client_ca, acceptor.validity());
+        if let Some(validity) = acceptor.validity() {
+            report::tls_warning(&files.cert, validity);
+        }
+    }
+    let mut watch = Watch::new(termination).map_err(unavailable)?;
+    match &config.store {
+        StoreConfig::Files {
+            data_dir,
+            durability,
+        } => {
+            let mut opening = Opening::new(logger, &mut watch);
+            let on_progress = |progress| opening.check(progress);
+            let found = LocalLottery::start(config, data_dir, *durability, on_progress)?;
+            let Some(LocalLottery { lottery, store }) = found else {
+                // A signal did that: there is nothing to close.
+                return Ok(());
+            };
+            serve(config, acceptor, lottery, store, logger, watch)
+        }
+        StoreConfig::Postgres(options) => {
+            let dialer = watch.dialer().map_err(unavailable)?;
+            let link = Link::new(
+                dialer,
+                options.clone(),
+                fastrand::Rng::new(),
+                Instant::now(),
+            )?;
+            let store = PostgresStore::new(link, config.winner, MAX_AGENCIES as usize);
+            let lottery = Lottery::new(config.agencies);
+            serve(config, acceptor, lottery, store, logger, watch)
+        }
+    }
+}
+
+fn serve<D>(
+    config: &Config,
+    acceptor: Option<TlsAcceptor>,
+    lottery: Lottery,
+    store: D,
+    logger: &Logger,
+    watch: Watch,
+) -> Result<(), Failure>
+where
+    D: Store<Error: Into<Failure>>,
+{
+    let service = Service::new(lottery, store, config.winner).map_err(Into::into)?;
+    Server::bind(config, acceptor, service, logger.clone(), watch)?.run()?;
+    Ok(())
+}
+
+/// The time between two checks for signals while the files are read.
+const CHECK: Duration = Duration::from_millis(50);
+
+/// The time between two log lines about the progress of the reading.
+const LOG: Duration = Duration::from_secs(3);
+
+/// Checks for signals while the files are read, and logs the progress where the reading takes long.
+struct Opening<'o> {
+    logger: &'o Logger,
+    watch: &'o mut Watch,
+    check_at: Instant,
+    log_at: Instant,
+}
+
+impl<'o> Opening<'o> {
+    fn new(logger: &'o Logger, watch: &'o mut Watch) -> Self {
+        let now = Instant::now();
+        Self {
+            logger,
+            watch,
+            check_at: now + CHECK,
+            log_at: now + LOG,
+        }
+    }
+
+    fn check(&mut self, Progress { done, of }: Progress) -> ControlFlow<()> {
+        let now = Instant::now();
+        if now < self.check_at {
+            return ControlFlow::Continue(());
+        }
+        self.check_at = now + CHECK;
+        if self.watch.stops() {
+            return ControlFlow::Break(());
+        }
+        if now >= self.log_at {
+            self.log_at = now + LOG;
+            report::store_opening(done, of);
+            self.logger.flush();
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// `config`: prints a line for each key, and reads the TLS files that the server would read at its start.
+pub fn show_settings(loaded: &Loaded) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    for setting in &loaded.settings {
+        let (value, source) = (Escaped(&setting.value), Escaped(&setting.source));
+        let key = setting.key;
+        let written = writeln!(out, "{key} = {value}  # {source}");
+        written.map_err(|e| Failure::output(&e))?;
+    }
+    loaded
+        .warnings
+        .iter()
+        .for_each(|warning| report::config_warning(warning));
+    let Config { tls, store, .. } = &loaded.config;
+    if let Some(files) = tls {
+        let acceptor = TlsAcceptor::open(files).map_err(|e| Failure::new(CONFIGURATION, e))?;
+        if let Some(validity) = acceptor.validity() {
+            let written = writeln!(out, "# SERVER_TLS_CERT is valid until {validity}");
+            written.map_err(|e| Failure::output(&e))?;
+            report::tls_warning(&files.cert, validity);
+        }
+    }
+    if let StoreConfig::Postgres(options) = store {
+        DatabaseTls::open(&options.url).map_err(|e| Failure::new(CONFIGURATION, e))?;
+    }
+    Ok(())
+}
+
+/// `--check`: expects the server that runs with this configuration to echo a line.
+///
+/// For health checks where there is neither a shell nor a netcat.
+pub fn check(config: &Config) -> Result<(), Failure> {
+    // A health check may run without the right to read the key.
+    if let Some(files) = &config.tls
+        && let Ok(acceptor) = TlsAcceptor::open(files)
+        && let Some(validity) = acceptor.validity()
+    {
+        report::tls_opened(&files.cert, &files.client_ca, Some(validity));
+        report::tls_warning(&files.cert, validity);
+    }
+    let address = config.address;
+    echo(address).map_err(|e| {
+        Failure::new(
+            UNAVAILABLE,
+            format_args!("no server answers on {address}: {e}"),
+        )
+    })
+}
+
+/// The longest time for the connection, and for each read and write of a check.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Sends a line of text to the server that listens on `address`, and expects it back. Blocks for [`TIMEOUT`] at most a step.
+///
+/// # Errors
+/// There is no answer in time, or another one than this line.
+fn echo(address: SocketAddr) -> io::Result<()> {
+    let line = format!("check {}\n", std::process::id());
+    let mut stream = TcpStream::connect_timeout(&reachable(address), TIMEOUT)?;
+    frame::check_peer(stream.local_addr()?, stream.peer_addr()?)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    stream.write_all(line.as_bytes())?;
+    let mut answer = Vec::new();
+    let mut reply = stream.take(line.len() as u64 + 1);
+    reply.read_to_end(&mut answer).map_err(explain)?;
+    match answer.as_slice() {
+        echo if echo == line.as_bytes() => Ok(()),
+        b"" => Err(io::Error::other(
+            "the connection was closed without a reply: it stops, or it is no central",
+        )),
+        reply => Err(io::Error::other(match reply {
+            [b'H', b'T', b'T', b'P', ..] => {
+                "an HTTP server is there, no central: SERVER_PORT is the port of the agencies, SERVER_HTTP another one"
+            }
+            _ => "something else than the line came back: it is no central",
+        })),
+    }
+}
+
+/// Explains a timeout: the system completes connections for a server that accepts none.
+fn explain(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => io::Error::other(format!(
+            "no reply within {TIMEOUT:?}: it is full (all places for connections are taken, and nobody gives way), or stands still"
+        )),
+        _ => error,
+    }
+}
+
+/// Returns the loopback address in place of "every address", which a server may be bound to.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}
