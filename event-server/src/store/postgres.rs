@@ -21,30 +21,22 @@
 //! nothing.
 
 mod answers;
-mod copy;
 mod database;
-mod dial;
 mod dispatch;
 mod error;
 mod group;
 mod known;
-mod left;
 mod link;
 mod operator;
-mod options;
-mod progress;
 mod prologue;
-mod quote;
 mod scan;
 mod schema;
 mod session;
 mod setup;
-mod statements;
+mod sql;
 mod survey;
 mod tls;
 mod url;
-mod version;
-mod winners;
 mod work;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -53,25 +45,22 @@ use std::time::{Duration, Instant};
 use frame::{Agency, Bet, Number};
 
 pub use self::database::{Answer, Database, Failure, Query, Unusable};
-pub use self::dial::Dial;
 pub use self::error::{DatabaseError, SessionError};
 use self::group::Group;
 pub use self::group::Part;
 use self::known::Known;
-pub use self::link::Link;
+pub use self::known::Version;
+pub use self::link::{Dial, Link, LinkOptions};
 pub use self::operator::filling::{Filling, Place};
 pub use self::operator::{NumberChange, Operator, OperatorError};
-pub use self::options::{CommitMode, LinkOptions};
-use self::progress::Progress;
-pub use self::prologue::LockWait;
+pub use self::prologue::{CommitMode, LockWait};
 use self::scan::Scan;
 pub use self::scan::{DrawRow, Layout, Slice};
 pub use self::session::{Login, Parameters, Row, Session, SessionEvent};
 use self::survey::Survey;
 pub use self::tls::DatabaseTls;
 pub use self::url::{DatabaseUrl, Host, Secret, SslMode, masked};
-pub use self::version::Version;
-use self::work::{Retry, Work, under_way};
+use self::work::{Progress, Retry, Work, under_way};
 use super::{
     Draft, Event, Freshness, Knowledge, NoSpace, RETRY, Status, Store, Ticket, Wake, Wanted,
 };
@@ -204,7 +193,7 @@ impl<B: Database> Draft for PostgresDraft<'_, B> {
             let known = store.known.get(bet.agency);
             known.map_or(0, |(version, _)| version.account.bets)
         });
-        copy::write(bet, seq, &mut store.rows);
+        group::write_tuple(bet, seq, &mut store.rows);
         self.seq = Some(seq + 1);
     }
 

@@ -5,12 +5,9 @@ use std::time::Duration;
 use frame::{Agency, trace};
 
 use super::database::{Answer, Database, Failure};
-use super::known::Read;
-use super::progress::Progress;
-use super::scan::{Layout, Scan, Slice};
-use super::version::Version;
-use super::winners::Winners;
-use super::work::{Retry, Work};
+use super::known::{Read, Version};
+use super::scan::{Layout, Scan, Slice, Winners};
+use super::work::{Progress, Retry, Work};
 use super::{MAX_BLOCKED, PostgresStore};
 use crate::store::{Commit, Declined, Drawn, Event, NoSpace, Ticket};
 

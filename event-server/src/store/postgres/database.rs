@@ -10,9 +10,9 @@ use std::time::Instant;
 use frame::{Agency, Number};
 
 use super::group::Part;
+use super::known::Version;
 use super::prologue::LockWait;
 use super::scan::{DrawRow, Layout, Slice};
-use super::version::Version;
 
 /// One query, and one transaction.
 #[derive(Debug)]

@@ -8,10 +8,9 @@ use frame::Agency;
 use super::PostgresStore;
 use super::database::{Database, Query};
 use super::group::{Group, Part};
-use super::progress::Progress;
 use super::prologue::LockWait;
-use super::winners::Winners;
-use super::work::{Retry, Work, under_way};
+use super::scan::Winners;
+use super::work::{Progress, Retry, Work, under_way};
 
 /// Agencies that one query reads.
 const MAX_READ: usize = 64;

@@ -13,12 +13,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use frame::Agency;
+use frame::{Agency, UploadId};
 
-use super::version::Version;
+use crate::fact::Account;
 
 /// Of the agencies that are known, one in so many is dropped at once where there are too many.
 const DROPPED: usize = 16;
+
+/// An agency's state, and the version that it was stored with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Version {
+    /// Its number; 0 where there is no row yet.
+    pub number: i64,
+    /// The state.
+    pub account: Account,
+    /// Its uploads that an operator has taken out.
+    pub barred: Vec<UploadId>,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {

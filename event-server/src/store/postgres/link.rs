@@ -15,25 +15,69 @@ mod connect;
 mod talk;
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use frame::{Channel, Pauses};
 
 use super::database::{Answer, Database, Query, Unusable};
-use super::dial::Dial;
 use super::error::{DatabaseError, SessionError};
-use super::left::Left;
-use super::options::{CommitMode, LinkOptions};
-use super::prologue::{Backend, LockWait, Prologue, Replication};
+use super::prologue::{Backend, CommitMode, LockWait, Prologue, Replication};
 use super::schema::Schema;
 use super::session::Session;
-use super::setup::Setup;
-use super::statements::Statements;
+use super::setup::{Left, Setup};
+use super::sql::Statements;
 use super::tls::{CertificateHash, DatabaseTls};
+use super::url::DatabaseUrl;
+use crate::stream::Stream;
 
 /// No pause before the hosts are tried again is longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
+/// What a link has to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkOptions {
+    /// Where the database is, and as whom to use it; with the password, wherever it came from.
+    pub url: DatabaseUrl,
+    /// The schema of the lottery.
+    pub lottery: String,
+    /// This central's name.
+    pub central: String,
+    /// How many agencies take part; 0: anyone, no draw.
+    pub agencies: u32,
+    /// How commits are made durable.
+    pub commit: CommitMode,
+    /// How long the database may be silent while it owes something.
+    pub timeout: Duration,
+}
+
+/// What a link asks of the network: names, and streams. The server's file answers with mio; tests as they like.
+///
+/// Finds addresses and opens streams, without waiting.
+pub trait Dial {
+    /// A stream that is being opened, and then open.
+    type Stream: Stream;
+
+    /// Begins to look up a name. The answer comes through [`resolved`](Self::resolved), after a wake-up of the loop; of
+    /// an earlier name that is still being looked up, none comes.
+    fn resolve(&mut self, name: &str, port: u16);
+
+    /// The addresses of the name, once they are known.
+    fn resolved(&mut self) -> Option<io::Result<Vec<SocketAddr>>>;
+
+    /// Begins to open a stream, whose events are told as those of the store.
+    ///
+    /// # Errors
+    /// It cannot even be begun.
+    fn connect(&mut self, address: SocketAddr) -> io::Result<Self::Stream>;
+
+    /// Whether a stream is open by now.
+    ///
+    /// # Errors
+    /// It could not be opened.
+    fn is_connected(&self, stream: &Self::Stream) -> io::Result<bool>;
+}
 
 /// A link to a database.
 pub struct Link<D: Dial> {

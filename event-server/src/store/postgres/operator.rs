@@ -2,7 +2,6 @@
 //!
 //! Beside the centrals, on a session of its own that may wait. Makes tables only where a lottery is moved to.
 
-mod auditing;
 mod changes;
 pub mod filling;
 mod looking;
@@ -14,12 +13,11 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use frame::{Agency, Bet, Birthdate, Channel, Document, Inbox, Name, Number, Outbox, Received};
 
 use super::error::{DatabaseError, SessionError};
-use super::options::LinkOptions;
+use super::link::LinkOptions;
 use super::prologue::{LockWait, Prologue};
-use super::quote::identifier;
 use super::schema::Schema;
 use super::session::{Login, Row, Session, SessionEvent};
-use super::statements::{Statements, parse};
+use super::sql::{Statements, identifier, parse};
 use super::tls::DatabaseTls;
 use super::url::Host;
 use crate::store::rows;

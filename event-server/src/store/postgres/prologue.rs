@@ -12,8 +12,7 @@
 
 use std::time::Duration;
 
-use super::options::CommitMode;
-use super::statements::parse;
+use super::sql::parse;
 
 /// How long a server waits for a sign of life from a central in the middle of a transaction, how often it asks again, both in
 /// seconds, and when it takes the central for gone.
@@ -30,6 +29,17 @@ const OPTIONAL: [&str; 6] = [
     "tcp_user_timeout",
     "transaction_timeout",
 ];
+
+/// How commits are to be made durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitMode {
+    /// As the database is set.
+    AsSet,
+    /// Without waiting for the database's disk: `synchronous_commit = off`.
+    Off,
+    /// Not at all without a synchronous standby.
+    Replicated,
+}
 
 /// The part of the store's timeout that a transaction waits for a lock: whoever waits for its group is answered in time.
 const LOCK_SHARE: u32 = 8;

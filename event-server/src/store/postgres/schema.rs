@@ -5,8 +5,7 @@
 
 use super::database::Unusable;
 use super::error::DatabaseError;
-use super::quote::{identifier, literal};
-use super::statements::parse;
+use super::sql::{identifier, literal, parse};
 
 /// The version of the tables' form. A newer program turns an older form into its own; an older program refuses a newer.
 pub const FORMAT: u32 = 2;

@@ -16,7 +16,6 @@ use postgres_protocol::authentication::sasl::ScramSha256;
 use postgres_protocol::message::backend::{DataRowBody, Header, Message};
 use postgres_protocol::message::frontend;
 
-use super::copy;
 use super::error::{DatabaseError, SessionError};
 use super::url::Secret;
 
@@ -25,6 +24,12 @@ const MAX_MESSAGE: usize = 1024 * 1024;
 
 /// Bytes of a CopyData message.
 const COPY_PIECE: usize = 64 * 1024;
+
+/// What the stream of a binary COPY begins with (the manual, COPY, "Binary Format"): signature, flags, extension.
+const COPY_HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+
+/// What it ends with, behind its tuples.
+const COPY_TRAILER: &[u8] = &[0xff, 0xff];
 
 /// Bytes of a message before its body: its type and its length.
 const MESSAGE_HEADER: usize = 5;
@@ -218,13 +223,13 @@ impl Session {
     /// statement before it fails, the server ignores them.
     pub fn query_with_copy<'r>(&mut self, sql: &str, tuples: impl Iterator<Item = &'r [u8]>) {
         self.query(sql);
-        self.copy_data(copy::HEADER);
+        self.copy_data(COPY_HEADER);
         for tuples in tuples {
             tuples
                 .chunks(COPY_PIECE)
                 .for_each(|piece| self.copy_data(piece));
         }
-        self.copy_data(copy::TRAILER);
+        self.copy_data(COPY_TRAILER);
         frontend::copy_done(&mut self.to_send);
     }
 

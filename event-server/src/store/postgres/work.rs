@@ -1,12 +1,11 @@
-//! The query under way, and what is retried after it.
+//! What a store does at a time: the query under way, what is retried after it, and how far the draw is.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use frame::Agency;
 
 use super::group::{Group, Part};
-use super::scan::{DrawRow, Layout, Slice};
-use super::winners::Winners;
+use super::scan::{DrawRow, Layout, Slice, Winners};
 use crate::store::Ticket;
 
 /// The query under way.
@@ -70,4 +69,17 @@ pub(super) fn under_way(
         }
         _ => None,
     }
+}
+
+/// How far the draw is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Some agency has not finished, as far as is known here.
+    Open,
+    /// To be drawn, or the draw to be read.
+    Due,
+    /// The draw is done; its winners are looked for.
+    Scanning,
+    /// The winners were told.
+    Done,
 }

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use frame::{Channel, Inbox, Outbox};
 
-use super::{End, Link, Met, Open, Phase, Refusal, State};
+use super::{Dial, End, Link, Met, Open, Phase, Refusal, State};
 use crate::store::postgres::database::{Answer, Unusable};
-use crate::store::postgres::dial::Dial;
 use crate::store::postgres::session::{Login, Session};
 use crate::store::postgres::url::Host;
 

@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use frame::{Agency, Number, Received, TlsError};
 
-use super::{Asked, Behind, End, Link, Met, Open, Phase};
+use super::{Asked, Behind, Dial, End, Link, LinkOptions, Met, Open, Phase};
 use crate::store::postgres::database::{Answer, Failure};
-use crate::store::postgres::dial::Dial;
 use crate::store::postgres::error::DatabaseError;
-use crate::store::postgres::options::{CommitMode, LinkOptions};
-use crate::store::postgres::prologue::{Identity, LockWait, Prologue};
+use crate::store::postgres::prologue::{CommitMode, Identity, LockWait, Prologue};
 use crate::store::postgres::scan::{DrawRow, Layout};
 use crate::store::postgres::session::{Row, SessionEvent};
 use crate::store::postgres::setup::{ALONE, NO_STANDBY, Setup, Step};
-use crate::store::postgres::statements::{parse, parse_version};
+use crate::store::postgres::sql::{parse, parse_version};
 use crate::store::postgres::tls::{CertificateHash, DatabaseTls};
 
 impl<D: Dial> Link<D> {

@@ -10,10 +10,9 @@ use frame::{Agency, Bet};
 
 use super::{Operator, OperatorError};
 use crate::store::Snapshot;
-use crate::store::postgres::copy;
-use crate::store::postgres::options::LinkOptions;
-use crate::store::postgres::quote::{identifier, literal};
-use crate::store::postgres::version::source_text;
+use crate::store::postgres::group::write_tuple;
+use crate::store::postgres::link::LinkOptions;
+use crate::store::postgres::sql::{identifier, literal, source_text};
 
 /// Bytes of tuples that are sent at once.
 const PIECE: usize = 1024 * 1024;
@@ -108,7 +107,7 @@ impl Filling {
     /// As [`begin`](Self::begin).
     pub fn bet(&mut self, bet: &Bet<'_>) -> Result<(), OperatorError> {
         let next = self.written.entry(bet.agency).or_default();
-        copy::write(bet, *next, &mut self.tuples);
+        write_tuple(bet, *next, &mut self.tuples);
         *next += 1;
         match self.tuples.len() < PIECE {
             true => Ok(()),

@@ -1,13 +1,20 @@
 //! What an operator looks at in a lottery, beside the centrals that serve it: each look is one statement, so it sees one
 //! moment.
 
-use frame::{Agency, Number, UploadId};
+use std::collections::BTreeSet;
 
-use super::{Operator, OperatorError};
-use crate::store::Snapshot;
-use crate::store::postgres::quote::identifier;
-use crate::store::postgres::statements::parse;
-use crate::store::postgres::version::parse_source;
+use frame::{Agency, Bet, Count, Number, UploadId};
+
+use super::{Operator, OperatorError, bet};
+use crate::store::postgres::sql::{identifier, parse, parse_source};
+use crate::store::{Audit, Snapshot};
+
+/// What a version says instead of a number of bets where those behind it, which had changed nothing, were taken out.
+const TAKEN_OUT: i64 = -1;
+
+/// Columns of the rows that are told apart by how many they have.
+const VERSIONS: usize = 3;
+const BET: usize = 7;
 
 impl Operator {
     /// The lottery as it is stored, its winners counted.
@@ -28,7 +35,7 @@ impl Operator {
     }
 
     /// Rows `what, agency or number, upload, batched, bets, finished`.
-    pub(super) fn snapshot_sql(&self) -> String {
+    fn snapshot_sql(&self) -> String {
         let schema = identifier(&self.lottery);
         // Tables of the first form know of no upload that was taken out.
         let barred = match self.older {
@@ -81,7 +88,7 @@ fn winner<'r>(columns: &[Option<&'r [u8]>]) -> Option<(Agency, &'r str)> {
 }
 
 /// Adds a row to what is known; `None` where it is no such row.
-pub(super) fn add(snapshot: &mut Snapshot, columns: &[Option<&[u8]>]) -> Option<()> {
+fn add(snapshot: &mut Snapshot, columns: &[Option<&[u8]>]) -> Option<()> {
     let &[Some(what), Some(number), upload, batched, bets, finished] = columns else {
         return None;
     };
@@ -107,4 +114,165 @@ pub(super) fn add(snapshot: &mut Snapshot, columns: &[Option<&[u8]>]) -> Option<
         _ => return None,
     }
     Some(())
+}
+
+impl Operator {
+    /// Reads all of the lottery: whether each row is a bet, each agency has the bets that its last commit says, in an
+    /// unbroken order, no version is missing, and the draw is over all of them. `progress` is told how many bets were
+    /// read, and of how many; `each` is handed each bet, by agency, in the order of each agency's bets.
+    ///
+    /// # Errors
+    /// The session is lost, or the database refuses; and those of `each`.
+    pub fn audit(
+        &mut self,
+        mut progress: impl FnMut(u64, u64),
+        mut each: impl FnMut(&Bet<'_>) -> Result<(), OperatorError>,
+    ) -> Result<Audit, OperatorError> {
+        let schema = identifier(&self.lottery);
+        let sql = format!(
+            "{}; select agency, coalesce(before, 0), version from (select agency, version, \
+             lag(version) over w as before, lag(bets) over w as said from {schema}.commits \
+             window w as (partition by agency order by version)) versions \
+             where version <> coalesce(before, 0) + 1 and coalesce(said, 0) <> {TAKEN_OUT}; \
+             select agency, first_name, last_name, document, to_char(birthdate, 'YYYY-MM-DD'), number, seq \
+             from {schema}.bets order by agency, seq",
+            self.snapshot_sql()
+        );
+        let mut audit = Audit::default();
+        let mut rows = Rows::default();
+        let (mut read, mut of) = (0, 0);
+        let done = self.look(&sql, |columns| {
+            match columns.len() {
+                BET => {
+                    if read == 0 {
+                        of = audit.snapshot.bets();
+                    }
+                    read += 1;
+                    progress(read, of);
+                    if let Some(bet) = rows.check(columns, &mut audit) {
+                        each(&bet)?;
+                    }
+                }
+                VERSIONS => versions(columns, &mut audit),
+                _ if add(&mut audit.snapshot, columns).is_some() => {}
+                _ => audit.flaw("a row of the lottery's tables is none of ours"),
+            }
+            Ok(())
+        })?;
+        done.map_err(|e| OperatorError::Unusable(format!("the lottery cannot be read: {e}")))?;
+        rows.end(&mut audit);
+        rows.unseen(&mut audit);
+        audit.compare();
+        audit.snapshot.tidy();
+        let finished = audit.snapshot.finished();
+        match (audit.snapshot.winner, audit.snapshot.number) {
+            (Some(_), Some(number)) if finished != number as usize => audit.flaw(format_args!(
+                "the draw is done, and {finished} of {number} agencies have finished"
+            )),
+            _ => {}
+        }
+        if audit.snapshot.number.is_none() {
+            audit.flaw("the table lottery is empty");
+        }
+        Ok(audit)
+    }
+}
+
+/// Some versions of an agency are missing.
+fn versions(columns: &[Option<&[u8]>], audit: &mut Audit) {
+    let number = |at: usize| columns.get(at).copied().flatten().and_then(parse::<u64>);
+    match (number(0), number(1), number(2)) {
+        (Some(agency), Some(before), Some(version)) => audit.flaw(format_args!(
+            "agency {agency} has no versions between {before} and {version} in commits"
+        )),
+        _ => audit.flaw("a row of commits is none of ours"),
+    }
+}
+
+/// Goes through the rows of bets, agency by agency, in their order.
+#[derive(Default)]
+struct Rows {
+    agency: Option<Agency>,
+    /// The number that the next bet of the agency should have.
+    next: u64,
+    /// How many rows it has.
+    count: u64,
+    /// How many of them won.
+    winners: u64,
+    /// The agencies that have rows.
+    seen: BTreeSet<Agency>,
+}
+
+impl Rows {
+    fn check<'r>(&mut self, columns: &[Option<&'r [u8]>], audit: &mut Audit) -> Option<Bet<'r>> {
+        let (columns, seq) = columns.split_at(BET - 1);
+        let seq = seq.first().copied().flatten().and_then(parse::<u64>);
+        let (Some(bet), Some(seq)) = (bet(columns), seq) else {
+            let agency = columns.first().copied().flatten().unwrap_or_default();
+            let agency = String::from_utf8_lossy(agency);
+            audit.flaw(format_args!("a row of bets of agency {agency} is no bet"));
+            return None;
+        };
+        if self.agency != Some(bet.agency) {
+            self.end(audit);
+            self.agency = Some(bet.agency);
+        }
+        let (agency, next) = (bet.agency, self.next);
+        if seq < next {
+            audit.flaw(format_args!("agency {agency} has bet number {seq} twice"));
+        } else if seq > next {
+            audit.flaw(format_args!(
+                "agency {agency} lacks {} from number {next} on",
+                Count(seq - next, "bet")
+            ));
+        }
+        self.next = seq + 1;
+        self.count += 1;
+        self.winners += u64::from(audit.snapshot.winner == Some(bet.number));
+        Some(bet)
+    }
+
+    /// The agency has no more rows: holds them against its last commit.
+    fn end(&mut self, audit: &mut Audit) {
+        let Some(agency) = self.agency.take() else {
+            return;
+        };
+        self.next = 0;
+        let (count, winners) = (
+            std::mem::take(&mut self.count),
+            std::mem::take(&mut self.winners),
+        );
+        self.seen.insert(agency);
+        let holding = audit.snapshot.of(agency);
+        let (said, won) = (holding.account.bets, holding.winners);
+        // What is there counts from here on.
+        holding.account.bets = count;
+        if count != said {
+            audit.flaw(format_args!(
+                "agency {agency} has {}, its last commit says {said}",
+                Count(count, "bet")
+            ));
+        }
+        if audit.snapshot.winner.is_some() && winners != won {
+            audit.flaw(format_args!(
+                "agency {agency} has {}, the database counts {won}",
+                Count(winners, "winner")
+            ));
+        }
+    }
+
+    /// Agencies without a row that should have some.
+    fn unseen(&self, audit: &mut Audit) {
+        let mut missing = Vec::new();
+        for (agency, holding) in &mut audit.snapshot.agencies {
+            if holding.account.bets > 0 && !self.seen.contains(agency) {
+                missing.push((*agency, std::mem::take(&mut holding.account.bets)));
+            }
+        }
+        for (agency, said) in missing {
+            audit.flaw(format_args!(
+                "agency {agency} has no bets, its last commit says {said}"
+            ));
+        }
+    }
 }

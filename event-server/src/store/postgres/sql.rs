@@ -3,8 +3,6 @@
 //! Every text is one simple query; several statements in it are one implicit transaction. Kept to SQL that
 //! CockroachDB and YugabyteDB speak too, but for `notify`, which they may lack: its loss costs a second.
 
-mod changes;
-
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -13,10 +11,9 @@ use std::time::Duration;
 use frame::{Agency, Number, UploadId};
 
 use super::group::Part;
-use super::quote::{identifier, literal};
+use super::known::Version;
 use super::scan::Slice;
-use super::version::{Version, parse_source, source_text};
-use crate::fact::{Account, MAX_AGENCIES};
+use crate::fact::{Account, MAX_AGENCIES, Source};
 
 /// How many of an agency's last versions are looked at for claims.
 const LOOKED_AT: u32 = 1_000;
@@ -24,15 +21,21 @@ const LOOKED_AT: u32 = 1_000;
 /// Columns of `bets`, in the order of a binary COPY tuple.
 const BETS: &str = "agency, seq, first_name, last_name, document, birthdate, number";
 
+/// How `commits.upload` says that an agency's batches belong to no upload.
+const PLAIN: &str = "plain";
+
+/// How it says that they were taken over from a bets.csv.
+const TAKEN_OVER: &str = "taken over";
+
 /// The statements of one lottery, spoken by one central.
 #[derive(Clone, Debug)]
 pub(super) struct Statements {
     /// The schema, quoted.
-    schema: String,
+    pub(super) schema: String,
     /// This central's name, quoted as a value.
-    central: String,
+    pub(super) central: String,
     /// The channel that tells the centrals to look again, quoted.
-    channel: String,
+    pub(super) channel: String,
     agencies: u32,
 }
 
@@ -269,7 +272,7 @@ impl Statements {
     }
 
     /// Makes the draw and a reopening wait for each other: neither may happen on what the other is about to change.
-    fn lock_draw(&self) -> String {
+    pub(super) fn lock_draw(&self) -> String {
         format!("update {}.lottery set format = format", self.schema)
     }
 }
@@ -310,6 +313,36 @@ pub(super) fn parse_version(columns: &[Option<&[u8]>]) -> Option<(Agency, Versio
     Some((Agency::parse(agency).ok()?, version))
 }
 
+/// A source as `commits.upload` has it: hexadecimal digits, or a word that no upload has.
+pub(super) fn source_text(source: Source) -> String {
+    match source {
+        Source::Plain => PLAIN.to_owned(),
+        Source::Upload(upload) => upload.to_string(),
+        Source::TakenOver => TAKEN_OVER.to_owned(),
+    }
+}
+
+/// The source of such a text.
+pub(super) fn parse_source(text: &[u8]) -> Option<Source> {
+    if text == PLAIN.as_bytes() {
+        return Some(Source::Plain);
+    }
+    if text == TAKEN_OVER.as_bytes() {
+        return Some(Source::TakenOver);
+    }
+    UploadId::parse(text).ok().map(Source::Upload)
+}
+
+/// A name, as `"name"`.
+pub(super) fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text, as `'text'`. The session has `standard_conforming_strings` on: a backslash is a character like any other.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 /// A number in decimal digits.
 pub(super) fn parse<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
     std::str::from_utf8(text).ok()?.parse().ok()
@@ -318,7 +351,6 @@ pub(super) fn parse<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::Source;
     use frame::UploadId;
 
     fn statements() -> Statements {
