@@ -15,7 +15,7 @@ use batch_client::batch::{Batches, Blocks};
 use batch_client::blocks::SMALLEST;
 use benches::BATCH;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use event_server::fact::{Fact, Source};
+use event_server::facts::{Fact, Source};
 use event_server::store::local::{Durability, Folder, Rows, WalStore};
 use fixtures::FIXTURES;
 use frame::digest::{LANES, md5_many};

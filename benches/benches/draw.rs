@@ -9,7 +9,7 @@ mod stored;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use event_server::fact::Fact;
+use event_server::facts::Fact;
 use event_server::lottery::Lottery;
 use event_server::service::Service;
 use event_server::store::local::{Durability, Folder, LocalStore};

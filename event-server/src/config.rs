@@ -1,16 +1,12 @@
 //! The configuration: flags over the environment over `config.ini` over defaults.
 //!
 //! Every key has a range; a value outside it is an error that names key, value, where it came from and what is
-//! allowed. What is unknown is warned about. Opens nothing but that file, and the one with the database's password.
+//! allowed. For an unknown key there is a warning. Opens nothing but that file, and the one with the database's password.
 
-mod error;
+mod central;
 mod keys;
 mod layers;
-mod limits;
-mod name;
 mod store;
-mod tls;
-mod watching;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -19,22 +15,19 @@ use std::time::Duration;
 use frame::log::{Format, Level};
 use frame::{Number, small_file};
 
-pub use self::error::ConfigError;
+pub use self::central::TlsFiles;
 use self::keys::Keys;
 pub use self::keys::Setting;
 use self::layers::Layers;
-pub use self::layers::{Flag, Source};
-use self::limits::limits;
+pub use self::layers::{ConfigError, Flag, Origin};
 pub use self::store::StoreConfig;
-pub use self::tls::TlsFiles;
-use self::tls::tls;
 use crate::limits::Limits;
 use crate::lottery::MAX_AGENCIES;
 
-/// Where the configuration is looked for if nobody says where.
+/// The configuration file where no other one is named.
 pub const DEFAULT_FILE: &str = "config.ini";
 
-/// All that can be set.
+/// All values of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// `SERVER_BIND` and `SERVER_PORT`: where to listen; port 0 lets the system choose.
@@ -85,8 +78,7 @@ impl Config {
     /// file.
     ///
     /// # Errors
-    /// The file named cannot be read, or is no INI file, or a value is not allowed, or a flag sets a key that there is
-    /// not.
+    /// The named file cannot be read, or is no INI file; or a value is not allowed; or a flag sets an unknown key.
     pub fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
@@ -118,20 +110,20 @@ impl Config {
         let port = keys.number("SERVER_PORT", 12_345_u16, 0..=65_535)?;
         keys.get("SERVER_IP", "anything", "server", |_| Some(()))?;
         let agencies = keys.number("SERVER_AGENCIES", 5, 0..=MAX_AGENCIES)?;
-        let name = name::central(&mut keys)?;
+        let name = central::name(&mut keys)?;
         let store = StoreConfig::read(&mut keys, agencies, name.clone())?;
         let config = Self {
             address: SocketAddr::new(bind, port),
             listen_backlog: keys.number("SERVER_LISTEN_BACKLOG", 1_024, 1..=65_535)?,
-            http: watching::http(&mut keys)?,
-            trace: watching::trace(&mut keys)?,
-            trace_bytes: watching::trace_bytes(&mut keys)?,
-            http_hosts: watching::http_hosts(&mut keys, [name::host_name(), name.clone()])?,
+            http: central::http(&mut keys)?,
+            trace: central::trace(&mut keys)?,
+            trace_bytes: central::trace_bytes(&mut keys)?,
+            http_hosts: central::http_hosts(&mut keys, [central::host_name(), name.clone()])?,
             name,
-            logging_level: watching::logging_level(&mut keys)?,
-            logging_format: watching::logging_format(&mut keys)?,
+            logging_level: central::logging_level(&mut keys)?,
+            logging_format: central::logging_format(&mut keys)?,
             agencies,
-            limits: limits(&mut keys, store.commit_kind())?,
+            limits: store::limits(&mut keys, &store)?,
             store,
             shutdown_grace: keys.duration(
                 "SERVER_SHUTDOWN_GRACE",
@@ -144,7 +136,7 @@ impl Config {
                 "7574",
                 |text| Number::parse(text.as_bytes()).ok(),
             )?,
-            tls: tls(&mut keys)?,
+            tls: central::tls(&mut keys)?,
         };
         let (settings, warnings) = keys.finish()?;
         Ok(Loaded {
@@ -155,7 +147,7 @@ impl Config {
     }
 }
 
-/// An IP address; one of IPv6 may stand in brackets, as beside a port.
+/// Reads an IP address; one of IPv6 may stand in brackets, as beside a port.
 fn ip_address(text: &str) -> Option<IpAddr> {
     let bare = text
         .strip_prefix('[')

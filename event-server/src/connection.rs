@@ -9,21 +9,18 @@
 //! The first byte decides. Where there is a [`TlsAcceptor`], 0x16 begins a TLS handshake, and frames are served after one
 //! alone; text is echoed in the clear on any port.
 //!
-//! Every transition is here or in one of three files beside: `opening`, until frames are served, `waiting` for the store
-//! and the draw, and `ending`.
+//! Every transition is here or in one of three files beside: `opening`, until frames are served; `replies`, which wait for the
+//! store or the draw and are sent; and `ending`.
 //!
-//! Bytes come in through [`Connection::mark`] (readiness only) and [`Connection::serve`], replies go out
-//! through [`Connection::send`], in `sending`: between the two the hub commits the turn. Judges no request itself.
+//! Bytes come in through [`Connection::mark`] (readiness only) and [`Connection::serve`], replies go out through
+//! [`Connection::send`]; between the two the hub commits the turn. Judges no request itself.
 
 mod ending;
-mod giving_way;
 mod idle_timer;
 mod observed;
 mod opening;
-mod protocol;
-mod sending;
+mod replies;
 mod state;
-mod waiting;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -37,7 +34,7 @@ use self::state::{Owed, State, Step};
 use crate::limits::{Limits, Share};
 use crate::observe::{CloseReason, RequestKind};
 use crate::report;
-use crate::service::{ConnectionId, Judged, Peer, Service, Session, Told, Verdict};
+use crate::service::{Attempt, ConnectionId, Identity, Judged, Peer, Service, Told, Verdict};
 use crate::store::Store;
 use crate::stream::Stream;
 use crate::tls::{Certified, TlsAcceptor};
@@ -49,26 +46,26 @@ pub struct Connection<S> {
     channel: Channel<S>,
     ip: IpAddr,
     state: State,
-    session: Session,
+    identity: Identity,
     /// During a TLS handshake: where the agency in the peer's certificate will be.
     certified: Option<Certified>,
     /// An event told of an error or a full hang-up.
     dead: bool,
-    /// Its line about being accepted waits for the first byte: those about a probe or a health check are quieter.
+    /// It was logged that it was accepted. That waits for the first byte, since lines about a probe or a health check are quieter.
     announced: bool,
     /// Bytes of the requests that were served since replies were sent last.
     unsent_requests: usize,
-    /// The replies that were staged in this turn, or before, and wait for a commit.
+    /// The replies that wait for a commit.
     owed: Option<Owed>,
-    /// The frame in front has waited for its agency to be read, and it was.
-    after_read: bool,
+    /// Whether the frame in front was handed in before.
+    attempt: Attempt,
     /// Why it is closed, once it is.
     reason: CloseReason,
     idle_timer: IdleTimer,
 }
 
 impl<S: Stream> Connection<S> {
-    /// A connection that was just accepted.
+    /// Begins with a stream that was just accepted.
     pub fn new(id: ConnectionId, stream: S, ip: IpAddr, limits: &Limits, now: Instant) -> Self {
         trace::opened(id.slot, id.serial, State::KINDS[State::Sniffing.kind()]);
         let inbox = Inbox::new(limits.max_frame, limits.max_inbox);
@@ -77,21 +74,21 @@ impl<S: Stream> Connection<S> {
             channel: Channel::new(stream, inbox, Outbox::new(limits.max_outbox)),
             ip,
             state: State::Sniffing,
-            session: Session::New(None),
+            identity: Identity::New(None),
             certified: None,
             dead: false,
             announced: false,
             unsent_requests: 0,
             owed: None,
-            after_read: false,
+            attempt: Attempt::First,
             reason: CloseReason::Finished,
             idle_timer: IdleTimer::new(now),
         };
-        connection.watch(limits, now);
+        connection.set_timer(limits, now);
         connection
     }
 
-    /// Every change of the state is this one.
+    /// Changes the state. There is no other way to change it.
     fn enter(&mut self, state: State) {
         if trace::is_on() && state.kind() != self.state.kind() {
             trace::state(self.id.slot, State::KINDS[state.kind()]);
@@ -99,7 +96,7 @@ impl<S: Stream> Connection<S> {
         self.state = state;
     }
 
-    /// Why it will be closed: of several reasons the first one counts, but any of them more than an orderly end.
+    /// Notes why it will be closed. The first reason counts; an orderly end gives way to any other.
     fn blame(&mut self, reason: CloseReason) {
         if self.reason == CloseReason::Finished {
             self.reason = reason;
@@ -114,13 +111,13 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Lines about a health check are quieter, and those about a peer that has said nothing: a probe.
+    /// Returns whether its log lines are quieter: those about a health check, and about a peer that has said nothing (a probe).
     fn quiet(&self) -> bool {
         !self.announced || self.may_be_health_check()
     }
 
     fn may_be_health_check(&self) -> bool {
-        self.ip.is_loopback() && matches!(self.session, Session::New(_))
+        self.ip.is_loopback() && matches!(self.identity, Identity::New(_))
     }
 
     /// Sets the bits that an event brings; `dead` for an error or a full hang-up.
@@ -129,17 +126,17 @@ impl<S: Stream> Connection<S> {
         self.dead |= dead;
     }
 
-    /// What it has said about itself.
-    pub fn session(&self) -> Session {
-        self.session
+    /// Returns what it has said about itself.
+    pub fn identity(&self) -> Identity {
+        self.identity
     }
 
-    /// Whether it is to be dropped.
+    /// Returns whether it is to be dropped.
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed | State::Lost)
     }
 
-    /// Whether serving or sending would move it now; a held one would where the winners are known.
+    /// Returns whether serving or sending would move it now. A held one moves where the winners are known.
     pub fn can_move(&self, winners_known: bool) -> bool {
         let Channel { inbox, outbox, .. } = &self.channel;
         let input = self.channel.can_receive();
@@ -158,27 +155,27 @@ impl<S: Stream> Connection<S> {
             }
     }
 
-    /// Takes in bytes and hands whole frames to the service, within the budget of a turn. Replies are
-    /// staged, not sent. `acceptor`: where only TLS is spoken. `tight`: without taking more memory for it.
-    pub fn serve<D: Store>(
+    /// Reads bytes and hands whole frames to the service, within the budget of a turn. Replies are staged, not sent. With an
+    /// `acceptor` only TLS is spoken. With `tight` no more memory is taken for its input.
+    pub fn serve<R: Store>(
         &mut self,
-        service: &mut Service<D>,
+        service: &mut Service<R>,
         acceptor: Option<&TlsAcceptor>,
         share: Share,
         tight: bool,
     ) {
         trace::focus(Some(self.id.slot));
         self.serve_requests(service, acceptor, share, tight);
-        // At once: thousands that each say a little would hold more together than the allocator gives back to
-        // the system later. A peer that sends much keeps its room until the sweep.
+        // Memory is given back at once: together, thousands of connections that each send little would hold more than the
+        // allocator returns to the system later. A peer that sends much keeps its buffer until the sweep.
         if self.channel.inbox.allocated() <= Inbox::INITIAL {
             self.channel.inbox.release();
         }
     }
 
-    fn serve_requests<D: Store>(
+    fn serve_requests<R: Store>(
         &mut self,
-        service: &mut Service<D>,
+        service: &mut Service<R>,
         acceptor: Option<&TlsAcceptor>,
         share: Share,
         tight: bool,
@@ -189,7 +186,7 @@ impl<S: Stream> Connection<S> {
         if self.is_committing() {
             return;
         }
-        // A read may bring many turns' worth of frames: what is read and what is served each have the budget.
+        // One read may bring frames for many turns, so what is read and what is served each have this budget.
         let (mut requests, mut received, mut served) = (0, 0, 0);
         loop {
             let step = match self.state {
@@ -239,8 +236,8 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// A failed stream closes the connection, a failed TLS session drains it: its last words are owed. Both read
-    /// as nothing more to come.
+    /// Reads from the stream. A failed stream closes the connection; a failed TLS session drains it, since its alert has to be
+    /// sent. Both return as nothing to read.
     fn receive(&mut self) -> Received {
         self.channel.receive().unwrap_or_else(|e| {
             match TlsError::of(&e) {
@@ -254,7 +251,7 @@ impl<S: Stream> Connection<S> {
         })
     }
 
-    fn serve_frame<D: Store>(&mut self, service: &mut Service<D>) -> Step {
+    fn serve_frame<R: Store>(&mut self, service: &mut Service<R>) -> Step {
         let (frame, md5) = match self.channel.inbox.hashed_frame() {
             Ok(Some(hashed)) => hashed,
             Ok(None) => return Step::NeedsInput,
@@ -267,14 +264,14 @@ impl<S: Stream> Connection<S> {
         self.idle_timer.progress();
         let (query, size) = (frame.id, HEADER + frame.payload.len());
         let kind = RequestKind::of(frame.kind);
-        let after_read = std::mem::take(&mut self.after_read);
+        let attempt = std::mem::take(&mut self.attempt);
         let before = self.channel.outbox.waiting();
         let peer = Peer {
             id: self.id,
             ip: self.ip,
-            session: &mut self.session,
+            identity: &mut self.identity,
         };
-        let Judged { verdict, waits } = service.handle(peer, (frame, md5), after_read);
+        let Judged { verdict, waits } = service.handle(peer, (frame, md5), attempt);
         if let Some((agency, ticket)) = waits {
             let first = self.owed.map_or(before as u32, |owed| owed.before);
             self.owed = Some(Owed {
@@ -319,8 +316,9 @@ impl<S: Stream> Connection<S> {
             }
         }
         match &self.owed {
-            // Refused, but not bound to the agency: what comes next may name another, and a connection waits for one.
-            Some(owed) if self.session.agency() != Some(owed.agency) => Step::Wait,
+            // The request was refused, so the connection is not bound to this agency. The next one may name another agency, and
+            // a connection waits for one at a time.
+            Some(owed) if self.identity.agency() != Some(owed.agency) => Step::Wait,
             _ => Step::Again,
         }
     }
@@ -335,8 +333,7 @@ impl<S: Stream> Connection<S> {
         Step::Again
     }
 
-    /// To be called now and then: closes it where the peer took longer than `limit`, and gives back memory that it
-    /// does not use.
+    /// Closes it where the peer took longer than `limit`, and gives back memory that it does not use. Called about once a second.
     pub fn sweep(&mut self, limit: Duration, now: Instant) {
         self.release();
         match self.idle_timer.exhausted(limit, now) {
@@ -351,7 +348,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Bytes of memory that its buffers hold.
+    /// Returns the bytes of memory that its buffers hold.
     pub fn buffered(&self) -> usize {
         self.channel.allocated()
     }

@@ -7,7 +7,7 @@
 //!          serve   each ready connection once, within its budget: replies are staged
 //!          commit  all that was staged becomes durable, with one sync, or begins to
 //!          hear    what the store says: replies whose commit is done may leave; the files say it at once
-//!          advance the store moves: its session, a slice of the count where all agencies have finished
+//!          advance the store moves: its identity, a slice of the count where all agencies have finished
 //!          hear    again: an agency was read, a commit of the database is done, the winners are counted
 //!          seal    where they are counted now: the draw is staged, committed and heard of in this turn
 //!          send    what the outboxes hold
@@ -16,13 +16,11 @@
 //! ```
 //!
 //! Generic over the stream and the store: a test drives it with fake ones. Never waits, and knows no poll. The time comes
-//! in: a clock is looked at only to time the parts of a turn, where somebody watches.
+//! in: a clock is read only to time the parts of a turn, where somebody watches.
 
-mod away;
 mod connections;
-mod memory;
+mod giving_way;
 mod observed;
-mod places;
 mod silence;
 mod store_events;
 
@@ -32,7 +30,6 @@ use std::time::{Duration, Instant};
 
 use frame::trace;
 
-use self::away::Away;
 use self::connections::Connections;
 use self::silence::Silence;
 use crate::connection::{Awaited, Connection};
@@ -44,25 +41,25 @@ use crate::store::{Store, Wake};
 use crate::stream::Stream;
 use crate::tls::TlsAcceptor;
 
-/// The longest time between two looks at the connections' timeouts.
+/// The longest time between two checks of the connections' timeouts.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// All connections, and the service that they talk to.
-pub struct Hub<S, D: Store> {
+/// All connections, and the service that judges their requests.
+pub struct Hub<S, R: Store> {
     connections: Connections<S>,
     /// Slots of connections that can move, each once, in the order of their turns.
     ready: VecDeque<usize>,
     /// Slots that were served in this turn, or whose replies may leave. Empty between turns.
     served: Vec<usize>,
-    /// Slots that do nothing: some of them give way.
+    /// Slots that do nothing, by their rank among those that give way.
     silence: Silence,
-    service: Service<D>,
+    service: Service<R>,
     /// Where frames are exchanged over TLS alone.
     acceptor: Option<TlsAcceptor>,
     limits: Limits,
     /// How many connections were accepted so far.
     serial: u64,
-    /// The store cannot be reached.
+    /// Set while the store cannot be reached.
     away: Option<Away>,
     next_sweep: Option<Instant>,
     stopping: bool,
@@ -73,12 +70,43 @@ pub struct Hub<S, D: Store> {
     ended: Vec<usize>,
 }
 
+/// How long a query stays held while the store cannot be reached: as long as a client waits for any other reply. Another server
+/// may reach the store, and may have drawn.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The time in which the store cannot be reached.
+#[derive(Clone, Copy, Debug)]
+struct Away {
+    /// When it began; where queries were let go since, when that was.
+    since: Instant,
+    /// How many queries had been held until then, in all.
+    queries: u64,
+}
+
+impl Away {
+    /// Begins now, after so many queries have been held in all.
+    fn new(now: Instant, queries: u64) -> Self {
+        let since = now;
+        Self { since, queries }
+    }
+
+    /// Returns when queries are let go.
+    fn due(&self) -> Instant {
+        self.since + PATIENCE
+    }
+
+    /// Returns the number of the last query that has been held since the beginning.
+    fn queries(&self) -> u64 {
+        self.queries
+    }
+}
+
 /// The unit of a connection's age: thirteen years of it fit in 4 bytes.
 const AGE: Duration = Duration::from_millis(100);
 
-impl<S: Stream, D: Store> Hub<S, D> {
-    /// A hub without connections. With an acceptor, frames are exchanged over TLS alone.
-    pub fn new(service: Service<D>, acceptor: Option<TlsAcceptor>, limits: Limits) -> Self {
+impl<S: Stream, R: Store> Hub<S, R> {
+    /// Begins without connections. With an acceptor, frames are exchanged over TLS alone.
+    pub fn new(service: Service<R>, acceptor: Option<TlsAcceptor>, limits: Limits) -> Self {
         Self {
             connections: Connections::new(),
             ready: VecDeque::new(),
@@ -97,18 +125,17 @@ impl<S: Stream, D: Store> Hub<S, D> {
         }
     }
 
-    /// Whether no connection is left.
+    /// Returns whether no connection is left.
     pub fn is_empty(&self) -> bool {
         self.connections.is_empty()
     }
 
-    /// The slot that the next [`insert`](Self::insert) fills.
+    /// Returns the slot that the next [`insert`](Self::insert) fills.
     pub fn next_slot(&self) -> usize {
         self.connections.next_slot()
     }
 
-    /// Takes in a connection. It counts as ready: what it says first has often come with it, and an event would tell
-    /// only a turn later.
+    /// Adds a connection, as ready: its first bytes have often come with it, and their event would come a turn later.
     pub fn insert(&mut self, stream: S, ip: IpAddr, now: Instant) {
         let id = ConnectionId {
             slot: self.next_slot(),
@@ -137,7 +164,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
         }
     }
 
-    /// Has a connection send, or go, at the end of this turn.
+    /// Has a connection send, or end, at the end of this turn.
     fn attend(&mut self, slot: usize) {
         if self.connections.queue(slot) {
             self.served.push(slot);
@@ -150,13 +177,13 @@ impl<S: Stream, D: Store> Hub<S, D> {
         self.service.mark_store(readable, writable, dead);
     }
 
-    /// Whether the next turn has something to do without a new event.
+    /// Returns whether the next turn has something to do without a new event.
     pub fn has_work(&self) -> bool {
-        // Where a commit is waited for, an event will tell.
+        // Where the store is full until a commit is done, an event wakes the loop.
         !self.ready.is_empty() && !self.service.is_full() || self.service.wake() == Wake::Now
     }
 
-    /// When the next turn is due, event or not.
+    /// Returns when the next turn is due without an event.
     pub fn deadline(&self) -> Option<Instant> {
         let store = match self.service.wake() {
             Wake::At(at) => Some(at),
@@ -166,13 +193,13 @@ impl<S: Stream, D: Store> Hub<S, D> {
         deadlines.into_iter().flatten().min()
     }
 
-    /// One turn.
+    /// Does one turn.
     ///
     /// # Errors
     /// The disk failed: nothing of this turn was answered, and nothing may be any more.
-    pub fn tick(&mut self, now: Instant) -> Result<(), D::Error> {
+    pub fn tick(&mut self, now: Instant) -> Result<(), R::Error> {
         self.sweep(now);
-        // Whoever is ready gets a share of this turn, so that nobody waits for more than one turn of all others.
+        // All that are ready share this turn, so that each waits for one turn of the others at most.
         let share = self.limits.share(self.ready.len());
         trace::note("ready", self.ready.len() as u64);
         self.serve(share);
@@ -183,13 +210,13 @@ impl<S: Stream, D: Store> Hub<S, D> {
         self.service.counters_mut().served.record(served);
         self.turns.lap(Phase::Serve);
         self.service.commit(now)?;
-        // The files say in that call that it is done.
+        // Files have finished the commit in that call; this takes their event.
         self.take_events(now);
         self.turns.lap(Phase::Commit);
         self.service.advance(now, self.connections.held() > 0)?;
         self.hear_store(now);
         if self.service.seals_draw() {
-            // In the turn in which it is counted: who asks for winners in the next one is not held.
+            // The draw is committed in the turn in which it was counted, so a query of the next turn is answered at once.
             self.service.commit(now)?;
             self.hear_store(now);
         }
@@ -225,8 +252,8 @@ impl<S: Stream, D: Store> Hub<S, D> {
         }
     }
 
-    /// At most half the connections may be held: where this one is beyond that, the oldest query of the same agency gives
-    /// way, or else this one.
+    /// Keeps at most half of all places held. Where this connection is held beyond that, the oldest held query of the same agency
+    /// is answered without a result; it may be this one.
     fn bound_held(&mut self, slot: usize) {
         if self.connections.held() <= self.limits.max_connections / 2 {
             return;
@@ -240,7 +267,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
         }
     }
 
-    /// Sends, and queues again what can still move.
+    /// Sends what the served connections hold, and queues again those that can still move.
     fn send(&mut self, share: Share, now: Instant) {
         let winners_known = self.service.winners_known();
         for i in 0..self.served.len() {
@@ -266,14 +293,14 @@ impl<S: Stream, D: Store> Hub<S, D> {
             return;
         };
         self.silence.end(slot);
-        self.service.leave(connection.id, connection.session());
+        self.service.leave(connection.id, connection.identity());
         let (reason, calls) = (connection.close_reason(), connection.calls());
         self.service.counters_mut().close(reason, calls);
         trace::closed(slot, reason.name());
         connection.report_closed();
     }
 
-    /// Now and then: closes what took too long, frees what is not used, logs what was only counted.
+    /// About once a second: closes what took too long, frees what is not used, logs what was only counted.
     fn sweep(&mut self, now: Instant) {
         if self.next_sweep.is_none_or(|due| now < due) {
             return;
@@ -303,7 +330,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
         SWEEP.min(self.limits.idle_timeout / 4)
     }
 
-    /// The server stops: from now on nothing is decoded, counted or held; what is owed is still sent.
+    /// The server stops: from now on nothing is decoded, counted or held; replies are still sent.
     pub fn stop(&mut self) {
         self.stopping = true;
         self.service.stop();
@@ -318,7 +345,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
     ///
     /// # Errors
     /// The disk failed; what was committed stays so.
-    pub fn close(mut self) -> Result<(), D::Error> {
+    pub fn close(mut self) -> Result<(), R::Error> {
         for slot in 0..self.connections.slots() {
             self.reap(slot);
         }

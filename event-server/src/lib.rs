@@ -13,15 +13,14 @@
 //! ```
 //!
 //! No module names one that stands above it; `lottery` and `store` do not know each other. Beside them:
-//! `backlog` (when to accept), `config`, `descriptors` (how many connections the system allows), `fact` and `tally` (what store and lottery have in common), `limits`, `observe` (what is
-//! counted, and what can be seen from outside), `report` (the text of every log line; lottery and store write none), `stream`
-//! (what a connection needs of its peer's stream) and `tls` (whom to trust, where that is asked for).
+//! `backlog` (when to accept), `config`, `facts` (what store and lottery have in common), `limits` (the bounds of connections),
+//! `observe` (what is counted, and what can be seen from outside), `report` (the text of every log line; lottery and store write
+//! none), `stream` (what a connection needs of its peer's stream) and `tls` (whom to trust, where that is asked for).
 
 pub mod backlog;
 pub mod config;
 pub mod connection;
-pub mod descriptors;
-pub mod fact;
+pub mod facts;
 pub mod hub;
 pub mod limits;
 pub mod lottery;
@@ -31,6 +30,5 @@ pub mod server;
 pub mod service;
 pub mod store;
 pub mod stream;
-pub mod tally;
 pub mod tls;
 pub mod web;

@@ -1,8 +1,11 @@
-//! The bounds of connections, each alone and all together. The configuration sets them.
+//! The bounds of connections, each alone and all together: those that the configuration sets, and what the system allows.
 
+use std::io;
 use std::time::Duration;
 
-/// Bounds that the configuration sets.
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// The bounds that the configuration sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Connections at once; more wait in the backlog. Half of them may be held.
@@ -36,7 +39,7 @@ const TURN_BYTES: usize = 8 * 1024 * 1024;
 /// Requests that one turn serves, over all connections.
 const TURN_REQUESTS: usize = 8_192;
 
-/// What a connection gets of a turn in any case.
+/// The least that a connection gets of a turn, however many share it.
 const LEAST: Share = Share {
     bytes: 8 * 1024,
     requests: 4,
@@ -52,7 +55,7 @@ pub struct Share {
 }
 
 impl Limits {
-    /// The share of each of so many connections in one turn.
+    /// Returns the share that each of so many connections gets of one turn.
     pub fn share(&self, connections: usize) -> Share {
         let connections = connections.max(1);
         Share {
@@ -80,4 +83,25 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(60),
         }
     }
+}
+
+/// File descriptors for anything but connections: standard streams, poll, signals, listener, files of the store.
+const OWN: u64 = 32;
+
+/// Raises the limit of file descriptors to the hard one, and returns how many connections it leaves room for: each takes one, and
+/// without one the listener cannot accept.
+///
+/// # Errors
+/// The system would not raise it.
+pub fn room_for_connections() -> io::Result<usize> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    )?;
+    let room = maximum.map_or(u64::MAX, |limit| limit.saturating_sub(OWN).max(1));
+    Ok(usize::try_from(room).unwrap_or(usize::MAX))
 }

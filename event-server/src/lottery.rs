@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use frame::{Agency, Number, UploadId};
 
 pub use self::refusal::{MAX_AGENCIES, NumberRefusal, Refusal};
-use crate::fact::{Account, Fact, Source};
+use crate::facts::{Account, Fact, Source};
 
 /// How far the draw is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

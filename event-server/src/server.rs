@@ -28,8 +28,8 @@ use self::tokens::{DATABASE, HTTP_LISTENER, LISTENER, RESOLVED, SIGNALS, Source}
 use self::traces::Traces;
 use crate::backlog::{Accepted, Backlog};
 use crate::config::Config;
-use crate::descriptors::room_for_connections;
 use crate::hub::Hub;
+use crate::limits::room_for_connections;
 use crate::observe::Phase;
 use crate::report;
 use crate::service::Service;
@@ -130,14 +130,14 @@ impl Dial for Dialer {
 }
 
 /// A server that listens.
-pub struct Server<D: Store> {
+pub struct Server<R: Store> {
     poll: Poll,
     signals: Termination,
     /// Until the server stops.
     listener: Option<TcpListener>,
     address: SocketAddr,
     backlog: Backlog,
-    hub: Hub<TcpStream, D>,
+    hub: Hub<TcpStream, R>,
     /// Where it is watched.
     http: Option<HttpPort<TcpListener, TcpStream>>,
     logger: Logger,
@@ -147,7 +147,7 @@ pub struct Server<D: Store> {
     stop_until: Option<Instant>,
 }
 
-impl<D: Store> Server<D> {
+impl<R: Store> Server<R> {
     /// Binds the listener. With an acceptor, frames are exchanged over TLS alone.
     ///
     /// # Errors
@@ -155,10 +155,10 @@ impl<D: Store> Server<D> {
     pub fn bind(
         config: &Config,
         acceptor: Option<TlsAcceptor>,
-        service: Service<D>,
+        service: Service<R>,
         logger: Logger,
         Watch { poll, signals }: Watch,
-    ) -> Result<Self, ServerError<D::Error>> {
+    ) -> Result<Self, ServerError<R::Error>> {
         let mut limits = config.limits;
         let watchers = config.http.map_or(0, |_| web::MAX_CONNECTIONS + 1);
         let room = room_for_connections().map_err(system("raising the limit of descriptors"))?;
@@ -206,7 +206,7 @@ impl<D: Store> Server<D> {
     ///
     /// # Errors
     /// The store or the poll failed. Nothing of the turn was answered.
-    pub fn run(mut self) -> Result<(), ServerError<D::Error>> {
+    pub fn run(mut self) -> Result<(), ServerError<R::Error>> {
         let mut events = Events::with_capacity(EVENTS);
         self.traces.start();
         loop {

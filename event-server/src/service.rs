@@ -8,49 +8,46 @@
 //! What is staged has a ticket. [`Service::commit`], once a turn, makes it durable or begins to; the store tells when it is
 //! done, and until then no reply that depends on it may leave the server. With a commit the draw is staged, too, once its
 //! winners are counted. What the store says comes through [`Service::poll_store`], which brings the lottery up to date
-//! first. Knows connections only by their [`ConnectionId`]; never touches a stream. Looks at a clock only to time commits,
-//! where that is asked for.
+//! first. Knows connections only by their [`ConnectionId`]; never touches a stream. Reads a clock only to time commits, where
+//! that is asked for.
 
-mod answer;
 mod draw;
+mod identity;
 mod observed;
-mod refusal;
+mod reply;
 mod requests;
-mod session;
-mod verdict;
 
 use std::collections::HashMap;
 use std::time::Instant;
 
 use frame::{Agency, Frame, MessageId, Number, Request, UploadId, Winners};
 
-use self::answer::malformed;
-pub use self::session::{ConnectionId, Peer, Session};
-pub use self::verdict::{Judged, Told, Verdict};
+pub use self::identity::{ConnectionId, Identity, Peer};
+pub use self::reply::{Judged, Told, Verdict};
+use crate::facts::Tally;
 use crate::lottery::Lottery;
 use crate::observe::{Counters, RequestKind};
 use crate::report;
 use crate::store::{Draft, Drawn, Event, Freshness, Knowledge, Store, Ticket, Wake, Wanted};
-use crate::tally::Tally;
 
-/// Connections that may be told the long list of one agency at once. The list is in memory once, but what the kernel
-/// keeps of it for a peer that does not read may be megabytes.
+/// Connections that may be sent the long list of one agency at once. The list is in memory once, but the kernel may hold megabytes
+/// of it for each peer that does not read.
 const LISTS: usize = 32;
 
 /// The lottery, its store and the uploads under way.
-pub struct Service<D: Store> {
+pub struct Service<R: Store> {
     lottery: Lottery,
-    store: D,
+    store: R,
     winner: Number,
     /// Which connection carries an upload: at most as many entries as there are connections.
     carriers: HashMap<(Agency, UploadId), ConnectionId>,
     draw: Draw,
     /// The last commit that is done, as far as was told.
     committed: Ticket,
-    /// Queries that were told to wait for the draw.
+    /// Queries that were held for the draw so far.
     queries_held: u64,
     counters: Counters,
-    /// Somebody may look at the counters: commits are timed.
+    /// Commits are timed: somebody may ask for the counters.
     measured: bool,
     /// When the last call began that commits, where it is timed.
     began: Option<Instant>,
@@ -58,10 +55,20 @@ pub struct Service<D: Store> {
     was_up: bool,
     /// Somebody watches the agencies.
     watched: bool,
-    /// The store has still to hear what is wanted of it.
+    /// The store has to be told what is wanted of it.
     is_news: bool,
     /// The server stops: nothing is drawn any more.
     stopping: bool,
+}
+
+/// Whether a frame is handed in for the first time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Attempt {
+    /// It is: what is known here of its agency may be out of date.
+    #[default]
+    First,
+    /// It waited for its agency to be read, which is done now.
+    AfterRead,
 }
 
 /// How far the draw is.
@@ -78,14 +85,14 @@ enum Draw {
     Known(Tally),
 }
 
-impl<D: Store> Service<D> {
-    /// A service over an open store and the lottery that its facts add up to. `winner` is the number that
-    /// wins if the draw is still to come.
+impl<R: Store> Service<R> {
+    /// Begins over an open store and the lottery that its facts add up to. `winner` is the number that wins if the draw is
+    /// still to come.
     ///
     /// # Errors
     /// The store failed: it could not begin a new log.
-    pub fn new(mut lottery: Lottery, store: D, winner: Number) -> Result<Self, D::Error> {
-        lottery.limit_agencies(D::MAX_AGENCY);
+    pub fn new(mut lottery: Lottery, store: R, winner: Number) -> Result<Self, R::Error> {
+        lottery.limit_agencies(R::MAX_AGENCY);
         let mut service = Self {
             lottery,
             store,
@@ -124,37 +131,37 @@ impl<D: Store> Service<D> {
         Ok(service)
     }
 
-    /// Judges one frame of a connection, with the MD5 of its payload, and stages what it asks for. `after_read`: the frame
-    /// was handed in before, and waited for its agency to be read.
+    /// Judges one frame of a connection, with the MD5 of its payload, and stages what it asks for.
     pub fn handle(
         &mut self,
         mut peer: Peer<'_>,
         (frame, md5): (Frame<'_>, MessageId),
-        after_read: bool,
+        attempt: Attempt,
     ) -> Judged {
         let kind = RequestKind::of(frame.kind);
         let request = match Request::decode_hashed(frame, md5) {
             Ok(request) => request,
             Err(error) => {
-                peer.session.begin();
+                peer.identity.begin();
                 self.counters.request(kind, false);
-                let verdict = malformed(peer.session, peer.ip, frame, error);
+                let verdict = Self::malformed(peer.identity, peer.ip, frame, error);
                 return Judged {
                     verdict,
                     waits: None,
                 };
             }
         };
-        // Whoever does not take part, or speaks for another, is refused whatever is stored.
-        let agency = agency_of(*peer.session, &request).filter(|agency| {
-            peer.session.check(*agency).is_ok() && self.lottery.check_agency(*agency).is_ok()
+        // A connection that may not speak for the agency, or an agency that does not take part, is refused whatever is stored:
+        // then nothing is read.
+        let agency = agency_of(*peer.identity, &request).filter(|agency| {
+            peer.identity.check(*agency).is_ok() && self.lottery.check_agency(*agency).is_ok()
         });
-        // Another server may have served the agency until now. Once this connection speaks for it, what is known here
-        // is enough: where another server goes on with it, the next commit here fails.
-        let comes = peer.session.agency().is_none() || matches!(request, Request::Resume { .. });
-        let freshness = match comes && !after_read {
-            true => Freshness::Latest,
-            false => Freshness::Cached,
+        // Until now, another server may have served the agency. Once this connection speaks for it, the state known here is
+        // enough: where another server serves it again, the next commit here fails.
+        let comes = peer.identity.agency().is_none() || matches!(request, Request::Resume { .. });
+        let freshness = match attempt {
+            Attempt::First if comes => Freshness::Latest,
+            Attempt::First | Attempt::AfterRead => Freshness::Cached,
         };
         let known = match agency.map(|agency| (agency, self.store.know(agency, freshness))) {
             Some((agency, Knowledge::Reading)) => {
@@ -166,13 +173,13 @@ impl<D: Store> Service<D> {
             Some((_, Knowledge::Known(ticket))) => ticket,
             None => self.committed,
         };
-        let first = peer.session.begin();
+        let first = peer.identity.begin();
         let peer = &mut peer;
         let (verdict, ticket) = match request {
-            Request::Bet(bet) => self.bet(peer.session, &bet, known),
+            Request::Bet(bet) => self.bet(peer.identity, &bet, known),
             Request::Batch(batch) => self.batch(peer, frame.id, batch, known),
             Request::Finished { agency, bets } => self.finished(peer, agency, bets, known),
-            Request::Winners { agency } => (self.query(peer.session, agency), known),
+            Request::Winners { agency } => (self.query(peer.identity, agency), known),
             Request::Resume { agency, upload } => self.resume(peer, first, agency, upload, known),
         };
         self.counters.request(kind, verdict.is_accepted());
@@ -183,12 +190,12 @@ impl<D: Store> Service<D> {
         }
     }
 
-    /// How many queries were told to wait for the draw so far.
+    /// Returns how many queries were held for the draw so far.
     pub fn queries_held(&self) -> u64 {
         self.queries_held
     }
 
-    /// The answer to an allowed winners query; `None` until the draw is done.
+    /// Returns the answer to an allowed winners query; `None` until the draw is done.
     pub fn winners(&self, agency: Agency) -> Option<Told> {
         let Draw::Known(tally) = &self.draw else {
             return None;
@@ -209,7 +216,7 @@ impl<D: Store> Service<D> {
         })
     }
 
-    /// Whether as many connections are being told an agency's long list as may be at once.
+    /// Returns whether an agency's long list is being sent to as many connections as may get it at once.
     pub fn is_told_to_many(&self, agency: Agency) -> bool {
         match &self.draw {
             Draw::Known(tally) => tally.sharing(agency) >= LISTS,
@@ -217,31 +224,30 @@ impl<D: Store> Service<D> {
         }
     }
 
-    /// Whether the draw is done and its winners are counted.
+    /// Returns whether the draw is done and its winners are counted.
     pub fn winners_known(&self) -> bool {
         matches!(self.draw, Draw::Known(_))
     }
 
     /// A connection is gone.
-    pub fn leave(&mut self, id: ConnectionId, session: Session) {
-        if let Some(upload) = session.upload()
+    pub fn leave(&mut self, id: ConnectionId, identity: Identity) {
+        if let Some(upload) = identity.upload()
             && self.carriers.get(&upload) == Some(&id)
         {
             self.carriers.remove(&upload);
         }
     }
 
-    /// Whether so much is staged that the rest has to wait for a commit.
+    /// Returns whether so much is staged that the rest has to wait for a commit.
     pub fn is_full(&self) -> bool {
         self.store.is_full()
     }
 
-    /// Makes the turn durable, or begins to; with it the draw, where the winners are counted. After an error nothing may
-    /// be answered.
+    /// Makes the turn durable, or begins to; the draw, too, where the winners are counted. After an error no reply may be sent.
     ///
     /// # Errors
     /// The store failed: stop.
-    pub fn commit(&mut self, now: Instant) -> Result<(), D::Error> {
+    pub fn commit(&mut self, now: Instant) -> Result<(), R::Error> {
         let sealed = self.seal_draw(now);
         self.commit_staged()?;
         // A failed disk is not a lack of room: it ended the commit.
@@ -251,17 +257,17 @@ impl<D: Store> Service<D> {
         Ok(())
     }
 
-    fn commit_staged(&mut self) -> Result<(), D::Error> {
+    fn commit_staged(&mut self) -> Result<(), R::Error> {
         let lottery = &self.lottery;
         self.began = self.measured.then(Instant::now);
         self.store.commit(|| lottery.facts())
     }
 
-    /// Lets the store move what can move. `awaited`: somebody waits for the winners.
+    /// Lets the store do what it can do without waiting. `awaited` says that somebody waits for the winners.
     ///
     /// # Errors
     /// The store failed: stop.
-    pub fn advance(&mut self, now: Instant, awaited: bool) -> Result<(), D::Error> {
+    pub fn advance(&mut self, now: Instant, awaited: bool) -> Result<(), R::Error> {
         let agencies = self.lottery.agencies();
         let wanted = Wanted {
             count: self.wanted_count(),
@@ -277,8 +283,7 @@ impl<D: Store> Service<D> {
         self.store.mark(readable, writable, dead);
     }
 
-    /// The next thing that happened in the store and that concerns connections, or is worth a line in the log. The lottery
-    /// knows of it already.
+    /// Returns the next event of the store that concerns connections or the log. The lottery is up to date with it already.
     pub fn poll_store(&mut self) -> Option<Event> {
         loop {
             match self.store.poll()? {
@@ -307,13 +312,13 @@ impl<D: Store> Service<D> {
             Event::Forgotten(agency) | Event::Declined(agency, _) => self.lottery.forget(*agency),
             Event::Committed(ticket) => self.committed(*ticket),
             Event::Up(_) => self.note_up(),
-            // One that is dropped is read anew before anything is judged by what is known of it here.
+            // A dropped agency is read again before a request of it is judged, so its state here is not used.
             Event::Dropped(_) | Event::Down(_) | Event::Warning(_) => {}
             Event::Stored(_) | Event::Counting | Event::Counted(_) => {}
         }
     }
 
-    /// When the next turn is due, whatever happens to connections.
+    /// Returns when the next turn is due for the store or the draw.
     pub fn wake(&self) -> Wake {
         match (self.seal_at(), self.store.wake()) {
             _ if self.is_news => Wake::Now,
@@ -333,18 +338,18 @@ impl<D: Store> Service<D> {
     ///
     /// # Errors
     /// The store failed; what was committed stays so.
-    pub fn close(self) -> Result<(), D::Error> {
+    pub fn close(self) -> Result<(), R::Error> {
         self.store.close(self.lottery.facts())
     }
 }
 
-/// Whose state a request is judged by: the agency that it names, or that the connection speaks for. `None` for a query:
-/// it is held until the draw, whatever is stored of the agency.
-fn agency_of(session: Session, request: &Request<'_>) -> Option<Agency> {
+/// Returns the agency whose state decides about a request: the one that it names, or that the connection speaks for. `None` for a
+/// query: it is held until the draw, whatever is stored of the agency.
+fn agency_of(identity: Identity, request: &Request<'_>) -> Option<Agency> {
     match request {
         Request::Bet(bet) => Some(bet.agency),
-        // What a batch names is judged while it is read.
-        Request::Batch(batch) => session
+        // Which agency a batch names is checked while it is read.
+        Request::Batch(batch) => identity
             .agency()
             .or_else(|| Some(batch.bets().next()?.ok()?.agency)),
         Request::Finished { agency, .. } | Request::Resume { agency, .. } => Some(*agency),

@@ -22,8 +22,7 @@ use std::time::{Duration, Instant};
 use frame::{Agency, Bet, Number, UploadId};
 
 pub use self::snapshot::{Audit, Holding, Snapshot};
-use crate::fact::{Account, Fact, MAX_AGENCIES};
-use crate::tally::Tally;
+use crate::facts::{Account, Fact, MAX_AGENCIES, Tally};
 
 pub mod local;
 pub mod postgres;

@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use event_server::fact::Account;
+use event_server::facts::Account;
 use event_server::store::postgres::{
     Answer, CommitMode, Database, DatabaseUrl, Dial, Link, LinkOptions, LockWait, Part, Query,
 };

@@ -152,7 +152,7 @@ fn arrows_go_down_from_main_to_server_to_hub_to_service_to_store() {
         "connection",
         "service",
         "lottery",
-        "fact.rs",
+        "facts.rs",
     ];
     let module = |room: &str| room.trim_end_matches(".rs").to_owned();
     for (file, code) in sources() {

@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use common::{Peer, batch, bet, encode, finished, winners};
-use event_server::descriptors::room_for_connections;
+use event_server::limits::room_for_connections;
 use fixtures::programs::{self, Running};
 
 const SUCCESS: &str = "{result:success}";

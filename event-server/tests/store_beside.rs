@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-use event_server::fact::{Fact, Source};
+use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
 use event_server::store::local::{
     Durability, Files, Name, RandomAccess, StoreError, WalStore, export,

@@ -5,7 +5,7 @@ mod store_disk;
 
 use std::time::Instant;
 
-use event_server::fact::Fact;
+use event_server::facts::Fact;
 use event_server::store::local::{Durability, LocalStore};
 use event_server::store::{Count, Draft as _, Drawn, Event, Store as _, Wanted};
 use frame::{Agency, Bet, Birthdate, Document, Name, Number};

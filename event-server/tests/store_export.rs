@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use event_server::fact::{Fact, Source};
+use event_server::facts::{Fact, Source};
 use event_server::store::local::{
     Durability, ExportError, Folder, ReadOnlyFolder, StoreError, WalStore, export,
 };

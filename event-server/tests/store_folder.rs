@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use event_server::fact::{Fact, Source};
+use event_server::facts::{Fact, Source};
 use event_server::store::local::{
     Durability, ExportError, Folder, ReadOnlyFolder, Recovery, Scanner, StoreError, WalStore,
     export,

@@ -6,7 +6,7 @@ mod store_disk;
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
-use event_server::fact::{Fact, Source};
+use event_server::facts::{Fact, Source};
 use event_server::hub::Hub;
 use event_server::limits::Limits;
 use event_server::lottery::{Draw, Lottery};

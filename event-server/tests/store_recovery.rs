@@ -5,7 +5,7 @@ mod store_disk;
 
 use std::ops::ControlFlow;
 
-use event_server::fact::{Fact, Source};
+use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
 use event_server::store::local::{
     Durability, ExportError, Files, Name, Progress, Recovery, StoreError, WalStore, Warning, export,

@@ -2,7 +2,7 @@
 
 mod store_disk;
 
-use event_server::fact::{Fact, Source};
+use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
 use event_server::store::local::{Durability, Name, WalStore, export};
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};

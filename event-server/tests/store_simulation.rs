@@ -11,7 +11,7 @@ mod store_disk;
 
 use std::fmt::Write as _;
 
-use event_server::fact::{Fact, Source};
+use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
 use event_server::store::local::{Durability, Name, StoreError, WalStore, export};
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};

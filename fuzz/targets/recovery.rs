@@ -6,7 +6,7 @@
 
 #![no_main]
 
-use event_server::fact::{Fact, Source};
+use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
 use event_server::store::local::{Durability, Name, Recovery, Scanner, StoreError, WalStore};
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use benches::{BATCH, bets};
-use event_server::fact::{Fact, Source};
+use event_server::facts::{Fact, Source};
 use event_server::store::local::{Durability, Folder, WalStore};
 use frame::{Bet, MessageId};
 

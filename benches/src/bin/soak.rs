@@ -15,7 +15,7 @@ use benches::soak::abuse::Abuse;
 use benches::soak::abuse::list::{OTHERS, SILENT, WATCHING};
 use benches::soak::pressure::rows::{ROWS, Row};
 use benches::soak::{Beside, Latencies, Lottery, Seen};
-use event_server::descriptors::room_for_connections;
+use event_server::limits::room_for_connections;
 
 /// Bets of a lottery.
 const BETS: u64 = 2_000_000;

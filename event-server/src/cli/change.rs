@@ -3,7 +3,7 @@
 //! Where bets are kept in files, the server has to be stopped.
 
 use event_server::config::{Config, StoreConfig};
-use event_server::fact::Fact;
+use event_server::facts::Fact;
 use event_server::lottery::{Draw, NumberRefusal, Refusal};
 use event_server::report;
 use event_server::store::Store as _;

@@ -73,16 +73,16 @@ pub fn run(loaded: &Loaded, logger: &Logger) -> Result<(), Failure> {
     }
 }
 
-fn serve<D>(
+fn serve<R>(
     config: &Config,
     acceptor: Option<TlsAcceptor>,
     lottery: Lottery,
-    store: D,
+    store: R,
     logger: &Logger,
     watch: Watch,
 ) -> Result<(), Failure>
 where
-    D: Store<Error: Into<Failure>>,
+    R: Store<Error: Into<Failure>>,
 {
     let service = Service::new(lottery, store, config.winner).map_err(Into::into)?;
     Server::bind(config, acceptor, service, logger.clone(), watch)?.run()?;
@@ -136,7 +136,7 @@ impl<'o> Opening<'o> {
 pub fn show_settings(loaded: &Loaded) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     for setting in &loaded.settings {
-        let (value, source) = (Escaped(&setting.value), Escaped(&setting.source));
+        let (value, source) = (Escaped(&setting.value), Escaped(&setting.origin));
         let key = setting.key;
         let written = writeln!(out, "{key} = {value}  # {source}");
         written.map_err(|e| Failure::output(&e))?;

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 
 use event_server::config::{Config, StoreConfig};
-use event_server::fact::Source;
+use event_server::facts::Source;
 use event_server::observe::Stage;
 use event_server::report;
 use event_server::store::local::{Contents, Progress as Read};

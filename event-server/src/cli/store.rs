@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use event_server::config::{Config, StoreConfig};
-use event_server::fact::Fact;
+use event_server::facts::Fact;
 use event_server::lottery::{Lottery, NumberRefusal};
 use event_server::report;
 use event_server::store::local::{

@@ -6,21 +6,20 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::error::ConfigError;
-use super::layers::{Layers, Source};
+use super::layers::{ConfigError, Layers, Origin};
 
 /// A key, the value that is in force, and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     /// The key.
     pub key: &'static str,
-    /// Its value as it was written, or hidden where nobody may see it.
+    /// Its value as it was written; a secret is hidden.
     pub value: String,
     /// Where the value came from.
-    pub source: Source,
+    pub origin: Origin,
 }
 
-/// The keys, and those that were asked for so far.
+/// The keys of all layers, and the settings that were read so far.
 pub(super) struct Keys {
     layers: Layers,
     settings: Vec<Setting>,
@@ -28,6 +27,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
+    /// Begins with no key read.
     pub(super) fn new(layers: Layers) -> Self {
         Self {
             layers,
@@ -36,7 +36,7 @@ impl Keys {
         }
     }
 
-    /// The key's value, read by `parse`; `default` is written as a user would, empty for none.
+    /// Reads the key's value with `parse`. `default` is what a user would write, empty for none; `allowed` says what is valid.
     pub(super) fn get<T>(
         &mut self,
         key: &'static str,
@@ -44,35 +44,35 @@ impl Keys {
         default: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<T, ConfigError> {
-        let (value, source) = self.take(key, default);
+        let (value, origin) = self.take(key, default);
         let parsed = parse(value.trim()).ok_or_else(|| {
             let hint = hint(&value);
             ConfigError(format!(
-                "{source}: {key} is '{value}', allowed is {allowed}{hint}"
+                "{origin}: {key} is '{value}', allowed is {allowed}{hint}"
             ))
         });
-        self.settings.push(Setting { key, value, source });
+        self.settings.push(Setting { key, value, origin });
         parsed
     }
 
-    /// As [`get`](Self::get), for a value that may hold a secret: `parse` says why it cannot be used, `masked` how it
-    /// may be shown.
+    /// Reads a value that may hold a secret, as [`get`](Self::get) does. `parse` says why it cannot be used, `masked` returns
+    /// what may be shown of it.
     pub(super) fn secret<T>(
         &mut self,
         key: &'static str,
         default: &str,
-        parse: impl Fn(&str, &Source) -> Result<T, String>,
+        parse: impl Fn(&str, &Origin) -> Result<T, String>,
         masked: impl Fn(&str) -> String,
     ) -> Result<T, ConfigError> {
-        let (value, source) = self.take(key, default);
-        let parsed = parse(value.trim(), &source)
-            .map_err(|why| ConfigError(format!("{source}: {key} cannot be used: {why}")));
+        let (value, origin) = self.take(key, default);
+        let parsed = parse(value.trim(), &origin)
+            .map_err(|why| ConfigError(format!("{origin}: {key} cannot be used: {why}")));
         let value = masked(value.trim());
-        self.settings.push(Setting { key, value, source });
+        self.settings.push(Setting { key, value, origin });
         parsed
     }
 
-    /// A text that may be left out.
+    /// Reads a value that may be left out.
     pub(super) fn optional<T>(
         &mut self,
         key: &'static str,
@@ -85,10 +85,10 @@ impl Keys {
         })
     }
 
-    /// Whether a key that was asked for has a value other than its default.
+    /// Returns whether a key that was read is set in some layer.
     pub(super) fn is_set(&self, key: &str) -> bool {
         let mut settings = self.settings.iter();
-        settings.any(|setting| setting.key == key && setting.source != Source::Default)
+        settings.any(|setting| setting.key == key && setting.origin != Origin::Default)
     }
 
     /// Adds a sentence to what an operator is warned about.
@@ -96,17 +96,18 @@ impl Keys {
         self.warnings.push(warning);
     }
 
-    /// A variable of the environment that is no key of this program.
+    /// Takes a variable of the environment that is no key of this program.
     pub(super) fn variable(&mut self, name: &str) -> Option<String> {
         self.layers.variable(name)
     }
 
-    fn take(&mut self, key: &str, default: &str) -> (String, Source) {
+    fn take(&mut self, key: &str, default: &str) -> (String, Origin) {
         self.layers
             .take(key)
-            .unwrap_or_else(|| (default.to_owned(), Source::Default))
+            .unwrap_or_else(|| (default.to_owned(), Origin::Default))
     }
 
+    /// Reads a whole number within `range`.
     pub(super) fn number<T: TryFrom<u32> + Display>(
         &mut self,
         key: &'static str,
@@ -120,6 +121,7 @@ impl Keys {
         })
     }
 
+    /// Reads a duration within a range of milliseconds.
     pub(super) fn duration(
         &mut self,
         key: &'static str,
@@ -136,10 +138,10 @@ impl Keys {
         })
     }
 
-    /// What is in force, in the order in which it was asked for, and one sentence for each thing that is ignored.
+    /// Returns the settings in the order in which they were read, and one sentence for each thing that is ignored.
     ///
     /// # Errors
-    /// A flag sets a key that nobody has asked for.
+    /// A flag sets an unknown key.
     pub(super) fn finish(self) -> Result<(Vec<Setting>, Vec<String>), ConfigError> {
         let mut warnings = self.layers.into_warnings()?;
         warnings.extend(self.warnings);
@@ -147,7 +149,7 @@ impl Keys {
     }
 }
 
-/// What else to say of a value that only an orchestrator writes.
+/// Returns what to add to the error about a value that only an orchestrator writes.
 fn hint(value: &str) -> &'static str {
     match value.starts_with("tcp://") {
         true => {

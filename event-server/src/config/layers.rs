@@ -4,28 +4,38 @@ use std::fmt;
 
 use configparser::ini::{Ini, IniDefault};
 
-use super::error::ConfigError;
+/// Why the configuration cannot be used. Displays as one sentence.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigError(pub(super) String);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
 
 /// The section that holds all keys, as the parser names it.
 const SECTION: &str = "default";
 
-/// What programs that start this one in a container are known to set for a service of the name `server`.
+/// Prefixes of variables that an orchestrator sets for a service named `server`.
 const INJECTED: [&str; 2] = ["SERVER_SERVICE_", "SERVER_PORT_"];
 
 /// Where a value came from. Displays as it is named in messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum Origin {
     /// A flag of the command line, by its name.
     Flag(String),
     /// A variable of the environment.
     Environment,
     /// The configuration file, by its path.
     File(String),
-    /// Nobody said another value.
+    /// The default: no layer sets the key.
     Default,
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(flag) => write!(f, "the argument {flag}"),
@@ -47,7 +57,7 @@ pub struct Flag {
     pub value: String,
 }
 
-/// Everything that was said, before it is known what it means.
+/// All values of all layers, before anything is known of the keys.
 #[derive(Debug)]
 pub(super) struct Layers {
     flags: Vec<Flag>,
@@ -104,26 +114,26 @@ impl Layers {
         Ok(layers)
     }
 
-    /// The strongest value of a key, and where it comes from. It is asked for once.
-    pub(super) fn take(&mut self, key: &str) -> Option<(String, Source)> {
+    /// Takes out the strongest value of a key, and where it comes from.
+    pub(super) fn take(&mut self, key: &str) -> Option<(String, Origin)> {
         let flag = self.flags.iter().rposition(|flag| flag.key == key);
         let flag = flag.map(|at| self.flags[at].clone());
         self.flags.retain(|flag| flag.key != key);
         let variable = self.variable(key);
         let at = self.file.iter().position(|(name, _)| name == key);
         let in_file = at.map(|at| self.file.swap_remove(at).1);
-        flag.map(|flag| (flag.value, Source::Flag(flag.name)))
-            .or(variable.map(|value| (value, Source::Environment)))
-            .or(in_file.map(|value| (value, Source::File(self.path.clone()))))
+        flag.map(|flag| (flag.value, Origin::Flag(flag.name)))
+            .or(variable.map(|value| (value, Origin::Environment)))
+            .or(in_file.map(|value| (value, Origin::File(self.path.clone()))))
     }
 
-    /// A variable of the environment; it is asked for once. An empty one counts as not set.
+    /// Takes out a variable of the environment. An empty one counts as not set.
     pub(super) fn variable(&mut self, name: &str) -> Option<String> {
         let at = self.environment.iter().position(|(key, _)| key == name)?;
         Some(self.environment.swap_remove(at).1)
     }
 
-    /// One sentence for each thing that nobody has asked for.
+    /// Returns one sentence for each value that no key has asked for.
     ///
     /// # Errors
     /// A flag sets an unknown key.
@@ -160,7 +170,7 @@ impl Layers {
     }
 }
 
-/// The keys that stand more than once in one section of an INI text, each once.
+/// Returns the keys that stand more than once in one section of an INI text, each once.
 fn repeated(text: &str) -> impl Iterator<Item = String> {
     let (mut section, mut seen, mut repeated) = (String::new(), Vec::new(), Vec::new());
     for line in text.lines().map(str::trim) {

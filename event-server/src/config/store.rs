@@ -1,15 +1,15 @@
-//! The keys of the store: `SERVER_STORE` and what goes with it.
+//! The keys of the store, `SERVER_STORE` and what goes with it, and those of the bounds, whose defaults depend on it:
+//! `SERVER_MAX_…`, `SERVER_TURN_…` and `SERVER_IDLE_TIMEOUT`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use frame::small_file;
+use frame::{MAX_LENGTH, small_file};
 
-use super::error::ConfigError;
+use super::central::{NAME, parse_name};
 use super::keys::Keys;
-use super::layers::Source;
-use super::limits::CommitKind;
-use super::name::{ALLOWED, parse as parse_name};
+use super::layers::{ConfigError, Origin};
+use crate::limits::Limits;
 use crate::store::local::Durability;
 use crate::store::postgres::{CommitMode, DatabaseUrl, LinkOptions, Secret, masked};
 
@@ -40,7 +40,7 @@ enum Wanted {
 }
 
 impl StoreConfig {
-    /// Reads the keys; all of them in any case, so that none passes for unknown.
+    /// Reads the keys of the store: those of both kinds, so that none is reported as unknown.
     ///
     /// # Errors
     /// A value is not allowed, or the password's file cannot be read.
@@ -63,9 +63,9 @@ impl StoreConfig {
                 _ => None,
             },
         )?;
-        let parse = |text: &str, source: &Source| match (text, source) {
+        let parse = |text: &str, origin: &Origin| match (text, origin) {
             ("files", _) => Ok(None),
-            (url, Source::Flag(_)) => match DatabaseUrl::parse(url)? {
+            (url, Origin::Flag(_)) => match DatabaseUrl::parse(url)? {
                 url if url.password.is_some() => Err(SHOWN.to_owned()),
                 url => Ok(Some(url)),
             },
@@ -81,7 +81,7 @@ impl StoreConfig {
             Duration::from_secs(10),
             100..=600_000,
         )?;
-        let lottery = keys.get("SERVER_LOTTERY", ALLOWED, "lottery", parse_name)?;
+        let lottery = keys.get("SERVER_LOTTERY", NAME, "lottery", parse_name)?;
         let Some(mut url) = url else {
             let durability = match wanted {
                 Wanted::Always => Durability::Always,
@@ -126,8 +126,8 @@ impl StoreConfig {
         }))
     }
 
-    /// How a commit goes.
-    pub(super) fn commit_kind(&self) -> CommitKind {
+    /// Returns how a commit becomes durable.
+    fn commit_kind(&self) -> CommitKind {
         match self {
             Self::Files {
                 durability: Durability::Always,
@@ -139,5 +139,69 @@ impl StoreConfig {
             } => CommitKind::Unsynced,
             Self::Postgres(_) => CommitKind::Remote,
         }
+    }
+}
+
+/// `SERVER_TURN_BYTES` without syncs. A long turn shares its sync among many batches. Without one it gains little, and all other
+/// connections wait for its end. That replies leave together is done by [`Limits::gathered_bytes`] instead.
+const UNSYNCED_TURN_BYTES: usize = 16 * 1024;
+
+/// `SERVER_TURN_BYTES` and `SERVER_MAX_INBOX` with a database. While a commit is under way, nothing of its connections is decoded:
+/// what arrives meanwhile is served in their next turn, and a transaction costs the same for few bets and for many.
+const REMOTE_TURN_BYTES: usize = 512 * 1024;
+
+/// How a commit becomes durable: how many bytes a turn should serve depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CommitKind {
+    /// Synced before the call returns.
+    Synced,
+    /// Left to the kernel.
+    Unsynced,
+    /// A transaction of a database.
+    Remote,
+}
+
+/// Reads the bounds of connections and turns.
+pub(super) fn limits(keys: &mut Keys, store: &StoreConfig) -> Result<Limits, ConfigError> {
+    const GIB: u32 = 1024 * 1024 * 1024;
+    let Limits {
+        max_connections,
+        max_frame,
+        max_inbox,
+        max_outbox,
+        max_buffered,
+        turn_bytes,
+        gathered_bytes,
+        turn_requests,
+        idle_timeout,
+    } = defaults(store.commit_kind());
+    Ok(Limits {
+        max_connections: keys.number("SERVER_MAX_CONNECTIONS", max_connections, 1..=1_000_000)?,
+        max_frame: keys.number("SERVER_MAX_FRAME", max_frame, 8_192..=MAX_LENGTH as u32)?,
+        max_inbox: keys.number("SERVER_MAX_INBOX", max_inbox, 8_192..=GIB)?,
+        max_outbox: keys.number("SERVER_MAX_OUTBOX", max_outbox, 1_024..=GIB)?,
+        max_buffered: keys.number("SERVER_MAX_BUFFERED", max_buffered, 1_048_576..=2 * GIB)?,
+        turn_bytes: keys.number("SERVER_TURN_BYTES", turn_bytes, 1_024..=GIB)?,
+        gathered_bytes,
+        turn_requests: keys.number("SERVER_TURN_REQUESTS", turn_requests, 1..=1_000_000)?,
+        idle_timeout: keys.duration("SERVER_IDLE_TIMEOUT", idle_timeout, 50..=86_400_000)?,
+    })
+}
+
+fn defaults(commit: CommitKind) -> Limits {
+    let limits = Limits::default();
+    match commit {
+        CommitKind::Synced => limits,
+        CommitKind::Unsynced => Limits {
+            turn_bytes: UNSYNCED_TURN_BYTES,
+            // As many bytes as a turn with a sync serves.
+            gathered_bytes: limits.turn_bytes,
+            ..limits
+        },
+        CommitKind::Remote => Limits {
+            turn_bytes: REMOTE_TURN_BYTES,
+            max_inbox: REMOTE_TURN_BYTES,
+            ..limits
+        },
     }
 }

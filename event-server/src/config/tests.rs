@@ -316,7 +316,7 @@ fn a_flag_wins_over_everything_and_each_value_knows_where_it_came_from() {
     let of = |key: &str| {
         let setting = loaded.settings.iter().find(|setting| setting.key == key);
         setting
-            .map(|setting| (setting.value.as_str(), setting.source.to_string()))
+            .map(|setting| (setting.value.as_str(), setting.origin.to_string()))
             .unwrap()
     };
     assert_eq!(of("SERVER_PORT"), ("7", "the argument --port".to_owned()));

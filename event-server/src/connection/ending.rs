@@ -1,23 +1,27 @@
-//! How a connection ends: in order, with what is owed sent and the rest read away, or at once.
+//! How a connection ends: in order, with its replies sent and the rest of the input read away; or at once. And its rank among
+//! those that give way where the last places are taken, or where all buffers together hold too much.
 
 use std::io;
+use std::time::Instant;
 
-use frame::{Received, trace};
+use frame::{Agency, Received, trace};
 
 use super::Connection;
-use super::state::{State, Step};
+use super::idle_timer::Waiting;
+use super::state::{Rank, State, Step};
 use crate::observe::CloseReason;
 use crate::report;
+use crate::service::Identity;
 use crate::stream::Stream;
 
-/// How much is read away after the last reply, so that no reset discards it.
+/// Bytes that are read away after the last reply, so that no reset discards it.
 const DRAIN_BYTES: usize = 1024 * 1024;
 
 impl<S: Stream> Connection<S> {
-    /// No more bytes will come.
+    /// The input has ended: no more bytes will come.
     pub(super) fn input_ended(&mut self) {
         match self.state {
-            // The next step answers what there is of the line.
+            // The next step echoes the part of the line that came.
             State::Echoing => {}
             State::Open | State::InClear => {
                 let mut reason = CloseReason::Finished;
@@ -31,14 +35,14 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Serves nothing more, for this reason: what is owed goes out, then the connection closes.
+    /// Serves nothing more, for this reason: the replies go out, then the connection closes.
     pub(super) fn drain(&mut self, reason: CloseReason) {
         self.blame(reason);
         self.channel.finish();
         self.enter(State::Draining);
     }
 
-    /// All that was owed is out.
+    /// All replies are out: no more will be sent.
     pub(super) fn shut_down(&mut self) {
         self.enter(match self.channel.stream().shutdown_write() {
             Ok(()) if !self.channel.ended() => State::Drained { discarded: 0 },
@@ -96,13 +100,13 @@ impl<S: Stream> Connection<S> {
         self.close();
     }
 
-    /// The server stops: nothing more is decoded, what is owed is sent, a held query is dropped.
+    /// The server stops: nothing more is decoded, replies are still sent, a held query is dropped.
     pub fn stop(&mut self) {
         if matches!(self.state, State::Draining | State::Drained { .. }) || self.is_closed() {
             return;
         }
         self.drain(CloseReason::Shutdown);
-        // What waits for a commit is waited for; nothing is decoded after it.
+        // Replies that wait for a commit are sent after it; nothing more is decoded.
         if self.is_committing() {
             return;
         }
@@ -117,17 +121,72 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Drops it: its time is over.
+    /// Closes it: it is dropped at the end of the turn.
     pub fn close(&mut self) {
         self.enter(State::Closed);
     }
 
-    /// Writes its last line. What it still held is gone.
+    /// Writes its last log line, unless the loss of the connection was logged.
     pub fn report_closed(&mut self) {
         if self.state != State::Lost {
             let quiet = self.quiet();
             self.announce(quiet);
             report::connection_closed(self.ip, &self.calls(), quiet);
         }
+    }
+}
+
+impl<S: Stream> Connection<S> {
+    /// Returns its rank, or `None` where it does not give way: it waits for a commit, for its agency to be read or for the
+    /// draw, or a whole request of it is here and will be served.
+    pub fn rank(&self) -> Option<Rank> {
+        if self.is_committing() {
+            return None;
+        }
+        match self.state {
+            State::Sniffing => Some(Rank::Silent),
+            State::Echoing | State::Handshaking | State::InClear | State::Drained { .. } => {
+                Some(Rank::Opening)
+            }
+            State::Draining if matches!(self.identity, Identity::New(_)) => Some(Rank::Opening),
+            State::Draining => Some(Rank::Owing),
+            State::Open if self.channel.inbox.has_frame() && self.channel.outbox.has_room() => None,
+            State::Open if self.idle_timer.waiting().is_some() => Some(Rank::Owing),
+            State::Open => Some(Rank::Idle),
+            State::Reading(_) | State::Held { .. } | State::Closed | State::Lost => None,
+        }
+    }
+
+    /// Returns when it last did something: completed a request, or took a reply.
+    pub fn silent_since(&self) -> Instant {
+        self.idle_timer.since()
+    }
+
+    /// Returns whether its certificate was verified, where TLS is spoken.
+    pub fn is_verified(&self) -> bool {
+        !matches!(self.identity, Identity::New(None))
+    }
+
+    /// Returns the agency whose long list of winners is being sent to it.
+    pub fn is_told_list(&self) -> Option<Agency> {
+        let shares = self.channel.outbox.shares();
+        self.identity.agency().filter(|_| shares)
+    }
+
+    /// Returns since when its buffers hold bytes that do not move: a part of a frame, replies that the peer does not take,
+    /// requests behind a held query or behind one that waits for a remote store.
+    pub fn keeps_waiting(&self) -> Option<Instant> {
+        let waits = match self.state {
+            // That its replies are not sent is no fault of the peer.
+            _ if self.is_committing() => self.channel.unread() > 0,
+            State::Held { .. } | State::Reading(_) => {
+                self.channel.unread() > 0 || !self.channel.all_sent()
+            }
+            _ => matches!(
+                self.idle_timer.waiting(),
+                Some(Waiting::Rest | Waiting::RepliesTaken)
+            ),
+        };
+        waits.then(|| self.idle_timer.since())
     }
 }

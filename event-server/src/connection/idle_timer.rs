@@ -1,8 +1,8 @@
-//! How long a connection has waited for its peer, and for how long it may.
+//! How long a connection has waited for its peer, and how long it may.
 
 use std::time::{Duration, Instant};
 
-/// For the peer to close its side after the last reply.
+/// The longest wait for the peer to close its side after the last reply.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a connection is waiting for, where it may not wait forever.
@@ -16,7 +16,7 @@ pub(super) enum Waiting {
 }
 
 impl Waiting {
-    /// The words for a log line.
+    /// Returns the words for a log line.
     pub(super) fn what(self) -> &'static str {
         match self {
             Self::FirstByte => "a first byte",
@@ -37,7 +37,7 @@ pub(super) struct IdleTimer {
 }
 
 impl IdleTimer {
-    /// Nothing is waited for yet.
+    /// Begins with nothing to wait for.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             waiting: None,
@@ -46,30 +46,30 @@ impl IdleTimer {
         }
     }
 
-    /// A frame was completed, or replies were taken: the time begins anew.
+    /// Notes that a frame was completed, or that replies were taken: the time begins anew.
     pub(super) fn progress(&mut self) {
         self.progress = true;
     }
 
-    /// At the end of a turn: what is waited for now.
-    pub(super) fn watch(&mut self, waiting: Option<Waiting>, now: Instant) {
+    /// Sets what is waited for, at the end of a turn. The time begins anew where that has changed, or something has moved.
+    pub(super) fn set(&mut self, waiting: Option<Waiting>, now: Instant) {
         if waiting != self.waiting || self.progress {
             self.since = now;
         }
         (self.waiting, self.progress) = (waiting, false);
     }
 
-    /// What is waited for.
+    /// Returns what is waited for.
     pub(super) fn waiting(&self) -> Option<Waiting> {
         self.waiting
     }
 
-    /// Since when.
+    /// Returns since when.
     pub(super) fn since(&self) -> Instant {
         self.since
     }
 
-    /// What was waited for too long.
+    /// Returns what was waited for too long, if anything.
     pub(super) fn exhausted(&self, idle_timeout: Duration, now: Instant) -> Option<Waiting> {
         let waiting = self.waiting?;
         let limit = if waiting == Waiting::Close {

@@ -68,7 +68,7 @@ impl<S: Stream> Connection<S> {
                 true => State::COMMITTING_KIND,
                 false => self.state.kind(),
             },
-            agency: self.session.agency(),
+            agency: self.identity.agency(),
             age,
             inbox: self.channel.unread(),
             outbox: self.unsent(),

@@ -1,19 +1,34 @@
 //! How a connection opens: what its first byte begins, until frames are served or a line of text was echoed.
 
+use std::borrow::Cow;
+
+use frame::{Ack, Reply, Winners, kind};
+
 use super::Connection;
-use super::protocol::{ONLY_TLS, Protocol, refusal};
 use super::state::{State, Step};
 use crate::observe::CloseReason;
 use crate::report;
-use crate::service::Session;
+use crate::service::Identity;
 use crate::stream::Stream;
 use crate::tls::TlsAcceptor;
 
 /// The longest line of text that is echoed.
 const MAX_LINE: usize = 1_024;
 
+/// The first byte of a frame: one of 16 MiB or more is never valid.
+const FRAME: u8 = 0x00;
+
+/// The first byte of a TLS identity: the type of a record of its handshake (RFC 8446, section 5.1).
+const HANDSHAKE: u8 = 0x16;
+
+/// The reason in the answer to a frame in the clear, where only TLS is spoken.
+const ONLY_TLS: &str = "frames in the clear are refused, this port speaks TLS: set server.tls.ca, server.tls.cert and server.tls.key";
+
+/// Why a TLS handshake is refused where TLS is not configured.
+const NO_TLS: &str = "byte 0x16 begins a TLS handshake, and this port speaks none: set SERVER_TLS_CERT, SERVER_TLS_KEY and SERVER_TLS_CLIENT_CA, or have the client leave out server.tls";
+
 impl<S: Stream> Connection<S> {
-    /// Tells text, frames and TLS by the first byte.
+    /// Decides by the first byte whether text, frames or TLS follow.
     pub(super) fn sniff(&mut self, acceptor: Option<&TlsAcceptor>) -> Step {
         let Some(first) = self.channel.inbox.unread().first() else {
             return Step::NeedsInput;
@@ -43,6 +58,7 @@ impl<S: Stream> Connection<S> {
         Step::Again
     }
 
+    /// Echoes a line of text once it is whole, and drains the connection.
     pub(super) fn echo(&mut self) -> Step {
         let unread = self.channel.inbox.unread();
         let unread = &unread[..unread.len().min(MAX_LINE)];
@@ -60,6 +76,7 @@ impl<S: Stream> Connection<S> {
         Step::Again
     }
 
+    /// Goes on with the TLS handshake. Once it is complete, the connection speaks for the agency of the certificate.
     pub(super) fn shake_hands(&mut self) -> Step {
         if !self.channel.is_established() {
             return Step::NeedsInput;
@@ -72,10 +89,10 @@ impl<S: Stream> Connection<S> {
             Some(agency) => {
                 report::tls_established(self.ip, agency);
                 self.idle_timer.progress();
-                self.session = Session::New(Some(agency));
+                self.identity = Identity::New(Some(agency));
                 self.enter(State::Open);
             }
-            // The acceptor lets none through that names no agency.
+            // The acceptor refuses a certificate without an agency, so this does not happen.
             None => self.drain(CloseReason::BrokenFrame),
         }
         Step::Again
@@ -94,5 +111,71 @@ impl<S: Stream> Connection<S> {
         }
         self.drain(CloseReason::BrokenFrame);
         Step::Again
+    }
+}
+
+/// What a peer begins with. `A` is what begins TLS sessions, where TLS is spoken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Protocol<A> {
+    /// A line of text, which is echoed on any port.
+    Text,
+    /// A frame, where frames are served in the clear.
+    Frame,
+    /// A frame, where only TLS is spoken.
+    FrameInClear,
+    /// A TLS identity, where TLS is spoken.
+    TlsHandshake(A),
+    /// Something else, and why it is refused.
+    Unknown(Cow<'static, str>),
+}
+
+impl<A> Protocol<A> {
+    /// Returns what this byte begins. With an `acceptor`, frames are exchanged over TLS alone.
+    fn detect(byte: u8, acceptor: Option<A>) -> Self {
+        match (byte, acceptor) {
+            (FRAME, None) => Self::Frame,
+            (FRAME, Some(_)) => Self::FrameInClear,
+            (HANDSHAKE, Some(acceptor)) => Self::TlsHandshake(acceptor),
+            (HANDSHAKE, None) => Self::Unknown(NO_TLS.into()),
+            (b'\t' | b'\r' | b'\n' | 0x20.., _) => Self::Text,
+            (byte, _) => {
+                let what = format!("byte {byte:#04x} begins neither a frame nor a line of text");
+                Self::Unknown(what.into())
+            }
+        }
+    }
+}
+
+/// Returns the answer to a frame in the clear of this type, where only TLS is spoken.
+fn refusal(frame_kind: u16) -> Reply<'static> {
+    match frame_kind {
+        kind::WINNERS_QUERY => Reply::Winners(Winners::Refused { reason: None }),
+        _ => Reply::Ack(Ack::Failure {
+            reason: Some(ONLY_TLS.into()),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_byte_decides_and_text_is_text_on_any_port() {
+        for byte in 0..=u8::MAX {
+            let (clear, secure) = (
+                Protocol::detect(byte, None),
+                Protocol::detect(byte, Some(())),
+            );
+            match byte {
+                0x00 => assert_eq!((clear, secure), (Protocol::Frame, Protocol::FrameInClear)),
+                0x16 => assert_eq!(
+                    (clear, secure),
+                    (Protocol::Unknown(NO_TLS.into()), Protocol::TlsHandshake(()))
+                ),
+                9 | 10 | 13 | 32.. => assert_eq!((clear, secure), (Protocol::Text, Protocol::Text)),
+                _ => assert!(matches!(clear, Protocol::Unknown(_)) && clear == secure),
+            }
+        }
     }
 }

@@ -1,10 +1,10 @@
-//! Where a connection is, how soon it gives way, and what a step of serving it came to.
+//! The state of a connection, what it waits for in the central, how soon it gives way, and the result of a step of serving it.
 
 use frame::{Agency, MessageId};
 
 use crate::store::Ticket;
 
-/// Where a connection is.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// No byte has come: text, a frame or TLS may begin.
@@ -107,12 +107,12 @@ impl State {
 pub enum Rank {
     /// It has said nothing.
     Silent,
-    /// None of its frames was served yet, or none will be any more: it sends a line of text, makes a TLS session, or was
-    /// told the last that it is told.
+    /// None of its frames was served yet, or no more will be: it sends a line of text, makes a TLS session, or got its last
+    /// reply.
     Opening,
     /// It did nothing since its last reply.
     Idle,
-    /// It lets the central wait, for the rest of a frame or for its replies to be taken.
+    /// The central waits for it: for the rest of a frame, or until it takes its replies.
     Owing,
 }
 
@@ -132,12 +132,12 @@ pub(super) struct Owed {
     pub before: u32,
 }
 
-/// What a connection waits for, beside its peer. In their order, commits come first and draws last.
+/// What a connection waits for in the central. In their order, commits come first and draws last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Awaited {
     /// This commit.
     Commit(Ticket),
-    /// That this agency was read.
+    /// The reading of this agency.
     Read(Agency),
     /// The draw: its winners query is of this agency, and has this number among all that were held.
     Draw(Agency, u64),
@@ -150,9 +150,9 @@ impl Awaited {
     }
 }
 
-/// What a step of serving came to.
+/// The result of a step of serving.
 pub(super) enum Step {
-    /// Look at the state again.
+    /// The state may allow another step.
     Again,
     /// Only more bytes help.
     NeedsInput,

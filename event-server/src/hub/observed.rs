@@ -11,11 +11,11 @@ use crate::observe::{Bounds, ConnectionView, Figures, LotteryView, Observe, Phas
 use crate::store::Store;
 use crate::stream::Stream;
 
-impl<S: Stream, D: Store> Hub<S, D> {
+impl<S: Stream, R: Store> Hub<S, R> {
     /// From now on commits and the phases of turns are timed: somebody may look.
     pub fn measure(&mut self) {
         self.service.measure();
-        self.turns.watch();
+        self.turns.measure();
     }
 
     /// The loop was given so many events.
@@ -59,7 +59,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
     }
 }
 
-impl<S: Stream, D: Store> Observe for Hub<S, D> {
+impl<S: Stream, R: Store> Observe for Hub<S, R> {
     fn watch(&mut self, watched: bool) {
         self.service.watch_agencies(watched);
     }
@@ -80,7 +80,7 @@ impl<S: Stream, D: Store> Observe for Hub<S, D> {
     fn lottery(&self) -> LotteryView {
         let mut view = self.service.lottery_view();
         for connection in self.all() {
-            if let Some(agency) = connection.session().agency()
+            if let Some(agency) = connection.identity().agency()
                 && let Ok(at) = view
                     .agencies
                     .binary_search_by_key(&agency, |view| view.agency)

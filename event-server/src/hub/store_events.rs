@@ -1,19 +1,18 @@
-//! What the store says, handed on to the connections that wait for it.
+//! What the store says, passed on to the connections that wait for it.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use frame::Agency;
 
-use super::Hub;
-use super::away::Away;
+use super::{Away, Hub};
 use crate::connection::Connection;
 use crate::report;
 use crate::store::{Declined, Event, Store, Ticket};
 use crate::stream::Stream;
 
-impl<S: Stream, D: Store> Hub<S, D> {
-    /// Lets the connections go on with what happened in the store.
+impl<S: Stream, R: Store> Hub<S, R> {
+    /// Takes all events of the store, and lets go on whoever waited for one, for the winners, or too long.
     pub(super) fn hear_store(&mut self, now: Instant) {
         self.take_events(now);
         self.let_go(now);
@@ -24,8 +23,9 @@ impl<S: Stream, D: Store> Hub<S, D> {
         }
     }
 
+    /// Takes all events of the store, and lets the connections go on that waited for them.
     pub(super) fn take_events(&mut self, now: Instant) {
-        // Where a session is lost, very many are forgotten at once: one look at the connections is enough for all of them.
+        // A lost session forgets many agencies at once: they are collected, so that one pass over the connections is enough.
         let mut forgotten = BTreeMap::new();
         while let Some(event) = self.service.poll_store() {
             if !matches!(
@@ -51,7 +51,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
                     report::store_down(&why);
                 }
                 Event::Warning(what) => report::store_warning(&what),
-                // The service keeps these to itself.
+                // The service handles these itself.
                 Event::Stored(_) | Event::Counting | Event::Counted(_) => {}
             }
         }
@@ -64,8 +64,8 @@ impl<S: Stream, D: Store> Hub<S, D> {
         Some(away.due())
     }
 
-    /// Where the store is away for long, lets the queries go that are held for as long: their clients ask another server.
-    /// One that was held since waits for the next time.
+    /// Lets go of the queries that have been held all the time that the store was away, once that is too long: their clients
+    /// ask another server. Queries that were held later wait as long again.
     fn let_go(&mut self, now: Instant) {
         if self.let_go_at().is_none_or(|due| now < due) {
             return;
@@ -97,8 +97,7 @@ impl<S: Stream, D: Store> Hub<S, D> {
         }
     }
 
-    /// Drops the connections that speak for these agencies, with a reply where there is a reason for it; afterwards there
-    /// are no agencies left.
+    /// Ends the connections that speak for these agencies, with a last reply where there is a reason, and empties the map.
     fn forget(&mut self, agencies: &mut BTreeMap<Agency, Option<Declined>>) {
         let agencies = std::mem::take(agencies);
         if agencies.is_empty() {

@@ -4,10 +4,10 @@ use std::fmt;
 
 use frame::{Agency, Count, UploadId};
 
-use crate::fact;
+use crate::facts;
 
 /// The most agencies that one lottery knows, as agencies are numbered.
-pub const MAX_AGENCIES: u32 = fact::MAX_AGENCIES as u32;
+pub const MAX_AGENCIES: u32 = facts::MAX_AGENCIES as u32;
 
 /// Why the rules forbid a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

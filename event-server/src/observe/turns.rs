@@ -1,6 +1,6 @@
 //! Where the time of the loop's turns goes: in sum, and second by second for the last minute.
 //!
-//! A clock is looked at only where somebody watches, or traces; turns, events and connections served are counted in any case.
+//! A clock is read only where somebody watches, or traces; turns, events and served connections are counted in any case.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -80,8 +80,8 @@ pub struct Second {
 /// The turns so far.
 #[derive(Debug, Default)]
 pub struct Turns {
-    /// Somebody may look: phases are timed.
-    watched: bool,
+    /// Phases are timed: somebody may ask for them.
+    measured: bool,
     /// When the turn under way began, and the phase under way.
     began: Option<Instant>,
     at: Option<Instant>,
@@ -94,15 +94,10 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// From now on phases are timed.
-    pub fn watch(&mut self) {
-        self.watched = true;
+    /// Begins to time phases.
+    pub fn measure(&mut self) {
+        self.measured = true;
         self.recent.reserve_exact(SECONDS);
-    }
-
-    /// Whether phases are timed.
-    pub fn is_watched(&self) -> bool {
-        self.watched
     }
 
     /// The turn under way got so many events.
@@ -117,7 +112,7 @@ impl Turns {
 
     /// A phase of the turn under way is over, and the next one begins.
     pub fn lap(&mut self, phase: Phase) {
-        if !self.watched && !trace::is_on() {
+        if !self.measured && !trace::is_on() {
             (self.began, self.at) = (None, None);
             return;
         }
@@ -193,7 +188,7 @@ mod tests {
         let mut turns = Turns::default();
         turns.lap(Phase::Serve);
         assert_eq!((turns.end(), turns.total()), (None, Default::default()));
-        turns.watch();
+        turns.measure();
         turns.lap(Phase::Http);
         let began = turns.at.unwrap();
         for _ in 0..100 {

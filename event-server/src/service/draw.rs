@@ -9,12 +9,12 @@
 use std::time::Instant;
 
 use super::{Draw, Service};
-use crate::fact::Fact;
+use crate::facts::Fact;
 use crate::lottery;
 use crate::report;
 use crate::store::{Count, Draft, Drawn, NoSpace, RETRY, Store, Ticket, Wake};
 
-impl<D: Store> Service<D> {
+impl<R: Store> Service<R> {
     /// The draw whose winners the store has to count.
     pub(super) fn wanted_count(&self) -> Option<Count> {
         let (Draw::Open | Draw::Counting) = self.draw else {

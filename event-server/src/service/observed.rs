@@ -3,12 +3,12 @@
 use frame::{Agency, trace};
 
 use super::{Draw, Service};
-use crate::fact::Account;
+use crate::facts::Account;
 use crate::lottery;
 use crate::observe::{AgencyView, Counters, LotteryView, Stage};
 use crate::store::{Commit, Others, Store};
 
-impl<D: Store> Service<D> {
+impl<R: Store> Service<R> {
     /// From now on commits are timed.
     pub fn measure(&mut self) {
         self.measured = true;

@@ -1,13 +1,13 @@
 //! Each request: judged by the lottery's rules, and staged where they allow it.
 
-use frame::{Ack, Agency, Batch, Bet, MessageId, Reply, UploadId};
+use std::net::IpAddr;
+
+use frame::{Ack, Agency, Batch, Bet, Frame, MessageId, Reply, RequestError, UploadId, kind};
 
 use super::Service;
-use super::answer::{failure, refused_winners, refused_with_reason};
-use super::refusal::Refusal;
-use super::session::{ConnectionId, Peer, Session};
-use super::verdict::Verdict;
-use crate::fact::Fact;
+use super::identity::{ConnectionId, Identity, Peer};
+use super::reply::{Refusal, Verdict, failure, refused_winners, refused_with_reason};
+use crate::facts::Fact;
 use crate::report;
 use crate::store::{Draft, Freshness, Knowledge, Store, Ticket};
 
@@ -16,30 +16,35 @@ const ROW_SLACK: usize = 64;
 
 const SUCCESS: Verdict = Verdict::Reply(Reply::Ack(Ack::Success));
 
-/// What becomes of a request, and the commit that it depends on.
+/// The verdict on a request, and the commit that it depends on.
 pub(super) type Decision = (Verdict, Ticket);
 
-/// In each of these, `known` is the commit that what is known depends on: what is refused because of it does, too.
-impl<D: Store> Service<D> {
-    pub(super) fn bet(&mut self, session: &mut Session, bet: &Bet<'_>, known: Ticket) -> Decision {
-        match self.stage_bet(*session, bet) {
+/// In each of these, `known` is the commit that the known state of the agency depends on. A refusal depends on it, too.
+impl<R: Store> Service<R> {
+    pub(super) fn bet(
+        &mut self,
+        identity: &mut Identity,
+        bet: &Bet<'_>,
+        known: Ticket,
+    ) -> Decision {
+        match self.stage_bet(*identity, bet) {
             Ok(ticket) => {
-                session.bind(bet.agency);
+                identity.bind(bet.agency);
                 report::bet_stored(bet);
                 (SUCCESS, ticket)
             }
             Err(refusal) => {
                 report::bet_refused(&refusal);
-                (failure(session, &refusal), known)
+                (failure(identity.reads_reasons(), &refusal), known)
             }
         }
     }
 
-    fn stage_bet(&mut self, session: Session, bet: &Bet<'_>) -> Result<Ticket, Refusal> {
-        if session.upload().is_some() {
+    fn stage_bet(&mut self, identity: Identity, bet: &Bet<'_>) -> Result<Ticket, Refusal> {
+        if identity.upload().is_some() {
             return Err(Refusal::BetInUpload);
         }
-        session.check(bet.agency)?;
+        identity.check(bet.agency)?;
         self.lottery.check_bet(bet.agency)?;
         let texts = [
             bet.first_name.as_bytes(),
@@ -63,31 +68,31 @@ impl<D: Store> Service<D> {
         batch: Batch<'_>,
         known: Ticket,
     ) -> Decision {
-        match self.stage_batch(peer.id, *peer.session, message, batch) {
+        match self.stage_batch(peer.id, *peer.identity, message, batch) {
             Ok((agency, bets, ticket)) => {
-                peer.session.bind(agency);
+                peer.identity.bind(agency);
                 report::batch_stored(bets);
                 (SUCCESS, ticket)
             }
             Err(refusal) => {
                 let named = || Some(batch.bets().next()?.ok()?.agency);
-                let agency = peer.session.agency().or_else(named);
+                let agency = peer.identity.agency().or_else(named);
                 report::batch_refused(batch.apparent_len(), &refusal, agency, peer.ip);
-                peer.session.break_upload();
-                (failure(peer.session, &refusal), known)
+                peer.identity.break_upload();
+                (failure(peer.identity.reads_reasons(), &refusal), known)
             }
         }
     }
 
-    /// Reads, judges and writes down in one pass: a draft that is not sealed leaves no trace.
+    /// Reads, judges and stages a batch in one pass: a draft that is not sealed is discarded.
     fn stage_batch(
         &mut self,
         id: ConnectionId,
-        session: Session,
+        identity: Identity,
         message: MessageId,
         batch: Batch<'_>,
     ) -> Result<(Agency, u32, Ticket), Refusal> {
-        self.check_upload(id, session)?;
+        self.check_upload(id, identity)?;
         let mut draft = self.store.draft(rows_bound(batch.payload().len()))?;
         let mut agency = None;
         let mut bets = 0;
@@ -95,8 +100,8 @@ impl<D: Store> Service<D> {
             let bet = bet?;
             bets += 1;
             if agency.is_none() {
-                session.check(bet.agency)?;
-                self.lottery.check_batch(bet.agency, session.source())?;
+                identity.check(bet.agency)?;
+                self.lottery.check_batch(bet.agency, identity.source())?;
             } else if agency != Some(bet.agency) {
                 return Err(Refusal::TwoAgencies { bet: bets });
             }
@@ -106,7 +111,7 @@ impl<D: Store> Service<D> {
         let agency = agency.ok_or(Refusal::NoBets)?;
         let fact = Fact::Batch {
             agency,
-            source: session.source(),
+            source: identity.source(),
             id: message,
             bets,
         };
@@ -122,16 +127,16 @@ impl<D: Store> Service<D> {
         bets: Option<u64>,
         known: Ticket,
     ) -> Decision {
-        match self.stage_finished(peer.id, *peer.session, agency, bets) {
+        match self.stage_finished(peer.id, *peer.identity, agency, bets) {
             Ok(staged) => {
-                peer.session.bind(agency);
+                peer.identity.bind(agency);
                 report::finished(agency);
                 // It may have said so before.
                 (SUCCESS, staged.unwrap_or(known))
             }
             Err(refusal) => {
                 report::finished_refused(agency, &refusal);
-                (failure(peer.session, &refusal), known)
+                (failure(peer.identity.reads_reasons(), &refusal), known)
             }
         }
     }
@@ -139,13 +144,13 @@ impl<D: Store> Service<D> {
     fn stage_finished(
         &mut self,
         id: ConnectionId,
-        session: Session,
+        identity: Identity,
         agency: Agency,
         bets: Option<u64>,
     ) -> Result<Option<Ticket>, Refusal> {
-        session.check(agency)?;
-        self.check_upload(id, session)?;
-        let upload = session.upload().map(|(_, upload)| upload);
+        identity.check(agency)?;
+        self.check_upload(id, identity)?;
+        let upload = identity.upload().map(|(_, upload)| upload);
         if !self.lottery.check_finished(agency, upload, bets)? {
             return Ok(None);
         }
@@ -155,12 +160,12 @@ impl<D: Store> Service<D> {
         Ok(Some(ticket))
     }
 
-    /// Whether a connection that carries an upload may go on with it. One that is complete may be
-    /// asked about over any number of connections.
-    fn check_upload(&self, id: ConnectionId, session: Session) -> Result<(), Refusal> {
-        match session {
-            Session::Upload { intact: false, .. } => Err(Refusal::Broken),
-            Session::Upload { agency, upload, .. }
+    /// Checks that a connection that carries an upload may go on with it. After the agency has finished, any number of connections
+    /// may ask about the upload.
+    fn check_upload(&self, id: ConnectionId, identity: Identity) -> Result<(), Refusal> {
+        match identity {
+            Identity::Upload { intact: false, .. } => Err(Refusal::Broken),
+            Identity::Upload { agency, upload, .. }
                 if self.carriers.get(&(agency, upload)) != Some(&id)
                     && !self.lottery.has_finished(agency) =>
             {
@@ -170,19 +175,19 @@ impl<D: Store> Service<D> {
         }
     }
 
-    pub(super) fn query(&mut self, session: &mut Session, agency: Agency) -> Verdict {
-        let allowed = session
+    pub(super) fn query(&mut self, identity: &mut Identity, agency: Agency) -> Verdict {
+        let allowed = identity
             .check(agency)
             .and_then(|()| self.lottery.check_query(agency).map_err(Refusal::from));
         match allowed {
             Ok(()) => {
-                session.bind(agency);
+                identity.bind(agency);
                 self.queries_held += 1;
                 Verdict::Hold(agency, self.queries_held)
             }
             Err(refusal) => {
                 report::winners_refused(agency, &refusal);
-                refused_winners(session, &refusal)
+                refused_winners(identity.reads_reasons(), &refusal)
             }
         }
     }
@@ -196,7 +201,7 @@ impl<D: Store> Service<D> {
         known: Ticket,
     ) -> Decision {
         let stored = if first {
-            peer.session
+            peer.identity
                 .check(agency)
                 .and_then(|()| Ok(self.lottery.check_resume(agency, upload)?))
         } else {
@@ -208,7 +213,7 @@ impl<D: Store> Service<D> {
                     return (Verdict::Wait(agency), known);
                 };
                 report::resumed(agency, upload, bets);
-                *peer.session = Session::Upload {
+                *peer.identity = Identity::Upload {
                     agency,
                     upload,
                     intact: true,
@@ -222,10 +227,40 @@ impl<D: Store> Service<D> {
             }
         }
     }
+
+    /// Refuses a whole frame that is no request of its type, and logs it as such a request would be.
+    pub(super) fn malformed(
+        identity: &mut Identity,
+        ip: IpAddr,
+        frame: Frame<'_>,
+        error: RequestError,
+    ) -> Verdict {
+        let refusal = Refusal::Request(error);
+        match frame.kind {
+            kind::BET => report::bet_refused(&refusal),
+            kind::BATCH => {
+                let bets = Batch::new(frame.payload).apparent_len();
+                report::batch_refused(bets, &refusal, identity.agency(), ip);
+                identity.break_upload();
+            }
+            _ => report::request_refused(ip, &refusal),
+        }
+        match (frame.kind, error) {
+            (kind::WINNERS_QUERY, _) => refused_winners(identity.reads_reasons(), &refusal),
+            (kind::RESUME, _) => refused_with_reason(&refusal),
+            (_, RequestError::UnknownType(_)) => {
+                match failure(identity.reads_reasons(), &refusal) {
+                    Verdict::Reply(reply) => Verdict::Last(reply),
+                    other => other,
+                }
+            }
+            _ => failure(identity.reads_reasons(), &refusal),
+        }
+    }
 }
 
-/// The most bytes that rows take which came as `payload` bytes: a quote in a name is written twice, and
-/// the rest of a row is shorter than the keys that it came with.
+/// Returns the most bytes of rows that came in `payload` bytes: a quote in a name is written twice, and the rest of a row is
+/// shorter than the keys that it came with.
 fn rows_bound(payload: usize) -> usize {
     2 * payload + ROW_SLACK
 }

@@ -121,7 +121,7 @@ use super::{
     Commit, Count, Draft, Event, Freshness, Knowledge, NoSpace, Others, RETRY, Status, Store,
     Ticket, Wake, Wanted,
 };
-use crate::fact::Fact;
+use crate::facts::Fact;
 
 /// Bytes staged for a turn beyond which the rest of the ready connections waits for the next.
 const MAX_STAGED: usize = 4 * 1024 * 1024;

@@ -64,7 +64,7 @@ use self::work::{Progress, Retry, Work, under_way};
 use super::{
     Draft, Event, Freshness, Knowledge, NoSpace, RETRY, Status, Store, Ticket, Wake, Wanted,
 };
-use crate::fact::Fact;
+use crate::facts::Fact;
 
 /// Bytes of rows beyond which a group takes no more: the next one begins when it is on its way.
 const MAX_GROUP: usize = 1024 * 1024;

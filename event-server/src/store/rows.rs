@@ -22,7 +22,7 @@ use frame::payload::{parse_number, write_number};
 use frame::{Agency, Bet, Birthdate, Number, Text};
 use memchr::memchr;
 
-use crate::fact::MAX_AGENCIES;
+use crate::facts::MAX_AGENCIES;
 
 /// The longest row that is read, its line end not counted. Ours have 1,200 bytes at most.
 pub const MAX_ROW: usize = 8 * 1024;

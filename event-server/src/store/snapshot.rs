@@ -8,7 +8,7 @@ use std::fmt;
 use frame::{Agency, Count, Number, UploadId};
 
 use super::rows::Row;
-use crate::fact::{Account, Fact, Source};
+use crate::facts::{Account, Fact, Source};
 
 /// A lottery at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

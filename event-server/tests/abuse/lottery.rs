@@ -11,7 +11,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use event_server::descriptors::room_for_connections;
+use event_server::limits::room_for_connections;
 use fixtures::FIXTURES;
 use fixtures::programs::{self, Running};
 use tempfile::TempDir;

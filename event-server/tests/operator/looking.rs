@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use event_server::fact::{Fact, Source};
+use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
 use event_server::store::local::{Durability, Folder, LocalStore};
 use event_server::store::{Draft as _, Store as _};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use event_server::fact::Fact;
+use event_server::facts::Fact;
 use event_server::limits::Limits;
 use event_server::lottery::{Draw, Lottery};
 use event_server::service::Service;

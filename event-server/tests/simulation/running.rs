@@ -24,8 +24,8 @@ const MAX_VAIN_TURNS: u32 = 8_000 / (8 * 32) + 8;
 /// Turns that a server which stops may still take.
 const GRACE: u32 = 60;
 
-pub struct Running<D: Store> {
-    pub hub: Hub<ServerEnd, D>,
+pub struct Running<R: Store> {
+    pub hub: Hub<ServerEnd, R>,
     /// Its place in the net.
     server: usize,
     /// In the ledger.
@@ -49,10 +49,10 @@ pub enum Turn<E> {
     Failed(E),
 }
 
-impl<D: Store> Running<D> {
+impl<R: Store> Running<R> {
     /// A server that listens at its place.
     pub fn new(
-        service: Service<D>,
+        service: Service<R>,
         limits: Limits,
         server: usize,
         life: usize,
@@ -78,7 +78,7 @@ impl<D: Store> Running<D> {
         net: &mut Net,
         ledger: &mut Ledger,
         rng: &mut fastrand::Rng,
-    ) -> Turn<D::Error> {
+    ) -> Turn<R::Error> {
         let Self { hub, server, .. } = self;
         let now = net.now();
         let events = net.events(*server, calm);

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 
-use event_server::descriptors::room_for_connections;
+use event_server::limits::room_for_connections;
 use fixtures::browser::Browser;
 use fixtures::programs::Signal;
 use frame::kind;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use event_server::fact::{Fact, Source};
+use event_server::facts::{Fact, Source};
 use event_server::store::local::{Durability, LocalStore};
 use event_server::store::{Commit, Draft as _, Event, RETRY, Store as _, Ticket, Wake, Wanted};
 use frame::MessageId;

@@ -19,7 +19,7 @@ use super::log::Log;
 use super::portions::{OnProgress, Portions};
 use super::reading::{Reading, Warning};
 use super::scan::Lines;
-use crate::fact::Fact;
+use crate::facts::Fact;
 use crate::store::rows::Row;
 use crate::store::snapshot::{Audit, Snapshot};
 

@@ -9,8 +9,8 @@ use super::error::StoreError;
 use super::files::Files;
 use super::scan::Scanner;
 use super::wal_store::WalStore;
+use crate::facts::Tally;
 use crate::store::{Count, Drawn};
-use crate::tally::Tally;
 
 /// Bytes of bets.csv that one turn counts: well under 2 ms from the page cache.
 const SLICE: usize = 512 * 1024;

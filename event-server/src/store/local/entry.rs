@@ -20,7 +20,7 @@
 use frame::{Agency, MessageId, Number, UploadId};
 
 use super::bytes::{Fields, put};
-use crate::fact::{Fact, Source};
+use crate::facts::{Fact, Source};
 
 /// Bytes of a fact.
 pub(super) const FACT: usize = 48;

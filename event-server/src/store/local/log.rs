@@ -26,7 +26,7 @@ use super::error::StoreError;
 use super::files::{Files, Name, Open, RandomAccess, failed};
 use super::portions::{CHUNK, Portions};
 use super::record::{HEAD, HEADER, Head, Header, VERSION};
-use crate::fact::Fact;
+use crate::facts::Fact;
 
 static ZEROS: [u8; CHUNK] = [0; CHUNK];
 

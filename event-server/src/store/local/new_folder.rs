@@ -28,7 +28,7 @@ use super::folder::{Folder, ReadOnlyFolder};
 use super::log::Log;
 use super::record::Head;
 use super::recovery::lock;
-use crate::fact::Fact;
+use crate::facts::Fact;
 use crate::store::rows;
 use crate::store::snapshot::Audit;
 

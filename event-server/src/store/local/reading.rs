@@ -28,7 +28,7 @@ use super::log::Log;
 use super::portions::Portions;
 use super::record::Head;
 use super::scan::Lines;
-use crate::fact::{Fact, MAX_AGENCIES, Source};
+use crate::facts::{Fact, MAX_AGENCIES, Source};
 use crate::store::rows::{Row, RowFlaw};
 
 /// What was found when the store was opened. Its text is for a log line.

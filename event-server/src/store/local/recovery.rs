@@ -17,7 +17,7 @@ use super::reading::{Reading, Recovery};
 use super::record::Head;
 use super::turn::Turn;
 use super::wal_store::WalStore;
-use crate::fact::Fact;
+use crate::facts::Fact;
 
 impl<F: Files> WalStore<F> {
     /// Locks the folder, reads what is there, and hands every fact to `replay`: those of the checkpoint,

@@ -17,7 +17,7 @@ use super::portions::CHUNK;
 use super::record::Head;
 use super::scan::Lines;
 use super::wal_store::WalStore;
-use crate::fact::Fact;
+use crate::facts::Fact;
 use crate::store::rows::Row;
 
 impl<F: Files> WalStore<F> {

@@ -12,7 +12,7 @@ use frame::Bet;
 
 use super::entry::{self, FACT};
 use super::record::{HEADER, Header};
-use crate::fact::Fact;
+use crate::facts::Fact;
 use crate::store::rows;
 
 /// The turn's group.

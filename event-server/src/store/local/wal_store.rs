@@ -10,7 +10,7 @@ use super::log::Log;
 use super::portions::Portions;
 use super::record::Head;
 use super::turn::{Rows, Turn};
-use crate::fact::Fact;
+use crate::facts::Fact;
 use crate::store::NoSpace;
 
 /// The open store. It holds the folder's lock until it is dropped.

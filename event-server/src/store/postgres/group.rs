@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use frame::{Agency, Bet};
 
 use super::known::Version;
-use crate::fact::Account;
+use crate::facts::Account;
 use crate::store::Ticket;
 
 /// What one agency adds to a group.
@@ -173,7 +173,7 @@ fn days(date: &[u8; 10]) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::{Fact, Source};
+    use crate::facts::{Fact, Source};
     use frame::MessageId;
 
     fn agency(number: u32) -> Agency {

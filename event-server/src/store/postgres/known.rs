@@ -15,7 +15,7 @@ use std::ops::Bound;
 
 use frame::{Agency, UploadId};
 
-use crate::fact::Account;
+use crate::facts::Account;
 
 /// Of the agencies that are known, one in so many is dropped at once where there are too many.
 const DROPPED: usize = 16;

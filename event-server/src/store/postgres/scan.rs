@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use frame::{Agency, MAX_REPLY, Number};
 
-use crate::tally::Tally;
+use crate::facts::Tally;
 
 /// What a slice should take. Far below the shortest silence after which a session is given up, 100 ms, and the longest
 /// that others wait for it.
@@ -213,7 +213,7 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tally::TooManyWinners;
+    use crate::facts::TooManyWinners;
 
     fn scan() -> Scan {
         Scan::new(DrawRow {

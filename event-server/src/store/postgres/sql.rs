@@ -13,7 +13,7 @@ use frame::{Agency, Number, UploadId};
 use super::group::Part;
 use super::known::Version;
 use super::scan::Slice;
-use crate::fact::{Account, MAX_AGENCIES, Source};
+use crate::facts::{Account, MAX_AGENCIES, Source};
 
 /// How many of an agency's last versions are looked at for claims.
 const LOOKED_AT: u32 = 1_000;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use frame::Agency;
 
-use crate::fact::Account;
+use crate::facts::Account;
 use crate::store::Others;
 
 /// Agencies that one query looks at.

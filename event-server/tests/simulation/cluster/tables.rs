@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use event_server::fact::{Account, Fact};
+use event_server::facts::{Account, Fact};
 use event_server::store::postgres::{Answer, DrawRow, Layout, Part, Slice, Version};
 use frame::{Agency, Number};
 

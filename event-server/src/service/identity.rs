@@ -1,40 +1,40 @@
-//! What the service knows of a connection: its name, and what it has said about itself.
+//! What the service knows of a connection: its id, and for which agency it may speak.
 
 use std::net::IpAddr;
 
 use frame::{Agency, UploadId};
 
-use super::refusal::Refusal;
-use crate::fact::Source;
+use super::reply::Refusal;
+use crate::facts::Source;
 
-/// Names one connection for good: slots are used again, serials are not.
+/// Identifies one connection for good: slots are used again, serials are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectionId {
     /// Where the hub keeps it.
     pub slot: usize,
-    /// Which connection of all that ever were.
+    /// Its number among all connections since the start.
     pub serial: u64,
 }
 
-/// Who sends a request.
+/// The sender of a request.
 #[derive(Debug)]
 pub struct Peer<'a> {
     /// Its connection.
     pub id: ConnectionId,
     /// Where it is.
     pub ip: IpAddr,
-    /// What it has said about itself.
-    pub session: &'a mut Session,
+    /// For which agency it may speak.
+    pub identity: &'a mut Identity,
 }
 
-/// What a connection has said about itself.
+/// The agency and the upload that a connection speaks for, as far as it has said.
 ///
-/// Where the peer has shown a certificate, it may speak for no agency but the one in it.
+/// Where the peer has shown a certificate, it may speak for the agency in it alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Session {
-    /// Nothing yet: the only moment for a resume. With the agency of its certificate.
+pub enum Identity {
+    /// No request yet: only now may a resume come. With the agency of its certificate.
     New(Option<Agency>),
-    /// Something, but nothing that was accepted. With the agency of its certificate.
+    /// Requests, but none that was accepted. With the agency of its certificate.
     Unbound(Option<Agency>),
     /// It speaks for an agency.
     Plain(Agency),
@@ -49,8 +49,8 @@ pub enum Session {
     },
 }
 
-impl Session {
-    /// Notes that something is being said; says whether it is the first.
+impl Identity {
+    /// Notes that a request was sent. Returns whether it is the first.
     pub(super) fn begin(&mut self) -> bool {
         match *self {
             Self::New(certified) => {
@@ -61,7 +61,7 @@ impl Session {
         }
     }
 
-    /// The agency it speaks for.
+    /// Returns the agency it speaks for.
     pub fn agency(self) -> Option<Agency> {
         match self {
             Self::New(_) | Self::Unbound(_) => None,
@@ -69,12 +69,12 @@ impl Session {
         }
     }
 
-    /// Whether its peer is known to read why a request is refused: it began with a resume.
+    /// Returns whether its peer is known to read why a request is refused: it began with a resume.
     pub fn reads_reasons(self) -> bool {
         self.upload().is_some()
     }
 
-    /// The upload it carries.
+    /// Returns the upload it carries.
     pub(super) fn upload(self) -> Option<(Agency, UploadId)> {
         match self {
             Self::Upload { agency, upload, .. } => Some((agency, upload)),
@@ -82,13 +82,13 @@ impl Session {
         }
     }
 
-    /// What its batches are parts of.
+    /// Returns what its batches are parts of.
     pub(super) fn source(self) -> Source {
         self.upload()
             .map_or(Source::Plain, |(_, upload)| Source::Upload(upload))
     }
 
-    /// Whether it may speak for this agency.
+    /// Checks that it may speak for this agency.
     pub(super) fn check(self, named: Agency) -> Result<(), Refusal> {
         match self {
             Self::New(Some(certified)) | Self::Unbound(Some(certified)) if certified != named => {
@@ -108,7 +108,7 @@ impl Session {
         }
     }
 
-    /// A batch was refused: whatever follows would leave a hole in the upload.
+    /// Notes that a batch was refused: any later batch would leave a gap in the upload.
     pub(super) fn break_upload(&mut self) {
         if let Self::Upload { intact, .. } = self {
             *intact = false;

@@ -1,0 +1,209 @@
+//! The replies of a connection: what they wait for in the central, and how they go out at the end of a turn.
+//!
+//! A reply waits for a commit, a request for its agency to be read, a winners query for the draw. What waits for nothing is
+//! sent. A send wakes the peer, which costs both sides more than the bytes in it: so where turns are short, the replies of a
+//! connection whose next requests are here already wait for the replies to those.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use frame::{Ack, Agency, Channel, MessageId, Reply, Winners, kind, trace};
+
+use super::Connection;
+use super::idle_timer::Waiting;
+use super::state::{Awaited, State};
+use crate::limits::{Limits, Share};
+use crate::observe::CloseReason;
+use crate::report;
+use crate::service::Attempt;
+use crate::store::{Declined, Ticket};
+use crate::stream::Stream;
+
+impl<S: Stream> Connection<S> {
+    /// Returns what it waits for in the central: one thing at a time. A commit that its replies wait for comes first.
+    pub fn awaits(&self) -> Option<Awaited> {
+        match (self.state, self.owed) {
+            (State::Closed | State::Lost, _) => None,
+            (_, Some(owed)) => Some(Awaited::Commit(owed.ticket)),
+            (State::Reading(agency), None) => Some(Awaited::Read(agency)),
+            (State::Held { agency, number, .. }, None) => Some(Awaited::Draw(agency, number)),
+            _ => None,
+        }
+    }
+
+    /// Returns whether replies wait for a commit: nothing is decoded or sent until it is done.
+    pub(super) fn is_committing(&self) -> bool {
+        matches!(self.awaits(), Some(Awaited::Commit(_)))
+    }
+
+    /// The commit of this ticket is done: replies that waited for it, or for one before it, may leave.
+    pub fn committed(&mut self, done: Ticket) {
+        self.owed = self.owed.filter(|owed| owed.ticket > done);
+    }
+
+    /// Answers a held query without a result: its place is needed. The client asks again.
+    pub fn turn_away(&mut self) {
+        let State::Held { agency, query, .. } = self.state else {
+            return;
+        };
+        self.enter(State::Open);
+        report::winners_turned_away(agency, "too many are held");
+        let reply = Reply::Winners(Winners::InProgress);
+        self.channel.outbox.reply(query, &reply);
+    }
+
+    /// Drops a held query: the replies before it go out, then the connection closes, and the client asks another server.
+    pub fn let_go(&mut self) {
+        if let Some(agency) = self.identity.agency() {
+            report::winners_let_go(agency);
+        }
+        self.drain(CloseReason::Dropped);
+    }
+
+    /// This agency was read: a connection that waited for it goes on.
+    pub fn read(&mut self, agency: Agency) {
+        if self.state == State::Reading(agency) {
+            self.enter(State::Open);
+            self.attempt = Attempt::AfterRead;
+        }
+    }
+
+    /// Returns the agency whose reading it waits for.
+    fn awaits_read(&self) -> Option<Agency> {
+        match self.state {
+            State::Reading(agency) => Some(agency),
+            _ => None,
+        }
+    }
+
+    /// Returns the request that waits for its agency to be read, where its peer reads why it is refused.
+    fn unserved(&mut self) -> Option<MessageId> {
+        self.awaits_read()?;
+        let (frame, _) = self.channel.inbox.hashed_frame().ok()??;
+        (frame.kind == kind::RESUME || self.identity.reads_reasons()).then_some(frame.id)
+    }
+
+    /// Logs why nothing of a request is stored, and returns the reply that says so.
+    fn declined(&self, agency: Agency, why: &Declined) -> Reply<'static> {
+        report::declined(self.ip, agency, why);
+        let reason = Some(why.to_string().into());
+        Reply::Ack(Ack::Failure { reason })
+    }
+
+    /// Ends a connection that speaks for one of these agencies, or owes a reply about one. For each agency either nobody knows
+    /// what is stored (`None`), or nothing of what was sent last is stored, for a reason. Where there is a reason and the peer
+    /// reads reasons, the last reply says it; otherwise the connection closes unanswered. Returns whether it was ended.
+    pub fn forget(&mut self, agencies: &BTreeMap<Agency, Option<Declined>>) -> bool {
+        let owed = self.owed.map(|owed| owed.agency);
+        let unread = self
+            .awaits_read()
+            .filter(|agency| agencies.get(agency).is_some_and(Option::is_some));
+        let concerns = [owed, unread, self.identity.agency()].into_iter().flatten();
+        let mut told = concerns.filter_map(|agency| Some((agency, agencies.get(&agency)?)));
+        let Some((agency, why)) = told.next() else {
+            return false;
+        };
+        if self.is_closed() {
+            return false;
+        }
+        // Between turns, the replies that are owed wait for a commit, or one request waits for its agency to be read.
+        match (why, self.owed.take()) {
+            (Some(why), Some(owed)) if self.identity.reads_reasons() => {
+                // The staged replies say that the requests are stored: they are replaced.
+                let refusal = self.declined(agency, why);
+                self.channel.outbox.replace(owed.before as usize, &refusal);
+                self.drain(reason_of(Some(why)));
+            }
+            (Some(why), None) if let Some(request) = self.unserved() => {
+                let refusal = self.declined(agency, why);
+                self.channel.outbox.reply(request, &refusal);
+                self.drain(reason_of(Some(why)));
+            }
+            _ => {
+                report::forgotten(self.ip, agency);
+                self.blame(reason_of(why.as_ref()));
+                self.close();
+            }
+        }
+        true
+    }
+}
+
+impl<S: Stream> Connection<S> {
+    /// Sends what the outbox holds, after the turn is committed, and sets the idle timer. A long list goes out a share at a
+    /// time, so that other connections get theirs in between.
+    pub fn send(&mut self, limits: &Limits, share: Share, now: Instant) {
+        if self.is_closed() {
+            return;
+        }
+        if !self.is_committing() && !self.gathers_replies(limits) {
+            self.send_replies(share);
+        }
+        self.set_timer(limits, now);
+    }
+
+    fn send_replies(&mut self, share: Share) {
+        trace::focus(Some(self.id.slot));
+        self.unsent_requests = 0;
+        let unsent = self.channel.unsent();
+        let most = match self.channel.outbox.shares() {
+            true => share.bytes,
+            false => usize::MAX,
+        };
+        match self.channel.send_at_most(most) {
+            Err(e) => self.lost(&e),
+            Ok(all_sent) => {
+                if self.channel.unsent() < unsent {
+                    self.idle_timer.progress();
+                }
+                if all_sent && self.state == State::Draining {
+                    self.shut_down();
+                }
+            }
+        }
+    }
+
+    /// Returns whether its replies wait for those of the next turn. This ends after a few turns, since each serves more bytes.
+    fn gathers_replies(&self, limits: &Limits) -> bool {
+        let Channel { inbox, outbox, .. } = &self.channel;
+        self.state == State::Open
+            && self.unsent_requests < limits.gathered_bytes
+            && inbox.has_frame()
+            && outbox.has_room()
+    }
+
+    /// Sets the idle timer to what it waits for its peer to do.
+    pub(super) fn set_timer(&mut self, limits: &Limits, now: Instant) {
+        let channel = &self.channel;
+        let waiting = match self.state {
+            _ if self.is_committing() => None,
+            State::Sniffing => Some(Waiting::FirstByte),
+            State::Echoing | State::Handshaking | State::InClear => Some(Waiting::Rest),
+            State::Draining => Some(Waiting::RepliesTaken),
+            State::Drained { .. } => Some(Waiting::Close),
+            State::Open if self.gathers_replies(limits) => None,
+            State::Open | State::Held { .. } | State::Reading(_) if !channel.all_sent() => {
+                Some(Waiting::RepliesTaken)
+            }
+            State::Open if channel.unread() > 0 && !channel.inbox.has_frame() => {
+                Some(Waiting::Rest)
+            }
+            State::Open | State::Reading(_) | State::Held { .. } | State::Closed | State::Lost => {
+                None
+            }
+        };
+        let changes = waiting != self.idle_timer.waiting();
+        self.idle_timer.set(waiting, now);
+        if changes {
+            self.trace_wait();
+        }
+    }
+}
+
+/// Returns why such a connection is closed, for this reason where one is known.
+fn reason_of(why: Option<&Declined>) -> CloseReason {
+    match why {
+        Some(Declined::Replaced(_)) => CloseReason::Fenced,
+        _ => CloseReason::Dropped,
+    }
+}
