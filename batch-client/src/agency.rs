@@ -1,5 +1,5 @@
 //! Mode batch: checks the agency's file, sends it, says that the agency has finished, and waits for its winners. Mode
-//! winners: only that.
+//! winners: only waits for the winners.
 //!
 //! In come the configuration and the file that it names; out comes an [`Outcome`]. Nothing is sent before every row of
 //! the file was found to be a bet.
@@ -24,7 +24,7 @@ use crate::scan::{Summary, Verdict};
 use crate::tls::Connector;
 use crate::{plain, report, resume};
 
-/// What a run of mode batch ends with.
+/// The result of a run of mode batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// How many bets the central has of this file, those of earlier runs included.
@@ -34,20 +34,20 @@ pub struct Outcome {
     pub winners: Option<WinnerList>,
 }
 
-/// Which part of mode batch is done.
+/// Which part of mode batch a run does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// The first row that is sent, counted from 1. Only for a plain server: another one knows how many rows it has.
+    /// The first row that is sent, counted from 1. Only for a plain server: any other server says how many rows it has.
     pub from_row: Option<u64>,
-    /// Whether the winners are waited for.
+    /// Whether the run waits for the winners.
     pub waits: bool,
 }
 
-/// Runs mode batch. `deliver` is given the outcome on a thread of its own, since to write it may take any time. The log is
-/// written in each turn of the event loop, so that the logger may gather its lines.
+/// Runs mode batch. `deliver` gets the outcome on a thread of its own, since writing it may take any time. The event loop
+/// flushes the log in each turn, so the logger may gather lines.
 ///
 /// # Errors
-/// Any [`Error`] but those of the other modes. After [`Error::Stopped`] the next run does what is left to do.
+/// Any [`Error`] but those of the other modes. After [`Error::Stopped`] the next run does the rest.
 pub fn run(
     config: &Config,
     logger: Logger,
@@ -65,7 +65,7 @@ pub fn run(
     event_loop.deliver(|| deliver(outcome))
 }
 
-/// Checks the file and sends it. It is closed afterwards.
+/// Checks the file, sends it, and closes it.
 fn run_upload(
     config: &Config,
     event_loop: &mut EventLoop,
@@ -99,7 +99,7 @@ fn run_upload(
     })
 }
 
-/// Runs mode winners: asks for the winners, and waits for the draw. `deliver` is given them, and the log is written, as by
+/// Runs mode winners: asks for the winners, and waits for the draw. `deliver` gets them, and the log is flushed, as in
 /// [`run`].
 ///
 /// # Errors

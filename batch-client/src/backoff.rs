@@ -1,8 +1,8 @@
 //! How long to pause before the next try, and when to give up.
 //!
 //! Pauses grow, and are partly random, so that many agencies do not connect at the same moment. Only progress makes them
-//! short again. Only the time in which nothing comes from the server counts against the limit, since the server was last
-//! known to be there: one that answers, that holds a winners query, or that wants to be asked later may take any time.
+//! short again. Only the time without a sign of the server counts against the limit: a server that answers, that holds a
+//! winners query, or that wants to be asked later may take any time.
 //! Reads no clock: the caller says what time it is.
 
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ impl Backoff {
         }
     }
 
-    /// Notes that something came from the server, or that nothing was due: the time up to now does not count.
+    /// Notes that something came from the server, or that no reply was due: the time up to now does not count.
     pub fn sign_of_life(&mut self, now: Instant) {
         self.since = now;
     }

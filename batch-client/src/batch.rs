@@ -15,7 +15,7 @@ pub use crate::blocks::Blocks;
 use crate::rows::{RowError, Rows};
 pub use crate::scan::{MAX_REPORTED, Scan, Summary, Verdict};
 
-/// How many bytes the payload of a batch has at most.
+/// The most bytes of the payload of a batch.
 const MAX_PAYLOAD: usize = MAX_CLIENT_FRAME - HEADER;
 
 /// A later pass over a file.
@@ -47,7 +47,7 @@ impl<R: Read> Batches<R> {
         }
     }
 
-    /// Skips the next `rows` rows, before the first batch is asked for. Returns whether the file had so many.
+    /// Skips the next `rows` rows; to be called before the first batch is taken. Returns whether the file has so many.
     ///
     /// # Errors
     /// The reader failed, the file has changed, or a row is too long.

@@ -124,7 +124,7 @@ impl<R: Read> Pass<R> {
         matches!(self.kind, Kind::First(_))
     }
 
-    /// For how many bytes [`read`](Self::read) needs space.
+    /// Returns for how many bytes [`read`](Self::read) needs space.
     pub(crate) fn needs(&self) -> usize {
         match &self.kind {
             Kind::First(_) => SMALLEST,
@@ -178,7 +178,7 @@ impl<R: Read> Pass<R> {
     }
 
     /// Returns the reader that gives the bytes.
-    pub(crate) fn source(&self) -> &R {
+    pub(crate) fn reader(&self) -> &R {
         &self.inner
     }
 }
@@ -198,7 +198,7 @@ struct Recorder {
     size: usize,
     most: usize,
     length: u64,
-    /// Those of whole blocks.
+    /// The checksums of whole blocks.
     checksums: Vec<u32>,
     /// The block that is not whole yet, and how many bytes it has.
     open: Hasher,
@@ -235,7 +235,7 @@ impl Recorder {
         }
     }
 
-    /// Makes one block of each two.
+    /// Joins each two blocks to one.
     fn double(&mut self) {
         let size = self.size as u64;
         let of_two = |pair: &[u32; 2]| {

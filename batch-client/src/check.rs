@@ -1,7 +1,7 @@
 //! Reading the whole agency file once: for mode batch, before anything is sent, and for mode check, which sends nothing.
 //!
-//! In comes the file; out come a verdict on it, what shows its kind, and what looks damaged in it. Mode check waits for no
-//! signal: it has nothing to close that the system does not close.
+//! In comes the file; out come a verdict on it, evidence of its kind, and the values that look damaged. Mode check handles no
+//! signals: the system closes all that it has open.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -20,20 +20,20 @@ use crate::file::{OpenFile, Reader};
 use crate::rows::BadRow;
 use crate::scan::{MAX_REPORTED, Scan, Summary, Verdict};
 
-/// How many rows are read before signals are looked for.
+/// How many rows are read between two checks for a signal.
 const ROWS_AT_ONCE: usize = 10_000;
 
-/// What is allowed in the file, beside bets.
+/// What is allowed in the file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
-    /// Every row can be sent to a plain server.
+    /// Whether every row has to be one that a plain server can read.
     pub(crate) plain: bool,
-    /// There may be no bets.
+    /// Whether the file may have no bets.
     pub(crate) allow_empty: bool,
 }
 
-/// Reads the whole file. `look` is called now and then, and may end it. The scan still has the file, and evidence of what
-/// it is.
+/// Reads the whole file. `look` is called every few thousand rows, and its error ends the reading. The returned scan has the
+/// evidence of what the file is.
 ///
 /// # Errors
 /// The file cannot be read, or has no bets although it needs some; and those of `look`.
@@ -45,7 +45,7 @@ pub(crate) fn read<'f>(
 ) -> Result<(Verdict, Scan<Reader<'f>>), Error> {
     let mut scan = Scan::new(file.reader(), agency, rules.plain);
     if let Some(today) = today() {
-        scan = scan.watching(today);
+        scan = scan.inspecting(today);
     }
     let verdict = loop {
         look()?;
@@ -63,15 +63,14 @@ pub(crate) fn read<'f>(
     }
 }
 
-/// Today, where on earth the day begins first; `None` where the clock is beyond the year 9999.
+/// Returns the latest date that it is anywhere on earth; `None` where the clock is beyond the year 9999.
 fn today() -> Option<Birthdate> {
     let later = Timestamp::now().checked_add(14.hours()).ok()?;
     let text = later.strftime("%Y-%m-%d").to_string();
     Birthdate::parse(text.as_bytes()).ok()
 }
 
-/// Returns the error of a file with so many bad rows. Says what the file is once more, since it is what a person reads
-/// last.
+/// Returns the error of a file with so many bad rows. It repeats the advice, since a person reads it last.
 pub(crate) fn bad_rows(path: &Path, count: u64, advice: Option<&Advice>) -> Error {
     let path = path.to_owned();
     match advice {
@@ -105,7 +104,7 @@ pub(crate) fn strict(path: &Path, strict: bool, damages: &[Damage]) -> Result<()
 pub enum Found<'a> {
     /// Every row is a bet, and there are so many of them.
     Bets(u64),
-    /// What the file is instead, and how to save it right: everything of it. Comes once, before the rows.
+    /// What the file is instead, and how to save it right. Comes once, before the rows.
     Advice(&'a Advice),
     /// A row that is not a bet. Comes for every such row, in their order.
     Row(&'a BadRow),
@@ -169,7 +168,7 @@ pub fn run(
     Err(bad_rows(path, count, advice.as_ref()))
 }
 
-/// Waits until a read does not wait. A signal ends the program meanwhile, as it ends any that takes none.
+/// Waits until a read does not block. A signal ends the program meanwhile, as it has no handler.
 fn wait_for_input(input: BorrowedFd<'_>) -> Result<(), Error> {
     let mut ready = [PollFd::new(&input, PollFlags::IN)];
     retry_on_intr(|| poll(&mut ready, None)).map_err(|e| Error::System(e.into()))?;

@@ -4,10 +4,8 @@
 //! comes a [`Config`] whose values are all allowed, with a warning for each unknown key. Reads no other file.
 
 mod address;
-mod error;
 mod keys;
 mod settings;
-mod values;
 mod yaml;
 
 use std::path::{Path, PathBuf};
@@ -17,12 +15,9 @@ use frame::Agency;
 use frame::log::{Format, Level};
 
 pub use address::{Address, Addresses};
-pub use error::ConfigError;
-pub use keys::PREFIX;
-use keys::TLS_FILE;
-pub use settings::{DEFAULT_FILE, Flag, Origin, Settings};
-pub use values::{GoDuration, Protocol};
-use values::{agency, boolean, duration, format, level, number, path, protocol};
+pub use keys::{GoDuration, PREFIX, Protocol};
+use keys::{TLS_FILE, agency, boolean, duration, format, level, number, path, protocol};
+pub use settings::{ConfigError, DEFAULT_FILE, Flag, Origin, Settings};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
@@ -101,7 +96,7 @@ pub struct Batch {
 /// What mode check needs: how the file is read.
 #[derive(Clone, Debug)]
 pub struct CheckConfig {
-    /// `id`. Where it is not set, any agency: the rows are judged alike for all of them.
+    /// `id`; 1 where it is not set, since rows are judged alike for all agencies.
     pub agency: Agency,
     /// `server.protocol`.
     pub protocol: Protocol,
@@ -137,7 +132,7 @@ impl CheckConfig {
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// One sentence for each key that is not known, or that is set twice.
+    /// One sentence for each key that is unknown, or that is set twice.
     pub warnings: Vec<String>,
 }
 
@@ -192,7 +187,7 @@ impl Config {
     }
 }
 
-/// Where a trace goes, where one is wanted.
+/// Returns where a trace goes; `None` where none is wanted.
 fn trace(settings: &Settings) -> Result<Option<Trace>, ConfigError> {
     let most = settings.get("trace.maxBytes", |v| number(v, 65_536, u32::MAX))?;
     let file = settings.get("trace.file", |v| Some(path(v)))?;
@@ -202,7 +197,7 @@ fn trace(settings: &Settings) -> Result<Option<Trace>, ConfigError> {
     }))
 }
 
-/// The three files of mutual TLS: all of them are set, or none.
+/// Returns the three files of mutual TLS, of which all are set or none.
 fn tls_files(settings: &Settings) -> Result<Option<TlsFiles>, ConfigError> {
     let keys = ["server.tls.ca", "server.tls.cert", "server.tls.key"];
     let paths = keys.map(|key| settings.get(key, |v| Some(path(v))));

@@ -1,31 +1,34 @@
 //! Values that look damaged although they are allowed, so that an agency can correct them before they are stored.
 //!
-//! In come the bets of a file with their lines; out come [`Damage`]s: each is a kind, the first row that has it, and how
-//! many have it. For nearly every row it is known at once that there is nothing to find: see `odd_bytes`. Keeps no value of a
-//! row. Memory is bounded, see `repeats`. Reads no file and no clock: the day comes in.
+//! ```text
+//! bytes of the file -> OddBytes -> may_find -> look     only the few rows that may show damage are looked at closely
+//!                                  may_find -> repeats  all rows are counted
+//! ```
+//!
+//! In come the bets of a file with their lines; out come [`Damage`]s: each is a kind, its first row, and the number of its
+//! rows. Keeps no value of a row. Memory is bounded, see `repeats`. Reads no file and no clock: the day comes in.
 
-mod kind;
+mod kinds;
 mod odd_bytes;
 mod repeats;
-mod text;
 
 use frame::{Bet, Birthdate};
 
-pub use kind::{Damage, HowMany, Kind};
+pub use kinds::{Damage, HowMany, Kind};
 pub(crate) use odd_bytes::OddBytes;
 use repeats::Repeats;
 
-/// Nobody who was born before this year bets.
+/// Nobody born before this year still bets.
 const FIRST_YEAR: [u8; 4] = *b"1880";
 
-/// Looks at every bet of a file.
+/// Inspects every bet of a file.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct Inspector {
     /// No birthdate may be later.
     today: Birthdate,
     /// What was found of each kind, in the order of [`Kind::ALL`].
     found: [Found; Kind::ALL.len()],
-    /// Whether a document has digits alone.
+    /// Whether some document has digits alone.
     plain_documents: bool,
     bets: u64,
     repeats: Repeats,
@@ -41,7 +44,8 @@ struct Found {
     last: u64,
 }
 
-impl Watch {
+impl Inspector {
+    /// Begins with the first bet of a file. `today`: the last birthdate that is no damage.
     pub(crate) fn new(today: Birthdate) -> Self {
         Self {
             today,
@@ -71,7 +75,7 @@ impl Watch {
         !is_usual || may_be_odd && odd_bytes::is_odd(row)
     }
 
-    /// Whether the year is neither early nor the present one or a later one.
+    /// Returns whether the year is neither early nor the present one or a later one.
     #[inline]
     fn is_usual(&self, birthdate: Birthdate) -> bool {
         let year = |date: &[u8; 10]| u32::from_be_bytes([date[0], date[1], date[2], date[3]]);
@@ -95,16 +99,16 @@ impl Watch {
         values.chain(self.repeats.many(self.bets)).collect()
     }
 
-    /// Looks at a bet closely.
+    /// Notes all damage of a bet.
     #[cold]
     pub(crate) fn look(&mut self, line: u64, bet: &Bet<'_>) {
         for (index, name) in [&bet.first_name, &bet.last_name].into_iter().enumerate() {
-            text::kinds(name.as_str(), |kind| self.note(kind, line, index + 1));
+            kinds::text_kinds(name.as_str(), |kind| self.note(kind, line, index + 1));
         }
         let document = bet.document.as_str();
         self.plain_documents |= document.bytes().all(|b| b.is_ascii_digit());
-        text::kinds(document, |kind| self.note(kind, line, 3));
-        text::document_kinds(document, |kind| self.note(kind, line, 3));
+        kinds::text_kinds(document, |kind| self.note(kind, line, 3));
+        kinds::document_kinds(document, |kind| self.note(kind, line, 3));
         let date = bet.birthdate.as_bytes();
         if date[..4] < FIRST_YEAR[..] {
             self.note(Kind::EarlyBirthdate, line, 4);
@@ -125,8 +129,8 @@ impl Watch {
     }
 }
 
-/// Whether a document has digits alone; and some of its bytes as a number, all of them where it has four to eight, as nearly
-/// every one has. Without a loop, whose end the processor could not predict.
+/// Returns whether a document has digits alone, and a number made of its bytes: of all of them where it has four to eight, as
+/// nearly every document has. There is no loop for these, since the processor could not predict its end.
 #[inline]
 fn read_document(text: &[u8]) -> (bool, u64) {
     match (text.first_chunk::<4>(), text.last_chunk::<4>()) {
@@ -147,7 +151,7 @@ fn read_any_document(text: &[u8]) -> (bool, u64) {
     (text.iter().all(u8::is_ascii_digit), bytes)
 }
 
-/// Whether each of eight bytes is a digit: its upper half is 3, and still is when 6 was added, which makes 0x40 of 0x3A.
+/// Returns whether each of eight bytes is a digit: its upper half is 3, and stays 3 after adding 6, which turns 0x3A into 0x40.
 #[inline]
 fn are_digits(bytes: u64) -> bool {
     const UPPER: u64 = 0xf0f0_f0f0_f0f0_f0f0;

@@ -3,8 +3,7 @@
 //! Each error displays as one sentence: what is wrong, where, and what to do. No error holds a name or a birthdate of a
 //! bettor.
 
-mod lost;
-mod step;
+mod attempt;
 mod text;
 
 use std::io;
@@ -14,8 +13,7 @@ use std::time::Duration;
 use frame::{Agency, NO_SPACE, TAKEN_OUT, TlsError};
 
 use crate::config::ConfigError;
-pub use lost::{Lost, Signal};
-pub use step::{Left, Step};
+pub use attempt::{Left, Lost, Signal, Step};
 
 /// The exit code of a command line that cannot be understood.
 pub const USAGE: u8 = 64;
@@ -52,11 +50,11 @@ impl From<Error> for AttemptError {
 pub enum Error {
     /// A signal came before the result was known.
     Stopped(Signal),
-    /// A signal came before the result was written, all of which is known.
+    /// A signal came after the result was known, before all of it was written.
     Unread(Signal),
-    /// The command line asks for what makes no sense.
+    /// The arguments contradict each other or the file.
     Usage(String),
-    /// A run with a plain server ended in the middle, which a run from the beginning would do again.
+    /// A run with a plain server ended in the middle; a run from the beginning would store bets again.
     Partly {
         /// Why it ended.
         error: Box<Error>,
@@ -65,7 +63,7 @@ pub enum Error {
     },
     /// The configuration cannot be used.
     Config(ConfigError),
-    /// Variables of mode bet are not set.
+    /// Variables of mode bet are not set; their names.
     NoBet(Vec<&'static str>),
     /// A variable of mode bet holds a value that is not allowed.
     BadBet {
@@ -88,7 +86,7 @@ pub enum Error {
         /// What it is.
         kind: &'static str,
     },
-    /// What can be read only once cannot be copied.
+    /// Standard input or a pipe, which can be read only once, cannot be copied.
     NotCopied {
         /// Its path.
         path: PathBuf,
@@ -97,7 +95,7 @@ pub enum Error {
         /// Why.
         error: io::Error,
     },
-    /// The agency file has no bets, and nobody said that it may have none.
+    /// The agency file has no bets, and the configuration does not allow that.
     NoBets(PathBuf),
     /// Rows of the agency file are not valid bets. They were reported before.
     BadRows {
@@ -105,17 +103,17 @@ pub enum Error {
         path: PathBuf,
         /// How many.
         count: u64,
-        /// What is wrong with the whole file, and what to do, where that was found out.
+        /// What is wrong with the whole file, and what to do, where that is known.
         advice: Option<String>,
     },
-    /// The agency file is something else altogether.
+    /// The agency file is in another format.
     AnotherFormat {
         /// Which file.
         path: PathBuf,
         /// What it is, and what to do.
         advice: String,
     },
-    /// Values of the agency file look damaged, and are not to be sent then. They were reported before.
+    /// Values of the agency file look damaged, and the configuration refuses such files. They were reported before.
     Damaged {
         /// Which file.
         path: PathBuf,
@@ -128,7 +126,7 @@ pub enum Error {
         path: PathBuf,
         /// Whose file it is.
         agency: Agency,
-        /// How many of its rows were sent. They are those that were checked.
+        /// How many of its rows were sent, all of them as they were checked.
         sent: u64,
     },
     /// There was no progress for as long as `server.retry` allows.
@@ -139,7 +137,7 @@ pub enum Error {
         after: Duration,
         /// How the last attempt failed.
         last: Lost,
-        /// Which servers were not tried any more, and why.
+        /// Which servers were no longer tried, and why.
         unusable: String,
     },
     /// None of several servers can be used.
@@ -208,7 +206,7 @@ pub enum Error {
         /// Why.
         error: io::Error,
     },
-    /// A system call failed that never should.
+    /// A system call failed that never fails in normal operation.
     System(io::Error),
 }
 
@@ -240,12 +238,12 @@ impl Error {
         }
     }
 
-    /// Returns whether another attempt with the same server would not help, and one with another server may.
+    /// Returns whether the error is of this one server: another attempt there would fail again, one with another server may not.
     pub fn is_of_server(&self) -> bool {
         match self {
             Self::Untrusted { .. } | Self::NoTls { .. } | Self::NoResume => true,
             Self::Ahead { .. } | Self::Protocol { .. } => true,
-            // A file that was taken out is so for all servers of the lottery.
+            // A file that the operator took out is refused by all servers of the lottery.
             Self::Refused { step, reason } => {
                 let reason = reason.as_deref();
                 let taken_out = reason.is_some_and(|reason| reason.starts_with(TAKEN_OUT));
@@ -289,7 +287,7 @@ impl Error {
     }
 }
 
-/// Whether the server may take the same request later.
+/// Returns whether the server may take the same request later.
 fn for_now(reason: Option<&str>) -> bool {
     reason.is_some_and(|reason| reason.starts_with(NO_SPACE))
 }

@@ -2,12 +2,12 @@
 //!
 //! In come an address, what to send and how long to wait; out come [`Connection`]s whose inbox and outbox move. Every
 //! wait of the program is here, and ends early when SIGTERM or SIGINT comes. The log lines of a turn are written before
-//! it waits. Only this file and those in its folder name mio. Reads no message.
+//! it waits. How a connection is made is in `connect`. Only these two files name mio. Reads no message.
 
 mod connect;
-mod connection;
 
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -17,11 +17,13 @@ use std::time::{Duration, Instant};
 
 use frame::log::Logger;
 use frame::trace::{self, Laps};
-use frame::{Agency, Inbox, Lookup, Received, TlsError};
+use frame::{Agency, Channel, Inbox, Lookup, MAX_REPLY, Outbox, Received, TlsError};
+use mio::net::TcpStream;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
+use socket2::{SockRef, TcpKeepalive};
 
 use crate::config::{Address, Config, Server};
 use crate::error::{AttemptError, Error, Lost, Signal};
@@ -29,7 +31,6 @@ use crate::progress::Progress;
 use crate::report;
 use crate::servers::Servers;
 use crate::tls::Connector;
-pub use connection::Connection;
 
 const SIGNALS: Token = Token(0);
 const RESOLVED: Token = Token(1);
@@ -41,13 +42,13 @@ const INPUT: Token = Token(3);
 pub enum Turn {
     /// Bytes moved.
     Moved,
-    /// None did, but some may now.
+    /// No byte moved, but some may now.
     Waited,
     /// The deadline has passed.
     TimedOut,
 }
 
-/// Everything that the client waits for.
+/// The poll with everything that the client waits for.
 pub struct EventLoop {
     agency: Agency,
     server: Server,
@@ -62,7 +63,7 @@ pub struct EventLoop {
     rng: fastrand::Rng,
     /// How many connections were made.
     connections: u64,
-    /// Begins a TLS session on each connection, where the configuration wants that.
+    /// Begins the TLS session of each connection, where the configuration has TLS.
     connector: Option<Connector>,
 }
 
@@ -105,7 +106,7 @@ impl EventLoop {
         Ok(Self {
             agency: config.agency,
             server: config.server.clone(),
-            // So that the agencies spread over the servers.
+            // The number of the agency decides where it begins, so that the agencies spread over the servers.
             servers: Servers::new(&config.server.addresses, config.agency.get() as usize),
             logger,
             progress,
@@ -178,8 +179,8 @@ impl EventLoop {
         waited
     }
 
-    /// Writes a result on a thread of its own, and waits until that is done: whoever reads the result may take any time, and
-    /// a signal ends that, too.
+    /// Writes a result on a thread of its own, and waits until that is done, or until a signal comes: the reader of the result
+    /// may take any time.
     ///
     /// # Errors
     /// [`Error::Output`]: it cannot be written. [`Error::Unread`]: a signal came before.
@@ -274,12 +275,12 @@ impl EventLoop {
         Ok(Turn::Waited)
     }
 
-    /// The server that is connected to, or will be.
+    /// Returns the server of the connection, or of the next attempt.
     fn address(&self) -> &Address {
         self.servers.address()
     }
 
-    /// What an error of a connection means. Where one side does not trust the other, another attempt would not help.
+    /// Returns what an error of a connection means. Where one side does not trust the other, another attempt would not help.
     fn broken(&self, error: io::Error) -> AttemptError {
         match TlsError::of(&error).cloned() {
             Some(error @ (TlsError::Untrusted(_) | TlsError::Distrusted(_))) => {
@@ -323,5 +324,67 @@ impl EventLoop {
             }
         }
         if signalled { self.check() } else { Ok(()) }
+    }
+}
+
+/// How many bytes an inbox holds before it must be read, unless one reply is larger.
+const INBOX: usize = 64 * 1024;
+
+/// An outbox has room for another request while fewer than these bytes wait in it.
+const OUTBOX: usize = 256 * 1024;
+
+/// A server that vanished while it held a query is noticed after a minute.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(30))
+    .with_interval(Duration::from_secs(10))
+    .with_retries(3);
+
+/// How long bytes that were sent may stay without an acknowledgement of TCP.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
+
+/// A connection to the server, used through the channel behind it. Dropping it closes it.
+#[derive(Debug)]
+pub struct Connection(Channel<TcpStream>);
+
+impl Connection {
+    /// Takes a stream that has just been connected, the one of this number.
+    fn new(stream: TcpStream, serial: u64) -> Self {
+        trace::opened(0, serial, "open");
+        trace::focus(Some(0));
+        // Without these options a conversation is slower, and a server that vanished is noticed later. That is no reason
+        // to fail.
+        let socket = SockRef::from(&stream);
+        let _ = socket.set_tcp_nodelay(true);
+        let _ = socket.set_tcp_keepalive(&KEEPALIVE);
+        let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+        let mut channel = Channel::new(stream, Inbox::new(MAX_REPLY, INBOX), Outbox::new(OUTBOX));
+        // The event of the connect is past. If there is nothing to read, the first read says so.
+        channel.mark(true, true);
+        Self(channel)
+    }
+}
+
+impl Deref for Connection {
+    type Target = Channel<TcpStream>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // Sends the closing message of a TLS session, as far as the stream takes it. Requests that wait stay unsent.
+        self.0.outbox.clear();
+        self.0.finish();
+        let _ = self.0.send();
+        trace::closed(0, "closed");
+        report::connection_closed();
     }
 }

@@ -1,5 +1,5 @@
-//! The agency file on disk: a regular file, opened once and held open, however often it is read. What standard input or a
-//! pipe gives can be read only once: it is copied to a temporary file without a name first, which is then the file.
+//! The agency file on disk: a regular file, opened once and held open, however often it is read. Standard input and pipes can be
+//! read only once: they are first copied to a temporary file without a name, which is then the file.
 //!
 //! So no other file can take its place while it is sent. Before the agency has finished, [`OpenFile::state`] says whether
 //! another file has taken its name, or its content may have changed. Its closing is logged.
@@ -15,10 +15,10 @@ use crate::report;
 
 use rustix::fs::{Mode, OFlags};
 
-/// What programs call their standard input where they ask for a file.
+/// The path that stands for standard input.
 const STANDARD_INPUT: &str = "-";
 
-/// Bytes that are copied at once: what a pipe holds.
+/// How many bytes are copied at once: as many as a pipe holds.
 const COPIED: usize = 64 * 1024;
 
 /// The open file. Dropping it closes it.
@@ -31,7 +31,7 @@ pub struct OpenFile<'a> {
     copied: bool,
 }
 
-/// What of a file changes where it is another one, or is written to.
+/// The values that change where a path leads to another file, or where the file is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     device: u64,
@@ -41,10 +41,10 @@ struct Stamp {
 
 /// Whether the file is the one that was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// It is, and nobody wrote to it.
+pub enum FileState {
+    /// It is the same, and nobody wrote to it.
     Same,
-    /// It is, and somebody may have written to it.
+    /// It is the same, and somebody may have written to it.
     Touched,
     /// Another file has its name, or it has another length.
     Other,
@@ -58,8 +58,8 @@ pub struct Reader<'a> {
 }
 
 impl<'a> OpenFile<'a> {
-    /// Opens the file with this path; `-` is standard input. What can be read only once is copied first: `wait` returns
-    /// when it may be read on, and may end the copying.
+    /// Opens the file with this path; `-` is standard input. Standard input and pipes are copied first: `wait` returns when
+    /// the next read does not block, and its error ends the copying.
     ///
     /// # Errors
     /// [`Error::File`]: it cannot be opened or read. [`Error::NotRegular`]: it is a folder or a device. [`Error::NotCopied`];
@@ -73,10 +73,10 @@ impl<'a> OpenFile<'a> {
             let input = io::stdin().as_fd().try_clone_to_owned();
             return Self::copy(path, File::from(input.map_err(failed)?), wait);
         }
-        // Before it is opened: to open a device may change it.
+        // The kind is checked first, since opening a device may change it.
         let kind = fs::metadata(path).map_err(failed)?.file_type();
         if kind.is_fifo() {
-            // To open a pipe would wait for a program that writes to it. That is waited for like its bytes.
+            // Opening a pipe would block until a program opens it to write. So it is opened without blocking, and `wait` waits.
             let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
             let pipe = rustix::fs::open(path, flags, Mode::empty());
             return Self::copy(path, File::from(pipe.map_err(|e| failed(e.into()))?), wait);
@@ -88,7 +88,7 @@ impl<'a> OpenFile<'a> {
         Self::of(path, File::open(path).map_err(failed)?, false)
     }
 
-    /// Copies what can be read only once.
+    /// Copies standard input or a pipe to a temporary file.
     fn copy(
         path: &'a Path,
         mut input: File,
@@ -123,7 +123,7 @@ impl<'a> OpenFile<'a> {
         })
     }
 
-    /// Its path, as the configuration has it.
+    /// Returns its path, as the configuration has it.
     pub fn path(&self) -> &'a Path {
         self.path
     }
@@ -134,12 +134,11 @@ impl<'a> OpenFile<'a> {
         Reader { file, at: 0 }
     }
 
-    /// Returns whether it is still the file that was opened, with this length. A file whose name is gone is: no other one
-    /// is meant.
+    /// Returns whether it is still the file that was opened, with this length. It still is where its name was removed.
     ///
     /// # Errors
-    /// The system does not say.
-    pub fn state(&self, length: u64) -> Result<State, Error> {
+    /// [`Error::File`]: the system does not give its metadata.
+    pub fn state(&self, length: u64) -> Result<FileState, Error> {
         let named = if self.copied {
             self.file.metadata()
         } else {
@@ -149,11 +148,11 @@ impl<'a> OpenFile<'a> {
         let now = Stamp::of(&named);
         let is_it = (now.device, now.inode) == (self.opened.device, self.opened.inode);
         Ok(if !is_it || named.len() != length {
-            State::Other
+            FileState::Other
         } else if now.modified != self.opened.modified {
-            State::Touched
+            FileState::Touched
         } else {
-            State::Same
+            FileState::Same
         })
     }
 
@@ -178,7 +177,7 @@ impl Stamp {
     }
 }
 
-/// What a file is that is not a regular one.
+/// Returns what a file is that is not a regular one.
 fn other_kind(kind: FileType) -> Option<&'static str> {
     Some(match kind {
         _ if kind.is_file() => return None,

@@ -9,7 +9,7 @@ use crate::blocks::Blocks;
 use crate::config::Config;
 use crate::error::Error;
 use crate::event_loop::EventLoop;
-use crate::file::{OpenFile, Reader, State};
+use crate::file::{FileState, OpenFile, Reader};
 use crate::progress::Progress;
 use crate::report;
 use crate::rows::{RowError, Rows};
@@ -23,15 +23,15 @@ pub(crate) struct Job<'a> {
     pub(crate) file: &'a OpenFile<'a>,
     /// The blocks of the file when it was checked.
     pub(crate) blocks: Arc<Blocks>,
-    /// How many of its rows were sent to a plain server by an earlier run.
+    /// How many of its rows an earlier run sent to a plain server.
     pub(crate) sent_before: u64,
-    /// Whether the winners are waited for.
+    /// Whether the run waits for the winners.
     pub(crate) waits: bool,
     pub(crate) progress: &'a Progress,
 }
 
 impl<'a> Job<'a> {
-    /// A batch is stored, and with it `all` bets. A person who sees the bar is not shown a line for each batch.
+    /// Notes that a batch is stored, and with it `all` bets. Where a person sees the bar, there is no log line for each batch.
     pub(crate) fn stored(&self, id: MessageId, bets: u32, all: u64) {
         if !self.progress.is_shown() {
             report::batch_stored(id, bets);
@@ -48,7 +48,7 @@ impl<'a> Job<'a> {
         rows: u64,
         event_loop: &mut EventLoop,
     ) -> Result<Batches<Reader<'a>>, Error> {
-        if self.state()? == State::Other {
+        if self.state()? == FileState::Other {
             return Err(self.changed(rows));
         }
         let (blocks, config) = (Arc::clone(&self.blocks), self.config);
@@ -67,16 +67,16 @@ impl<'a> Job<'a> {
         Ok(batches)
     }
 
-    /// Makes sure that the file is the one that was checked, of which `sent` rows were sent. It is read once more only where
+    /// Verifies that the file is the one that was checked, of which `sent` rows were sent. It is read once more only where
     /// somebody may have written to it.
     ///
     /// # Errors
     /// It is another one, or cannot be read; [`Error::Stopped`].
     pub(crate) fn verify(&self, sent: u64, event_loop: &mut EventLoop) -> Result<(), Error> {
         match self.state()? {
-            State::Same => return Ok(()),
-            State::Other => return Err(self.changed(sent)),
-            State::Touched => {}
+            FileState::Same => return Ok(()),
+            FileState::Other => return Err(self.changed(sent)),
+            FileState::Touched => {}
         }
         let mut rows = Rows::again(self.file.reader(), Arc::clone(&self.blocks));
         loop {
@@ -97,7 +97,7 @@ impl<'a> Job<'a> {
         Error::FileChanged { path, agency, sent }
     }
 
-    /// Returns the error of a row that cannot be read although the whole file was checked before.
+    /// Returns the error of a row that cannot be read although the whole file was checked.
     pub(crate) fn unreadable(&self, error: RowError, sent: u64) -> Error {
         match error {
             RowError::Io(e) => self.file.failed(e),
@@ -105,7 +105,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn state(&self) -> Result<State, Error> {
+    fn state(&self) -> Result<FileState, Error> {
         self.file.state(self.blocks.length())
     }
 }

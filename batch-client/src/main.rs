@@ -9,17 +9,17 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use batch_client::agency::{self, Part};
-use batch_client::bet::{self, Bettor};
 use batch_client::config::{CheckConfig, Config, ConfigError, Origin, PREFIX, Settings, Trace};
 use batch_client::error::{Error, USAGE};
 use batch_client::progress::Progress;
+use batch_client::single::{self, Bettor};
 use batch_client::tls::Connector;
-use batch_client::{check, echo, report, terminal};
+use batch_client::{check, report};
 use command_line::{CommandLine, Mode};
 use frame::log::{Level, Logger};
 use frame::trace;
 
-/// Standard output was closed by whoever read it: 128 and the number of SIGPIPE.
+/// The exit code where the reader of standard output has closed it: 128 and the number of SIGPIPE.
 const CLOSED_PIPE: u8 = 141;
 
 fn main() -> ExitCode {
@@ -41,11 +41,11 @@ fn main() -> ExitCode {
         Mode::Config { .. } => tool(|| show_config(&settings(file, &mode)?)),
         Mode::Check { json, .. } => tool(|| check_file(&settings(file, &mode)?, *json)),
         Mode::Echo { .. } => serve(settings(file, &mode), false, |config, logger, progress| {
-            echo::run(config, logger.clone(), progress)
+            single::echo(config, logger.clone(), progress)
         }),
         Mode::Bet { .. } => serve(settings(file, &mode), false, |config, logger, progress| {
             let bettor = Bettor::from_variables(|name| std::env::var(name).ok())?;
-            bet::run(config, logger.clone(), progress, &bettor)
+            single::bet(config, logger.clone(), progress, &bettor)
         }),
         Mode::Batch {
             json,
@@ -75,7 +75,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What is done before a result is printed, which comes behind the log and on a terminal in the place of the bar.
+/// Returns what has to be done before a result is printed: it comes behind the log, and on a terminal it replaces the bar.
 fn before_result(logger: &Logger, progress: &Progress) -> impl FnOnce() + Send + 'static {
     let (logger, progress) = (logger.clone(), progress.clone());
     move || {
@@ -108,7 +108,7 @@ fn tool(run: impl FnOnce() -> Result<(), Error>) -> ExitCode {
     Logger::immediate(Level::Warning, io::stderr()).install();
     match run() {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever read the output has seen enough: the end of other programs, too.
+        // The reader of the output has closed it, as `head` does: other programs end so, too.
         Err(Error::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => CLOSED_PIPE.into(),
         Err(error) => {
             report::failed(&error);
@@ -130,7 +130,7 @@ fn show_config(settings: &Settings) -> Result<(), Error> {
 
 fn check_file(settings: &Settings, json: bool) -> Result<(), Error> {
     report_warnings(settings);
-    // What else is wrong with the connection to a server is of no use to a check of the file.
+    // A check of the file needs no server: what is wrong with the other keys is not reported.
     let certificate = Config::from_settings(settings).ok().and_then(|config| {
         let connector = Connector::open(&config.server).ok()??;
         Some((config.server.tls?.cert, connector.validity()?))
@@ -162,11 +162,7 @@ fn serve(
             return error.exit_code().into();
         }
     };
-    let progress = if terminal::is_watched(json) {
-        Progress::shown()
-    } else {
-        Progress::hidden()
-    };
+    let progress = Progress::on_terminal(json);
     let (level, sink) = (config.log_level, || progress.sink());
     let logger = Logger::background(level, config.log_format, sink, report::lines_lost);
     logger.install();
@@ -197,7 +193,7 @@ fn serve(
     code
 }
 
-/// Where it cannot be written, that is told, and no reason not to send bets.
+/// Begins the trace that the configuration asks for. Where that fails, a log line says so, and the bets are sent without it.
 fn begin_trace(config: &Config) {
     if let Some(Trace { file, most }) = &config.trace {
         match trace::begin(file, *most, "batch-client") {

@@ -34,7 +34,7 @@ fn print_result(
 ) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     if json {
-        // A list may be long: it is not made a value first.
+        // The list may be long, so it is written directly, without a JSON value of all of it.
         write!(out, "{{\"agency\":{agency}")?;
         if let Some(bets) = bets {
             write!(out, ",\"bets\":{bets}")?;
@@ -59,7 +59,7 @@ fn print_result(
     out.flush()
 }
 
-/// Prints an object on a line, in which nothing from outside can be hidden.
+/// Prints an object on a line. Invisible characters of values from outside are escaped.
 fn print_object(out: &mut impl Write, object: &serde_json::Value) -> io::Result<()> {
     writeln!(out, "{}", escape_json(&object.to_string()))
 }
@@ -123,7 +123,7 @@ pub fn print_found(
     }
 }
 
-/// Prints until when the agency's certificate is valid, behind what mode check found in the file.
+/// Prints until when the agency's certificate is valid; the last line of mode check.
 ///
 /// # Errors
 /// It cannot be written.

@@ -1,8 +1,8 @@
 //! Sending to a server that knows only types 1 to 6: one connection per request, one request at a time. Modes bet and
-//! winners send one request to any server in this way.
+//! winners send their request to any server in this way.
 //!
 //! Such a server may close after its reply or never, and may not read a second frame, so the client closes after each
-//! reply. A request without a reply may have been stored, so it is not sent again; only a winners query is.
+//! reply. A request without a reply may have been stored, so only a winners query is sent again.
 
 use std::time::{Duration, Instant};
 
@@ -112,7 +112,7 @@ pub(crate) fn store(
     }
 }
 
-/// Asks for the winners until the draw is done. To ask more than once changes nothing on the server.
+/// Asks for the winners until the draw is done. Asking more than once changes nothing on the server.
 pub(crate) fn ask_winners(
     config: &Config,
     event_loop: &mut EventLoop,

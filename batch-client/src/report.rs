@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use frame::log::CRITICAL;
-use frame::{Agency, Bet, Escaped, MessageId};
+use frame::{Agency, Bet, Count, Escaped, MessageId};
 use tracing::{Level, enabled, error, info, warn};
 
 use crate::config::{Address, Config};
@@ -16,7 +16,6 @@ use crate::damage::Damage;
 use crate::error::{Error, Lost, Step};
 use crate::rows::BadRow;
 use crate::scan::Summary;
-use frame::Count;
 
 /// The configuration was read.
 pub fn config(config: &Config) {
@@ -37,7 +36,7 @@ pub fn config_warning(warning: &str) {
     warn!("action: config | result: in_progress | warning: {warning}");
 }
 
-/// The agency's certificate is not valid now, or not for long; the warning says which.
+/// The agency's certificate is not valid now, or expires soon; the warning says which.
 pub fn certificate_warning(certificate: &Path, warning: &str) {
     let (certificate, warning) = (Escaped(certificate.display()), Escaped(warning));
     warn!(
@@ -89,7 +88,7 @@ pub fn bad_row(path: &Path, row: &BadRow) {
     error!("action: read_file | result: fail | error: {path}:{line}:{column}: {fault}");
 }
 
-/// Rows of the agency file have values that look damaged, though they are allowed.
+/// Rows of the agency file have values that are allowed but look damaged.
 pub fn damaged(path: &Path, damage: &Damage) {
     let (path, text) = (path.display().to_string(), damage.to_string());
     let (path, text) = (Escaped(&path), Escaped(&text));
@@ -135,8 +134,7 @@ pub fn winners(count: usize) {
     info!("action: consulta_ganadores | result: success | cant_ganadores: {count}");
 }
 
-/// An attempt failed; there will be another one.
-/// `address` is the one whose attempt failed.
+/// An attempt to connect to this address failed; there will be another one.
 pub fn trying_again(address: &Address, lost: &Lost, pause: Duration) {
     let pause = pause.as_millis();
     let (address, lost) = (Escaped(address.as_str()), Escaped(lost));
@@ -145,7 +143,7 @@ pub fn trying_again(address: &Address, lost: &Lost, pause: Duration) {
     );
 }
 
-/// An attempt failed in a way that another one with this server would not avoid; the next server is tried.
+/// An attempt failed, and another one with this server would fail again; the next server is tried.
 pub fn unusable(address: &Address, error: &str) {
     let (address, error) = (Escaped(address.as_str()), Escaped(error));
     warn!(
@@ -182,7 +180,7 @@ pub fn undecided(error: &Error) {
     warn!("action: receive_signal | result: in_progress | warning: {error}");
 }
 
-/// The last line of a client that has done everything, or was stopped.
+/// The last line of a client that is done, or was stopped.
 pub fn exit(agency: Agency) {
     info!("action: exit | result: success | container: client{agency}");
 }
@@ -199,7 +197,7 @@ pub fn trace_ended(path: &Path) {
     info!("action: trace | result: success | file: {path}");
 }
 
-/// A trace has ended by itself: its file is full, or takes no more. What it has so far can be opened.
+/// A trace has ended by itself: its file is full, or cannot be written. Its file can still be opened.
 pub fn trace_stopped(path: &Path, why: &dyn Display) {
     let (path, why) = (Escaped(path.display()), Escaped(why));
     warn!("action: trace | result: fail | file: {path} | error: the trace ends here: {why}");
@@ -217,7 +215,7 @@ pub fn trace_failed(path: &Path, error: &dyn Display) {
 pub fn failed(error: &Error) {
     let action = error.action();
     let error = Escaped(error);
-    // Someone who wants to see only what ends a program is told what ended this one.
+    // With log level CRITICAL only the errors that end the program are shown, and this is one.
     if enabled!(Level::ERROR) {
         error!("action: {action} | result: fail | error: {error}");
     } else {

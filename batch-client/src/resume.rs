@@ -30,14 +30,14 @@ pub(crate) fn run(
     let mut backoff = Backoff::new(config.server.retry, Instant::now());
     loop {
         upload.begin();
-        let session = Session {
+        let attempt = Attempt {
             job,
             event_loop,
             upload: &mut upload,
             backoff: &mut backoff,
             batches: None,
         };
-        match session.run() {
+        match attempt.run() {
             Ok(End::Winners(winners)) => return Ok(Some(winners)),
             Ok(End::Finished) => return Ok(None),
             Err(AttemptError::Fatal(e)) => event_loop.give_up_on(e)?,
@@ -52,7 +52,7 @@ pub(crate) fn run(
     }
 }
 
-/// The name of a reply in a trace.
+/// Returns the name of a reply in a trace.
 fn kind_of(reply: &Reply<'_>) -> &'static str {
     match reply {
         Reply::Ack(_) => "ack",
@@ -61,15 +61,15 @@ fn kind_of(reply: &Reply<'_>) -> &'static str {
     }
 }
 
-/// With what an upload ends.
+/// How an upload ends.
 enum End {
     Winners(WinnerList),
-    /// Nobody waits for the winners.
+    /// The agency has finished, and the run does not wait for the winners.
     Finished,
 }
 
-/// The part of an upload that one connection does.
-struct Session<'s> {
+/// The part of an upload that is done on one connection.
+struct Attempt<'s> {
     job: &'s Job<'s>,
     event_loop: &'s mut EventLoop,
     upload: &'s mut Upload,
@@ -78,7 +78,7 @@ struct Session<'s> {
     batches: Option<Batches<Reader<'s>>>,
 }
 
-impl Session<'_> {
+impl Attempt<'_> {
     fn run(mut self) -> Result<End, AttemptError> {
         let mut connection = self.event_loop.connect()?;
         let mut laps = Laps::begin();
@@ -101,7 +101,7 @@ impl Session<'_> {
         }
     }
 
-    /// When the next reply is due, or the next query. A query that the server holds has no deadline.
+    /// Returns when the next reply is due, or the next query. A query that the server holds has no deadline.
     fn deadline(&self) -> Option<Instant> {
         let time = if self.upload.is_held() {
             return None;
@@ -113,7 +113,7 @@ impl Session<'_> {
         Some(self.backoff.since() + time)
     }
 
-    /// Moves all that may be sent now to the outbox.
+    /// Moves all requests that may be sent now to the outbox.
     fn fill(&mut self, connection: &mut Connection) -> Result<(), Error> {
         while connection.outbox.has_room() {
             match self.upload.next() {
@@ -131,8 +131,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Moves the next batches to the outbox: as many as are hashed at once, where there are so many and the window allows
-    /// them.
+    /// Moves the next batches to the outbox: as many as are hashed together, or fewer where the file ends or the window is
+    /// full.
     fn send_batches(&mut self, connection: &mut Connection) -> Result<(), Error> {
         let (job, reached) = (self.job, self.upload.reached());
         let batches = self.batches.as_mut().ok_or_else(|| job.changed(reached))?;

@@ -7,6 +7,8 @@
 //! one row. No error holds the value of a field.
 
 mod fault;
+pub(crate) mod lines;
+mod quoting;
 
 use std::io::Read;
 use std::sync::Arc;
@@ -15,11 +17,11 @@ use frame::{Agency, Bet, Birthdate, Document, Field, Flaw, Name, Number, payload
 
 use crate::advice::{Quotes, Sample};
 use crate::blocks::{Blocks, Pass};
-pub use crate::lines::MAX_ROW;
-use crate::lines::{Ahead, BYTE_ORDER_MARK, Lines};
-use crate::quoting::Fields;
-pub use crate::quoting::Flaw as QuoteFlaw;
 pub use fault::{BadRow, Fault, RowError};
+pub use lines::MAX_ROW;
+use lines::{Ahead, BYTE_ORDER_MARK, Lines};
+use quoting::Fields;
+pub use quoting::QuoteFlaw;
 
 /// The columns of a row, in their order.
 const COLUMNS: [Field; 5] = [
@@ -35,11 +37,11 @@ pub struct Rows<R> {
     lines: Lines<R>,
     /// The fields of the last row that had quotes.
     fields: Fields,
-    /// What the row was in that was too long, after which nothing can be read.
+    /// How a row began that was too long, after which nothing can be read.
     ended: Option<Ended>,
 }
 
-/// How a row begins that is too long.
+/// Whether quotes were open in the first bytes of a row that is too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
     InQuotes,
@@ -111,9 +113,9 @@ impl<R: Read> Rows<R> {
     }
 
     /// Returns the next row with its bet, where it is one that is read fast: a valid line without quotes and without blanks
-    /// around its values, of which all bytes are read. `None` for any other, which is the next one of
-    /// [`next_row`](Self::next_row) then. Nearly all rows of nearly all files are such, and the end of the line need not be
-    /// searched for.
+    /// around its values, of which all bytes are in the buffer. `None` for any other row, which
+    /// [`next_row`](Self::next_row) then returns. Nearly all rows of nearly all files are read fast, without searching for the
+    /// end of the line first.
     #[inline]
     pub fn next_fast(&mut self, agency: Agency) -> Option<(Row<'_>, Bet<'_>)> {
         let (unread, next) = self.lines.unread();
@@ -142,8 +144,8 @@ impl<R: Read> Rows<R> {
     }
 
     /// Returns the reader that gives the file.
-    pub fn source(&self) -> &R {
-        self.lines.source()
+    pub fn reader(&self) -> &R {
+        self.lines.reader()
     }
 }
 
@@ -167,7 +169,7 @@ impl<'a> Row<'a> {
         self.line
     }
 
-    /// Returns whether a byte may be in it with which damage may begin. Where this is `false`, none is.
+    /// Returns whether it may have a byte with which damage may begin; `false` only where it has none.
     #[inline]
     pub fn may_be_odd(&self) -> bool {
         self.may_be_odd
@@ -206,7 +208,7 @@ impl<'a> Row<'a> {
         })
     }
 
-    /// What the row is instead of a bet, where its columns show that.
+    /// Returns what the row is instead of a bet, where its columns show that.
     fn instead(&self) -> Option<Fault> {
         if self.fields.is_some_and(|fields| fields.flaw().is_some()) {
             return None;
@@ -218,13 +220,13 @@ impl<'a> Row<'a> {
         fault::instead(&columns, self.is_whole())
     }
 
-    /// Whether quotes are around all of it.
+    /// Returns whether quotes are around all of it.
     fn is_whole(&self) -> bool {
         let is_one = |fields: &Fields| fields.flaw().is_none() && fields.iter().nth(1).is_none();
         self.fields.is_some_and(is_one)
     }
 
-    /// Shows `see` its text: all of it, or one field after another.
+    /// Calls `see` with its text: all of it, or one field after another.
     pub fn for_each_text(&self, mut see: impl FnMut(&[u8])) {
         match self.fields {
             None => see(self.raw),
@@ -232,7 +234,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Whether it begins with a byte order mark. That of the file is no part of its first row.
+    /// Returns whether it begins with a byte order mark. That of the file is no part of its first row.
     fn begins_with_mark(&self) -> bool {
         let first = match self.fields {
             None => Some(self.raw),
@@ -285,7 +287,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// All columns, without the blanks around them.
+    /// Returns all columns, without the blanks around them.
     fn columns(&self) -> Result<[&'a [u8]; 5], RowError> {
         let mut columns = [&[][..]; COLUMNS.len()];
         let count = match self.fields {
@@ -325,8 +327,8 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The fast path: the bet of a valid line whose values have no blanks around them and whose texts are plain, and the bytes
-/// of the line without its end. `None` where the bytes begin with any other row, or have no line end behind it.
+/// The fast path: returns the bet of a valid line whose values have no blanks around them and whose texts are plain, and how
+/// many bytes the line has without its end. `None` where the bytes begin with any other row, or hold no line end behind it.
 #[inline(always)]
 fn read_fast(agency: Agency, bytes: &[u8]) -> Option<(Bet<'_>, usize)> {
     if bytes.first() == BYTE_ORDER_MARK.first() {
@@ -363,7 +365,7 @@ fn fill<'a>(columns: &mut [&'a [u8]; 5], row: impl Iterator<Item = &'a [u8]>) ->
     count
 }
 
-/// A line or a row without the CR of its end.
+/// Returns a line or a row without the CR at its end.
 #[inline]
 fn without_cr(row: &[u8]) -> &[u8] {
     row.strip_suffix(b"\r").unwrap_or(row)

@@ -9,13 +9,13 @@ use frame::{Agency, Bet, Birthdate, UploadId};
 
 use crate::advice::{Clues, Evidence, HEAD, SAMPLES, Sample};
 use crate::blocks::{Blocks, Changed};
-use crate::damage::{Damage, Watch};
+use crate::damage::{Damage, Inspector};
 use crate::rows::{BadRow, Fault, QuoteFlaw, Row, RowError, Rows};
 
 /// How many bad rows are reported one by one.
 pub const MAX_REPORTED: usize = 100;
 
-/// What is known of a checked file.
+/// The size and the name of a checked file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// How many bets the file has.
@@ -29,7 +29,7 @@ pub struct Summary {
 pub enum Verdict {
     /// Every row is a bet. A later reading compares the blocks.
     Good(Summary, Blocks),
-    /// Some rows are not.
+    /// Some rows are not bets.
     Bad {
         /// The first of them, at most [`MAX_REPORTED`].
         first: Vec<BadRow>,
@@ -50,14 +50,14 @@ pub struct Scan<R> {
     clues: Clues,
     /// Whether a row that is a bet has letters beyond ASCII.
     has_utf8: bool,
-    /// Looks at the values of bets, where that was asked for.
-    watch: Option<Watch>,
-    /// The line in which a row begins whose quotes are not closed: it is too long, or the file ends before.
+    /// Looks for damaged values, where the caller wants that.
+    inspector: Option<Inspector>,
+    /// The line in which a row begins whose quotes are not closed.
     endless: Option<u64>,
 }
 
 /// What a scan finds next.
-enum Step {
+enum Scanned {
     Bet,
     Bad(BadRow),
     /// A bad row after which nothing can be read.
@@ -82,23 +82,23 @@ impl<R: Read> Scan<R> {
             samples: Vec::new(),
             clues: Clues::default(),
             has_utf8: false,
-            watch: None,
+            inspector: None,
             endless: None,
         }
     }
 
     /// Returns the same scan, which also looks for values that look damaged. No birthdate may be later than `today`.
     #[must_use]
-    pub fn watching(mut self, today: Birthdate) -> Self {
-        self.watch = Some(Watch::new(today));
+    pub fn inspecting(mut self, today: Birthdate) -> Self {
+        self.inspector = Some(Inspector::new(today));
         self
     }
 
     /// Returns what looks damaged in the bets that were read, in the order of
-    /// [`damage::Kind::ALL`](crate::damage::Kind::ALL). Nothing without [`watching`](Self::watching).
+    /// [`damage::Kind::ALL`](crate::damage::Kind::ALL). Nothing without [`inspecting`](Self::inspecting).
     pub fn damages(&self) -> Vec<Damage> {
-        let watch = self.watch.as_ref();
-        watch.map(Watch::damages).unwrap_or_default()
+        let inspector = self.inspector.as_ref();
+        inspector.map(Inspector::damages).unwrap_or_default()
     }
 
     /// Reads at most `rows` more rows; returns the verdict after the last one.
@@ -108,13 +108,13 @@ impl<R: Read> Scan<R> {
     pub fn advance(&mut self, rows: usize) -> io::Result<Option<Verdict>> {
         for _ in 0..rows {
             match self.step()? {
-                Step::Bet => {}
-                Step::Bad(row) => self.add_bad(row),
-                Step::Last(row) => {
+                Scanned::Bet => {}
+                Scanned::Bad(row) => self.add_bad(row),
+                Scanned::Last(row) => {
                     self.add_bad(row);
                     return Ok(Some(self.verdict()));
                 }
-                Step::End => return Ok(Some(self.verdict())),
+                Scanned::End => return Ok(Some(self.verdict())),
             }
         }
         Ok(None)
@@ -123,7 +123,7 @@ impl<R: Read> Scan<R> {
     /// Returns what shows the kind of the file, as far as it was read.
     pub fn evidence(&self) -> Evidence {
         Evidence {
-            head: self.rows.source().head.clone(),
+            head: self.rows.reader().head.clone(),
             samples: self.samples.clone(),
             clues: self.clues.clone(),
             endless: self.endless,
@@ -139,43 +139,43 @@ impl<R: Read> Scan<R> {
     pub fn next_bad(&mut self) -> io::Result<Option<BadRow>> {
         loop {
             match self.step()? {
-                Step::Bet => {}
-                Step::Bad(row) | Step::Last(row) => return Ok(Some(row)),
-                Step::End => return Ok(None),
+                Scanned::Bet => {}
+                Scanned::Bad(row) | Scanned::Last(row) => return Ok(Some(row)),
+                Scanned::End => return Ok(None),
             }
         }
     }
 
     #[inline]
-    fn step(&mut self) -> io::Result<Step> {
+    fn step(&mut self) -> io::Result<Scanned> {
         // A plain server is sent no row with quotes, and a row that is read fast has none.
         if let Some((row, bet)) = self.rows.next_fast(self.agency) {
             self.bets += 1;
             self.has_utf8 = self.has_utf8 || !row.raw().is_ascii();
-            if let Some(watch) = &mut self.watch
-                && watch.may_find(row.line(), row.raw(), row.may_be_odd(), &bet)
+            if let Some(inspector) = &mut self.inspector
+                && inspector.may_find(row.line(), row.raw(), row.may_be_odd(), &bet)
             {
-                look_closely(watch, &row, self.agency);
+                look_closely(inspector, &row, self.agency);
             }
-            return Ok(Step::Bet);
+            return Ok(Scanned::Bet);
         }
         self.step_slowly()
     }
 
     #[cold]
-    fn step_slowly(&mut self) -> io::Result<Step> {
+    fn step_slowly(&mut self) -> io::Result<Scanned> {
         let error = match self.rows.next_row() {
-            Ok(None) => return Ok(Step::End),
+            Ok(None) => return Ok(Scanned::End),
             Ok(Some(row)) => match judge(&row, self.agency, self.plain) {
                 Ok(bet) => {
                     self.bets += 1;
                     self.has_utf8 = self.has_utf8 || !row.raw().is_ascii();
-                    if let Some(watch) = &mut self.watch
-                        && watch.may_find(row.line(), row.raw(), row.may_be_odd(), &bet)
+                    if let Some(inspector) = &mut self.inspector
+                        && inspector.may_find(row.line(), row.raw(), row.may_be_odd(), &bet)
                     {
-                        watch.look(row.line(), &bet);
+                        inspector.look(row.line(), &bet);
                     }
-                    return Ok(Step::Bet);
+                    return Ok(Scanned::Bet);
                 }
                 Err(e) => {
                     let first = self.bets == 0 && self.samples.is_empty();
@@ -199,12 +199,12 @@ impl<R: Read> Scan<R> {
                 if row.fault == Fault::Quoting(QuoteFlaw::Unclosed) {
                     self.endless = Some(row.line);
                 }
-                Ok(Step::Bad(row))
+                Ok(Scanned::Bad(row))
             }
             RowError::TooLong { line } => {
                 self.endless = self.rows.ends_in_quotes().then_some(line);
                 let (column, fault) = (1, Fault::TooLong);
-                Ok(Step::Last(BadRow {
+                Ok(Scanned::Last(BadRow {
                     line,
                     column,
                     fault,
@@ -224,7 +224,7 @@ impl<R: Read> Scan<R> {
         if self.bad_count == 0 {
             let summary = Summary {
                 bets: self.bets,
-                upload: self.rows.source().upload(),
+                upload: self.rows.reader().upload(),
             };
             Verdict::Good(summary, self.rows.blocks())
         } else {
@@ -236,16 +236,16 @@ impl<R: Read> Scan<R> {
     }
 }
 
-/// Reads the row a second time: keeping the bet of each row for the few that are looked at would cost all of them.
+/// Reads the row a second time: keeping the bet of each row, for the few that are looked at, would slow down all of them.
 #[cold]
 #[inline(never)]
-fn look_closely(watch: &mut Watch, row: &Row<'_>, agency: Agency) {
+fn look_closely(inspector: &mut Inspector, row: &Row<'_>, agency: Agency) {
     if let Ok(bet) = row.bet(agency) {
-        watch.look(row.line(), &bet);
+        inspector.look(row.line(), &bet);
     }
 }
 
-/// The bet of a row, where the server can be sent it.
+/// Returns the bet of a row, where it can be sent to the server.
 fn judge<'a>(row: &Row<'a>, agency: Agency, plain: bool) -> Result<Bet<'a>, RowError> {
     let bet = row.bet(agency)?;
     if plain {
@@ -263,7 +263,7 @@ struct Hashed<R> {
 }
 
 impl<R> Hashed<R> {
-    /// The name of an upload of all that was read.
+    /// Returns the name of an upload of all that was read.
     fn upload(&self) -> UploadId {
         let mut name = [0; 16];
         self.hash.finalize_xof().fill(&mut name);
@@ -353,10 +353,10 @@ mod tests {
     fn found_slowly(file: &str, today: Birthdate) -> Vec<Damage> {
         let agency = Agency::new(1).unwrap();
         let mut rows = Rows::new(file.as_bytes());
-        let mut watch = Watch::new(today);
+        let mut inspector = Inspector::new(today);
         let (mut seen, mut count, mut repeated, mut first) = (HashSet::new(), 0, 0, 0);
         while let Some(row) = rows.next_row().unwrap() {
-            watch.look(row.line(), &row.bet(agency).unwrap());
+            inspector.look(row.line(), &row.bet(agency).unwrap());
             count += 1;
             if !seen.insert(row.raw().to_owned()) {
                 repeated += 1;
@@ -370,7 +370,7 @@ mod tests {
             column: 1,
             rows: HowMany::Exactly(repeated),
         });
-        watch.damages().into_iter().chain(repeats).collect()
+        inspector.damages().into_iter().chain(repeats).collect()
     }
 
     #[test]
@@ -381,7 +381,7 @@ mod tests {
             let mut rng = fastrand::Rng::with_seed(seed);
             let file = file(&mut rng);
             let pieces = Pieces(file.as_bytes(), rng.clone());
-            let mut scan = Scan::new(pieces, Agency::new(1).unwrap(), false).watching(today);
+            let mut scan = Scan::new(pieces, Agency::new(1).unwrap(), false).inspecting(today);
             let verdict = scan.advance(usize::MAX).unwrap().unwrap();
             assert!(
                 matches!(verdict, Verdict::Good(..)),

@@ -1,4 +1,4 @@
-//! Which server is connected to next: one of `server.address`, and of its IP addresses the one that comes next.
+//! Which server the next connection goes to: one of `server.address`, and one of its IP addresses.
 //!
 //! ```text
 //! server.address   central-1:12345        central-2:12345
@@ -6,8 +6,8 @@
 //!                            unusable                        another attempt there would not help: it is skipped
 //! ```
 //!
-//! In come what a name stands for, and how attempts ended; out come addresses, and the error of a client for which none is
-//! left. Uses no socket and no clock.
+//! In come the IP addresses of a name, and how attempts ended; out come the addresses to try, and an error once none is left.
+//! Uses no socket and no clock.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -17,15 +17,15 @@ use frame::TlsError;
 use crate::config::{Address, Addresses};
 use crate::error::Error;
 
-/// After so many failed handshakes in a row with a server that never completed one, each of which shows that it will not,
-/// it counts as unusable.
+/// How many handshakes have to fail with a server that never completed one, each in a way that shows that it will not, until
+/// the server counts as unusable.
 const HANDSHAKES: u32 = 3;
 
 /// The servers of the configuration.
 #[derive(Debug)]
 pub struct Servers {
     list: Vec<Server>,
-    /// The place of the one that is connected to, or will be.
+    /// The place in `list` of the server that is connected to, or will be.
     place: usize,
     /// The first error of an unusable server.
     first: Option<Error>,
@@ -34,21 +34,21 @@ pub struct Servers {
 #[derive(Debug)]
 struct Server {
     address: Address,
-    /// What its name stands for, as it was looked up last. An IP address stands for itself.
+    /// The IP addresses of its name, as it was looked up last. An IP address stands for itself.
     known: Vec<SocketAddr>,
-    /// The one that was connected to last.
+    /// The IP address that was connected to last.
     last: Option<SocketAddr>,
     handshakes: Handshakes,
-    /// Those that are not connected to any more, and why; at most one for each that is known.
+    /// The unusable IP addresses, each with the reason; at most one for each that is known.
     unusable: Vec<(SocketAddr, String)>,
 }
 
 /// How TLS handshakes with a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Handshakes {
-    /// None was completed. So many in a row showed that none will be.
+    /// None was completed. `refused`: how many in a row showed that none will be.
     Never { refused: u32 },
-    /// One was: any later failure is a lost connection.
+    /// One was completed: any later failure is a lost connection.
     Worked,
 }
 
@@ -57,14 +57,14 @@ impl Server {
         self.unusable.iter().any(|(unusable, _)| *unusable == ip)
     }
 
-    /// Whether there is an IP address left to try. Before the name is looked up nobody knows.
+    /// Returns whether an IP address is left to try. Before the name is looked up, one may be.
     fn is_left(&self) -> bool {
         self.known.is_empty() || self.known.iter().any(|ip| !self.is_unusable(*ip))
     }
 }
 
 impl Servers {
-    /// Begins at this place of the list. After the last one the first one follows.
+    /// Begins with the server at this place of the list. After the last one the first one follows.
     pub fn new(addresses: &Addresses, place: usize) -> Self {
         let server = |address: &Address| Server {
             address: address.clone(),
@@ -84,12 +84,13 @@ impl Servers {
         self.place
     }
 
-    /// Its name and port.
+    /// Returns the name and the port of the server that is connected to, or will be.
     pub fn address(&self) -> &Address {
         &self.list[self.place].address
     }
 
-    /// Returns the IP addresses to try, in their order: the one behind the last that was connected to comes first.
+    /// Returns the IP addresses to try, in their order. First comes the one behind the address that was connected to last.
+    /// `known`: what the name stands for now.
     pub fn candidates(&mut self, known: Vec<SocketAddr>) -> Vec<SocketAddr> {
         let server = &mut self.list[self.place];
         server.unusable.retain(|(ip, _)| known.contains(ip));
@@ -102,12 +103,12 @@ impl Servers {
         all.filter(|ip| !server.is_unusable(*ip)).collect()
     }
 
-    /// One of the candidates accepted the connection.
+    /// Notes that one of the candidates accepted the connection.
     pub fn connected(&mut self, ip: SocketAddr) {
         self.list[self.place].last = Some(ip);
     }
 
-    /// A TLS handshake was completed.
+    /// Notes that a TLS handshake was completed.
     pub fn secured(&mut self) {
         self.list[self.place].handshakes = Handshakes::Worked;
     }
@@ -116,7 +117,7 @@ impl Servers {
     pub fn is_without_tls(&mut self, error: &TlsError) -> bool {
         match (&mut self.list[self.place].handshakes, error) {
             (Handshakes::Worked, _) => false,
-            // Whatever is behind a proxy may be away for a while.
+            // Behind a proxy the server may be away for a while, and the proxy closes the connection.
             (Handshakes::Never { .. }, TlsError::Cut { .. }) => false,
             (Handshakes::Never { refused }, _) => {
                 *refused += 1;
@@ -125,7 +126,7 @@ impl Servers {
         }
     }
 
-    /// The next attempt goes to the next server that is left.
+    /// Chooses the next server for the next attempt, and skips those that are unusable.
     pub fn advance(&mut self) {
         for _ in 0..self.list.len() {
             self.place = (self.place + 1) % self.list.len();
@@ -135,11 +136,10 @@ impl Servers {
         }
     }
 
-    /// Notes that the one that was connected to cannot be used, and that another attempt there would not help. The next one
-    /// is tried.
+    /// Notes that the server that is connected to is unusable: another attempt there would fail again. The next one is chosen.
     ///
     /// # Errors
-    /// None is left. The error is this one, or names all of them.
+    /// No server is left. Where only this one was unusable, the error is its own; otherwise it names all of them.
     pub fn give_up_on(&mut self, error: Error) -> Result<(), Error> {
         let server = &mut self.list[self.place];
         if let Some(last) = server.last {
@@ -163,7 +163,7 @@ impl Servers {
         })
     }
 
-    /// Returns each server that is not connected to any more, and why; empty where there is none.
+    /// Returns the unusable servers, each with the reason; empty where there is none.
     pub fn unusable(&self) -> String {
         let mut all = String::new();
         for server in &self.list {

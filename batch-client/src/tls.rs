@@ -18,7 +18,7 @@ use crate::report;
 /// Begins TLS sessions with the servers.
 pub struct Connector {
     config: Arc<ClientConfig>,
-    /// The name or IP address that the certificate of each server has to be valid for: the hosts of `server.address`, in
+    /// The name or IP address for which the certificate of each server has to be valid: the hosts of `server.address`, in
     /// their order.
     names: Vec<ServerName<'static>>,
     /// When the certificate of the agency is valid.
@@ -60,7 +60,7 @@ impl Connector {
                 other => other.to_string(),
             },
         })?;
-        // So that both certificates are checked on every connection.
+        // Without resumption both certificates are checked on every connection.
         config.resumption = Resumption::disabled();
         let names = server.addresses.iter().map(name);
         let (config, names) = (Arc::new(config), names.collect::<Result<_, _>>()?);
@@ -80,13 +80,14 @@ impl Connector {
     /// one follows.
     ///
     /// # Errors
-    /// It cannot begin.
+    /// The configuration of TLS does not work with that server's name.
     pub fn begin(&self, place: usize) -> Result<Tls, TlsError> {
         let name = self.names[place % self.names.len()].clone();
         Tls::client(Arc::clone(&self.config), name)
     }
 }
 
+/// Reads a PEM file that a key of the configuration names.
 fn read<T>(
     key: &'static str,
     path: &Path,
@@ -102,7 +103,7 @@ fn read<T>(
         })
 }
 
-/// The name or the IP address that the certificate of the server at an address has to be valid for.
+/// Returns the name or the IP address for which the certificate of the server at an address has to be valid.
 fn name(address: &Address) -> Result<ServerName<'static>, ConfigError> {
     ServerName::try_from(address.host().to_owned()).map_err(|_| ConfigError::Invalid {
         key: "server.address",

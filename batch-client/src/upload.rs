@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Uses no socket, no file and no clock. The caller sends what [`Upload::next`] says, calls [`Upload::sent`] for it, and
-//! gives every reply to [`Upload::take`]. The server says that it has the first K rows; on that connection the rows after
-//! them are sent, each once and in order. So what is stored is always a prefix of the file, whatever was lost.
+//! gives every reply to [`Upload::take`]. The server says how many of the first rows it has; on that connection the rows after
+//! them are sent, each once and in order. So the stored rows are always a prefix of the file, whatever was lost.
 
 use std::collections::VecDeque;
 
@@ -18,7 +18,8 @@ use frame::{Ack, Agency, Documents, MessageId, NOT_NOW, REPLACED, Reply, Request
 use crate::error::{Error, Lost, Step};
 use crate::scan::Summary;
 
-/// After so many connections in a row on which another client went on with the upload, this one leaves it to that.
+/// How many connections in a row may end because another client went on with the upload, before this client leaves it to the
+/// other.
 const REPLACEMENTS: u32 = 3;
 
 /// The state of an upload.
@@ -34,7 +35,7 @@ pub struct Upload {
     sent: u64,
     /// How many rows the server is known to have.
     stored: u64,
-    /// The largest K that the server has answered.
+    /// The largest number of stored rows that the server has answered.
     highest: u64,
     /// Whether a resume was ever answered, or refused with a reason.
     resumes: bool,
@@ -61,11 +62,11 @@ struct Sent {
 /// What to send next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// This request.
+    /// A request other than a batch.
     Request(Step, Request<'static>),
-    /// The file's next batch.
+    /// The next batch of the file.
     Batch,
-    /// Nothing: a reply has to come first.
+    /// Nothing, until a reply has come.
     Nothing,
 }
 
@@ -81,7 +82,7 @@ pub enum Event<'a> {
         /// Whether it has more bets than in any answer before.
         progress: bool,
     },
-    /// The server does not take the request now, for this reason: it may in the next connection.
+    /// The server does not take the request now, for this reason. It may take it on the next connection.
     NotNow(String),
     /// Another client goes on with the upload, as the server says in these words.
     Replaced(String),
@@ -104,7 +105,7 @@ pub enum Event<'a> {
 }
 
 impl Upload {
-    /// An upload of this file, with at most `window` batches in flight.
+    /// Creates the upload of this file, with at most `window` batches in flight.
     pub fn new(agency: Agency, file: Summary, window: usize) -> Self {
         Self {
             agency,
@@ -120,14 +121,14 @@ impl Upload {
         }
     }
 
-    /// Begins on a new connection.
+    /// Begins on a new connection: nothing is in flight there.
     pub fn begin(&mut self) {
         self.stage = Stage::Idle;
         self.in_flight.clear();
         self.sent = 0;
     }
 
-    /// What may be sent now.
+    /// Returns what may be sent now.
     pub fn next(&self) -> Next {
         let agency = self.agency;
         let idle = self.in_flight.is_empty();
@@ -155,62 +156,62 @@ impl Upload {
         self.in_flight.push_back(Sent { id, step, bets });
     }
 
-    /// How many rows are not sent on this connection, nor were stored before it.
+    /// Returns how many rows were neither sent on this connection nor stored before it.
     pub fn unsent(&self) -> u64 {
         self.file.bets.saturating_sub(self.sent)
     }
 
-    /// How many more batches may be in flight.
+    /// Returns how many more batches may be in flight.
     pub fn free_window(&self) -> usize {
         self.window.saturating_sub(self.in_flight.len())
     }
 
-    /// How many requests wait for their reply.
+    /// Returns how many requests wait for their reply.
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
 
-    /// Whether every row was sent on this connection or stored before it.
+    /// Returns whether every row was sent on this connection or stored before it.
     pub fn all_sent(&self) -> bool {
         self.unsent() == 0
     }
 
-    /// How many rows the server is known to have.
+    /// Returns how many rows the server is known to have.
     pub fn stored(&self) -> u64 {
         self.stored
     }
 
-    /// How many rows the server has at most: those of the last answer, and what was sent on this connection.
+    /// Returns the most rows that the server may have: those of its last answer, and those that were sent on this connection.
     pub fn reached(&self) -> u64 {
         self.sent.max(self.stored)
     }
 
-    /// Whether everything that was sent is answered.
+    /// Returns whether everything that was sent is answered.
     pub fn is_quiet(&self) -> bool {
         self.in_flight.is_empty()
     }
 
-    /// Whether the server holds the winners query. It may do so until the last agency has finished.
+    /// Returns whether the server holds the winners query. It may do so until the last agency has finished.
     pub fn is_held(&self) -> bool {
         self.stage == Stage::Asking && !self.is_quiet()
     }
 
-    /// Whether the winners query has to be sent again after a pause.
+    /// Returns whether the winners query has to be sent again after a pause.
     pub fn is_not_yet(&self) -> bool {
         self.stage == Stage::NotYet
     }
 
-    /// The pause is over: the winners query may be sent again.
+    /// Notes that the pause is over: the winners query may be sent again.
     pub fn ask_again(&mut self) {
         self.stage = Stage::Asking;
     }
 
-    /// Whether the server was waiting for the draw, or wanted to be asked later.
+    /// Returns whether only the draw is missing: the server holds the query, or wants to be asked later.
     pub fn waits_for_draw(&self) -> bool {
         self.is_held() || self.is_not_yet()
     }
 
-    /// The connection is lost. Returns `lost` where another attempt may help.
+    /// Notes that the connection is lost. Returns `lost` where another attempt may help.
     ///
     /// # Errors
     /// Another client went on with the upload, the third time in a row.
@@ -296,7 +297,7 @@ impl Upload {
         Ok(event)
     }
 
-    /// The error of bytes that are not a valid reply to the oldest open request.
+    /// Returns the error of bytes that are not a valid reply to the oldest open request.
     pub fn invalid(&self, reason: impl ToString) -> Error {
         let step = match (self.in_flight.front(), self.stage) {
             (Some(sent), _) => sent.step,

@@ -9,7 +9,7 @@ use frame::{Agency, Birthdate, Field, Flaw};
 /// What is told of a file that is read on this day.
 fn damages(file: &str) -> Vec<Damage> {
     let today = Birthdate::parse(b"2024-08-21").unwrap();
-    let mut scan = Scan::new(file.as_bytes(), Agency::new(1).unwrap(), false).watching(today);
+    let mut scan = Scan::new(file.as_bytes(), Agency::new(1).unwrap(), false).inspecting(today);
     scan.advance(usize::MAX).unwrap().unwrap();
     scan.damages()
 }

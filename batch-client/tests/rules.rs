@@ -1,6 +1,7 @@
-//! The rules of the source code: which file may name which library, and no circles of imports.
+//! The rules of the source code: which file may name which library, no circles of imports, and how large a file is.
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 /// Adds every source file below a folder, by its path below `root`, without comments.
@@ -43,7 +44,7 @@ fn each_library_is_named_in_one_file_or_folder_alone() {
         ("serde", "config/yaml.rs"),
         ("clap", "command_line.rs"),
         ("manual", "command_line.rs"),
-        ("indicatif", "progress.rs"),
+        ("indicatif", "progress/bar.rs"),
         // The clock of the calendar.
         ("jiff", "check.rs"),
         ("tempfile", "file.rs"),
@@ -67,4 +68,22 @@ fn each_library_is_named_in_one_file_or_folder_alone() {
         assert_eq!(wrong, [""; 0], "only {place} may name {library}");
         assert!(!right.is_empty(), "{place} does not name {library}");
     }
+}
+
+/// The most lines of a file, and the fewest, comments and unit tests among them.
+const LINES: RangeInclusive<usize> = 60..=450;
+
+#[test]
+fn each_file_is_large_enough_to_hold_one_thing_and_small_enough_to_be_read_at_once() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &root, &mut files);
+    // The map of the crate: it holds no code.
+    files.retain(|(name, _)| name != "lib.rs");
+    let sizes = files.iter().map(|(name, _)| {
+        let text = fs::read_to_string(root.join(name)).unwrap();
+        (name.as_str(), text.lines().count())
+    });
+    let wrong: Vec<_> = sizes.filter(|(_, lines)| !LINES.contains(lines)).collect();
+    assert_eq!(wrong, [], "files of other than {LINES:?} lines");
 }

@@ -5,17 +5,17 @@ use std::fmt;
 /// What is wrong, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The file is packed, or is an archive.
+    /// A compressed file or an archive.
     Packed,
     /// A spreadsheet in its own format.
     Spreadsheet,
     /// A document with layout: PDF or RTF.
     Document,
-    /// A page of the web.
+    /// A web page.
     WebPage,
     /// JSON.
     Json,
-    /// Orders of SQL.
+    /// SQL statements.
     Sql,
     /// XML.
     Xml,
@@ -51,7 +51,7 @@ pub enum Kind {
     DateForm,
     /// Dates in another column.
     DateColumn,
-    /// Blanks that are not plain spaces around values.
+    /// Blanks around values that are not plain spaces.
     OddBlanks,
     /// Numbers with points, commas or blanks in them.
     GroupedNumber,

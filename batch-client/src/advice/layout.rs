@@ -1,9 +1,8 @@
 //! How the bad rows are laid out: the ends of lines, quotes around rows, the delimiter, a header, the number of columns.
 
-use super::date_form::is_date;
-use super::evidence::{Evidence, Quotes, SAMPLES};
+use super::evidence::{Evidence, Quotes, SAMPLES, is_date};
 use super::finding::{Finding, Kind};
-use crate::lines::BYTE_ORDER_MARK;
+use crate::rows::lines::BYTE_ORDER_MARK;
 
 /// How many columns an agency file has.
 const COLUMNS: usize = 5;
@@ -32,12 +31,12 @@ pub(super) struct Layout<'a> {
     has_bets: bool,
 }
 
-/// The place of a column that is too many.
+/// The place of the extra column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extra {
     BeforeName,
     AtEnd,
-    /// It is no column: a name holds a comma.
+    /// There is no extra column: a name holds a comma.
     InName,
 }
 
@@ -68,7 +67,7 @@ impl Delimiter {
         }
     }
 
-    /// The delimiter with which most rows have columns enough, where commas give too few.
+    /// Returns the delimiter with which most rows have enough columns, where commas give too few.
     fn of(rows: &[&[u8]]) -> Self {
         let few = |row: &[u8]| Self::Comma.columns(row).len() < COLUMNS;
         let fits = |delimiter: &Self| {
@@ -269,12 +268,12 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// Whether a row tells a spreadsheet the delimiter.
+/// Returns whether a row tells a spreadsheet the delimiter.
 fn is_note(row: &[u8]) -> bool {
     row.len() <= 6 && row.starts_with(b"sep=")
 }
 
-/// Whether the first row names columns: some have names that columns have, or four or more of them have a text, and none
+/// Returns whether the first row names columns: some have names that columns have, or four or more of them have a text, and none
 /// has a digit.
 fn is_header(row: &[u8], delimiter: Delimiter) -> bool {
     let columns = delimiter.columns(row);
@@ -283,7 +282,7 @@ fn is_header(row: &[u8], delimiter: Delimiter) -> bool {
     names_columns(&columns) || (named >= COLUMNS - 1 && texts)
 }
 
-/// Whether more than half of the rows are such, and at least one is.
+/// Returns whether more than half of the rows are such, and at least one is.
 fn most<'a>(rows: &[&'a [u8]], is_such: impl Fn(&'a [u8]) -> bool) -> bool {
     let count = rows.iter().filter(|row| is_such(row)).count();
     2 * count > rows.len()
@@ -299,7 +298,7 @@ fn trim(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// With what the names of columns begin, in the languages of this lottery and of its programs.
+/// The beginnings of the names of columns, in the languages of this lottery and of its programs.
 const NAMES: [&str; 22] = [
     "nombre",
     "apellido",
@@ -325,7 +324,7 @@ const NAMES: [&str; 22] = [
     "cédula",
 ];
 
-/// So many names are no coincidence.
+/// How many columns with such names make a header: so many are no coincidence.
 const ENOUGH: usize = 3;
 
 /// Returns whether a row, given as its columns, names columns: three of them have names that columns have, and none has a

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use super::values::number;
+use super::keys::number;
 
 /// The longest name that a host may have, in bytes (RFC 1035).
 const MAX_NAME: usize = 253;
@@ -44,7 +44,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// Whether a text has the form of a host's name, or of an IPv4 address. Container names may have a `_`.
+/// Returns whether a text has the form of a host's name, or of an IPv4 address. Container names may have a `_`.
 fn is_name(text: &str) -> bool {
     let is_label = |label: &str| {
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';

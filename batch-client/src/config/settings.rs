@@ -1,4 +1,5 @@
-//! Which value each key has, and what set it: a flag, a variable of the environment, the file or the defaults.
+//! Which value each key has, and what set it: a flag, a variable of the environment, the file or the defaults; and why a
+//! configuration cannot be used.
 //!
 //! Each of these is a layer; a layer that is added later wins over those before it. Knows no allowed values: the caller
 //! gives the function that reads a value.
@@ -10,7 +11,6 @@ use std::path::{Path, PathBuf};
 
 use frame::small_file;
 
-use super::error::ConfigError;
 use super::keys::{KEYS, Key, PREFIX, variable};
 use super::yaml::{self, Value};
 
@@ -20,7 +20,7 @@ pub const DEFAULT_FILE: &str = "config.yaml";
 /// What gave a key its value. Displays as words for an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Nothing did.
+    /// Nothing: it is the default.
     Default,
     /// The configuration file.
     File(PathBuf),
@@ -210,11 +210,12 @@ impl Settings {
     }
 }
 
+/// Returns the key of this name, in upper or lower case.
 fn known(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name.eq_ignore_ascii_case(name))
 }
 
-/// The value, with `***` for a password as URLs have them: `http://user:password@host`.
+/// Returns the value with `***` for a password as URLs have them: `http://user:password@host`.
 fn masked(value: &str) -> String {
     let masked = value.split(',').map(|part| {
         let Some((user, host)) = part.rsplit_once('@') else {
@@ -228,6 +229,97 @@ fn masked(value: &str) -> String {
         }
     });
     masked.collect::<Vec<_>>().join(",")
+}
+
+/// Why a configuration cannot be used. Displays as one sentence.
+#[derive(Debug)]
+pub enum ConfigError {
+    /// The file cannot be read, or is not a YAML mapping.
+    File {
+        /// The path of the file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A key without a default is not set.
+    Missing {
+        /// The name of the key.
+        key: &'static str,
+        /// The values that it may have.
+        allowed: &'static str,
+    },
+    /// A value is not allowed.
+    Invalid {
+        /// The name of the key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What set it.
+        origin: String,
+        /// The values that it may have.
+        allowed: &'static str,
+    },
+    /// A value is not text in UTF-8.
+    NotUtf8 {
+        /// What sets it.
+        origin: String,
+    },
+    /// The command line sets an unknown key.
+    UnknownKey {
+        /// The argument that sets it.
+        flag: String,
+    },
+    /// A file of mutual TLS cannot be read, or does not hold what it should.
+    Tls {
+        /// The key that names it.
+        key: &'static str,
+        /// The path of the file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, reason } => {
+                write!(f, "{} cannot be used: {reason}", path.display())
+            }
+            Self::NotUtf8 { origin } => write!(
+                f,
+                "the value of {origin} is not text in UTF-8: rename a file whose name is not, or give what it holds on standard input (-)"
+            ),
+            Self::Missing { key, allowed } => {
+                let variable = variable(key);
+                write!(f, "{key} is not set: set {variable} to {allowed}")
+            }
+            Self::Invalid {
+                key,
+                value,
+                origin,
+                allowed,
+            } => write!(f, "{key} is \"{value}\" in {origin}: allowed is {allowed}"),
+            Self::UnknownKey { flag } => write!(
+                f,
+                "the argument {flag} names no known key: batch-client config lists all keys"
+            ),
+            Self::Tls { key, path, reason } => {
+                write!(f, "{key}: {} cannot be used: {reason}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl ConfigError {
+    fn file(path: &Path, reason: impl fmt::Display) -> Self {
+        Self::File {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        }
+    }
 }
 
 #[cfg(test)]

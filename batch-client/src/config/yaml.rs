@@ -1,7 +1,7 @@
 //! The configuration file as names with values. The only file that names `serde_yaml` and `serde`.
 //!
-//! In comes the text of a file; out come [`Entry`]s in the order of the file, each with its path as a name with dots. A
-//! key that is there twice comes twice: the caller decides what that means. Knows no key.
+//! In comes the text of a file; out come its [`Entry`]s in the order of the file, each with its path as a name with dots. A
+//! repeated key comes twice: the caller decides what that means. Knows no key.
 
 use std::fmt;
 
@@ -13,11 +13,11 @@ use serde_yaml::Number;
 /// Some editors write it at the beginning of a file in UTF-8.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// The most bytes of a file: some hundred times what all keys take.
+/// The most bytes of a file: some hundred times the size of a file with all keys.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// The most brackets that a file may open: keys are nested three deep. The parser takes a time that grows with the square
-/// of the depth.
+/// The most brackets that a file may open: keys are nested three deep, and the time of the parser grows with the square of
+/// the depth.
 const MAX_BRACKETS: usize = 100;
 
 /// A name with dots, and its value.
@@ -49,14 +49,14 @@ pub(super) fn entries(text: &str) -> Result<Vec<Entry>, String> {
     Ok(entries)
 }
 
-/// Refuses what the parser would work on for long.
+/// Refuses a text on which the parser would work for long.
 fn check_size(text: &str) -> Result<(), String> {
     if text.len() > MAX_BYTES {
         return Err(format!(
             "it has more than {MAX_BYTES} bytes: it is no configuration of this program; the agency's file belongs in batch.file"
         ));
     }
-    // Brackets in quotes and comments count, too: whoever writes a configuration has no hundred of them.
+    // Brackets in quotes and comments count, too: no configuration has a hundred of them.
     if text.matches(['{', '[']).count() > MAX_BRACKETS {
         return Err(format!(
             "it opens more than {MAX_BRACKETS} brackets: it is no configuration of this program"
@@ -83,7 +83,7 @@ fn flatten(name: &str, mapping: Vec<(Tree, Tree)>, entries: &mut Vec<Entry>) -> 
     Ok(())
 }
 
-/// A node of the file. `serde_yaml` has such a type, but it refuses a key that is there twice.
+/// A node of the file. `serde_yaml` has such a type, but that refuses a repeated key.
 enum Tree {
     Nothing,
     Text(String),

@@ -1,20 +1,21 @@
-//! The first look at a file: where its odd bytes are, those with which a damaged value may begin. Nearly all files have none,
-//! so most rows need no look of their own.
+//! A fast first look at a file for odd bytes: those with which a damaged value may begin. Nearly all files have none, so most
+//! rows need no look of their own.
 //!
 //! ```text
 //! bytes of the file -> add -> parts with an odd byte -> meets: whether one of them reaches into a row
 //! ```
 //!
-//! All bytes are looked at, many at once, without knowing rows. Whoever finds that a part reaches into a row looks at the
-//! bytes of that row with [`is_odd`]. Keeps the parts that are not passed, and no byte of the file but the last one.
+//! All bytes are looked at, many at once, without knowing where rows end. Where a part with an odd byte reaches into a row, the
+//! caller looks at the bytes of that row with [`is_odd`]. Keeps the places of parts that rows have not passed, and the last
+//! byte of the file.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// Bytes that are looked at together first.
+/// How many bytes are looked at together first.
 const PIECE: usize = 256;
 
-/// Bytes of a piece that are kept together where one of them is odd.
+/// How many bytes of a piece make a part, whose place is kept where one of them is odd.
 const PART: usize = 16;
 
 /// Where the odd bytes of a file are.
@@ -22,11 +23,11 @@ const PART: usize = 16;
 pub(crate) struct OddBytes {
     /// How many bytes of the file were added.
     added: u64,
-    /// The last of them; a comma before the first one.
+    /// The last byte that was added; a comma before the first one.
     last: u8,
-    /// The parts with an odd byte that are not passed, in their order, by their places in the file.
+    /// The places in the file of parts with an odd byte that no row has passed, in ascending order.
     parts: VecDeque<Range<u64>>,
-    /// Where the first of them begins; the largest number where there is none.
+    /// Where the first of these parts begins; `u64::MAX` where there is none.
     next: u64,
 }
 
@@ -83,31 +84,31 @@ impl OddBytes {
     }
 }
 
-/// Returns whether a byte of a row is odd: one with which a damaged text may begin, or the first byte of a character beyond
-/// ASCII that is none of the letters of Spanish. These, like those of most languages around this lottery, all begin with 0xC3.
+/// Returns whether a row has an odd byte: one with which a damaged text may begin, or the first byte of a character beyond
+/// ASCII other than the letters of Spanish, which all begin with 0xC3, as do those of most languages around this lottery.
 pub(super) fn is_odd(row: &[u8]) -> bool {
     row.iter().any(|byte| is_sign(*byte) || is_letter(*byte))
 }
 
-/// Whether a byte is an odd sign. Within a value it shows nothing, as in O'Higgins.
+/// Returns whether a byte is an odd sign. It shows damage only at the beginning of a value: O'Higgins is a name.
 fn is_sign(byte: u8) -> bool {
     matches!(byte, b'=' | b'+' | b'@' | b'#' | b'\'' | b'"')
 }
 
-/// Whether an odd character begins with a byte, wherever that is in a value.
+/// Returns whether a byte begins an odd character, which shows damage anywhere in a value.
 fn is_letter(byte: u8) -> bool {
     matches!(byte, 0xc0..=0xc2 | 0xc4..)
 }
 
-/// Whether a part, which has this byte before it, has an odd character, or an odd sign with which a value begins.
+/// Returns whether a part, which follows the byte `before`, has an odd character, or an odd sign at the beginning of a value.
 fn begins_odd(part: &[u8], before: u8) -> bool {
     let befores = [before].into_iter().chain(part.iter().copied());
     let mut pairs = befores.zip(part.iter().copied());
     pairs.any(|(before, byte)| is_letter(byte) || is_sign(byte) && b",\n".contains(&before))
 }
 
-/// Whether some bytes have an odd one, or one of a few others that are as rare. Three numbers are small where one is odd: so
-/// there are neither branches nor comparisons, and the compiler takes sixteen bytes at once.
+/// Returns whether some bytes may have an odd one: `true` also for a few other bytes that are as rare. Three minima show it, so
+/// that the loop has neither branches nor comparisons, and the compiler takes sixteen bytes at once.
 #[inline]
 fn may_be_odd(bytes: &[u8]) -> bool {
     let [mut quotes, mut signs, mut letters] = [u8::MAX; 3];

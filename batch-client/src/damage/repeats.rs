@@ -1,37 +1,38 @@
 //! How many rows equal an earlier one, in bounded memory.
 //!
 //! Rows are known by a hash of 64 bits of all of their bytes. Up to [`KEPT`] different rows are kept, and the count is exact.
-//! Where a file has more, half of all different rows are kept, with all their repetitions, then a quarter, and so on. What
-//! these are is a fair sample of the file, so the count is an estimate then. A file that was joined with itself is always
-//! found; a single row that comes again and again in a large file may not be.
+//! Where a file has more, half of all different rows are kept, with all their repetitions, then a quarter, and so on. The
+//! kept rows are a fair sample of the file, so the count is an estimate then. A file that was joined with itself is always
+//! found; a single row that is repeated many times in a large file may be missed.
 //!
-//! Which rows are kept is decided by a [`sample`] of each row, which costs a small part of what its hash costs. Rows of which
-//! too many have the same sample are told apart by their hash.
+//! A [`sample`] of each row decides whether it is kept; it takes a small part of the time of its hash. Where too many rows
+//! have the same sample, their hashes decide.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::kind::{Damage, HowMany, Kind};
+use super::kinds::{Damage, HowMany, Kind};
 
 /// How many different rows are kept at most: they take about 150 kB.
 const KEPT: usize = 4 * 1024;
 
-/// From which bit on a hash decides whether its row is kept. The map uses the bits at both ends.
+/// The first bit of a hash that decides whether its row is kept. The map uses the bits at both ends.
 const SAMPLED_FROM: u32 = 24;
 
-/// So many rows, and one of so many, are many. Someone may bet the same number twice.
+/// From this number of equal rows on, and from one of this many rows on, they are reported: somebody may bet the same number
+/// twice.
 const MANY: u64 = 10;
 const ONE_OF: u64 = 100;
 
-/// Numbers without a pattern: about half of their bits are set.
+/// Arbitrary numbers of which about half of the bits are set.
 const MIX: [u64; 3] = [
     0x9e37_79b9_7f4a_7c15,
     0xd1b5_4a32_d192_ed03,
     0x2545_f491_4f6c_dd1d,
 ];
 
-/// Returns a number that is the same for equal rows, and seldom for others: of some bytes of the document, the birthdate,
-/// and the number that was bet on.
+/// Returns a number that is the same for equal rows, and seldom for different ones. It is made of some bytes of the document,
+/// of the birthdate and of the number that was bet on.
 #[inline]
 pub(super) fn sample(document: u64, birthdate: &[u8; 10], number: u32) -> u32 {
     let [_, _, date @ ..] = birthdate;
@@ -44,11 +45,11 @@ pub(super) fn sample(document: u64, birthdate: &[u8; 10], number: u32) -> u32 {
 pub(super) struct Repeats {
     /// The kept rows, by their hashes.
     kept: HashMap<u64, Kept, BuildHasherDefault<OwnHash>>,
-    /// The largest sample of a row that is kept.
+    /// A row is kept only where its sample is at most this.
     most: u32,
-    /// How many zero bits the hash of a row has that is kept.
+    /// A row is kept only where its hash has at least so many zero bits.
     zeros: u32,
-    /// How many halves of the rows are not kept.
+    /// How many times half of the rows were dropped.
     halved: u32,
     /// The line of the first row that came again.
     first: Option<u64>,
@@ -57,7 +58,7 @@ pub(super) struct Repeats {
 #[derive(Clone, Copy, Debug)]
 struct Kept {
     sample: u32,
-    /// How often the row came again.
+    /// How many more times the row came.
     again: u32,
 }
 
@@ -101,7 +102,7 @@ impl Repeats {
         }
     }
 
-    /// Forgets half of the rows: those with large samples where that are about half of them.
+    /// Drops half of the rows: those with large samples, where these are about half; otherwise by one more bit of the hash.
     #[cold]
     fn halve(&mut self) {
         let (all, most) = (self.kept.len(), self.most / 2);
@@ -117,7 +118,7 @@ impl Repeats {
             .retain(|hash, kept| kept.sample <= most && has_zeros(*hash, zeros));
     }
 
-    /// Returns the rows of a file of so many rows that equal an earlier one, where these are many.
+    /// Returns the repeated rows of a file of so many `rows`, where there are enough to report.
     pub(super) fn many(&self, rows: u64) -> Option<Damage> {
         let counted: u64 = self.kept.values().map(|kept| u64::from(kept.again)).sum();
         let number = (counted << self.halved).min(rows);
@@ -138,7 +139,7 @@ fn has_zeros(hash: u64, zeros: u32) -> bool {
     (hash >> SAMPLED_FROM).trailing_zeros() >= zeros
 }
 
-/// A hash of all bytes of a row. Nobody gains from two rows with the same one.
+/// Returns a hash of all bytes of a row. Nobody gains from two rows with the same hash, so it need not resist an attack.
 fn hash(row: &[u8]) -> u64 {
     let (chunks, rest) = row.as_chunks::<16>();
     let mut last = [0; 16];
@@ -151,8 +152,8 @@ fn hash(row: &[u8]) -> u64 {
     products.fold(row.len() as u64, u64::wrapping_add)
 }
 
-/// Multiplies two numbers to 128 bits and folds them. So that products cannot change places, each has numbers of its own to be
-/// mixed with.
+/// Multiplies two numbers to 128 bits and folds them. Each place in a row mixes in other numbers, so that the same bytes at
+/// another place give another product.
 #[inline]
 fn product(low: u64, high: u64, place: u64) -> u64 {
     let product = u128::from(low ^ MIX[0].wrapping_mul(place))

@@ -1,22 +1,22 @@
-//! The sentence of each error.
+//! The sentence of each [`Error`]: what is wrong, where, and what to do. A sentence says "run again" only where the next run does
+//! the same as this one, and not the rest of it.
 
 use std::fmt;
 
-use frame::{TAKEN_OUT, TlsError};
+use frame::{Count, TAKEN_OUT, TlsError};
 
-use super::lost::{Lost, unreadable};
-use super::{Error, Step, for_now};
-use frame::Count;
+use super::attempt::{Lost, Step, unreadable};
+use super::{Error, for_now};
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(f, Next::Again)
+        self.write(f, NextRun::Again)
     }
 }
 
 /// What the next run does.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Next {
+enum NextRun {
     /// The same as this one.
     Again,
     /// What is left, as the end of the sentence says.
@@ -24,8 +24,8 @@ enum Next {
 }
 
 impl Error {
-    fn write(&self, f: &mut fmt::Formatter<'_>, next: Next) -> fmt::Result {
-        let again = |text| if next == Next::Again { text } else { "" };
+    fn write(&self, f: &mut fmt::Formatter<'_>, next: NextRun) -> fmt::Result {
+        let again = |text| if next == NextRun::Again { text } else { "" };
         match self {
             Self::Stopped(signal) => write!(
                 f,
@@ -40,7 +40,7 @@ impl Error {
             ),
             Self::Usage(reason) => f.write_str(reason),
             Self::Partly { error, left } => {
-                error.write(f, Next::Rest)?;
+                error.write(f, NextRun::Rest)?;
                 write!(f, "; {left}")
             }
             Self::Config(e) => write!(f, "{e}"),
@@ -110,7 +110,7 @@ impl Error {
                 "{} changed after it was checked, and nothing of it was sent: run again",
                 path.display()
             ),
-            Self::FileChanged { path, .. } if next == Next::Rest => write!(
+            Self::FileChanged { path, .. } if next == NextRun::Rest => write!(
                 f,
                 "{} changed while it was being sent; what was sent is as it was checked: restore the file as it was",
                 path.display()

@@ -1,8 +1,7 @@
 //! How the event loop makes a connection: the server's name is looked up, its IP addresses are tried, and TLS begins.
 //! After a failed attempt, and after a lost connection, the next server of the configuration is tried.
 //!
-//! Every wait is the loop's own, so that a signal ends it. Decides how often and how long to try; what is sent on a
-//! connection is for others.
+//! Every wait is the loop's own, so that a signal ends it. Out comes a [`Connection`] on which nothing was sent yet.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,8 +12,7 @@ use frame::trace::{self, Laps};
 use mio::Interest;
 use mio::net::TcpStream;
 
-use super::connection::Connection;
-use super::{EventLoop, SERVER, Turn};
+use super::{Connection, EventLoop, SERVER, Turn};
 use crate::backoff::Backoff;
 use crate::error::{AttemptError, Error, Lost};
 use crate::report;
@@ -72,8 +70,7 @@ impl EventLoop {
     }
 
     /// Connects to one of the IP addresses of a server: the first one that answers, beginning behind the last one that
-    /// did. Each of them has `server.timeout`, and so has
-    /// the TLS handshake.
+    /// did. Each of them has `server.timeout`, and so has the TLS handshake.
     ///
     /// # Errors
     /// [`Lost::Unreachable`]: the name is not known, or no address answers. [`Error::Untrusted`] and
@@ -91,6 +88,7 @@ impl EventLoop {
         Ok(connection)
     }
 
+    /// Connects to the first of these IP addresses that answers.
     fn connect_to_any(&mut self, addresses: &[SocketAddr]) -> Result<Connection, AttemptError> {
         let mut last = io::Error::other("the name has no address");
         for address in addresses {
@@ -107,7 +105,7 @@ impl EventLoop {
         Err(self.unreachable(addresses, last))
     }
 
-    /// The error of a server of which no IP address answers.
+    /// Returns the error of a server of which no IP address answers.
     fn unreachable(&self, addresses: &[SocketAddr], error: io::Error) -> AttemptError {
         let written = self.address();
         let numbers: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
@@ -144,6 +142,7 @@ impl EventLoop {
         }
     }
 
+    /// Connects to one IP address.
     fn connect_to(&mut self, address: SocketAddr) -> Result<io::Result<TcpStream>, Error> {
         let mut stream = match TcpStream::connect(address) {
             Ok(stream) => stream,
@@ -167,7 +166,7 @@ impl EventLoop {
         }
     }
 
-    /// Begins the TLS session, where the configuration wants one, and waits for the end of its handshake.
+    /// Begins the TLS session, where the configuration has TLS, and waits for the end of its handshake.
     fn secure(&mut self, mut connection: Connection) -> Result<Connection, AttemptError> {
         let Some(connector) = &self.connector else {
             return Ok(connection);
@@ -192,7 +191,10 @@ impl EventLoop {
     }
 }
 
-/// Whether a stream that was begun is connected, and with somebody else.
+/// Returns whether a connection is complete.
+///
+/// # Errors
+/// It failed, or it has met itself: nobody listens at that port.
 fn is_connected(stream: &TcpStream) -> io::Result<bool> {
     if let Some(error) = stream.take_error()? {
         return Err(error);

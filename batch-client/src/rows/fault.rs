@@ -1,16 +1,16 @@
-//! Why a row of the agency file is not a bet, and where; and what it is instead, where it was never meant to be one and its
-//! columns show that: a header, a line of sums, and what other programs add to a file. Looked at only where a row is no bet.
-//! No error holds the value of a field.
+//! Why a row of the agency file is not a bet, and where; and what it is instead, where its columns show that it was never meant
+//! to be one: a header, a line of sums, or what other programs add to a file. Only rows that are not bets come here. No error
+//! holds the value of a field.
 
 use std::fmt;
 use std::io;
 
 use frame::{Count, Field, Flaw};
 
+use super::lines::{BYTE_ORDER_MARK, MAX_ROW};
+use super::quoting::QuoteFlaw;
 use crate::advice::names_columns;
 use crate::blocks::Changed;
-use crate::lines::{BYTE_ORDER_MARK, MAX_ROW};
-use crate::quoting::Flaw as QuoteFlaw;
 
 /// Why there is no next row.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ pub enum Fault {
     Sums,
     /// The row has commas alone.
     NoValues,
-    /// The row ends with the sign with which DOS ended a text, or is that sign.
+    /// The row is or ends with Control-Z, with which DOS ended a text.
     EndMark,
     /// The row tells a spreadsheet the delimiter.
     DelimiterNote,
@@ -151,7 +151,7 @@ const END_OF_TEXT: u8 = 0x1a;
 /// How many columns a bet has.
 const COLUMNS: usize = 5;
 
-/// With what a line of sums begins.
+/// The words with which a line of sums begins.
 const SUMS: [&str; 6] = ["total", "subtotal", "suma", "sum", "cantidad", "count"];
 
 /// Returns what a row is instead of a bet. Its columns come without the blanks around them. `whole`: the row is one value
@@ -180,7 +180,7 @@ pub(super) fn instead(columns: &[&[u8]], whole: bool) -> Option<Fault> {
     }
 }
 
-/// `Total,,,,26936` and `,,,,26936`: the columns of a bet without its birthdate.
+/// Returns whether the columns are a line of sums: `Total,,,,26936` or `,,,,26936`.
 fn is_sums(columns: &[&[u8]]) -> bool {
     let is_named = |column: &&[u8]| {
         let text = String::from_utf8_lossy(column).to_lowercase();
@@ -196,7 +196,7 @@ fn is_sums(columns: &[&[u8]]) -> bool {
     (last_alone || named) && !dated && count <= COLUMNS + 1
 }
 
-/// Whether the row ends with Control-Z, behind which other bytes may fill up a block.
+/// Returns whether the row ends with Control-Z, behind which zero bytes may fill up a block.
 fn is_end_mark(columns: &[&[u8]]) -> bool {
     let last = columns.last().copied().unwrap_or_default();
     let filled = last.iter().rev().take_while(|b| **b == 0).count();

@@ -6,8 +6,8 @@
 //! plain  = *( any byte but ',' and LF )              does not begin with '"', nor with blanks and a '"'
 //! ```
 //!
-//! Whatever else has quotes is read as something, so that the rows after it are found, but is no valid row: its [`Flaw`]
-//! says where and why. Most readers of CSV would take it, each as something else. Reads no file.
+//! A row with other quotes is no valid row: its [`QuoteFlaw`] says where and why. It is still divided somehow, so that the rows
+//! after it are found. Most readers of CSV would accept it, and each would read something else. Reads no file.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -16,7 +16,7 @@ use csv::{ByteRecord, ReaderBuilder, Terminator};
 
 /// What is wrong with the quotes of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flaw {
+pub enum QuoteFlaw {
     /// There is text behind the quote that closes the field.
     TextAfter,
     /// Blanks stand before the first quote.
@@ -25,7 +25,7 @@ pub enum Flaw {
     Unclosed,
 }
 
-impl fmt::Display for Flaw {
+impl fmt::Display for QuoteFlaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TextAfter => {
@@ -68,7 +68,7 @@ pub(crate) fn row_end(text: &[u8]) -> RowEnd {
 pub(crate) struct Fields {
     reader: csv::Reader<OneRow>,
     record: ByteRecord,
-    flaw: Option<(usize, Flaw)>,
+    flaw: Option<(usize, QuoteFlaw)>,
 }
 
 impl Default for Fields {
@@ -87,7 +87,7 @@ impl Default for Fields {
 }
 
 impl Fields {
-    /// Divides a row, which is without its line end. After one whose quotes are never closed there is no other.
+    /// Divides a row, which comes without its line end. No other row may follow one whose quotes are never closed.
     pub(crate) fn read(&mut self, row: &[u8]) {
         self.flaw = find_flaw(row);
         self.reader.get_mut().set(row);
@@ -101,14 +101,14 @@ impl Fields {
     }
 
     /// Returns the index of the first field whose quotes are wrong, and what is wrong with them.
-    pub(crate) fn flaw(&self) -> Option<(usize, Flaw)> {
+    pub(crate) fn flaw(&self) -> Option<(usize, QuoteFlaw)> {
         self.flaw
     }
 }
 
 /// Finds the first field of a row whose quotes are wrong. The csv crate reads such a field as something that nobody may
 /// have meant.
-fn find_flaw(row: &[u8]) -> Option<(usize, Flaw)> {
+fn find_flaw(row: &[u8]) -> Option<(usize, QuoteFlaw)> {
     let (mut index, mut only_blanks) = (0, true);
     let mut place = Place::Begin;
     for byte in row {
@@ -119,14 +119,16 @@ fn find_flaw(row: &[u8]) -> Option<(usize, Flaw)> {
                 index += 1;
                 only_blanks = true;
             }
-            (Place::Quote | Place::Closed, Place::Plain) => return Some((index, Flaw::TextAfter)),
+            (Place::Quote | Place::Closed, Place::Plain) => {
+                return Some((index, QuoteFlaw::TextAfter));
+            }
             (_, Place::Plain) if *byte == b'"' && only_blanks => {
-                return Some((index, Flaw::BlankBefore));
+                return Some((index, QuoteFlaw::BlankBefore));
             }
             _ => only_blanks &= b" \t".contains(byte),
         }
     }
-    (place == Place::Quoted).then_some((index, Flaw::Unclosed))
+    (place == Place::Quoted).then_some((index, QuoteFlaw::Unclosed))
 }
 
 /// The row that the csv crate reads next, with the line feed that ends it.
@@ -195,7 +197,7 @@ impl Place {
 mod tests {
     use super::*;
 
-    fn read(row: &str) -> (Vec<String>, Option<(usize, Flaw)>) {
+    fn read(row: &str) -> (Vec<String>, Option<(usize, QuoteFlaw)>) {
         let mut fields = Fields::default();
         // What was read before leaves nothing.
         fields.read(b"a,\"b,c\",\"\"x");
@@ -221,14 +223,14 @@ mod tests {
     #[test]
     fn what_no_writer_of_csv_makes_has_a_flaw_at_its_field() {
         for (row, flaw) in [
-            ("a,\"b\"c,d", (1, Flaw::TextAfter)),
-            ("\"a \"b\" c\",d", (0, Flaw::TextAfter)),
-            ("a,\"b\" \"c\"", (1, Flaw::TextAfter)),
-            ("a,\"b\"\r,c", (1, Flaw::TextAfter)),
-            ("a, \"b, c\"", (1, Flaw::BlankBefore)),
-            ("\t\"a\",\"b\"c", (0, Flaw::BlankBefore)),
-            ("a,b,\"c", (2, Flaw::Unclosed)),
-            ("a,b,\"c\"\",d\n", (2, Flaw::Unclosed)),
+            ("a,\"b\"c,d", (1, QuoteFlaw::TextAfter)),
+            ("\"a \"b\" c\",d", (0, QuoteFlaw::TextAfter)),
+            ("a,\"b\" \"c\"", (1, QuoteFlaw::TextAfter)),
+            ("a,\"b\"\r,c", (1, QuoteFlaw::TextAfter)),
+            ("a, \"b, c\"", (1, QuoteFlaw::BlankBefore)),
+            ("\t\"a\",\"b\"c", (0, QuoteFlaw::BlankBefore)),
+            ("a,b,\"c", (2, QuoteFlaw::Unclosed)),
+            ("a,b,\"c\"\",d\n", (2, QuoteFlaw::Unclosed)),
         ] {
             assert_eq!(read(row).1, Some(flaw), "{row}");
         }

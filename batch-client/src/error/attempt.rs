@@ -1,13 +1,125 @@
-//! How an attempt to talk to the server failed, and what a person can do about an error of the system. Another attempt may
-//! help.
+//! One attempt to talk to the server: what was asked, how the attempt failed, which signal ended it, what is left to do, and
+//! what a person can do about an error of the system.
+//!
+//! A plain server does not know what it was sent before, and stores twice what it is sent twice. So after a run that ended in
+//! the middle, [`Left`] says where the next run has to begin.
 
 use std::fmt;
 use std::io::{self, Error, ErrorKind};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use frame::TlsError;
+use frame::{Count, TlsError};
 
-/// How a connection failed.
+/// What the client asks of the server. Displays as what was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A line of text that the server should send back.
+    Echo,
+    /// A single bet.
+    Bet,
+    /// A batch of bets.
+    Batch,
+    /// The notice that no more bets will come.
+    Finished,
+    /// The query for the winners.
+    Winners,
+    /// The question how much of an upload is stored.
+    Resume,
+}
+
+impl Step {
+    /// Returns the `action` of the log lines about this step.
+    pub fn action(self) -> &'static str {
+        match self {
+            Self::Echo => "receive_message",
+            Self::Bet => "apuesta_enviada",
+            Self::Batch => "batch_enviado",
+            Self::Finished => "notify_finished",
+            Self::Winners => "consulta_ganadores",
+            Self::Resume => "resume",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Echo => "the message",
+            Self::Bet => "the bet",
+            Self::Batch => "a batch",
+            Self::Finished => "\"finished\"",
+            Self::Winners => "the winners query",
+            Self::Resume => "\"resume\"",
+        })
+    }
+}
+
+/// What a run with a plain server has left to do. Displays as the end of a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// To send rows of the file, and all that comes after it.
+    Rows {
+        /// Which file.
+        path: PathBuf,
+        /// How many of its first rows are stored.
+        stored: u64,
+        /// How many rows behind them may be stored or not.
+        doubtful: u64,
+    },
+    /// To say that the agency has finished: all rows of a file are stored.
+    Finish {
+        /// Which file.
+        path: PathBuf,
+        /// How many rows it has.
+        rows: u64,
+    },
+    /// To ask for the winners.
+    Winners,
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rows {
+                path,
+                stored,
+                doubtful,
+            } => {
+                let path = path.display();
+                match stored {
+                    0 => {}
+                    1 => write!(f, "row 1 of {path} is stored, and ")?,
+                    rows => write!(f, "rows 1 to {rows} of {path} are stored, and ")?,
+                }
+                if *stored > 0 {
+                    f.write_str("a run from the beginning would store them again: ")?;
+                }
+                let next = stored + 1;
+                match doubtful {
+                    0 => write!(f, "go on with --from-row {next}"),
+                    rows => write!(
+                        f,
+                        "go on with --from-row {} where what is in doubt is stored, else with --from-row {next}",
+                        next + rows
+                    ),
+                }
+            }
+            Self::Finish { path, rows } => write!(
+                f,
+                "all of {} ({}) is stored, and a run from the beginning would store it again: go on with --from-row {}",
+                path.display(),
+                Count(*rows, "row"),
+                rows + 1
+            ),
+            Self::Winners => {
+                f.write_str("all is sent: ask for the winners with batch-client winners")
+            }
+        }
+    }
+}
+
+/// How an attempt failed. Another attempt may succeed.
 #[derive(Debug)]
 pub enum Lost {
     /// No connection was made.
@@ -57,14 +169,14 @@ impl fmt::Display for Lost {
 /// The signals that end a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGTERM: whoever runs the client as a service ends it.
+    /// SIGTERM: the manager of a service ends the client.
     Term,
-    /// SIGINT: somebody at a terminal gives up.
+    /// SIGINT: a person at a terminal ends it.
     Int,
 }
 
 impl Signal {
-    /// Its name.
+    /// Returns its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Term => "SIGTERM",
@@ -72,8 +184,8 @@ impl Signal {
         }
     }
 
-    /// Returns the exit code of a run whose result was not known: 0 for whoever runs the client as a service, else 128 and
-    /// the signal's number.
+    /// Returns the exit code of a run that it ended before the result was known: 0 for a service, otherwise 128 and the
+    /// signal's number.
     pub(super) fn exit_code(self) -> u8 {
         match self {
             Self::Term => 0,
@@ -82,7 +194,7 @@ impl Signal {
     }
 }
 
-/// What to do where a server cannot be reached.
+/// Returns what to do where a server cannot be reached.
 fn unreachable(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::ConnectionRefused => {
@@ -108,7 +220,7 @@ fn unreachable(error: &Error) -> &'static str {
     }
 }
 
-/// What to do where the agency file cannot be read.
+/// Returns what to do where the agency file cannot be read.
 pub(super) fn unreadable(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::NotFound => {

@@ -15,18 +15,18 @@ use std::ops::Range;
 
 use memchr::{memchr_iter, memchr2};
 
+use super::quoting::{self, RowEnd};
 use crate::blocks::{Blocks, Pass};
 use crate::damage::OddBytes;
-use crate::quoting::{self, RowEnd};
 
 /// How many bytes a row may have, its line feeds included. The longest valid row without blanks around its fields has less
 /// than a tenth of that.
 pub const MAX_ROW: usize = 16 * 1024;
 
-/// What some programs write at the beginning of a file in UTF-8.
+/// The byte order mark, which some programs write at the beginning of a file in UTF-8.
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The lines of what a reader gives. Where the last line has no line feed, one is added.
+/// The lines of a file. Where the last line has no line feed, one is added.
 pub(crate) struct Lines<R> {
     pass: Pass<R>,
     buffer: Box<[u8]>,
@@ -177,8 +177,8 @@ impl<R: Read> Lines<R> {
     }
 
     /// Returns the reader that gives the bytes.
-    pub(crate) fn source(&self) -> &R {
-        self.pass.source()
+    pub(crate) fn reader(&self) -> &R {
+        self.pass.reader()
     }
 
     #[cold]
