@@ -1,19 +1,19 @@
-//! What the calls on a stream came to: each read and each write has one outcome, and is counted under it.
+//! The outcomes of the calls on a stream: each read and each write has one, and is counted under it.
 //!
-//! Short reads and short writes are what a non-blocking stream makes of every message sooner or later; here they are
-//! numbers. Counting takes no clock, no memory and no lock.
+//! On a non-blocking stream short reads and short writes happen to every message sooner or later; here they are counted.
+//! Counting takes no clock, no memory and no lock.
 
 use std::io;
 use std::ops::AddAssign;
 
-/// What one read came to.
+/// The outcome of one read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadOutcome {
-    /// The space that was offered is filled: more may wait.
+    /// All of the space was filled: more bytes may be there.
     Full,
     /// Fewer bytes came than there was space for.
     Short,
-    /// Nothing is there yet.
+    /// No bytes are there yet.
     WouldBlock,
     /// The peer has finished writing.
     End,
@@ -22,7 +22,7 @@ pub enum ReadOutcome {
 }
 
 impl ReadOutcome {
-    /// All of them.
+    /// All outcomes.
     pub const ALL: [Self; 5] = [
         Self::Full,
         Self::Short,
@@ -31,7 +31,7 @@ impl ReadOutcome {
         Self::Error,
     ];
 
-    /// Its name in metrics, traces and pages.
+    /// Returns its name in metrics, traces and pages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Full => "full",
@@ -42,7 +42,7 @@ impl ReadOutcome {
         }
     }
 
-    /// That of a read into this many bytes of space, at least one.
+    /// Returns the outcome of a read into this many bytes of space, at least one.
     fn of(result: &io::Result<usize>, space: usize) -> Self {
         match result {
             Ok(0) => Self::End,
@@ -54,24 +54,24 @@ impl ReadOutcome {
     }
 }
 
-/// What one write came to.
+/// The outcome of one write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteOutcome {
-    /// All that was offered went out.
+    /// All bytes that were offered were written.
     Whole,
-    /// Fewer bytes went out than were offered: the rest waits for the next event.
+    /// Fewer bytes were written than were offered: the rest waits for the next event.
     Short,
-    /// Nothing was taken.
+    /// The stream takes no bytes now.
     WouldBlock,
     /// The stream failed.
     Error,
 }
 
 impl WriteOutcome {
-    /// All of them.
+    /// All outcomes.
     pub const ALL: [Self; 4] = [Self::Whole, Self::Short, Self::WouldBlock, Self::Error];
 
-    /// Its name in metrics, traces and pages.
+    /// Returns its name in metrics, traces and pages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Whole => "whole",
@@ -81,7 +81,7 @@ impl WriteOutcome {
         }
     }
 
-    /// That of a write of this many bytes, at least one.
+    /// Returns the outcome of a write of this many bytes, at least one.
     fn of(result: &io::Result<usize>, offered: usize) -> Self {
         match result {
             Ok(0) => Self::Error,
@@ -136,7 +136,7 @@ fn increment(count: &mut u32) {
     *count = count.saturating_add(1);
 }
 
-/// How often reads and writes came to what, and how many bytes they moved: of one stream, or of many together.
+/// How many reads and writes had each outcome, and how many bytes they moved: of one stream, or of many together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calls {
     /// Bytes that were read.

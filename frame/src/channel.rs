@@ -65,7 +65,7 @@ impl<S: Read + Write> Channel<S> {
         }
     }
 
-    /// From now on the stream carries TLS. The bytes in the inbox are the beginning of the session.
+    /// Puts a TLS session between the stream and the buffers. The bytes in the inbox are the beginning of the session.
     pub fn secure(&mut self, mut tls: Tls) {
         tls.begin_with(self.inbox.unread());
         self.inbox.clear();
@@ -259,7 +259,7 @@ impl<S: Read + Write> Channel<S> {
         self.inbox.allocated() + self.outbox.allocated() + tls
     }
 
-    /// Returns what the calls on the stream came to so far.
+    /// Returns the counts of the calls on the stream so far.
     pub fn calls(&self) -> Calls {
         Calls::from(&self.counts)
     }
@@ -274,7 +274,7 @@ impl<S: Read + Write> Channel<S> {
         &mut self.stream
     }
 
-    /// Whether input goes to a TLS session. A session that is finishing does not read any more.
+    /// Returns whether input goes to a TLS session. A session that is finishing does not read any more.
     fn tls_reads(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| !tls.is_finishing())
     }

@@ -29,7 +29,7 @@ pub fn md5(message: &[u8]) -> [u8; 16] {
     Md5::digest(message).into()
 }
 
-/// The MD5 of each message, in their order; [`LANES`] of them are hashed at once.
+/// Computes the MD5 of each message, in their order; [`LANES`] of them are hashed at once.
 ///
 /// This is fastest where the number of messages is a multiple of [`LANES`] and their lengths are similar.
 ///

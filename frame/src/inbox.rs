@@ -11,12 +11,10 @@
 //! Taking frames out moves no bytes; a fill moves the unread bytes to the front when it needs the space. The buffer
 //! begins small and doubles only when a fill used all of it, so that a slow peer costs little memory.
 
-mod digests;
-
 use std::{io, iter, mem};
 
-use self::digests::Digests;
 use crate::codec::Frame;
+use crate::digest::{LANES, md5_many};
 use crate::error::FramingError;
 use crate::layout::LENGTH_FIELD;
 use crate::message::MessageId;
@@ -231,5 +229,67 @@ impl Inbox {
     /// Returns the number of bytes that are allocated for the buffer.
     pub fn allocated(&self) -> usize {
         self.buffer.len()
+    }
+}
+
+/// The MD5s of the payloads of the next whole frames, computed together before the first of these frames is taken out; at most [`LANES`], in the order of the stream. In a box: an idle connection has
+/// none.
+#[derive(Debug, Default)]
+struct Digests(Option<Box<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    digests: [[u8; 16]; LANES],
+    /// How many of them are known.
+    count: usize,
+    /// Those before `next` belong to frames that were taken out; `next <= count`.
+    next: usize,
+}
+
+impl Digests {
+    /// Returns whether the digest of the next frame is not known.
+    fn is_empty(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|known| known.next == known.count)
+    }
+
+    /// Computes the digests of the next frames, of which these are the payloads; only the first [`LANES`] are used.
+    fn compute<'a>(&mut self, payloads: impl Iterator<Item = &'a [u8]>) {
+        let mut next: [&[u8]; LANES] = [&[]; LANES];
+        let mut count = 0;
+        for (place, payload) in next.iter_mut().zip(payloads) {
+            *place = payload;
+            count += 1;
+        }
+        let known = self.0.get_or_insert_default();
+        (known.count, known.next) = (count, 0);
+        md5_many(&next[..count], &mut known.digests[..count]);
+    }
+
+    /// Takes out the next frame: returns its digest, where that is known.
+    fn take(&mut self) -> Option<MessageId> {
+        let known = self.0.as_mut()?;
+        if known.next == known.count {
+            // So that `put_back` does not find the digest of an earlier frame.
+            self.clear();
+            return None;
+        }
+        known.next += 1;
+        Some(MessageId(known.digests[known.next - 1]))
+    }
+
+    /// Notes that the frame that was taken out last is put back: its digest is the next one again, where that was known.
+    fn put_back(&mut self) {
+        if let Some(known) = &mut self.0 {
+            known.next = known.next.saturating_sub(1);
+        }
+    }
+
+    /// Forgets all digests: other bytes come next.
+    fn clear(&mut self) {
+        if let Some(known) = &mut self.0 {
+            (known.count, known.next) = (0, 0);
+        }
     }
 }

@@ -33,21 +33,17 @@ mod bet;
 mod calls;
 mod channel;
 mod codec;
-mod count;
+mod connecting;
 pub mod digest;
+mod display;
 mod error;
-mod escaped;
 mod fields;
 mod inbox;
-mod itself;
 mod layout;
-mod lookup;
 mod message;
 mod outbox;
-mod pauses;
 pub mod payload;
 mod plain;
-mod requests;
 pub mod small_file;
 mod tls;
 pub mod trace;
@@ -56,21 +52,17 @@ pub use bet::Bet;
 pub use calls::{Calls, ReadOutcome, WriteOutcome};
 pub use channel::{Channel, Received};
 pub use codec::Frame;
-pub use count::Count;
+pub use connecting::{Lookup, Pauses, check_peer};
+pub use display::{Count, Escaped, escape_json};
 pub use error::{
     BatchError, BetError, Field, Flaw, FramingError, PayloadError, ReplyError, RequestError,
 };
-pub use escaped::{Escaped, escape_json};
 pub use fields::{Agency, Birthdate, Document, Name, Number, Text};
 pub use inbox::Inbox;
-pub use itself::check_peer;
 pub use layout::{HEADER, LENGTH_FIELD, MAX_CLIENT_FRAME, MAX_LENGTH, MAX_REPLY, MIN_LENGTH, kind};
-pub use lookup::Lookup;
 pub use message::{
     Ack, Batch, Documents, MessageId, NO_SPACE, NOT_NOW, REPLACED, Reply, Request, TAKEN_OUT,
     UploadId, Winners,
 };
-pub use outbox::Outbox;
-pub use pauses::Pauses;
-pub use requests::Requests;
+pub use outbox::{Outbox, Requests};
 pub use tls::{SOON, Tls, TlsError, Validity, pem};

@@ -5,12 +5,10 @@
 //! ```
 //!
 //! The time in the local time zone, the level left-aligned in 8 columns, the message. As JSON the same parts are one
-//! object a line. A [`Logger`] is a layer for
-//! `tracing`. It writes each line at once, or gathers the lines of a turn of an event loop into one write. The texts of
-//! the lines come from the programs.
+//! object a line. A [`Logger`] is a layer for `tracing`. It writes each line at once, or gathers the lines of a turn of an
+//! event loop into one write. The texts of the lines come from the programs.
 
 mod background;
-mod json;
 mod line;
 
 use std::fmt::{self, Write as _};

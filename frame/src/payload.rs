@@ -12,7 +12,6 @@
 //! Works on bytes and borrows from them: a value is owned only where doubled quotes were replaced by single ones.
 //! Does not check that a value is UTF-8: that depends on its field. Never looks at what a key means.
 
-mod grammar;
 mod read;
 mod write;
 

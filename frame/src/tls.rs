@@ -16,10 +16,9 @@
 //! may have cut off the last bytes. There is no session resumption and no early data: certificates are checked on every
 //! connection. The rustls configuration, which the caller makes, decides which certificates are trusted.
 
+mod certificates;
 mod error;
-pub mod pem;
 mod session;
-mod validity;
 
 use std::fmt;
 use std::io;
@@ -28,9 +27,9 @@ use std::sync::Arc;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, Error, ServerConfig};
 
+pub use self::certificates::{SOON, Validity, pem};
 pub use self::error::TlsError;
 use self::session::{SEALED, Session, Step};
-pub use self::validity::{SOON, Validity};
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
 

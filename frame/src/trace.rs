@@ -5,13 +5,12 @@
 //! hooks of the loop -> Recorder of this thread -> bounded buffer -> a thread -> the file
 //! ```
 //!
-//! A trace belongs to the thread that began it, which is the one that runs the loop: there is no lock in a hook. While no
-//! trace is under way, a hook is one look at a flag. The loop never waits for the file: what the thread cannot keep is
-//! lost, and the trace says how many events that were. Every slice is written whole once it is over, so that no loss
-//! leaves one half of a pair.
+//! A trace belongs to the thread that began it, which is the one that runs the loop: a hook takes no lock. While no trace is
+//! under way, a hook only reads a flag. The loop never waits for the file: events for which the buffer has no room are lost,
+//! and the trace says how many. Every slice is written whole once it is over, so that no loss leaves one half of a pair.
 //!
-//! Why no spans of `tracing` with a layer that writes this format: those that exist have no counters and no track of a
-//! name, no bound, a queue without a bound, and cut an event in half where the program is killed.
+//! The layers for `tracing` that write this format have no counters, no tracks with names and no bound for the file, their
+//! queues have no bound either, and they leave half an event where the program is killed.
 //!
 //! Format: <https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU>.
 
@@ -33,17 +32,17 @@ thread_local! {
     static RECORDER: RefCell<Option<Box<Recorder>>> = const { RefCell::new(None) };
 }
 
-/// Whether this thread records a trace.
+/// Returns whether this thread records a trace.
 #[inline]
 pub fn is_on() -> bool {
     ON.get()
 }
 
-/// Begins a trace of this thread, in a new file of at most `most` bytes. `program`: the name of the process in the
+/// Begins a trace of this thread, in a new file of at most `most` bytes. `program` is the name of the process in the
 /// trace. A trace that is under way ends first.
 ///
 /// # Errors
-/// The file is there and is no regular file, or it cannot be created, or the system has no thread.
+/// The path leads to something that is no regular file, the file cannot be created, or the system has no thread.
 pub fn begin(path: &Path, most: u64, program: &str) -> io::Result<()> {
     end();
     let writer = Writer::begin(path, most)?;
@@ -53,8 +52,8 @@ pub fn begin(path: &Path, most: u64, program: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends the trace of this thread: what is under way is written as far as it is. Returns its file; `None` where there is
-/// no trace. Waits a second at most.
+/// Ends the trace of this thread, with the slices that are not over yet. Returns its file; `None` where there is no trace.
+/// Waits a second at most.
 pub fn end() -> Option<PathBuf> {
     ON.set(false);
     let mut recorder = RECORDER.take()?;
@@ -62,7 +61,8 @@ pub fn end() -> Option<PathBuf> {
     Some(recorder.path)
 }
 
-/// Hands over what was recorded; to be called once a turn. Where the trace has ended by itself, returns its file and why.
+/// Hands the recorded events to the writing thread; to be called once a turn. Returns the file and the reason where the trace
+/// has ended by itself, else `None`.
 pub fn flush() -> Option<(PathBuf, Ended)> {
     if !is_on() {
         return None;
@@ -72,7 +72,7 @@ pub fn flush() -> Option<(PathBuf, Ended)> {
     RECORDER.take().map(|recorder| (recorder.path, why))
 }
 
-/// A part of a turn that is over. Its numbers are those [noted](note) since the last one.
+/// Records a part of a turn that is over, with the numbers that were [noted](note) since the part before it.
 #[inline]
 pub fn phase(name: &'static str, began: Instant, over: Instant) {
     if is_on() {
@@ -82,7 +82,7 @@ pub fn phase(name: &'static str, began: Instant, over: Instant) {
     }
 }
 
-/// A number of the part of the turn that is under way.
+/// Notes a number of the part of the turn that is under way.
 #[inline]
 pub fn note(name: &'static str, number: u64) {
     if is_on() {
@@ -90,7 +90,7 @@ pub fn note(name: &'static str, number: u64) {
     }
 }
 
-/// A slice of what a database, or whoever else is not the loop, was asked for.
+/// Records work that the loop asked somebody else for, such as a database: from `began` until now.
 #[inline]
 pub fn remote(name: &'static str, began: Instant, numbers: &[(&'static str, u64)]) {
     if is_on() {
@@ -104,12 +104,12 @@ pub fn remote(name: &'static str, began: Instant, numbers: &[(&'static str, u64)
 pub struct Laps(Option<Instant>);
 
 impl Laps {
-    /// The first part begins.
+    /// Begins the first part.
     pub fn begin() -> Self {
         Self(is_on().then(Instant::now))
     }
 
-    /// A part is over, and the next one begins.
+    /// Ends a part, and begins the next one.
     pub fn lap(&mut self, name: &'static str) {
         if let Some(began) = self.0 {
             let now = Instant::now();
@@ -119,7 +119,7 @@ impl Laps {
     }
 }
 
-/// The value of a counter now; where it changes often, not each value is recorded.
+/// Records the present value of a counter; where it changes often, not each value.
 #[inline]
 pub fn counter(name: &'static str, value: u64) {
     if is_on() {
@@ -127,7 +127,7 @@ pub fn counter(name: &'static str, value: u64) {
     }
 }
 
-/// A connection is there, in this state.
+/// Records that a connection is there, in this state.
 #[inline]
 pub fn opened(slot: usize, serial: u64, state: &'static str) {
     if is_on() {
@@ -135,7 +135,7 @@ pub fn opened(slot: usize, serial: u64, state: &'static str) {
     }
 }
 
-/// A connection's state is another one from now on.
+/// Records that a connection has another state from now on.
 #[inline]
 pub fn state(slot: usize, state: &'static str) {
     if is_on() {
@@ -143,7 +143,7 @@ pub fn state(slot: usize, state: &'static str) {
     }
 }
 
-/// A connection is gone, for this reason.
+/// Records that a connection is gone, for this reason.
 #[inline]
 pub fn closed(slot: usize, reason: &'static str) {
     if is_on() {
@@ -151,7 +151,7 @@ pub fn closed(slot: usize, reason: &'static str) {
     }
 }
 
-/// From now on calls and frames are those of the connection in this slot; `None`: of nobody who is traced.
+/// Attributes the following calls and frames to the connection in this slot; with `None`, to no connection.
 #[inline]
 pub fn focus(slot: Option<usize>) {
     if is_on() {
@@ -159,7 +159,7 @@ pub fn focus(slot: Option<usize>) {
     }
 }
 
-/// A read of the connection in [focus](focus) into so many bytes of space.
+/// Records a read of the connection in [focus](focus) into so many bytes of space.
 #[inline]
 pub(crate) fn read(outcome: ReadOutcome, bytes: usize, space: usize) {
     if is_on() {
@@ -178,7 +178,7 @@ pub(crate) fn read(outcome: ReadOutcome, bytes: usize, space: usize) {
     }
 }
 
-/// A write of so many bytes that were offered.
+/// Records a write of the connection in [focus](focus), to which so many bytes were offered.
 #[inline]
 pub(crate) fn write(outcome: WriteOutcome, bytes: usize, offered: usize) {
     if is_on() {
@@ -196,7 +196,7 @@ pub(crate) fn write(outcome: WriteOutcome, bytes: usize, offered: usize) {
     }
 }
 
-/// A frame of the connection in focus: its type, its bytes, and what became of it.
+/// Records a frame of the connection in [focus](focus): its type, its size in bytes, and its verdict.
 #[inline]
 pub fn frame(kind: &'static str, bytes: usize, verdict: &'static str) {
     if is_on() {
@@ -208,7 +208,7 @@ pub fn frame(kind: &'static str, bytes: usize, verdict: &'static str) {
     }
 }
 
-/// What the connection in this slot waits for now.
+/// Records what the connection in this slot waits for now.
 #[inline]
 pub fn waits(slot: usize, what: &'static str) {
     if is_on() {

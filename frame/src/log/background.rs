@@ -1,12 +1,12 @@
-//! Writes log lines on a thread of its own, so that whoever logs never waits for standard error: a pipe that nobody
-//! reads, a terminal that was stopped with Ctrl-S, a slow disk.
+//! Writes log lines on a thread of its own, so that the rest of the program never waits for standard error: a pipe that
+//! nobody reads, a terminal that was stopped with Ctrl-S, a slow disk.
 //!
 //! ```text
 //! lines -> Waiting: at most MOST bytes; more are counted -> the thread -> sink
 //! ```
 //!
-//! A thread, and not a write that returns at once: `O_NONBLOCK` belongs to the open file, which other programs share,
-//! and even where poll(2) says that a terminal takes bytes, a write to it may wait. A thread may wait.
+//! Non-blocking writes would not do: `O_NONBLOCK` belongs to the open file, which other programs share, and a write to a
+//! terminal may block even where poll(2) says that it takes bytes. A thread may wait.
 
 use std::io::{self, ErrorKind, Write};
 use std::mem;
@@ -16,19 +16,19 @@ use std::time::Duration;
 
 use super::line::{Level, Stamp};
 
-/// Bytes of lines that wait to be written; as many again may be in the hands of the thread.
+/// The most bytes of lines that wait to be written; the thread may be writing as many again.
 const MOST: usize = 4 * 1024 * 1024;
 
 /// Bytes of an empty buffer that are kept for the next lines.
 const KEPT: usize = 64 * 1024;
 
-/// After a write lines gather for so long: the lines of many turns are one write, and wake the thread once.
+/// How long lines gather after a write, so that the lines of many turns are one write and wake the thread once.
 const GATHER: Duration = Duration::from_millis(2);
 
-/// Between two attempts, where the sink does not wait itself until it takes more.
+/// The pause between two attempts to write to a sink that takes nothing and does not block.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The message of the line that says how many lines were lost.
+/// Makes the message of the line that says how many lines were lost.
 pub type Loss = fn(u64) -> String;
 
 /// The lines that wait, and the thread that writes them.
@@ -36,23 +36,23 @@ pub(super) struct Background(Arc<Shared>);
 
 struct Shared {
     waiting: Mutex<Waiting>,
-    /// Lines were added, or nobody adds any more.
+    /// Signals that lines were added, or that no more will come.
     added: Condvar,
-    /// All lines are written.
+    /// Signals that all lines are written.
     written: Condvar,
 }
 
 #[derive(Default)]
 struct Waiting {
     text: String,
-    /// How many lines were lost behind the last one of `text`. From the first of them on all are lost until the thread
-    /// takes the text, so that the log says where lines are missing.
+    /// How many lines were lost behind the last one of `text`. After the first lost line all others are lost, too, until the
+    /// thread takes the text; so all missing lines are at one place, and the log says where.
     lost: u64,
     /// The thread has nothing to write, and waits for more.
     idle: bool,
     /// Somebody waits until all is written.
     hurried: bool,
-    /// Nobody adds any more.
+    /// No more lines will come.
     closed: bool,
 }
 
@@ -94,7 +94,7 @@ impl Background {
         }
     }
 
-    /// Waits until all lines are written, at most so long.
+    /// Waits until all lines are written, at most this long.
     pub(super) fn wait(&self, most: Duration) {
         let mut waiting = lock(&self.0.waiting);
         waiting.hurried = true;
@@ -116,14 +116,14 @@ impl Drop for Background {
 }
 
 impl Shared {
-    /// Lets lines gather, unless somebody waits for the last ones.
+    /// Lets lines gather, unless somebody waits for the last of them.
     fn gather(&self) {
         let goes_on = |waiting: &mut Waiting| !waiting.hurried && !waiting.closed;
         let waiting = lock(&self.waiting);
         drop(self.added.wait_timeout_while(waiting, GATHER, goes_on));
     }
 
-    /// Waits for lines and takes them into `text`; returns how many were lost behind them. `None`: none will come.
+    /// Waits for lines and takes them into `text`; returns how many were lost behind them; `None` where no more will come.
     fn take(&self, text: &mut String) -> Option<u64> {
         text.clear();
         text.shrink_to(KEPT);
@@ -144,12 +144,12 @@ impl Shared {
     }
 }
 
-/// What the thread works with.
+/// The state of the thread.
 struct Writer {
     sink: Box<dyn Write + Send>,
     stamp: Stamp,
     loss: Loss,
-    /// Lines that were lost and not told yet.
+    /// How many lines were lost and are not reported yet.
     lost: u64,
     /// The sink failed in the middle of a line.
     torn: bool,
@@ -170,7 +170,7 @@ impl Writer {
     fn run(mut self, shared: &Shared) {
         let mut text = String::new();
         while let Some(lost) = shared.take(&mut text) {
-            // What a sink that failed did not take is missing before these lines.
+            // Lines that a failing sink did not take are missing before these.
             self.tell();
             self.write(&text);
             self.lost += lost;
@@ -190,7 +190,7 @@ impl Writer {
             if self.write(&line) {
                 return;
             }
-            // The line itself is not one of those that are missing.
+            // This line itself does not count as lost.
             self.lost = lost;
         }
     }

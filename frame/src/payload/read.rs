@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::grammar::{ends_value, is_blank};
+use super::write::{ends_value, is_blank};
 use crate::error::PayloadError;
 use crate::plain::Plain;
 

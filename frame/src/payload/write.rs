@@ -1,6 +1,4 @@
-//! Writing a payload: objects pair by pair, values and numbers.
-
-use super::grammar::{ends_value, is_blank};
+//! Writing a payload: objects pair by pair, values and numbers; and which bytes have a meaning in a payload.
 
 /// Writes one object, pair by pair.
 pub struct ObjectWriter<'o> {
@@ -44,6 +42,16 @@ impl<'o> ObjectWriter<'o> {
         self.out.extend_from_slice(key.as_bytes());
         self.out.push(b':');
     }
+}
+
+/// Returns whether a plain value ends before this byte.
+pub(super) fn ends_value(byte: u8) -> bool {
+    matches!(byte, b',' | b'|' | b'{' | b'}')
+}
+
+/// Returns whether this byte is a blank, which does not belong to the key or the value that it is next to.
+pub(super) fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 /// Returns whether a value must be written in quotes. Programs that do not know quotes cannot read such a value.

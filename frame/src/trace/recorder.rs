@@ -9,10 +9,10 @@ use super::writer::{Ended, Writer};
 /// Events are handed over where they have more bytes than this, even within a turn.
 const GATHERED: usize = 256 * 1024;
 
-/// Between two values of the same counter, in nanoseconds.
+/// The least time between two recorded values of a counter, in nanoseconds.
 const COUNTER_PERIOD: u64 = 10_000_000;
 
-/// The tracks that are no connection's. Those of connections follow.
+/// The tracks that belong to no connection. Those of connections follow.
 const LOOP: u64 = 1;
 const DATABASE: u64 = 2;
 const FIRST_CONNECTION: u64 = 10;
@@ -22,7 +22,7 @@ fn tid(serial: u64) -> u64 {
     FIRST_CONNECTION + serial
 }
 
-/// What a connection's track has to know until its state is over.
+/// The state of a connection, until it is over.
 struct Track {
     serial: u64,
     state: &'static str,
@@ -37,22 +37,22 @@ struct Counter {
     at: u64,
 }
 
-/// What a trace is made with.
+/// Makes the events of one trace.
 pub(super) struct Recorder {
     /// Its file.
     pub(super) path: PathBuf,
     writer: Writer,
     began: Instant,
     pid: u64,
-    /// Whole events, each with what separates it from the one before.
+    /// Whole events, each behind the separator from the one before.
     buffer: Vec<u8>,
     /// How many.
     events: u64,
-    /// Events that the thread could not keep, and that were not told yet.
+    /// How many events were lost and are not reported in the trace yet.
     lost: u64,
     /// By slot.
     tracks: Vec<Option<Track>>,
-    /// Whose calls are recorded: a slot.
+    /// The slot of the connection whose calls are recorded.
     pub(super) focus: Option<usize>,
     notes: Vec<(&'static str, u64)>,
     counters: Vec<Counter>,
@@ -61,7 +61,7 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// A recorder that has recorded how the process is named, and its loop.
+    /// Begins with the events that name the process and the track of its loop.
     pub(super) fn new(path: &Path, writer: Writer, program: &str) -> Self {
         let mut recorder = Self {
             path: path.to_owned(),
@@ -88,7 +88,7 @@ impl Recorder {
         recorder
     }
 
-    /// A part of a turn is over; its numbers are those noted since the last one.
+    /// Records a part of a turn that is over, with the numbers that were noted since the part before it.
     pub(super) fn phase(&mut self, name: &'static str, began: Instant, over: Instant) {
         let mut notes = mem::take(&mut self.notes);
         self.slice(LOOP, name, began, over, &notes);
@@ -96,7 +96,7 @@ impl Recorder {
         self.notes = notes;
     }
 
-    /// Adds to a number of the part that is under way.
+    /// Adds to a number of the part of the turn that is under way.
     pub(super) fn note(&mut self, name: &'static str, number: u64) {
         match self.notes.iter_mut().find(|(noted, _)| *noted == name) {
             Some((_, sum)) => *sum += number,
@@ -104,7 +104,7 @@ impl Recorder {
         }
     }
 
-    /// A slice on the database's track.
+    /// Records a slice on the track of the database.
     pub(super) fn remote(
         &mut self,
         name: &'static str,
@@ -118,7 +118,7 @@ impl Recorder {
         self.slice(DATABASE, name, began, over, numbers);
     }
 
-    /// The state in this slot is another one from now on.
+    /// Records that the connection in this slot has another state from now on.
     pub(super) fn state(&mut self, slot: usize, state: &'static str) {
         self.end_state(slot);
         let since = self.now();
@@ -127,7 +127,7 @@ impl Recorder {
         }
     }
 
-    /// The connection in this slot is gone.
+    /// Records that the connection in this slot is gone.
     pub(super) fn closed(&mut self, slot: usize, reason: &'static str) {
         self.end_state(slot);
         if let Some(track) = self.tracks.get_mut(slot).and_then(Option::take) {
@@ -135,7 +135,7 @@ impl Recorder {
         }
     }
 
-    /// Hands over what is under way, as far as it is, and the end.
+    /// Hands over the slices that are not over yet, and the end.
     pub(super) fn end(&mut self) {
         for slot in 0..self.tracks.len() {
             self.end_state(slot);
@@ -148,7 +148,7 @@ impl Recorder {
         self.at(Instant::now())
     }
 
-    /// Nanoseconds after the beginning; what began before it begins with it.
+    /// Returns a time in nanoseconds after the beginning; 0 for an earlier one.
     fn at(&self, time: Instant) -> u64 {
         time.saturating_duration_since(self.began).as_nanos() as u64
     }
@@ -280,7 +280,7 @@ impl Recorder {
         self.buffer.extend_from_slice(b"\"}}");
     }
 
-    /// The beginning of an event up to its name. Names are constants of the programs and need no escaping.
+    /// Appends the beginning of an event up to its name. Names are constants of the programs and need no escaping.
     fn begin_event(&mut self, phase: &[u8], track: u64, name: &str) {
         if self.buffer.len() >= GATHERED {
             self.hand_over();
@@ -310,7 +310,7 @@ impl Recorder {
         self.buffer.extend_from_slice(b"\":");
     }
 
-    /// A time in microseconds with three decimals.
+    /// Appends a time in microseconds with three decimals.
     fn time(&mut self, name: &str, nanoseconds: u64) {
         self.entry(false, name);
         self.number(nanoseconds / 1_000);
@@ -342,7 +342,8 @@ impl Recorder {
         self.buffer.clear();
     }
 
-    /// Hands over, and tells of what was lost once there is room again. Returns why the trace has ended, where it has.
+    /// Hands over the events, and reports those that were lost once there is room again. Returns why the trace has ended; `None`
+    /// where it goes on.
     pub(super) fn flush(&mut self) -> Option<Ended> {
         if self.lost > 0 && self.writer.has_room() {
             let lost = mem::take(&mut self.lost);

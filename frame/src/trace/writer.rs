@@ -12,19 +12,19 @@ use std::thread;
 use std::time::Duration;
 use std::{fmt, fs, mem};
 
-/// Bytes of events that wait to be written; as many again may be in the hands of the thread.
+/// The most bytes of events that wait to be written; the thread may be writing as many again.
 const MOST: usize = 8 * 1024 * 1024;
 
-/// After a write events gather for so long: those of many turns wake the thread once.
+/// How long events gather after a write, so that those of many turns wake the thread once.
 const GATHER: Duration = Duration::from_millis(10);
 
 /// How long the end of a trace waits for its last events to be written.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// The least that a page of a file has.
+/// The size in bytes of the smallest page of a file.
 const PAGE: usize = 4_096;
 
-/// What separates events. None has it within.
+/// The separator of events. No event contains it.
 const SEPARATOR: &[u8] = b",\n";
 
 const END: &[u8] = b"\n]\n";
@@ -32,9 +32,9 @@ const END: &[u8] = b"\n]\n";
 /// Why a trace ended by itself. Displays as one sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Its file has as many bytes as it may have.
+    /// Its file is as large as it may be.
     Bound(u64),
-    /// Its file takes no more; why.
+    /// Its file cannot be written, for this reason.
     Failed(String),
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Writer(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     waiting: Mutex<Waiting>,
-    /// Events were added, or nobody adds any more.
+    /// Signals that events were added, or that no more will come.
     added: Condvar,
     /// The thread has ended.
     done: Condvar,
@@ -64,7 +64,7 @@ struct Waiting {
     events: Vec<u8>,
     /// The thread has nothing to write, and waits for more.
     idle: bool,
-    /// Nobody adds any more.
+    /// No more events will come.
     closed: bool,
     /// The thread has ended.
     is_done: bool,
@@ -76,9 +76,9 @@ impl Writer {
     /// Creates the file, and begins a thread that writes to it.
     ///
     /// # Errors
-    /// It is there and is no regular file, or cannot be created, or the system has no thread.
+    /// The path leads to something that is no regular file, the file cannot be created, or the system has no thread.
     pub(super) fn begin(path: &Path, most: u64) -> io::Result<Self> {
-        // A pipe would hold up whoever opens it.
+        // Opening a pipe would block.
         if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
             return Err(io::Error::other("it is no regular file"));
         }
@@ -93,7 +93,7 @@ impl Writer {
         Ok(Self(shared))
     }
 
-    /// Hands over whole events. Never waits for the file. Whether they are kept.
+    /// Hands over whole events, and returns whether they are kept. Never waits for the file.
     pub(super) fn add(&self, events: &[u8]) -> bool {
         let mut waiting = self.0.lock();
         let fits = waiting.ended.is_none() && waiting.events.len() + events.len() <= MOST;
@@ -106,17 +106,17 @@ impl Writer {
         fits
     }
 
-    /// Whether more events would be kept.
+    /// Returns whether more events would be kept.
     pub(super) fn has_room(&self) -> bool {
         self.0.lock().events.len() < MOST / 2
     }
 
-    /// Why the trace has ended by itself, where it has.
+    /// Returns why the trace has ended by itself; `None` where it has not.
     pub(super) fn ended(&self) -> Option<Ended> {
         self.0.lock().ended.clone()
     }
 
-    /// Writes what waits and the end. Waits a second at most.
+    /// Writes the waiting events and the end. Waits a second at most.
     pub(super) fn end(&self) {
         let mut waiting = self.0.lock();
         waiting.closed = true;
@@ -144,7 +144,7 @@ impl Shared {
         while self.take(&mut events) {
             if let Err(why) = pages.add(&events) {
                 if let Ended::Failed(_) = why {
-                    // An event that was cut goes. Where that fails, too, viewers pass over it.
+                    // An event that was cut is removed. Where that fails, too, viewers ignore it.
                     let _ = pages.file.set_len(pages.at);
                 }
                 self.lock().ended = Some(why);
@@ -158,7 +158,7 @@ impl Shared {
         self.done.notify_all();
     }
 
-    /// Waits for events and takes them; false where none will come.
+    /// Waits for events and takes them; returns `false` where none will come.
     fn take(&self, events: &mut Vec<u8>) -> bool {
         events.clear();
         let mut waiting = self.lock();
@@ -180,9 +180,9 @@ impl Shared {
 /// A file that is written page by page.
 struct Pages<F> {
     file: F,
-    /// Bytes so far.
+    /// The bytes of the file so far.
     at: u64,
-    /// The most that there may be.
+    /// The most bytes that the file may have.
     most: u64,
 }
 
@@ -218,7 +218,7 @@ impl<F: Write> Pages<F> {
     }
 }
 
-/// Where the last event begins that begins in the first `room` bytes but not at the first; 0 where there is none.
+/// Returns where the last event begins that begins within the first `room` bytes, but not at the first; 0 where there is none.
 fn last_separator(events: &[u8], room: usize) -> usize {
     let begins = |at: &usize| events[*at..].starts_with(SEPARATOR);
     (1..=room).rev().find(begins).unwrap_or(0)

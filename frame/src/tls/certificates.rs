@@ -1,7 +1,8 @@
-//! From when until when a certificate is valid, which rustls tells nobody but the peer that is refused.
+//! The certificates of both programs: how they are read from PEM files, and from when until when they are valid, which rustls
+//! tells only to the peer that is refused.
 //!
-//! In comes a certificate in DER (RFC 5280, section 4.1); out come two moments. Reads the few values that stand before
-//! them and nothing else: who trusts the certificate is for rustls to decide.
+//! In come the bytes of a file, or a certificate in DER (RFC 5280, section 4.1); out come certificates, keys, and two moments.
+//! Reads the few values that stand before these moments and nothing else: rustls decides whether a certificate is trusted.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,7 +12,53 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::CertificateDer;
 
-/// A certificate that ends within this time is warned about.
+pub mod pem {
+    //! Certificates and keys in PEM files. In come the bytes of a file; out come the values, or one sentence that says what
+    //! is wrong with the file. The sentence begins with "it", which stands for the file.
+
+    use rustls::RootCertStore;
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+    /// Returns the certificates of a file, in their order: first the owner's, then those between it and its authority.
+    ///
+    /// # Errors
+    /// The file holds no certificate, or one is damaged.
+    pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+        match certificates {
+            Ok(certificates) if certificates.is_empty() => {
+                Err("it holds no certificate in PEM".to_owned())
+            }
+            Ok(certificates) => Ok(certificates),
+            Err(e) => Err(format!("it is damaged: {e}")),
+        }
+    }
+
+    /// Returns the first private key of a file.
+    ///
+    /// # Errors
+    /// The file holds no key that can be read without a password.
+    pub fn key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
+        PrivateKeyDer::from_pem_slice(pem)
+            .map_err(|_| "it holds no private key in PEM, or an encrypted one".to_owned())
+    }
+
+    /// Returns the certificates of a file, each as an authority that is trusted.
+    ///
+    /// # Errors
+    /// The file holds no certificate, or one cannot be that of an authority.
+    pub fn authorities(pem: &[u8]) -> Result<RootCertStore, String> {
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates(pem)? {
+            let added = roots.add(certificate);
+            added.map_err(|e| format!("it holds a certificate that is not an authority's: {e}"))?;
+        }
+        Ok(roots)
+    }
+}
+
+/// How long before the end of a certificate the operator is warned.
 pub const SOON: Duration = Duration::from_secs(14 * 24 * 3_600);
 
 const SEQUENCE: u8 = 0x30;
@@ -28,7 +75,7 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// Returns when all certificates of a chain are valid; `None` where one does not say it in the form of the RFC.
+    /// Returns when all certificates of a chain are valid; `None` where the dates of one do not have the form of the RFC.
     pub fn of(chain: &[CertificateDer<'_>]) -> Option<Self> {
         let all = chain.iter().map(|certificate| read(certificate));
         let all = all.collect::<Option<Vec<_>>>()?;
@@ -92,7 +139,7 @@ fn read(certificate: &[u8]) -> Option<Validity> {
     Some(Validity { from, until })
 }
 
-/// The content of the element of this tag that `bytes` begin with, and the bytes after it.
+/// Returns the content of the element of this tag that `bytes` begin with, and the bytes after it.
 fn element(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (found, bytes) = bytes.split_first()?;
     let (length, bytes) = bytes.split_first()?;
@@ -109,7 +156,7 @@ fn element(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     (*found == tag).then(|| bytes.split_at_checked(length))?
 }
 
-/// A moment: `YYMMDDHHMMSSZ` of the years 1950 to 2049, or `YYYYMMDDHHMMSSZ`.
+/// Reads a moment: `YYMMDDHHMMSSZ` of the years 1950 to 2049, or `YYYYMMDDHHMMSSZ`.
 fn time(bytes: &[u8]) -> Option<(Timestamp, &[u8])> {
     let (text, year, rest) = match element(UTC_TIME, bytes) {
         Some((text, rest)) => {
@@ -142,7 +189,7 @@ fn time(bytes: &[u8]) -> Option<(Timestamp, &[u8])> {
     (text == b"Z").then_some((moment, rest))
 }
 
-/// The number in the first `count` bytes, which are decimal digits, and the bytes after them.
+/// Returns the number in the first `count` bytes, which are decimal digits, and the bytes after them.
 fn digits(text: &[u8], count: usize) -> Option<(i16, &[u8])> {
     let (digits, rest) = text.split_at_checked(count)?;
     let number = digits.iter().try_fold(0, |number, digit| {

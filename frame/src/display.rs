@@ -1,5 +1,5 @@
-//! Text from outside, as it is shown to people and to programs that read lines: in the log, over HTTP, on standard
-//! output and standard error.
+//! Texts from outside and numbers, as they are shown to people and to programs that read lines: in the log, over HTTP, on
+//! standard output and standard error.
 
 use std::fmt::{self, Write as _};
 
@@ -40,11 +40,12 @@ impl fmt::Write for Escaping<'_, '_> {
     }
 }
 
+/// Returns whether [`Escaped`] escapes a character.
 fn is_escaped(c: char) -> bool {
     c == '|' || c == '\\' || is_hidden(c)
 }
 
-/// Whether a character is a control character, cannot be seen, or changes the direction of the text around it.
+/// Returns whether a character is a control character, cannot be seen, or changes the direction of the text around it.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -58,7 +59,7 @@ fn is_hidden(c: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// JSON whose strings hold such characters only as JSON escapes them: `\u202e`. Its readers get the same values.
+/// Returns the same JSON with every invisible character escaped, as `\u202e`. Its readers get the same values.
 ///
 /// `json` has been written by a JSON writer, so that control characters, quotes and backslashes are escaped already.
 pub fn escape_json(json: &str) -> String {
@@ -77,6 +78,18 @@ pub fn escape_json(json: &str) -> String {
     out
 }
 
+/// A number with a noun, as people write them: `1 bet`, `2 bets`. The noun is in the singular, and its plural ends in `s`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count(pub u64, pub &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(count, noun) = self;
+        let ending = if *count == 1 { "" } else { "s" };
+        write!(f, "{count} {noun}{ending}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -93,6 +106,21 @@ mod tests {
         );
         let plain = "[CLIENT 1] Message N°1: Ñandú, ¿qué? 30904465";
         assert_eq!(Escaped(plain).to_string(), plain);
+    }
+
+    #[test]
+    fn one_is_singular_and_every_other_number_plural() {
+        let text = |count| Count(count, "column").to_string();
+        assert_eq!(
+            [0, 1, 2, 11, 101].map(text),
+            [
+                "0 columns",
+                "1 column",
+                "2 columns",
+                "11 columns",
+                "101 columns"
+            ]
+        );
     }
 
     proptest! {

@@ -1,0 +1,109 @@
+//! What both programs need to make a connection: the addresses of a name, the pauses between attempts, and a check of the
+//! connection that was made. Opens no connection.
+
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::mpsc::{self, Receiver, TryRecvError};
+use std::thread;
+use std::time::Duration;
+
+/// The look-up of a name. The system's resolver blocks, so each name has a thread of its own.
+#[derive(Debug, Default)]
+pub struct Lookup(Option<Receiver<io::Result<Vec<SocketAddr>>>>);
+
+impl Lookup {
+    /// Begins to look up a name with its port; calls `done` once there is an answer. An earlier name is given up.
+    pub fn begin(
+        &mut self,
+        name: impl ToSocketAddrs + Send + 'static,
+        done: impl FnOnce() + Send + 'static,
+    ) {
+        let (answer, lookup) = mpsc::channel();
+        let failed = answer.clone();
+        self.0 = Some(lookup);
+        let resolver = move || {
+            let addresses = name.to_socket_addrs();
+            // Nobody listens any more where another name is looked up.
+            let _ = answer.send(addresses.map(Vec::from_iter));
+            done();
+        };
+        if let Err(e) = thread::Builder::new().spawn(resolver) {
+            let _ = failed.send(Err(e));
+        }
+    }
+
+    /// Returns the addresses, once they are known; `None` before, and where no name was asked for.
+    pub fn answer(&self) -> Option<io::Result<Vec<SocketAddr>>> {
+        match self.0.as_ref()?.try_recv() {
+            Ok(addresses) => Some(addresses),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Err(io::ErrorKind::Other.into())),
+        }
+    }
+}
+
+/// Refuses a connection that has met itself, given the addresses of its two ends.
+///
+/// A client gets a port of the system's range (32768 to 60999, as a rule). Where it connects to a port of that range on its own
+/// machine, and nobody listens there, both ports may be the same; then the socket is connected with itself, and reads what it
+/// has written.
+///
+/// # Errors
+/// [`ConnectionRefused`](ErrorKind::ConnectionRefused): both ends have the same address, so nobody listens there.
+pub fn check_peer(own: SocketAddr, peer: SocketAddr) -> io::Result<()> {
+    if own == peer {
+        Err(ErrorKind::ConnectionRefused.into())
+    } else {
+        Ok(())
+    }
+}
+
+/// The first pause is at most this long.
+const FIRST: Duration = Duration::from_millis(100);
+
+/// The pauses between the attempts of one program: longer each time, and partly random, so that many programs do not connect at
+/// the same moment. Reads no clock and makes no random numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pauses {
+    /// The next pause is at most this long.
+    next: Duration,
+    /// No pause is longer.
+    bound: Duration,
+}
+
+impl Pauses {
+    /// Begins; no pause will be longer than `bound`.
+    pub fn new(bound: Duration) -> Self {
+        Self { next: FIRST, bound }
+    }
+
+    /// Notes that an attempt failed, and returns how long to pause: at least half of the longest pause now. `chance` is a random
+    /// number from 0 to 1.
+    pub fn next(&mut self, chance: f64) -> Duration {
+        let pause = self.next.mul_f64(0.5 + chance / 2.0);
+        self.next = (self.next * 2).min(self.bound);
+        pause
+    }
+
+    /// Notes that an attempt succeeded: the pauses begin anew.
+    pub fn reset(&mut self) {
+        self.next = FIRST;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_bound_and_begin_anew_after_a_success() {
+        let milliseconds = |pause: Duration| pause.as_millis();
+        let mut pauses = Pauses::new(Duration::from_millis(500));
+        for _ in 0..2 {
+            let longest: Vec<u128> = (0..5).map(|_| milliseconds(pauses.next(1.0))).collect();
+            assert_eq!(longest, [100, 200, 400, 500, 500]);
+            assert_eq!(milliseconds(pauses.next(0.0)), 250);
+            pauses.reset();
+        }
+    }
+}
