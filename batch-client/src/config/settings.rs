@@ -1,8 +1,8 @@
 //! Which value each key has, and what set it: a flag, a variable of the environment, the file or the defaults; and why a
 //! configuration cannot be used.
 //!
-//! Each of these is a layer; a layer that is added later wins over those before it. Knows no allowed values: the caller
-//! gives the function that reads a value.
+//! Flags, variables, file and defaults are layers: a layer that is added later wins over those before it. Knows no allowed
+//! values: the caller gives the function that reads a value.
 
 use std::collections::BTreeMap;
 use std::fmt;
