@@ -159,7 +159,7 @@ pub fn focus(slot: Option<usize>) {
     }
 }
 
-/// Records a read of the connection in [focus](focus) into so many bytes of space.
+/// Records a read of the connection in [focus] into so many bytes of space.
 #[inline]
 pub(crate) fn read(outcome: ReadOutcome, bytes: usize, space: usize) {
     if is_on() {
@@ -178,7 +178,7 @@ pub(crate) fn read(outcome: ReadOutcome, bytes: usize, space: usize) {
     }
 }
 
-/// Records a write of the connection in [focus](focus), to which so many bytes were offered.
+/// Records a write of the connection in [focus], to which so many bytes were offered.
 #[inline]
 pub(crate) fn write(outcome: WriteOutcome, bytes: usize, offered: usize) {
     if is_on() {
@@ -196,7 +196,7 @@ pub(crate) fn write(outcome: WriteOutcome, bytes: usize, offered: usize) {
     }
 }
 
-/// Records a frame of the connection in [focus](focus): its type, its size in bytes, and its verdict.
+/// Records a frame of the connection in [focus]: its type, its size in bytes, and its verdict.
 #[inline]
 pub fn frame(kind: &'static str, bytes: usize, verdict: &'static str) {
     if is_on() {
