@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use event_server::store::local::{Durability, Name, WalStore};
+use event_server::store::files::{Durability, Name, WalStore};
 use frame::Frame;
 use fuzz::store_disk::Disk;
 use fuzz::{input, script};

@@ -16,7 +16,7 @@ use batch_client::blocks::SMALLEST;
 use benches::BATCH;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use event_server::facts::{Fact, Source};
-use event_server::store::local::{Durability, Folder, Rows, WalStore};
+use event_server::store::files::{Durability, Folder, Rows, WalStore};
 use fixtures::FIXTURES;
 use frame::digest::{LANES, md5_many};
 use frame::{

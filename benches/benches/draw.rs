@@ -12,7 +12,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use event_server::facts::Fact;
 use event_server::lottery::Lottery;
 use event_server::service::Service;
-use event_server::store::local::{Durability, Folder, LocalStore};
+use event_server::store::files::{Durability, FileStore, Folder};
 use frame::Number;
 
 const ROWS: usize = 1_000_000;
@@ -29,18 +29,17 @@ impl Drawn {
         let mut store = stored::left_behind(folder.path(), ROWS);
         let winner = Number::new(WINNER).expect("a number");
         let position = store.position();
-        store
-            .record(Fact::Drawn { position, winner })
-            .expect("room");
+        let draft = store.draft(0).expect("room");
+        draft.seal(Fact::Drawn { position, winner });
         store.commit().expect("a disk");
         Self(folder)
     }
 
     /// A central that has just started there.
-    fn service(&self) -> Service<LocalStore<Folder>> {
+    fn service(&self) -> Service<FileStore<Folder>> {
         let mut lottery = Lottery::new(1);
         let folder = Folder::open(self.0.path()).expect("a folder");
-        let opened = LocalStore::open(folder, Durability::Never, |fact| lottery.apply(fact));
+        let opened = FileStore::open(folder, Durability::Never, |fact| lottery.apply(fact));
         let (store, _) = opened.expect("a good store");
         let winner = Number::new(WINNER).expect("a number");
         Service::new(lottery, store, winner).expect("a disk")

@@ -7,7 +7,7 @@ mod stored;
 
 use benches::{BATCH, bets};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use event_server::store::local::Durability;
+use event_server::store::files::Durability;
 
 /// Batches of a turn: of one client that waits for each ack, of five, of one full window, of five.
 const GROUPS: [usize; 4] = [1, 5, 64, 320];

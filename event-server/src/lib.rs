@@ -8,7 +8,7 @@
 //!     connection      one peer and its state: bytes become frames
 //!       service         one frame becomes a verdict; how far the draw is
 //!         lottery         what the rules say; pure
-//!         store           what is durable: `store/local` is bets.csv and its log, `store/postgres` a database
+//!         store           what is durable: `store/files` is bets.csv and its log, `store/postgres` a database
 //!   web             the HTTP port: looks at the hub through `observe`, and changes nothing
 //! ```
 //!

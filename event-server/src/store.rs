@@ -5,7 +5,7 @@
 //! whichever it is: requests ask what it [knows](Store::know) and stage [drafts](Store::draft), then it
 //! [commits](Store::commit), [advances](Store::advance), and says what happened.
 //!
-//! | | [`local`] | [`postgres`] |
+//! | | [`files`] | [`postgres`] |
 //! |---|---|---|
 //! | knows every agency | from the start | once it was read |
 //! | a commit is done | when the call returns | when the database has said so |
@@ -24,7 +24,7 @@ use frame::{Agency, Bet, Number, UploadId};
 pub use self::snapshot::{Audit, Holding, Snapshot};
 use crate::facts::{Account, Fact, MAX_AGENCIES, Tally};
 
-pub mod local;
+pub mod files;
 pub mod postgres;
 mod rows;
 mod snapshot;

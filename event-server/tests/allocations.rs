@@ -12,7 +12,7 @@ use event_server::config::{Config, StoreConfig};
 use event_server::lottery::Lottery;
 use event_server::server::{Server, Termination, Watch};
 use event_server::service::Service;
-use event_server::store::local::{Folder, LocalStore};
+use event_server::store::files::{FileStore, Folder};
 use fixtures::Spec;
 use frame::log::{Format, Level, Logger};
 
@@ -103,7 +103,7 @@ fn serve(variables: impl IntoIterator<Item = (String, String)>, logger: Logger) 
         panic!("a folder is configured")
     };
     let folder = Folder::open(data_dir).unwrap();
-    let (store, _) = LocalStore::open(folder, *durability, |fact| lottery.apply(fact)).unwrap();
+    let (store, _) = FileStore::open(folder, *durability, |fact| lottery.apply(fact)).unwrap();
     let service = Service::new(lottery, store, config.winner).unwrap();
     let server = Server::bind(&config, None, service, logger, watch).unwrap();
     server.run().unwrap();

@@ -82,7 +82,7 @@ fn each_library_is_named_in_its_room_alone() {
     only(&["web/metrics.rs"], &["prometheus_client"]);
     only(&["config/layers.rs"], &["configparser"]);
     only(&["config/keys.rs"], &["humantime"]);
-    only(&["store/local"], &["crc32fast"]);
+    only(&["store/files"], &["crc32fast"]);
     only(
         &["store/postgres"],
         &["postgres_protocol", "fallible_iterator"],

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
-use event_server::store::local::{
+use event_server::store::files::{
     Durability, Files, Name, RandomAccess, StoreError, WalStore, export,
 };
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};

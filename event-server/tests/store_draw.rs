@@ -6,7 +6,7 @@ mod store_disk;
 use std::time::Instant;
 
 use event_server::facts::Fact;
-use event_server::store::local::{Durability, LocalStore};
+use event_server::store::files::{Durability, FileStore};
 use event_server::store::{Count, Draft as _, Drawn, Event, Store as _, Wanted};
 use frame::{Agency, Bet, Birthdate, Document, Name, Number};
 
@@ -28,7 +28,7 @@ fn bet(document: usize) -> Bet<'static> {
 /// Draws after so many bets, with a failure of the disk after so many operations. `None`: it came too late for the draw.
 fn failed(bets: usize, operations: u64) -> Option<String> {
     let disk = Disk::new(operations);
-    let (mut store, _) = LocalStore::open(disk.boot(), Durability::Always, |_| {}).unwrap();
+    let (mut store, _) = FileStore::open(disk.boot(), Durability::Always, |_| {}).unwrap();
     let no_facts = std::iter::empty::<Fact>;
     for document in 0..bets {
         // Just what the row takes, so that the draw needs more room in the log now and then.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use event_server::facts::{Fact, Source};
-use event_server::store::local::{
+use event_server::store::files::{
     Durability, ExportError, Folder, ReadOnlyFolder, StoreError, WalStore, export,
 };
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Name, Number};

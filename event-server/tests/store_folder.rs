@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use event_server::facts::{Fact, Source};
-use event_server::store::local::{
+use event_server::store::files::{
     Durability, ExportError, Folder, ReadOnlyFolder, Recovery, Scanner, StoreError, WalStore,
     export,
 };

@@ -12,7 +12,7 @@ use event_server::limits::Limits;
 use event_server::lottery::{Draw, Lottery};
 use event_server::observe::{Observe as _, Stage};
 use event_server::service::Service;
-use event_server::store::local::{Durability, LocalStore, Name, StoreError, WalStore};
+use event_server::store::files::{Durability, FileStore, Name, StoreError, WalStore};
 use event_server::store::{Draft as _, RETRY, Store, Wake, Wanted};
 use event_server::stream::Stream;
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
@@ -41,7 +41,7 @@ fn bet() -> (Bet<'static>, Fact) {
 }
 
 /// A turn with one bet; `false` where it was refused.
-fn turn(store: &mut LocalStore<DiskFiles>, lottery: &mut Lottery) -> bool {
+fn turn(store: &mut FileStore<DiskFiles>, lottery: &mut Lottery) -> bool {
     let (bet, batch) = bet();
     let Ok(mut draft) = store.draft(ROW) else {
         return false;
@@ -53,15 +53,15 @@ fn turn(store: &mut LocalStore<DiskFiles>, lottery: &mut Lottery) -> bool {
     true
 }
 
-fn open(disk: &Disk) -> (LocalStore<DiskFiles>, Lottery) {
+fn open(disk: &Disk) -> (FileStore<DiskFiles>, Lottery) {
     let mut lottery = Lottery::new(1);
     let replay = |fact: &Fact| lottery.apply(fact);
-    let (store, _) = LocalStore::open(disk.boot(), Durability::Always, replay).unwrap();
+    let (store, _) = FileStore::open(disk.boot(), Durability::Always, replay).unwrap();
     (store, lottery)
 }
 
 /// Has the store look for room again, at the time for it.
-fn retry(store: &mut LocalStore<DiskFiles>, now: &mut Instant) {
+fn retry(store: &mut FileStore<DiskFiles>, now: &mut Instant) {
     store.advance(*now, Wanted::default()).unwrap();
     assert_eq!(
         store.wake(),
@@ -73,7 +73,7 @@ fn retry(store: &mut LocalStore<DiskFiles>, now: &mut Instant) {
 }
 
 /// Whether it takes bets, and wants nothing.
-fn is_well(store: &LocalStore<DiskFiles>) -> bool {
+fn is_well(store: &FileStore<DiskFiles>) -> bool {
     store.status().unavailable.is_none() && store.wake() == Wake::Never
 }
 

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
-use event_server::store::local::{
+use event_server::store::files::{
     Durability, ExportError, Files, Name, Progress, Recovery, StoreError, WalStore, Warning, export,
 };
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};
@@ -84,7 +84,7 @@ fn stage(store: &mut WalStore<DiskFiles>, lottery: &mut Lottery, fact: Fact) {
         Fact::Bet { agency } => (agency, 1),
         Fact::Batch { agency, bets, .. } => (agency, bets),
         _ => {
-            store.record(fact).unwrap();
+            store.draft(0).unwrap().seal(fact);
             return lottery.apply(&fact);
         }
     };
@@ -522,13 +522,13 @@ fn a_request_without_room_changes_nothing_and_is_taken_when_there_is_some() {
     .unwrap();
     store.checkpoint(replayed.facts()).unwrap();
     assert!(store.lagging() && !store.wants_checkpoint());
-    assert!(store.record(finished(1)).is_err());
+    assert!(store.draft(0).is_err());
     disk.set_capacity(u64::MAX);
     store.retry().unwrap();
     assert!(!store.lagging() && store.wants_checkpoint());
     store.checkpoint(replayed.facts()).unwrap();
     assert!(!store.wants_checkpoint());
-    store.record(finished(1)).unwrap();
+    store.draft(0).unwrap().seal(finished(1));
     store.commit().unwrap();
     let mut bytes = vec![0; until as usize + 10];
     assert_eq!(store.read(0, until, &mut bytes).unwrap() as u64, until);

@@ -4,7 +4,7 @@ mod store_disk;
 
 use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
-use event_server::store::local::{Durability, Name, WalStore, export};
+use event_server::store::files::{Durability, Name, WalStore, export};
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};
 
 use store_disk::{Disk, DiskFiles, Fault};
@@ -50,7 +50,7 @@ fn filled(disk: &Disk, rng: &mut fastrand::Rng) -> (WalStore<DiskFiles>, Lottery
     let fact = Fact::Finished {
         agency: Agency::new(1).unwrap(),
     };
-    store.record(fact).unwrap();
+    store.draft(0).unwrap().seal(fact);
     lottery.apply(&fact);
     store.commit().unwrap();
     (store, lottery)

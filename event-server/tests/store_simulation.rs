@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 
 use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
-use event_server::store::local::{Durability, Name, StoreError, WalStore, export};
+use event_server::store::files::{Durability, Name, StoreError, WalStore, export};
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};
 use store_disk::{Disk, DiskFiles, Fault};
 
@@ -124,14 +124,7 @@ impl Life<'_> {
             let operations = disk.operations();
             assert!(store.commit().is_err(), "a commit succeeds after a failure");
             assert!(store.checkpoint(lottery.facts()).is_err());
-            assert!(store.draft(10).is_err());
-            assert!(
-                store
-                    .record(Fact::Finished {
-                        agency: Agency::new(1).unwrap()
-                    })
-                    .is_err()
-            );
+            assert!(store.draft(10).is_err() && store.draft(0).is_err());
             assert_eq!(
                 disk.operations(),
                 operations,
@@ -201,9 +194,10 @@ impl Life<'_> {
             let rows: String = bets.iter().map(row).collect();
             let (waits, operations) = (self.store.no_room().is_some(), self.disk.operations());
             if bets.is_empty() {
-                if self.store.record(fact).is_err() {
+                let Ok(draft) = self.store.draft(0) else {
                     continue;
-                }
+                };
+                draft.seal(fact);
             } else {
                 let Ok(mut draft) = self.store.draft(rows.len()) else {
                     let touched = self.disk.operations() > operations;

@@ -293,7 +293,7 @@ pub fn stored(file: &[u8]) -> Option<Vec<Row>> {
 fn row(line: &[u8]) -> Option<Row> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let text = std::str::from_utf8(line).ok()?;
-    if text.contains(char::is_control) || line.len() > event_server::store::local::MAX_ROW {
+    if text.contains(char::is_control) || line.len() > event_server::store::files::MAX_ROW {
         return None;
     }
     let columns = columns(line)?;

@@ -16,7 +16,7 @@ use event_server::connection::Connection;
 use event_server::limits::Limits;
 use event_server::lottery::Lottery;
 use event_server::service::{ConnectionId, Service};
-use event_server::store::local::{Durability, LocalStore, Name};
+use event_server::store::files::{Durability, FileStore, Name};
 use event_server::store::{Event, Wake};
 use event_server::stream::Stream;
 use frame::{Ack, Number, Reply, kind};
@@ -155,7 +155,7 @@ impl Stream for Socket {
 struct Peer {
     wire: Rc<RefCell<Wire>>,
     connection: Connection<Socket>,
-    service: Service<LocalStore<DiskFiles>>,
+    service: Service<FileStore<DiskFiles>>,
     disk: Disk,
     limits: Limits,
     now: Instant,
@@ -171,7 +171,7 @@ impl Peer {
         };
         let disk = Disk::new(0);
         let (store, _) =
-            LocalStore::open(disk.boot(), Durability::Always, |_| {}).expect("a new disk");
+            FileStore::open(disk.boot(), Durability::Always, |_| {}).expect("a new disk");
         let winner = Number::new(7574).expect("a small number");
         let service = Service::new(Lottery::new(agencies), store, winner).expect("a sound disk");
         let wire = Rc::new(RefCell::new(Wire {
@@ -304,7 +304,7 @@ impl Peer {
         drop(self.connection);
         self.service.close().expect("a sound disk");
         let bets = self.disk.bytes(Name::Bets).expect("its bets");
-        LocalStore::open(self.disk.boot(), Durability::Always, |_| {}).expect("closed in order");
+        FileStore::open(self.disk.boot(), Durability::Always, |_| {}).expect("closed in order");
         let wire = self.wire.borrow();
         let text = wire.incoming.first().is_some_and(|first| *first != 0);
         let text = text.then(|| wire.outgoing.clone());

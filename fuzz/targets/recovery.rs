@@ -8,7 +8,7 @@
 
 use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
-use event_server::store::local::{Durability, Name, Recovery, Scanner, StoreError, WalStore};
+use event_server::store::files::{Durability, Name, Recovery, Scanner, StoreError, WalStore};
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};
 use fuzz::input::{self, Controls};
 use fuzz::reference;
@@ -144,7 +144,10 @@ fn stage(
     let (agency, count) = match fact {
         Fact::Bet { agency } => (agency, 1),
         Fact::Batch { agency, bets, .. } => (agency, bets),
-        _ => return store.record(fact),
+        _ => {
+            store.draft(0)?.seal(fact);
+            return Ok(());
+        }
     };
     let text = &text[..text.len().min(255)];
     let name = reference::text(text.to_vec(), 255).unwrap_or(b"SALT0002".to_vec());

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use benches::{BATCH, bets};
 use event_server::facts::{Fact, Source};
-use event_server::store::local::{Durability, Folder, WalStore};
+use event_server::store::files::{Durability, Folder, WalStore};
 use frame::{Bet, MessageId};
 
 /// Bytes that a row of the fixtures has at most.

@@ -62,6 +62,10 @@ const SECTIONS: [Section<'static>; 2] = [
                 "data/bets.csv, data/bets.wal, data/lock",
                 "The bets, the log of what is acknowledged, and the lock of the running server, in SERVER_DATA_DIR.",
             ),
+            (
+                "data/bets.wal.new, data/bets.csv.new",
+                "The next log, and the next bets while an agency's are taken out, as long as they are made.",
+            ),
         ],
     },
     Section {

@@ -12,7 +12,7 @@ use std::path::Path;
 use event_server::config::{Config, StoreConfig};
 use event_server::report;
 use event_server::store::Snapshot;
-use event_server::store::local::{
+use event_server::store::files::{
     Contents, LockedFolder, NewFolder, Progress as Read, ReadOnlyFolder, StoreError,
 };
 use event_server::store::postgres::{LinkOptions, Operator, OperatorError, Place};

@@ -7,7 +7,7 @@ use event_server::config::{Config, StoreConfig};
 use event_server::lottery::Refusal;
 use event_server::report;
 use event_server::store::Snapshot;
-use event_server::store::local::{self, Contents, ExportError, StoreError};
+use event_server::store::files::{self, Contents, ExportError, StoreError};
 use event_server::store::postgres::{Operator, OperatorError};
 use frame::{Agency, Count, Escaped};
 use serde_json::json;
@@ -47,7 +47,7 @@ pub fn run(config: &Config) -> Result<(), Failure> {
 fn export(config: &Config, out: &mut impl Write) -> Result<(), Failure> {
     match &config.store {
         StoreConfig::Files { data_dir, .. } => {
-            let warnings = local::export(existing(data_dir)?, out)?;
+            let warnings = files::export(existing(data_dir)?, out)?;
             let warnings = warnings.iter();
             warnings.for_each(|warning| report::store_warning(warning));
         }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io;
 
 use event_server::server::ServerError;
-use event_server::store::local::{ExportError, NewFolderError, StoreError};
+use event_server::store::files::{ExportError, NewFolderError, StoreError};
 use event_server::store::postgres::{OperatorError, Unusable};
 
 /// The command line is wrong.

@@ -13,7 +13,7 @@ use event_server::report;
 use event_server::server::{Server, Termination, Watch};
 use event_server::service::Service;
 use event_server::store::Store;
-use event_server::store::local::Progress;
+use event_server::store::files::Progress;
 use event_server::store::postgres::{DatabaseTls, Link, PostgresStore};
 use event_server::tls::TlsAcceptor;
 use frame::Escaped;

@@ -7,7 +7,7 @@ use event_server::config::{Config, StoreConfig};
 use event_server::facts::Source;
 use event_server::observe::Stage;
 use event_server::report;
-use event_server::store::local::{Contents, Progress as Read};
+use event_server::store::files::{Contents, Progress as Read};
 use event_server::store::postgres::Operator;
 use event_server::store::{Audit, Holding, Snapshot};
 use frame::{Agency, Count, Escaped};

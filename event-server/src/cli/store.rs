@@ -11,8 +11,8 @@ use event_server::config::{Config, StoreConfig};
 use event_server::facts::Fact;
 use event_server::lottery::{Lottery, NumberRefusal};
 use event_server::report;
-use event_server::store::local::{
-    Durability, Folder, LocalStore, Name, OnProgress, Progress as Read, ReadOnlyFolder, Recovery,
+use event_server::store::files::{
+    Durability, FileStore, Folder, Name, OnProgress, Progress as Read, ReadOnlyFolder, Recovery,
     StoreError, WalStore,
 };
 use event_server::store::postgres::LinkOptions;
@@ -23,7 +23,7 @@ use super::failure::{CONFIGURATION, Failure, IO_ERROR};
 /// A lottery and the files that keep it.
 pub struct LocalLottery {
     pub lottery: Lottery,
-    pub store: LocalStore<Folder>,
+    pub store: FileStore<Folder>,
 }
 
 impl LocalLottery {
@@ -77,7 +77,7 @@ impl LocalLottery {
         let files = Folder::open(folder)?;
         let replay = |fact: &Fact| lottery.apply(fact);
         let (wal, recovery) = WalStore::open_with_progress(files, durability, replay, on_progress)?;
-        let store = LocalStore::new(wal);
+        let store = FileStore::new(wal);
         Ok((Self { lottery, store }, recovery))
     }
 

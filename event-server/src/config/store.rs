@@ -10,7 +10,7 @@ use super::central::{NAME, parse_name};
 use super::keys::Keys;
 use super::layers::{ConfigError, Origin};
 use crate::limits::Limits;
-use crate::store::local::Durability;
+use crate::store::files::Durability;
 use crate::store::postgres::{CommitMode, DatabaseUrl, LinkOptions, Secret, masked};
 
 /// Why a password may not stand in an argument.

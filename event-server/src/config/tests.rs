@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::local::Durability;
+use crate::store::files::Durability;
 use crate::store::postgres::{CommitMode, LinkOptions, Secret};
 
 fn parse(text: &str, env: &[(&str, &str)]) -> Result<Loaded, ConfigError> {

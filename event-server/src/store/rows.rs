@@ -1,11 +1,11 @@
-//! A row of bets.csv, written and read side by side.
+//! A row of bets.csv, written and read side by side, and the lines of a file that is read in slices.
 //!
 //! ```text
 //! agency,first_name,last_name,document,birthdate,number CR LF
 //! ```
 //!
 //! Written as Python's csv writer does: a column is quoted only where it holds `,` or `"` (a [`Bet`] has no
-//! line breaks), and a quote in it is doubled. Read more laxly, since a file that is taken over was written
+//! line breaks), and a quote in it is doubled. More is read than is written, since a file that is taken over was written
 //! by others:
 //!
 //! - one row a line, LF or CRLF, at most [`MAX_ROW`] bytes, UTF-8 without control characters, no blank lines;
@@ -69,7 +69,7 @@ fn write_text<const MAX: usize>(text: &Text<'_, MAX>, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// What the draw wants of a row. That it exists says that the whole row keeps to the rules.
+/// A row that was read. Its existence says that the whole row keeps to the rules.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row<'a> {
     pub agency: Agency,
@@ -193,7 +193,54 @@ fn undouble(column: &[u8]) -> Vec<u8> {
     text
 }
 
-/// Where a row leaves the rules.
+/// Cuts a stream of slices into lines.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// The line that the last slice has begun.
+    partial: Vec<u8>,
+    /// How many lines came before it.
+    lines: u64,
+}
+
+impl Lines {
+    /// Hands every line that this slice completes to `line`, without its LF. An error names the line, the first one is 1.
+    pub(super) fn feed(
+        &mut self,
+        mut slice: &[u8],
+        mut line: impl FnMut(&[u8]) -> Result<(), RowFlaw>,
+    ) -> Result<(), (u64, RowFlaw)> {
+        while let Some(length) = memchr(b'\n', slice) {
+            let (head, rest) = (&slice[..length], &slice[length + 1..]);
+            let whole = if self.partial.is_empty() {
+                head
+            } else {
+                self.partial.extend_from_slice(head);
+                &self.partial
+            };
+            self.lines += 1;
+            line(whole).map_err(|flaw| (self.lines, flaw))?;
+            self.partial.clear();
+            slice = rest;
+        }
+        // One byte more than a row may have: the line may end with CR LF, and the LF is taken off.
+        if self.partial.len() + slice.len() > MAX_ROW + 1 {
+            return Err((self.lines + 1, RowFlaw::TooLong));
+        }
+        self.partial.extend_from_slice(slice);
+        Ok(())
+    }
+
+    /// The file ends here.
+    pub(super) fn end(&self) -> Result<(), (u64, RowFlaw)> {
+        if self.partial.is_empty() {
+            Ok(())
+        } else {
+            Err((self.lines + 1, RowFlaw::Unfinished))
+        }
+    }
+}
+
+/// What is wrong with a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowFlaw {
     /// Not six columns.

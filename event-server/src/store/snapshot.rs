@@ -90,7 +90,7 @@ impl Audit {
 }
 
 impl Snapshot {
-    /// What is stored of an agency, where there is a place for it.
+    /// The place for what is stored of an agency; made where there is none.
     pub fn of(&mut self, agency: Agency) -> &mut Holding {
         self.agencies.entry(agency).or_default()
     }

@@ -12,7 +12,7 @@ use event_server::hub::Hub;
 use event_server::limits::Limits;
 use event_server::lottery::Lottery;
 use event_server::service::Service;
-use event_server::store::local::{Durability, Folder, LocalStore};
+use event_server::store::files::{Durability, FileStore, Folder};
 use event_server::stream::Stream;
 use event_server::tls::TlsAcceptor;
 use frame::{Frame, MAX_REPLY, Number};
@@ -160,7 +160,7 @@ impl Client {
 }
 
 pub struct Central {
-    pub hub: Hub<End, LocalStore<Folder>>,
+    pub hub: Hub<End, FileStore<Folder>>,
     pub now: Instant,
     _folder: TempDir,
 }
@@ -177,7 +177,7 @@ impl Central {
         let files = Folder::open(folder.path()).unwrap();
         let mut lottery = Lottery::new(2);
         let (store, _) =
-            LocalStore::open(files, Durability::Never, |fact| lottery.apply(fact)).unwrap();
+            FileStore::open(files, Durability::Never, |fact| lottery.apply(fact)).unwrap();
         let service = Service::new(lottery, store, Number::new(7_574).unwrap()).unwrap();
         Self {
             hub: Hub::new(service, acceptor, limits),

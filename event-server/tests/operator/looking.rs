@@ -6,7 +6,7 @@ use std::path::Path;
 
 use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
-use event_server::store::local::{Durability, Folder, LocalStore};
+use event_server::store::files::{Durability, FileStore, Folder};
 use event_server::store::{Draft as _, Store as _};
 use fixtures::programs::central;
 use frame::{Agency, MessageId, Number};
@@ -185,7 +185,7 @@ fn what_a_start_does_not_see_is_found_by_a_verification() {
     let data = folder.path();
     let mut lottery = Lottery::new(2);
     let files = Folder::open(data).unwrap();
-    let (mut store, _) = LocalStore::open(files, Durability::Always, |_| {}).unwrap();
+    let (mut store, _) = FileStore::open(files, Durability::Always, |_| {}).unwrap();
     store.commit(|| lottery.facts()).unwrap();
     let agency = |number| Agency::new(number).unwrap();
     let facts = [
@@ -221,7 +221,7 @@ fn what_a_start_does_not_see_is_found_by_a_verification() {
         winner: Number::new(7574).unwrap(),
     };
     let files = Folder::open(data).unwrap();
-    let (mut store, _) = LocalStore::open(files, Durability::Always, |_| {}).unwrap();
+    let (mut store, _) = FileStore::open(files, Durability::Always, |_| {}).unwrap();
     store.commit(|| lottery.facts()).unwrap();
     store.draft(0).unwrap().seal(drawn);
     lottery.apply(&drawn);

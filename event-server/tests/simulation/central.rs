@@ -7,7 +7,7 @@ use event_server::facts::Fact;
 use event_server::limits::Limits;
 use event_server::lottery::{Draw, Lottery};
 use event_server::service::Service;
-use event_server::store::local::{Durability, LocalStore, Name, StoreError};
+use event_server::store::files::{Durability, FileStore, Name, StoreError};
 use event_server::store::{Draft as _, Store};
 use frame::{Agency, Number};
 
@@ -22,7 +22,7 @@ const PLACE: usize = 0;
 pub struct Central {
     rng: fastrand::Rng,
     disk: Disk,
-    running: Option<Running<LocalStore<DiskFiles>>>,
+    running: Option<Running<FileStore<DiskFiles>>>,
     limits: Limits,
     /// A fault was planned for this server.
     planned: bool,
@@ -80,7 +80,7 @@ impl Central {
         }
         let mut lottery = Lottery::new(agencies);
         let mut facts = Vec::new();
-        let opened = LocalStore::open(files, Durability::Always, |fact| {
+        let opened = FileStore::open(files, Durability::Always, |fact| {
             lottery.apply(fact);
             facts.push(*fact);
         });
@@ -138,7 +138,7 @@ impl Central {
         &mut self,
         agencies: u32,
         lottery: &mut Lottery,
-        store: &mut LocalStore<DiskFiles>,
+        store: &mut FileStore<DiskFiles>,
         ledger: &mut Ledger,
     ) -> Result<(), StoreError> {
         let wanted = self.calm || self.rng.bool();
@@ -161,7 +161,7 @@ impl Central {
     fn operate(
         &mut self,
         lottery: &mut Lottery,
-        store: &mut LocalStore<DiskFiles>,
+        store: &mut FileStore<DiskFiles>,
         net: &mut Net,
         ledger: &mut Ledger,
     ) -> Result<(), StoreError> {

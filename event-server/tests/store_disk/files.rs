@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::path::Path;
 
-use event_server::store::local::{Files, Name, RandomAccess};
+use event_server::store::files::{Files, Name, RandomAccess};
 
 use super::{Change, Disk, Fault, Inode, State};
 

@@ -17,7 +17,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use event_server::store::local::Name;
+use event_server::store::files::Name;
 
 pub use self::files::DiskFiles;
 

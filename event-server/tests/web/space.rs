@@ -1,9 +1,9 @@
-//! Why no bet could be stored: a full disk under the local store.
+//! Why no bet could be stored: a full disk under the store in files.
 
 use std::time::Instant;
 
 use event_server::facts::{Fact, Source};
-use event_server::store::local::{Durability, LocalStore};
+use event_server::store::files::{Durability, FileStore};
 use event_server::store::{Commit, Draft as _, Event, RETRY, Store as _, Ticket, Wake, Wanted};
 use frame::MessageId;
 
@@ -11,7 +11,7 @@ use crate::common::{agency, bet, one};
 use crate::store_disk::{Disk, DiskFiles};
 
 /// Stages a batch of so many bets.
-fn stage(store: &mut LocalStore<DiskFiles>, bets: u32) -> bool {
+fn stage(store: &mut FileStore<DiskFiles>, bets: u32) -> bool {
     let text = bet(1, "1", false);
     let frame::Request::Bet(bet) = one(&text) else {
         panic!("no bet");
@@ -30,7 +30,7 @@ fn stage(store: &mut LocalStore<DiskFiles>, bets: u32) -> bool {
 }
 
 /// The bets of the commit that was just done, and its ticket.
-fn committed(store: &mut LocalStore<DiskFiles>) -> (u64, Ticket) {
+fn committed(store: &mut FileStore<DiskFiles>) -> (u64, Ticket) {
     let told = (store.poll(), store.poll());
     let (
         Some(Event::Stored(Commit {
@@ -47,7 +47,7 @@ fn committed(store: &mut LocalStore<DiskFiles>) -> (u64, Ticket) {
 #[test]
 fn a_full_disk_is_told_until_there_is_room_and_each_commit_is_told_once() {
     let disk = Disk::new(1);
-    let (mut store, _) = LocalStore::open(disk.boot(), Durability::Always, |_| {}).unwrap();
+    let (mut store, _) = FileStore::open(disk.boot(), Durability::Always, |_| {}).unwrap();
     let no_facts = || [].into_iter();
     store.commit(no_facts).unwrap();
     assert_eq!(store.poll(), None, "nothing was staged");
@@ -68,7 +68,7 @@ fn a_full_disk_is_told_until_there_is_room_and_each_commit_is_told_once() {
     assert!(why.starts_with("no space: "), "{why}");
     let mut now = Instant::now();
     store.advance(now, Wanted::default()).unwrap();
-    let mut retry = |store: &mut LocalStore<DiskFiles>| {
+    let mut retry = |store: &mut FileStore<DiskFiles>| {
         assert_eq!(
             store.wake(),
             Wake::At(now + RETRY),

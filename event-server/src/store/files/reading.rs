@@ -8,8 +8,8 @@
 //! # A copy of a log that was written to meanwhile
 //!
 //! A program that copies a log slower than it grows may read zeros where a turn will stand a moment later, and behind them
-//! the turns after it. Such a copy looks to the last bit like a log on a disk that has lost a turn: every turn was synced
-//! before the next one was written, so of a log that is no copy only damage leaves a gap. Sequence and salt are the same
+//! the turns after it. Such a copy cannot be told from a log on a disk that has lost a turn: every turn was synced
+//! before the next one was written, so in a log that is no copy only damage leaves a gap. Sequence and salt are the same
 //! in both, and the note in the lock file, which is never synced, may be older than the gap in both. So it is refused, as
 //! [`StoreError::Damage`].
 
@@ -20,16 +20,13 @@ use std::path::Path;
 use crc32fast::Hasher;
 use frame::{Agency, Count};
 
-use super::durability::Durability;
+use super::disk::{Files, Name, Open, Portions, RandomAccess};
 use super::error::StoreError;
-use super::files::{Files, Name, Open, RandomAccess};
-use super::last_commit::LastCommit;
+use super::format::{Durability, Head};
+use super::lock::LastCommit;
 use super::log::Log;
-use super::portions::Portions;
-use super::record::Head;
-use super::scan::Lines;
 use crate::facts::{Fact, MAX_AGENCIES, Source};
-use crate::store::rows::{Row, RowFlaw};
+use crate::store::rows::{Lines, Row, RowFlaw};
 
 /// What was found when the store was opened. Its text is for a log line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -117,11 +114,11 @@ pub(super) struct Reading<H> {
 }
 
 impl<H: RandomAccess> Reading<H> {
-    /// Reads and judges everything: `log` is the one in force, `lock` the file with the note. Hands the facts of the
+    /// Reads and judges everything: `log` is the current log, `lock` the file with the note. Hands the facts of the
     /// checkpoint to `replay`, then those of the turns.
     ///
     /// # Errors
-    /// A call on a file failed, the files are not what a server has left, or who is told of the progress has ended it.
+    /// A call on a file failed, the files are not what a server has left, or the caller, who is told of the progress, has ended it.
     pub(super) fn read<F: Files<File = H>>(
         files: &mut F,
         lock: Option<&Open<H>>,
@@ -241,7 +238,7 @@ impl<H: RandomAccess> Reading<H> {
     }
 }
 
-/// A bets.csv without an agency's rows that has not taken its place, though the log that belongs to it has taken force.
+/// A bets.csv without an agency's rows that has not taken its place, though the log that belongs to it has been put in place.
 /// What bets.csv had beyond the log's checkpoint is written again from the log, whichever of the two files it was.
 fn unplaced<F: Files>(
     files: &mut F,

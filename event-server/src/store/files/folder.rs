@@ -1,7 +1,7 @@
 //! The real files: a folder of the operating system.
 //!
 //! The folder is opened once, and files are looked for in what was opened, wherever it is moved. No link is followed, and
-//! only files that nobody else can have put there or written to [are trusted](super::trust).
+//! only files that nobody else can have put there or written to [are trusted](Distrust).
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
@@ -9,12 +9,12 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, Mode, OFlags, Uid};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat, Uid};
 use rustix::io::{Errno, retry_on_intr};
+use rustix::process::geteuid;
 
-use super::error::StoreError;
-use super::files::{Files, Name, RandomAccess, failed};
-use super::trust::{Distrust, Owners};
+use super::disk::{Files, Name, RandomAccess, failed};
+use super::error::{Distrust, StoreError};
 
 /// What the owner alone may do.
 const FOLDER_MODE: u32 = 0o700;
@@ -24,6 +24,9 @@ const FILE_MODE: Mode = Mode::from_raw_mode(0o600);
 const FLAGS: OFlags = OFlags::NOFOLLOW
     .union(OFlags::CLOEXEC)
     .union(OFlags::NONBLOCK);
+
+/// What others may not have: to write to it.
+const OTHERS_WRITE: u32 = 0o022;
 
 /// A folder that is there.
 #[derive(Debug)]
@@ -197,8 +200,8 @@ impl Files for Folder {
         let flags = FLAGS | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
         let file: File =
             retry_on_intr(|| fs::openat(&self.handle, name.as_str(), flags, FILE_MODE))?.into();
-        if let Some(heir) = self.owners.heir() {
-            match fs::fchown(&file, Some(Uid::from_raw(heir)), None) {
+        if let Some(owner) = self.owners.chown_to() {
+            match fs::fchown(&file, Some(Uid::from_raw(owner)), None) {
                 // In a container even the superuser may have lost this right; the file then stays its own.
                 Err(Errno::PERM) => {}
                 given => given?,
@@ -290,4 +293,86 @@ fn is_unsupported(error: &io::Error) -> bool {
         Errno::from_io_error(error),
         Some(Errno::BADF | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)
     )
+}
+
+/// The users whose files are trusted in a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Owners {
+    /// Who runs the program.
+    user: u32,
+    /// Whose the folder is.
+    folder: u32,
+}
+
+impl Owners {
+    /// Judges a folder by its owner and mode: it has to belong to who runs this program. The superuser may work in the
+    /// folder of another user: that one's files stay that one's.
+    fn of(folder: &Stat) -> Result<Self, Distrust> {
+        Self::judged(geteuid().as_raw(), folder.st_uid, folder.st_mode)
+    }
+
+    fn judged(user: u32, folder: u32, mode: u32) -> Result<Self, Distrust> {
+        if user != folder && user != 0 {
+            let owner = folder;
+            return Err(Distrust::Owner { owner, user });
+        }
+        if mode & OTHERS_WRITE != 0 {
+            return Err(Distrust::Writable);
+        }
+        Ok(Self { user, folder })
+    }
+
+    /// Judges a file that was found in the folder: it has to be the folder's owner's, or who runs this program has made it.
+    fn check(self, file: &Stat) -> Result<(), Distrust> {
+        if FileType::from_raw_mode(file.st_mode) != FileType::RegularFile {
+            return Err(Distrust::Kind);
+        }
+        self.check_rights(file.st_uid, file.st_mode)
+    }
+
+    fn check_rights(self, owner: u32, mode: u32) -> Result<(), Distrust> {
+        if owner != self.folder && owner != self.user {
+            let user = self.folder;
+            return Err(Distrust::Owner { owner, user });
+        }
+        match mode & OTHERS_WRITE {
+            0 => Ok(()),
+            _ => Err(Distrust::Writable),
+        }
+    }
+
+    /// To whom a file that is made has to be given, where that is not who runs this program.
+    fn chown_to(self) -> Option<u32> {
+        (self.folder != self.user).then_some(self.folder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_and_its_files_are_their_owners_alone_and_the_superuser_may_help() {
+        let owner = |owner, user| Distrust::Owner { owner, user };
+        let writable = Err(Distrust::Writable);
+        for mode in [0o700, 0o755, 0o750] {
+            assert!(Owners::judged(7, 7, mode).is_ok());
+            assert_eq!(Owners::judged(7, 8, mode), Err(owner(8, 7)));
+            assert_eq!(Owners::judged(7, 0, mode), Err(owner(0, 7)));
+        }
+        for mode in [0o777, 0o775, 0o702] {
+            assert_eq!(Owners::judged(7, 7, mode), writable);
+            assert_eq!(Owners::judged(0, 7, mode), writable);
+        }
+        let own = Owners::judged(7, 7, 0o700).unwrap();
+        let helped = Owners::judged(0, 7, 0o700).unwrap();
+        assert_eq!((own.chown_to(), helped.chown_to()), (None, Some(7)));
+        for owners in [own, helped] {
+            assert_eq!(owners.check_rights(7, 0o644), Ok(()));
+            assert_eq!(owners.check_rights(8, 0o600), Err(owner(8, 7)));
+            assert_eq!(owners.check_rights(7, 0o620), Err(Distrust::Writable));
+        }
+        assert_eq!(own.check_rights(0, 0o600), Err(owner(0, 7)));
+        assert_eq!(helped.check_rights(0, 0o600), Ok(()));
+    }
 }

@@ -2,17 +2,21 @@
 //!
 //! The store is generic over [`Files`], so that a test can cut the power at any operation. The real ones
 //! are a [`Folder`](super::Folder)'s. [`Open`] adds to a file what the store needs at every call: whole reads
-//! and writes, and errors that name the file.
+//! and writes, and errors that name the file. However large a file is, it is read through the one buffer of
+//! [`Portions`], a portion at a time; after each portion somebody is told, and may end the reading.
 
 use std::io::{self, ErrorKind};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crc32fast::Hasher;
 
-use super::error::StoreError;
-use super::portions::{CHUNK, Portions};
-use super::trust::Distrust;
+use super::error::{Distrust, StoreError};
+use super::format::FACT;
+
+/// Bytes that are read, copied or zeroed at once: 1,024 facts, so that none is cut in two.
+pub(super) const CHUNK: usize = 1024 * FACT;
 
 /// The files of a folder; others in it are left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,7 +64,7 @@ pub trait Files {
     /// How much of bets.csv is left unsynced, unless a single turn has more.
     const PORTION: u64 = 8 * 1024 * 1024;
 
-    /// An open file. Dropping it closes it, and gives its lock back.
+    /// An open file. Dropping it closes it and releases its lock.
     type File: RandomAccess;
 
     /// Where the files are, for errors to name.
@@ -303,5 +307,65 @@ pub(super) fn failed(action: &'static str, path: &Path, error: io::Error) -> Sto
         action,
         path: path.to_owned(),
         error: Arc::new(error),
+    }
+}
+
+/// How far the reading of a folder is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes that were read.
+    pub done: u64,
+    /// About how many there are to read; never less than `done`.
+    pub of: u64,
+}
+
+/// Is called after each portion. A break ends the reading with [`StoreError::Stopped`].
+pub type OnProgress<'p> = &'p mut dyn FnMut(Progress) -> ControlFlow<()>;
+
+/// A buffer for portions of files.
+pub(super) struct Portions<'p> {
+    pub(super) buffer: Box<[u8; CHUNK]>,
+    on_progress: Option<OnProgress<'p>>,
+    progress: Progress,
+}
+
+impl<'p> Portions<'p> {
+    pub(super) fn new(on_progress: Option<OnProgress<'p>>) -> Self {
+        Self {
+            buffer: Box::new([0; CHUNK]),
+            on_progress,
+            progress: Progress { done: 0, of: 0 },
+        }
+    }
+
+    /// The same buffer, and nobody is told any more.
+    pub(super) fn alone(self) -> Portions<'static> {
+        Portions {
+            buffer: self.buffer,
+            on_progress: None,
+            progress: self.progress,
+        }
+    }
+
+    /// So many bytes more are to be read.
+    pub(super) fn expect(&mut self, bytes: u64) {
+        self.progress.of = self.progress.of.saturating_add(bytes);
+    }
+
+    /// So many bytes were read.
+    ///
+    /// # Errors
+    /// [`StoreError::Stopped`].
+    pub(super) fn passed(&mut self, bytes: usize) -> Result<(), StoreError> {
+        let Some(on_progress) = &mut self.on_progress else {
+            return Ok(());
+        };
+        let done = self.progress.done.saturating_add(bytes as u64);
+        let of = self.progress.of.max(done);
+        self.progress = Progress { done, of };
+        match on_progress(self.progress) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(StoreError::Stopped),
+        }
     }
 }

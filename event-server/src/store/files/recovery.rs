@@ -3,20 +3,14 @@
 //! First all is [read and judged](super::reading), and only then anything is written; what is refused stays as it was
 //! found. Works in the memory of two buffers, however large the files are.
 
-use std::fs::File;
-use std::io::ErrorKind;
-use std::path::Path;
-
-use super::durability::Durability;
+use super::disk::{Files, Name, OnProgress, Open, Portions, RandomAccess, failed};
 use super::error::StoreError;
-use super::files::{Files, Name, Open, RandomAccess, failed};
-use super::folder::Folder;
+use super::format::{Durability, Head};
+use super::lock::lock;
 use super::log::Log;
-use super::portions::{OnProgress, Portions};
 use super::reading::{Reading, Recovery};
-use super::record::Head;
 use super::turn::Turn;
-use super::wal_store::WalStore;
+use super::wal::WalStore;
 use crate::facts::Fact;
 
 impl<F: Files> WalStore<F> {
@@ -62,38 +56,6 @@ impl<F: Files> WalStore<F> {
                 }
                 Err(e)
             }
-        }
-    }
-}
-
-/// Locks the folder, and the lock file in it, which a server of release 0.1.0 locks alone. Says whether that file had to be
-/// made.
-///
-/// The folder stays the same whatever is done in it: files there can be removed or replaced, and whoever then opens one of
-/// that name would lock another file.
-pub(super) fn lock<F: Files>(files: &mut F) -> Result<(Open<F::File>, bool), StoreError> {
-    let path = files.folder().to_owned();
-    let is_free = files.try_lock().map_err(|e| failed("lock", &path, e))?;
-    if !is_free {
-        return Err(StoreError::Locked { path });
-    }
-    loop {
-        let (lock, is_made) = match Open::find(files, Name::Lock)? {
-            Some(lock) => (lock, false),
-            None => match Open::create(files, Name::Lock) {
-                Err(StoreError::Io { error, .. }) if error.kind() == ErrorKind::AlreadyExists => {
-                    continue;
-                }
-                made => (made?, true),
-            },
-        };
-        if !lock.try_lock()? {
-            return Err(StoreError::Locked { path });
-        }
-        // Where a folder cannot be locked: a start that was refused may have removed the lock file that it had made, while
-        // this one was about to lock it.
-        if lock.has_name(files, Name::Lock)? {
-            return Ok((lock, is_made));
         }
     }
 }
@@ -192,42 +154,4 @@ fn harden<H: RandomAccess>(
         bets.write_again(0, head.length, portions)?;
     }
     Ok(())
-}
-
-/// A folder whose files nobody else changes while this is kept.
-pub struct LockedFolder {
-    files: Folder,
-    /// Holds the lock.
-    _lock: Open<File>,
-    is_made: bool,
-}
-
-impl LockedFolder {
-    /// Locks a folder, as a server does.
-    ///
-    /// # Errors
-    /// A server works there, or the folder cannot be used.
-    pub fn lock(path: &Path) -> Result<Self, StoreError> {
-        let mut files = Folder::open(path)?;
-        let (lock, is_made) = lock(&mut files)?;
-        Ok(Self {
-            files,
-            _lock: lock,
-            is_made,
-        })
-    }
-
-    /// Its files.
-    pub fn files(&mut self) -> &mut Folder {
-        &mut self.files
-    }
-}
-
-impl Drop for LockedFolder {
-    fn drop(&mut self) {
-        if self.is_made {
-            // The folder is left as it was.
-            let _ = self.files.remove(Name::Lock);
-        }
-    }
 }

@@ -1,14 +1,12 @@
-//! bets.csv and its log, open: staging, committing, checkpoints. The parent module tells the whole story.
+//! bets.csv and its log, open: staging, committing, checkpoints. The parent module says how they belong together.
 
 use crc32fast::Hasher;
 
-use super::durability::Durability;
+use super::disk::{Files, Name, Open, Portions, RandomAccess};
 use super::error::StoreError;
-use super::files::{Files, Name, Open, RandomAccess};
-use super::last_commit::LastCommit;
+use super::format::{Durability, Head};
+use super::lock::LastCommit;
 use super::log::Log;
-use super::portions::Portions;
-use super::record::Head;
 use super::turn::{Rows, Turn};
 use crate::facts::Fact;
 use crate::store::NoSpace;
@@ -54,15 +52,6 @@ impl<F: Files> WalStore<F> {
         }
         self.make_room(bytes)?;
         Ok(self.turn.draft(bytes))
-    }
-
-    /// Stages a fact that has no rows.
-    ///
-    /// # Errors
-    /// There is no room. Nothing has changed.
-    pub fn record(&mut self, fact: Fact) -> Result<(), NoSpace> {
-        self.draft(0)?.seal(fact);
-        Ok(())
     }
 
     /// Makes room in the log for a request with so many bytes of rows. Without room it is refused, and so it is where the
@@ -149,13 +138,13 @@ impl<F: Files> WalStore<F> {
         self.log.end >= self.checkpoint_at
     }
 
-    /// The next question says that a checkpoint is due.
+    /// Makes a checkpoint due now.
     pub(super) fn demand_checkpoint(&mut self) {
         self.checkpoint_at = 0;
     }
 
     /// Begins the log anew. `facts` are what the state adds up to, all of it committed. Without room or a
-    /// descriptor for a new log, and while the store [lags](Self::lagging), the old one stays in force, and the checkpoint
+    /// descriptor for a new log, and while the store [lags](Self::lagging), the old one stays the current one, and the checkpoint
     /// is due again later.
     ///
     /// # Errors
@@ -208,8 +197,8 @@ impl<F: Files> WalStore<F> {
             }
             created => created?,
         };
-        match log.take_force(&mut self.files) {
-            // Only where the new log still has its own name, the old one is in force for certain.
+        match log.put_in_place(&mut self.files) {
+            // Only where the new log still has its own name, the old one certainly is the current log.
             Err(e) if e.is_full() && matches!(self.files.open(Name::NewLog), Ok(Some(_))) => {
                 self.put_off(&e);
                 return Ok(());
@@ -223,7 +212,7 @@ impl<F: Files> WalStore<F> {
         self.acknowledge()
     }
 
-    /// There is no room for a new log: the old one stays in force.
+    /// There is no room for a new log: the old one stays the current one.
     fn put_off(&mut self, why: &StoreError) {
         // If it stays it does no harm: the next one takes its place.
         let _ = self.files.remove(Name::NewLog);
@@ -329,7 +318,7 @@ impl<F: Files> WalStore<F> {
         self.failed.clone().map_or(Ok(()), Err)
     }
 
-    /// After a failure nothing can be promised any more.
+    /// Keeps an error: after it nothing can be promised any more.
     pub(super) fn settle<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(e) = &result {
             self.failed = Some(e.clone());

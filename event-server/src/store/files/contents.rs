@@ -1,26 +1,25 @@
-//! All that the files of a folder hold, read beside a server that may be running there.
+//! All that the files of a folder hold, read beside a server that may be running there: facts, rows, what they add up
+//! to, and an export.
 //!
-//! ```text
-//! bets.csv   | rows up to the checkpoint |  …          as they stand
-//! bets.wal   | head | facts | turn | turn | turn …     their rows and facts follow
-//! ```
+//! Up to the checkpoint the rows come from bets.csv and the facts from the head of the log; those of the turns since then
+//! come from the log.
 //!
 //! Everything is [read and judged](super::reading) first, as a start does it: what a start refuses is refused. Then it is
 //! read again, and handed out. The log that was opened stays the same even where the server begins a new one meanwhile,
 //! and of bets.csv only bytes are told that were synced: so what comes out is what a start would have found at one moment.
 //! Changes no file of the folder, and takes no lock.
 
+use std::io::{self, Write};
+
 use crc32fast::Hasher;
 use frame::Count;
 
+use super::disk::{Files, Name, OnProgress, Open, Portions, RandomAccess};
 use super::error::StoreError;
-use super::files::{Files, Name, Open, RandomAccess};
 use super::log::Log;
-use super::portions::{OnProgress, Portions};
 use super::reading::{Reading, Warning};
-use super::scan::Lines;
 use crate::facts::Fact;
-use crate::store::rows::Row;
+use crate::store::rows::{Lines, Row};
 use crate::store::snapshot::{Audit, Snapshot};
 
 /// What the files hold.
@@ -118,7 +117,7 @@ impl<'p, H: RandomAccess> Contents<'p, H> {
         if hasher.finalize() == crc.clone().finalize() {
             return Ok(());
         }
-        // Only a hand can do that: bytes that are synced are never changed.
+        // No server has done that: it never changes bytes that are synced.
         Err(StoreError::Different {
             path: bets
                 .as_ref()
@@ -223,4 +222,39 @@ fn each_turn<H: RandomAccess>(
         }
     }
     Ok(())
+}
+
+/// Why an export ended early.
+#[derive(Debug)]
+pub enum ExportError {
+    /// The stored files cannot be read.
+    Store(StoreError),
+    /// The rows cannot be written.
+    Output(io::Error),
+}
+
+impl From<StoreError> for ExportError {
+    fn from(e: StoreError) -> Self {
+        Self::Store(e)
+    }
+}
+
+/// Writes every committed bet of these files to `out`. Returns what an operator should know.
+///
+/// # Errors
+/// The files are not what a server has left, or cannot be read: then nothing was written, unless they were changed in
+/// the meantime. Or `out` fails, and a part may have been written.
+pub fn export<F: Files>(mut files: F, out: &mut impl Write) -> Result<Vec<Warning>, ExportError> {
+    let mut contents = Contents::read(&mut files)?;
+    let mut failed = None;
+    let written = contents.rows(|piece| {
+        out.write_all(piece).map_err(|e| {
+            failed = Some(e);
+            StoreError::Stopped
+        })
+    });
+    match failed.or_else(|| out.flush().err()) {
+        Some(e) => Err(ExportError::Output(e)),
+        None => Ok(written.map(|()| contents.warnings().to_vec())?),
+    }
 }

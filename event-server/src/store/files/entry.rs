@@ -19,11 +19,8 @@
 
 use frame::{Agency, MessageId, Number, UploadId};
 
-use super::bytes::{Fields, put};
+use super::format::{FACT, Fields, put};
 use crate::facts::{Fact, Source};
-
-/// Bytes of a fact.
-pub(super) const FACT: usize = 48;
 
 const NO_ID: MessageId = MessageId([0; 16]);
 

@@ -21,13 +21,12 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::contents::Contents;
-use super::durability::Durability;
+use super::disk::{Files as _, Name, Open, failed};
 use super::error::StoreError;
-use super::files::{Files as _, Name, Open, failed};
 use super::folder::{Folder, ReadOnlyFolder};
+use super::format::{Durability, Head};
+use super::lock::lock;
 use super::log::Log;
-use super::record::Head;
-use super::recovery::lock;
 use crate::facts::Fact;
 use crate::store::rows;
 use crate::store::snapshot::Audit;

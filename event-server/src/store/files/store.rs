@@ -1,127 +1,25 @@
-//! The store on this machine: bets.csv and the log beside it. Nothing acknowledged is ever lost or doubled.
+//! The store as the service uses it: bets.csv with its log, and the count of the winners over it.
 //!
-//! Rows and facts come in; when [`WalStore::commit`] returns, they outlive the process and the machine. At
-//! the next start the facts go out again, in the same order, and bets.csv holds just the rows that belong to
-//! them. Knows no rule of the lottery, no connection and no clock, and prints nothing.
-//!
-//! # The files
-//!
-//! ```text
-//! bets.csv       a row for each bet that is stored, and nothing else
-//! bets.wal       the log: a checkpoint, then each turn of the loop as one record, then zeros
-//! bets.wal.new   the next log, while it is made; it means nothing
-//! bets.csv.new   the next bets.csv, while an agency's rows are taken out; it counts only if bets.wal fits it
-//! lock           locked, as the folder is, while a server works here; says which turn was acknowledged last
-//!
-//! bets.wal       +------+-------+--------+--------+--------+-----------------+
-//!                | head | facts | turn n | n + 1  | n + 2  | zeros           |
-//!                +------+-------+--------+--------+--------+-----------------+
-//!                checkpoint     |        |
-//!              ,----------------'        '-----------------------------.
-//! turn n       | salt | sequence | position | sizes | crc | rows | facts |
-//!              '-------------------------------------------------------'
-//! bets.csv     | rows up to the checkpoint | rows of turn n | of n + 1 | of n + 2 |
-//!                                          ^ position
-//! ```
-//!
-//! The bytes of each part are pictured in `record.rs` and `entry.rs`. The head says how long
-//! bets.csv was and its CRC-32, all of it synced; its facts are what the state was then. Every record carries
-//! a sequence number that goes on from log to log, a CRC-32 over all of it, and the log's salt, which no peer
-//! can know: so no bytes that a peer has sent pass for a record.
-//!
-//! # A turn
-//!
-//! 1. [`draft`](WalStore::draft) or [`record`](WalStore::record): zeros are written to the log where the record
-//!    will go, so that what is staged cannot fail for space. Without room the request is refused, and nothing
-//!    changes.
-//! 2. [`commit`](WalStore::commit): the record is written to the log in one piece, and the log is synced once.
-//! 3. The rows are written to bets.csv, and the turn is noted in the lock file. Then the replies may go.
-//!
-//! bets.csv is synced in portions of 8 MiB and at checkpoints. A checkpoint ([`WalStore::checkpoint`]) syncs
-//! bets.csv, makes a new log, syncs it, renames it, and syncs the folder. It is due at the start, at the end,
-//! at the draw, and after every 64 MiB of log.
-//!
-//! Where bets.csv has no room for rows that are in the log, their turn stays acknowledged and the store
-//! [lags](WalStore::lagging): it takes no more rows until it could write these. Only [`WalStore::retry`] tries that, now
-//! and then, and goes on where the last try ended: a refused request costs nothing.
-//!
-//! # Recovery
-//!
-//! The log is read from its front. The first record that is not whole ends it: a turn that was cut off before
-//! it was acknowledged. bets.csv is then written again from the checkpoint on. That, and only that, is mended
-//! silently; each of these is refused, and the files left as they are:
-//!
-//! | [`StoreError`] | what it means |
-//! |---|---|
-//! | `Untrusted` | the folder or a file is a link, another user's, or can be written to by others |
-//! | `Locked` | another server works in the folder |
-//! | `Head` | the checkpoint is damaged: without it the log means nothing |
-//! | `Damage` | a turn is damaged: a later one is whole, so it was acknowledged |
-//! | `Lost` | the log ends before a turn that the lock file knows as acknowledged |
-//! | `Short` | bets.csv lacks bytes that were synced |
-//! | `Different` | bytes of bets.csv that were synced have changed |
-//! | `Long` | bets.csv holds more than was ever stored |
-//! | `Replaced` | bets.csv became another file while the server ran; the log is kept |
-//! | `Row` | a bets.csv without a log has a row that is no bet |
-//! | `Version`, `Nonsense` | the log was not written by this program |
-//! | `Stopped` | who was told how far the reading is has ended it |
-//! | `Io` | a call on a file failed |
-//!
-//! # What is not promised
-//!
-//! A turn that was not acknowledged may be stored all the same, whole: the power failed between its sync and
-//! its replies. Damage to the last turn in the log and a power cut that also takes back bets.csv and the lock
-//! file together look like a turn that was never acknowledged. With [`Durability::Never`] a power cut may
-//! take back anything: the log then is cut at its first bad record, with a warning.
-
-mod bytes;
-mod contents;
-mod draw;
-mod durability;
-mod entry;
-mod error;
-mod export;
-mod files;
-mod folder;
-mod last_commit;
-mod log;
-mod new_folder;
-mod portions;
-mod reading;
-mod record;
-mod recovery;
-mod reopen;
-mod scan;
-mod trust;
-mod turn;
-mod wal_store;
+//! A commit is done when the call returns, and its event follows in the same turn. Where there was no room it looks again
+//! every second, however many requests are refused meanwhile.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use frame::{Agency, Bet};
 
-pub use self::contents::Contents;
-use self::draw::Counting;
-pub use self::durability::Durability;
-pub use self::error::StoreError;
-pub use self::export::{ExportError, export};
-pub use self::files::{Files, Name, RandomAccess};
-pub use self::folder::{Folder, ReadOnlyFolder};
-pub use self::new_folder::{NewFolder, NewFolderError};
-pub use self::portions::{OnProgress, Progress};
-pub use self::reading::{Recovery, Warning};
-pub use self::recovery::LockedFolder;
-pub use self::scan::Scanner;
-pub use self::trust::Distrust;
-pub use self::turn::Rows;
-pub use self::wal_store::WalStore;
-pub use super::rows::{MAX_ROW, RowFlaw};
-use super::{
+use super::disk::Files;
+use super::draw::Counting;
+use super::error::StoreError;
+use super::format::Durability;
+use super::reading::Recovery;
+use super::turn::Rows;
+use super::wal::WalStore;
+use crate::facts::Fact;
+use crate::store::{
     Commit, Count, Draft, Event, Freshness, Knowledge, NoSpace, Others, RETRY, Status, Store,
     Ticket, Wake, Wanted,
 };
-use crate::facts::Fact;
 
 /// Bytes staged for a turn beyond which the rest of the ready connections waits for the next.
 const MAX_STAGED: usize = 4 * 1024 * 1024;
@@ -130,7 +28,7 @@ const MAX_STAGED: usize = 4 * 1024 * 1024;
 const PROBE: usize = 64 * 1024;
 
 /// bets.csv with its log, and the count of the winners over it.
-pub struct LocalStore<F: Files> {
+pub struct FileStore<F: Files> {
     wal: WalStore<F>,
     /// The last commit that is done.
     committed: Ticket,
@@ -145,7 +43,7 @@ pub struct LocalStore<F: Files> {
     counts: bool,
 }
 
-impl<F: Files> LocalStore<F> {
+impl<F: Files> FileStore<F> {
     /// Opens what is there, as [`WalStore::open`] says.
     ///
     /// # Errors
@@ -224,13 +122,13 @@ impl<F: Files> LocalStore<F> {
 }
 
 /// The rows of one request, while they are written.
-pub struct LocalDraft<'a> {
+pub struct FileDraft<'a> {
     rows: Rows<'a>,
     /// The commit that they are a part of.
     ticket: Ticket,
 }
 
-impl Draft for LocalDraft<'_> {
+impl Draft for FileDraft<'_> {
     fn row(&mut self, bet: &Bet<'_>) {
         self.rows.row(bet);
     }
@@ -241,9 +139,9 @@ impl Draft for LocalDraft<'_> {
     }
 }
 
-impl<F: Files> Store for LocalStore<F> {
+impl<F: Files> Store for FileStore<F> {
     type Draft<'a>
-        = LocalDraft<'a>
+        = FileDraft<'a>
     where
         F: 'a;
     type Error = StoreError;
@@ -258,11 +156,11 @@ impl<F: Files> Store for LocalStore<F> {
         })
     }
 
-    fn draft(&mut self, bytes: usize) -> Result<LocalDraft<'_>, NoSpace> {
+    fn draft(&mut self, bytes: usize) -> Result<FileDraft<'_>, NoSpace> {
         let ticket = self.committed.next();
         let draft = self.wal.draft(bytes);
         self.no_space = draft.as_ref().err().cloned();
-        Ok(LocalDraft {
+        Ok(FileDraft {
             rows: draft?,
             ticket,
         })

@@ -10,15 +10,13 @@
 use crc32fast::Hasher;
 use frame::Agency;
 
+use super::disk::{CHUNK, Files, Name, Open, RandomAccess, failed};
 use super::error::StoreError;
-use super::files::{Files, Name, Open, RandomAccess, failed};
+use super::format::Head;
 use super::log::Log;
-use super::portions::CHUNK;
-use super::record::Head;
-use super::scan::Lines;
-use super::wal_store::WalStore;
+use super::wal::WalStore;
 use crate::facts::Fact;
-use crate::store::rows::Row;
+use crate::store::rows::{Lines, Row};
 
 impl<F: Files> WalStore<F> {
     /// Takes out every row of an agency. `facts` are what the state adds up to without it. Returns how many rows went.

@@ -1,22 +1,36 @@
-//! The bytes of the log: its head, and the header of a turn. All numbers are big-endian.
+//! The bytes of the log. All numbers are big-endian.
 //!
 //! ```text
-//! head     0          8         12           16     24         32       40         44      48    52
-//!          | BETS.WAL | version | durability | salt | sequence | length | bets crc | facts | crc |
+//! bets.wal  0      52      start
+//!           +------+-------+--------+--------+--------+-----------------+
+//!           | head | facts | turn n | n + 1  | n + 2  | zeros           |
+//!           +------+-------+--------+--------+--------+-----------------+
+//!           checkpoint     |        |
+//!           ,--------------'        '--------------.
+//! turn n    | header | rows | facts                |
+//!           '--------------------------------------'
+//! bets.csv  | rows up to the checkpoint | rows of turn n | of n + 1 | of n + 2 |
+//!           0                           ^ length         ^ position of n + 1
 //!
-//! header   0      8          16         24     32      36    40
-//!          | salt | sequence | position | rows | facts | crc |
+//! head      0          8         12           16     24         32       40         44      48    52
+//!           | BETS.WAL | version | durability | salt | sequence | length | bets crc | facts | crc |
+//!
+//! header    0      8          16         24     32      36    40
+//!           | salt | sequence | position | rows | facts | crc |
 //! ```
 //!
-//! `length` and `bets crc` are of bets.csv, `rows` is in bytes, `facts` a number of them. A head's `crc`
-//! covers it and the facts behind it, a header's covers it and the rows and facts behind it. What a value
-//! encodes to, it is decoded from.
+//! - A head says how long bets.csv was at the checkpoint, all of it synced, and its CRC-32. The facts behind it are what
+//!   the state was then.
+//! - `salt` is random, and no peer can know it. Every record repeats that of its head: no bytes that a peer has sent pass
+//!   for a record, nor does a record of another log.
+//! - `sequence` counts turns, and goes on from log to log. That of a head is of the last turn before it.
+//! - `position` is the byte of bets.csv at which the rows of the turn go.
+//! - `rows` is in bytes, `facts` a number of them. A fact has 48 bytes, which are pictured in `entry.rs`.
+//! - The `crc` of a head is over the head and its facts, that of a header over the whole record; neither over itself.
+//!
+//! Each value is decoded from just the bytes that it is encoded to.
 
 use crc32fast::Hasher;
-
-use super::bytes::{Fields, put};
-use super::durability::Durability;
-use super::entry::FACT;
 
 /// The first bytes of a log.
 const MAGIC: [u8; 8] = *b"BETS.WAL";
@@ -31,12 +45,24 @@ pub(super) const HEAD: usize = 52;
 /// Bytes of a turn's header.
 pub(super) const HEADER: usize = 40;
 
+/// Bytes of a fact.
+pub(super) const FACT: usize = 48;
+
 /// Bytes of a checksum: the last of a head and of a header.
 const CRC: usize = 4;
 
 /// The largest number that a head may hold: far more than any server counts or any file reaches, so that what a log
 /// adds to it cannot overflow.
 const FAR: u64 = u64::MAX / 2;
+
+/// Whether what is acknowledged outlives a power cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// It does: every turn is synced before it is acknowledged.
+    Always,
+    /// It outlives the process alone: nothing is synced.
+    Never,
+}
 
 /// How a log begins: a checkpoint. The facts that the state adds up to stand right behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +82,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// A head before its facts are counted. A salt of zero would look like a place that nothing was written
-    /// to.
+    /// A head before its facts are counted. Its salt is never zero: places that nothing was written to are.
     pub(super) fn new(
         durability: Durability,
         salt: u64,
@@ -104,7 +129,8 @@ impl Head {
         bytes
     }
 
-    /// The head, the checksum that it says, and the one that its bytes begin. `None`: this is no log.
+    /// The head, the checksum that it holds, and one that begins with its bytes, to be compared with that. `None`: this is
+    /// no log.
     pub(super) fn decode(bytes: &[u8; HEAD]) -> Option<(Self, u32, Hasher)> {
         let mut fields = Fields(bytes);
         if fields.take::<8>() != MAGIC {
@@ -167,7 +193,7 @@ impl Header {
         put(crc, &[&hasher.finalize().to_be_bytes()]);
     }
 
-    /// The header and the checksum that its bytes begin.
+    /// The header, and a checksum that begins with its bytes.
     pub(super) fn decode(bytes: &[u8; HEADER]) -> (Self, Hasher) {
         let mut fields = Fields(bytes);
         let header = Self {
@@ -190,11 +216,44 @@ impl Header {
     }
 }
 
-/// A checksum over these bytes, to be gone on with.
+/// A checksum that begins with these bytes.
 pub(super) fn begin(bytes: &[u8]) -> Hasher {
     let mut hasher = Hasher::new();
     hasher.update(bytes);
     hasher
+}
+
+/// Fills a place with parts of just its size.
+pub(super) fn put(place: &mut [u8], parts: &[&[u8]]) {
+    let mut rest = place;
+    for part in parts {
+        let (head, tail) = rest.split_at_mut(part.len());
+        head.copy_from_slice(part);
+        rest = tail;
+    }
+    debug_assert!(rest.is_empty(), "parts fill their place");
+}
+
+/// Takes fields off bytes whose size is that of all fields together.
+pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+
+impl Fields<'_> {
+    pub(super) fn take<const N: usize>(&mut self) -> [u8; N] {
+        let (field, rest) = self
+            .0
+            .split_first_chunk()
+            .expect("the sizes of the fields add up");
+        self.0 = rest;
+        *field
+    }
+
+    pub(super) fn u32(&mut self) -> u32 {
+        u32::from_be_bytes(self.take())
+    }
+
+    pub(super) fn u64(&mut self) -> u64 {
+        u64::from_be_bytes(self.take())
+    }
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@
 
 use frame::Bet;
 
-use super::entry::{self, FACT};
-use super::record::{HEADER, Header};
+use super::entry;
+use super::format::{FACT, HEADER, Header};
 use crate::facts::Fact;
 use crate::store::rows;
 

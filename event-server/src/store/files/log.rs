@@ -1,18 +1,8 @@
-//! The log: a checkpoint, then a record for each turn since, then zeros.
+//! The log as a file: made, written to, read.
 //!
-//! ```text
-//! 0      52      start                       end                        room
-//! +------+-------+--------+--------+---------+--------------------------+
-//! | head | facts | turn n | n + 1  | n + 2   | zeros                    |
-//! +------+-------+--------+--------+---------+--------------------------+
-//! ```
-//!
-//! A log is written once, from front to back, each byte of a turn to a place that holds zeros already. A log
-//! that was found at the start is only read: what stands behind its end may be a torn turn. The checkpoint
-//! that follows makes a new one.
-//!
-//! The head holds a salt that no peer knows, and every record repeats it: bytes of a row cannot pass for a
-//! record, nor can one of another log.
+//! Its bytes are pictured in [`format`](super::format). A log is written once, from front to back, each byte of a turn to
+//! a place that holds zeros already. A log that was found at the start is only read: what stands behind its end may be a
+//! torn turn. The checkpoint that follows makes a new one.
 
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
@@ -20,12 +10,10 @@ use std::path::PathBuf;
 use crc32fast::Hasher;
 use memchr::memmem;
 
-use super::durability::Durability;
-use super::entry::{self, FACT};
+use super::disk::{CHUNK, Files, Name, Open, Portions, RandomAccess, failed};
+use super::entry;
 use super::error::StoreError;
-use super::files::{Files, Name, Open, RandomAccess, failed};
-use super::portions::{CHUNK, Portions};
-use super::record::{HEAD, HEADER, Head, Header, VERSION};
+use super::format::{Durability, FACT, HEAD, HEADER, Head, Header, VERSION};
 use crate::facts::Fact;
 
 static ZEROS: [u8; CHUNK] = [0; CHUNK];
@@ -46,7 +34,7 @@ pub(super) struct Log<H> {
 }
 
 impl<H: RandomAccess> Log<H> {
-    /// Makes a log beside the one in force, whole and durable as far as `head` says. It takes force with
+    /// Makes a log beside the current one, whole and durable as far as `head` says. It becomes the current one with
     /// [`Log::publish`].
     pub(super) fn create<F: Files<File = H>>(
         files: &mut F,
@@ -86,14 +74,14 @@ impl<H: RandomAccess> Log<H> {
         Ok(log)
     }
 
-    /// Puts the log in the place of the one in force, durably.
+    /// Puts the log in the place of the current one, durably.
     pub(super) fn publish<F: Files<File = H>>(&mut self, files: &mut F) -> Result<(), StoreError> {
-        self.take_force(files)?;
+        self.put_in_place(files)?;
         self.sync_name(files)
     }
 
-    /// Puts the log in the place of the one in force: until [`Log::sync_name`] a power cut may take that back.
-    pub(super) fn take_force<F: Files<File = H>>(
+    /// Puts the log in the place of the current one: until [`Log::sync_name`] a power cut may take that back.
+    pub(super) fn put_in_place<F: Files<File = H>>(
         &mut self,
         files: &mut F,
     ) -> Result<(), StoreError> {
@@ -161,7 +149,7 @@ impl<H: RandomAccess> Log<H> {
         }
     }
 
-    /// Opens the log in force, to be read with [`Log::facts`] and [`Log::next`].
+    /// Opens the current log, to be read with [`Log::facts`] and [`Log::next`].
     pub(super) fn find<F: Files<File = H>>(
         files: &mut F,
         portions: &mut Portions<'_>,

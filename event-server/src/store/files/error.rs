@@ -1,6 +1,6 @@
 //! What can be wrong with the store's files. Every error is final: the server stops, exit code 74, and
-//! acknowledges nothing more. A full disk is none, nor is a lack of descriptors; it is [`NoSpace`], and the
-//! server goes on.
+//! acknowledges nothing more. A full disk and a lack of descriptors are no such errors: they become
+//! [`NoSpace`], and the server goes on.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -10,8 +10,7 @@ use std::sync::Arc;
 use frame::Count;
 use rustix::io::Errno;
 
-use super::durability::Durability;
-use super::trust::Distrust;
+use super::format::Durability;
 use crate::store::NoSpace;
 use crate::store::rows::RowFlaw;
 
@@ -313,3 +312,41 @@ impl std::error::Error for StoreError {
         }
     }
 }
+
+/// Why a file, or the folder, is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distrust {
+    /// A link stands there.
+    Link,
+    /// It is no ordinary file: another folder, a pipe, a device.
+    Kind,
+    /// It belongs to another user.
+    Owner {
+        /// Whose it is.
+        owner: u32,
+        /// Whose it has to be.
+        user: u32,
+    },
+    /// Others may write to it.
+    Writable,
+}
+
+impl fmt::Display for Distrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link => f.write_str(
+                "is a link, and links are not followed: name what it leads to, or put that in its place",
+            ),
+            Self::Kind => f.write_str("is no ordinary file: move it away"),
+            Self::Owner { owner, user } => write!(
+                f,
+                "belongs to user {owner} and not to user {user}: run as the user whose it is, or change the owner (chown)"
+            ),
+            Self::Writable => f.write_str(
+                "can be written to by others than its owner: make sure that nobody has, and take the right away (chmod go-w)",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Distrust {}
