@@ -221,6 +221,19 @@ fn the_folder_and_the_files_are_their_owners_alone() {
     assert!(open(&moved).is_ok());
 }
 
+#[test]
+fn where_a_server_of_release_0_1_0_works_which_locks_the_lock_file_alone_no_other_one_starts() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("data");
+    drop(open(&folder).unwrap());
+    let lock = fs::File::open(folder.join("lock")).unwrap();
+    lock.try_lock().unwrap();
+    let refused = open(&folder).err().unwrap();
+    assert!(matches!(refused, StoreError::Locked { .. }), "{refused}");
+    drop(lock);
+    assert!(open(&folder).is_ok());
+}
+
 /// Asserts that a start and an export are refused, with a sentence that has this text, and change nothing.
 fn assert_untrusted(folder: &Path, text: &str) {
     let exported = ReadOnlyFolder::open(folder)

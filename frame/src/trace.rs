@@ -90,6 +90,12 @@ pub fn note(name: &'static str, number: u64) {
     }
 }
 
+/// Returns the time, where a trace is under way.
+#[inline]
+pub fn now() -> Option<Instant> {
+    is_on().then(Instant::now)
+}
+
 /// Records work that the loop asked somebody else for, such as a database: from `began` until now.
 #[inline]
 pub fn remote(name: &'static str, began: Instant, numbers: &[(&'static str, u64)]) {
@@ -135,7 +141,7 @@ pub fn opened(slot: usize, serial: u64, state: &'static str) {
     }
 }
 
-/// Records that a connection has another state from now on.
+/// Records that a connection has this state from now on.
 #[inline]
 pub fn state(slot: usize, state: &'static str) {
     if is_on() {
@@ -212,11 +218,7 @@ pub fn frame(kind: &'static str, bytes: usize, verdict: &'static str) {
 #[inline]
 pub fn waits(slot: usize, what: &'static str) {
     if is_on() {
-        record(|recorder| {
-            if let Some(track) = recorder.track(slot) {
-                recorder.instant(track, "waits", &[("for", what)], &[]);
-            }
-        });
+        record(|recorder| recorder.waits(slot, what));
     }
 }
 

@@ -45,10 +45,17 @@ impl<S: Stream> Connection<S> {
         self.state == State::Open && self.channel.inbox.begun().is_some()
     }
 
+    /// The place of its state's name in [`KINDS`](Self::KINDS).
+    pub(super) fn kind(&self) -> usize {
+        match self.is_committing() {
+            true => State::COMMITTING_KIND,
+            false => self.state.kind(),
+        }
+    }
+
     /// A trace begins: it is there already.
     pub fn begin_trace(&self) {
-        let state = State::KINDS[self.state.kind()];
-        trace::opened(self.id.slot, self.id.serial, state);
+        trace::opened(self.id.slot, self.id.serial, Self::KINDS[self.kind()]);
         self.trace_wait();
     }
 
@@ -64,10 +71,7 @@ impl<S: Stream> Connection<S> {
         ConnectionView {
             slot: self.id.slot,
             serial: self.id.serial,
-            state: match self.is_committing() {
-                true => State::COMMITTING_KIND,
-                false => self.state.kind(),
-            },
+            state: self.kind(),
             agency: self.identity.agency(),
             age,
             inbox: self.channel.unread(),

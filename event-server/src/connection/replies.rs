@@ -136,6 +136,9 @@ impl<S: Stream> Connection<S> {
         if self.is_closed() {
             return;
         }
+        if trace::is_on() {
+            trace::state(self.id.slot, Self::KINDS[self.kind()]);
+        }
         if !self.is_committing() && !self.gathers_replies(limits) {
             self.send_replies(share);
         }
@@ -192,11 +195,8 @@ impl<S: Stream> Connection<S> {
                 None
             }
         };
-        let changes = waiting != self.idle_timer.waiting();
         self.idle_timer.set(waiting, now);
-        if changes {
-            self.trace_wait();
-        }
+        self.trace_wait();
     }
 }
 

@@ -111,6 +111,8 @@ pub struct PostgresStore<B> {
     /// When the last turn began, and the one in which the query under way was sent.
     now: Option<Instant>,
     began: Option<Instant>,
+    /// The moment in which it was sent, where a trace was under way.
+    traced: Option<Instant>,
     /// The last commit that is done.
     committed: Ticket,
 }
@@ -141,6 +143,7 @@ impl<B: Database> PostgresStore<B> {
             survey: Survey::default(),
             now: None,
             began: None,
+            traced: None,
             committed: Ticket::default(),
         }
     }

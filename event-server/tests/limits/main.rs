@@ -9,6 +9,7 @@ mod common;
 
 mod central;
 mod crowded;
+mod memory;
 mod shares;
 
 use std::iter::repeat_n;
@@ -175,27 +176,6 @@ fn replies_that_wait_for_others_leave_where_the_bound_of_the_outbox_is_reached()
 }
 
 #[test]
-fn whoever_is_still_being_served_is_not_closed_for_the_memory_of_all() {
-    const FIRST: usize = 4_096;
-    let mut central = Central::new(Limits {
-        turn_requests: 1,
-        gathered_bytes: usize::MAX,
-        max_buffered: 8 * FIRST,
-        ..Limits::default()
-    });
-    let busy = central.client(&request().repeat(60));
-    central.tick();
-    assert_eq!(busy.replies(), 0);
-    let slow = [(); 8].map(|()| central.client(&request()[..10]));
-    // It is noted in one turn and closed in the next.
-    central.tick();
-    central.tick();
-    assert!(slow.iter().any(Client::is_dropped));
-    central.settle();
-    assert_eq!(busy.replies(), 60);
-}
-
-#[test]
 fn no_more_is_read_than_one_inbox_holds_beside_what_was_served() {
     let limits = Limits {
         max_frame: 8_192,
@@ -214,6 +194,26 @@ fn no_more_is_read_than_one_inbox_holds_beside_what_was_served() {
     }
     assert!(most <= limits.max_inbox, "{most} bytes");
     assert!(most > limits.max_inbox / 2, "{most} bytes: it is used");
+}
+
+#[test]
+fn of_a_frame_that_is_longer_than_a_share_a_share_is_read_in_each_turn() {
+    let limits = Limits {
+        turn_bytes: 4_096,
+        ..Limits::default()
+    };
+    let mut central = Central::new(limits);
+    let frame = of_length(limits.max_frame);
+    let client = central.client(&frame);
+    let mut before = frame.len();
+    for _ in 0..3 {
+        central.tick();
+        let read = before - client.unread();
+        assert!((1..=3 * limits.turn_bytes).contains(&read), "{read}");
+        before = client.unread();
+    }
+    central.settle();
+    assert_eq!(client.replies(), 1);
 }
 
 #[test]
@@ -245,12 +245,13 @@ fn at_the_bound_of_all_buffers_nobody_is_closed_and_beyond_it_those_that_wait_lo
             ..Limits::default()
         });
         let silent = central.connect();
-        let mut slow = Vec::new();
-        for _ in 0..8 {
-            slow.push(central.client(&request()[..10]));
+        let slow = [(); 8].map(|()| central.connect());
+        // The last of the slots begins to wait first.
+        for client in slow.iter().rev() {
+            central.send(client, &request()[..10]);
             central.later(MILLI);
         }
-        let dropped: Vec<bool> = slow.iter().map(Client::is_dropped).collect();
+        let dropped: Vec<bool> = slow.iter().rev().map(Client::is_dropped).collect();
         let expected: Vec<bool> = (0..8).map(|i| i < closed).collect();
         assert_eq!(dropped, expected, "{max_buffered}");
         assert!(!silent.is_dropped(), "it keeps no bytes here");

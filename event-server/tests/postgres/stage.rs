@@ -1,4 +1,5 @@
 //! A database, centrals on it, agencies with their files, and what SQL says of every row in the end.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::fs::{self, File};
 use std::io::Write as _;

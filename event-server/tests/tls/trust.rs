@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use event_server::config::TlsFiles;
+use event_server::tls::TlsAcceptor;
 use fixtures::certificates::{Authority, Identity, Role, Term};
 use fixtures::programs::{self, Running};
 use frame::pem;
@@ -48,6 +50,18 @@ impl Trust {
         let path = self.folder.path().join(format!("{name}.pem"));
         std::fs::write(&path, authority.certificate()).unwrap();
         path
+    }
+
+    /// What a central speaks TLS with that trusts the authority.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        let (cert, key) = self.server.write(self.folder(), "central").unwrap();
+        let client_ca = self.write_authority("ca", &self.authority);
+        let files = TlsFiles {
+            cert,
+            key,
+            client_ca,
+        };
+        TlsAcceptor::open(&files).unwrap()
     }
 
     /// Starts a central that trusts the authority and shows this certificate.

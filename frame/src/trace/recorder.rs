@@ -28,6 +28,8 @@ struct Track {
     state: &'static str,
     /// In nanoseconds after the beginning.
     since: u64,
+    /// What is waited for; empty as long as nobody has said.
+    waits: &'static str,
 }
 
 struct Counter {
@@ -118,12 +120,26 @@ impl Recorder {
         self.slice(DATABASE, name, began, over, numbers);
     }
 
-    /// Records that the connection in this slot has another state from now on.
+    /// Records that the connection in this slot has this state from now on; nothing where it had it before.
     pub(super) fn state(&mut self, slot: usize, state: &'static str) {
+        let track = self.tracks.get(slot).and_then(Option::as_ref);
+        if track.is_some_and(|track| track.state == state) {
+            return;
+        }
         self.end_state(slot);
         let since = self.now();
         if let Some(Some(track)) = self.tracks.get_mut(slot) {
             (track.state, track.since) = (state, since);
+        }
+    }
+
+    /// Records that the connection in this slot waits for this from now on; nothing where it did before.
+    pub(super) fn waits(&mut self, slot: usize, what: &'static str) {
+        if let Some(Some(track)) = self.tracks.get_mut(slot)
+            && mem::replace(&mut track.waits, what) != what
+        {
+            let tid = tid(track.serial);
+            self.instant(tid, "waits", &[("for", what)], &[]);
         }
     }
 
@@ -167,6 +183,7 @@ impl Recorder {
             serial,
             state,
             since,
+            waits: "",
         });
         self.begin_event(b"M", tid(serial), "thread_name");
         self.buffer

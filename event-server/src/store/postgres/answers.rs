@@ -170,7 +170,7 @@ impl<B: Database> PostgresStore<B> {
 
     /// A group is no longer under way.
     fn trace_group(&self, outcome: &'static str, bets: u64) {
-        if let Some(began) = self.began {
+        if let Some(began) = self.traced.or(self.began) {
             trace::remote(outcome, began, &[("bets", bets)]);
         }
     }

@@ -3,7 +3,7 @@
 //! One is under way at a time, and each kind of work has its turn: however much there is to do of one kind, another waits
 //! for one query of each of the others at most.
 
-use frame::Agency;
+use frame::{Agency, trace};
 
 use super::PostgresStore;
 use super::database::{Database, Query};
@@ -41,6 +41,7 @@ impl<B: Database> PostgresStore<B> {
             return;
         };
         self.began = self.now;
+        self.traced = trace::now();
         match &work {
             Work::Read(agencies) => {
                 let wait = self.lock_wait(agencies.iter());

@@ -1,146 +1,25 @@
 //! Traces of real programs, read by a program: they parse, slices nest, a turn is the sum of its parts, and what
 //! happened is in them.
 
+#[path = "../common/mod.rs"]
 mod common;
 
-use std::collections::BTreeMap;
+mod database;
+mod reader;
+#[path = "../postgres/stage.rs"]
+mod stage;
+
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
 
 use common::{Peer, batch, bet, encode, eventually, finished, winners};
 use fixtures::Spec;
 use fixtures::programs::{self, Running, Signal};
+use reader::{FIRST_CONNECTION, Item, LOOP, Trace};
 use serde_json::Value;
 
 const SUCCESS: &str = "{result:success}";
-
-/// The tracks of a trace that are no connection's.
-const LOOP: u64 = 1;
-const FIRST_CONNECTION: u64 = 10;
-
-/// A slice or an instant: nanoseconds, and what it is.
-#[derive(Clone, Debug)]
-struct Item {
-    from: u64,
-    until: u64,
-    name: String,
-    arguments: Value,
-}
-
-/// What a trace has, by its tracks.
-#[derive(Default)]
-struct Trace {
-    names: BTreeMap<u64, String>,
-    slices: BTreeMap<u64, Vec<Item>>,
-    instants: BTreeMap<u64, Vec<Item>>,
-    counters: Vec<Item>,
-}
-
-/// A time in microseconds with three decimals, in nanoseconds.
-fn nanoseconds(value: &Value) -> u64 {
-    (value.as_f64().unwrap() * 1_000.0).round() as u64
-}
-
-impl Trace {
-    /// Reads a trace that ended in order, or one without its end.
-    fn read(path: &Path) -> Self {
-        let mut text = fs::read_to_string(path).unwrap();
-        if !text.trim_end().ends_with(']') {
-            text.push(']');
-        }
-        let events: Vec<Value> = serde_json::from_str(&text).unwrap();
-        let mut trace = Self::default();
-        for event in events {
-            let track = event["tid"].as_u64().unwrap_or_default();
-            let name = event["name"].as_str().unwrap().to_owned();
-            let arguments = event["args"].clone();
-            let from = match &event["ts"] {
-                Value::Null => 0,
-                ts => nanoseconds(ts),
-            };
-            let mut item = Item {
-                from,
-                until: from,
-                name,
-                arguments,
-            };
-            match event["ph"].as_str().unwrap() {
-                "M" if item.name == "thread_name" => {
-                    let name = item.arguments["name"].as_str().unwrap();
-                    let before = trace.names.insert(track, name.to_owned());
-                    assert_eq!(before, None, "two tracks of one number");
-                }
-                "M" => assert_eq!(item.name, "process_name"),
-                "X" => {
-                    item.until += nanoseconds(&event["dur"]);
-                    trace.slices.entry(track).or_default().push(item);
-                }
-                "i" => trace.instants.entry(track).or_default().push(item),
-                "C" => trace.counters.push(item),
-                other => panic!("{other} in {event}"),
-            }
-        }
-        for track in trace.slices.keys().chain(trace.instants.keys()) {
-            assert!(trace.names.contains_key(track), "a track without a name");
-        }
-        trace
-    }
-
-    /// Asserts that the slices of each track are within each other or beside each other.
-    fn assert_nested(&mut self) {
-        for (track, slices) in &mut self.slices {
-            slices.sort_by_key(|slice| (slice.from, std::cmp::Reverse(slice.until)));
-            let mut around: Vec<&Item> = Vec::new();
-            for slice in slices.iter() {
-                while around.last().is_some_and(|outer| outer.until <= slice.from) {
-                    around.pop();
-                }
-                if let Some(outer) = around.last() {
-                    assert!(
-                        slice.until <= outer.until,
-                        "track {track}: {slice:?} in {outer:?}"
-                    );
-                }
-                around.push(slice);
-            }
-        }
-    }
-
-    /// Asserts that each turn is the sum of its parts, within a twentieth; returns how many turns there are.
-    fn assert_sums(&self) -> usize {
-        let slices = &self.slices[&LOOP];
-        let (turns, parts): (Vec<&Item>, Vec<&Item>) =
-            slices.iter().partition(|slice| slice.name == "turn");
-        let mut parts = parts.into_iter().peekable();
-        for turn in &turns {
-            let mut sum = 0;
-            while let Some(part) = parts.next_if(|part| part.until <= turn.until) {
-                assert!(part.from >= turn.from, "{part:?} before {turn:?}");
-                sum += part.until - part.from;
-            }
-            let length = turn.until - turn.from;
-            assert!(
-                sum <= length && sum * 20 >= length * 19,
-                "{sum} of {turn:?}"
-            );
-        }
-        turns.len()
-    }
-
-    /// The tracks of connections.
-    fn connections(&self) -> Vec<u64> {
-        let tracks = self.names.keys().copied();
-        tracks.filter(|track| *track >= FIRST_CONNECTION).collect()
-    }
-
-    fn count(&self, name: &str, argument: &str, value: &str) -> usize {
-        let all = self.instants.values().flatten();
-        all.filter(|item| item.name == name && item.arguments[argument] == value)
-            .count()
-    }
-}
 
 /// How often a line of the log has this in it.
 fn lines(log: &str, text: &str) -> usize {
