@@ -77,7 +77,11 @@ pub fn serve(address: SocketAddr, file: File, durable: bool, hashing: Hashing) -
     let mut served = Vec::new();
     let mut log = Log::new(file, durable);
     loop {
-        poll.poll(&mut events, None)?;
+        match poll.poll(&mut events, None) {
+            // A process that was stopped and goes on is interrupted.
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            polled => polled?,
+        }
         for event in &events {
             if event.token() == listening {
                 accept(&listener, &poll, &mut peers)?;
@@ -178,7 +182,8 @@ impl Log {
     }
 }
 
-/// Sends a file over one connection, a window of batches at a time.
+/// Sends a file over one connection, a window of batches at a time. The first batch goes alone, as the real client's
+/// question what is stored of its file: so little is on its way already while the server is stopped.
 ///
 /// # Errors
 /// The file or the connection failed.
@@ -199,12 +204,12 @@ pub fn send_pipelined(
     poll.registry().register(&mut stream, Token(0), both)?;
     let inbox = Inbox::new(MAX_REPLY, CLIENT_INBOX);
     let mut server = Channel::new(stream, inbox, Outbox::new(CLIENT_OUTBOX));
-    let (mut in_flight, mut done) = (0, false);
+    let (mut window, mut in_flight, mut done) = (1, 0, false);
     loop {
-        while !done && in_flight < WINDOW && server.outbox.has_room() {
+        while !done && in_flight < window && server.outbox.has_room() {
             let mut requests = server.outbox.requests();
             let mut more = true;
-            while more && !done && in_flight < WINDOW && requests.has_room() {
+            while more && !done && in_flight < window && requests.has_room() {
                 // A lone request is hashed alone.
                 more = hashing == Hashing::Together;
                 match batches.next()? {
@@ -227,6 +232,7 @@ pub fn send_pipelined(
                 let reply = Reply::decode(frame).map_err(io::Error::other)?;
                 assert_eq!(reply, Reply::Ack(Ack::Success));
                 in_flight -= 1;
+                window = WINDOW;
             }
         }
         if in_flight == before {

@@ -1,10 +1,10 @@
 //! The whole path once, with everything as its users run it: a server and its clients as processes of their own,
 //! optimised, over sockets, on files. And the floor in the same way.
 //!
-//! A run is watched from outside. Time counts from the first connection until the file that the server writes
-//! holds the last bet. So that the clients' first pass over their files is not in it, the server is stopped until
-//! all of them have connected and wait; the draw comes after it. Linux only: memory and processor time are read
-//! from `/proc`.
+//! A run is watched from outside. The server, the central's as well as the floor's, is stopped until all clients have
+//! connected and wait for their first reply; time counts from when it goes on. So neither the start of the clients nor
+//! their first pass over their files is in it. It ends when the file that the central writes holds the last bet, before
+//! the draw, or when all clients of the floor have ended. Linux only: memory and processor time are read from `/proc`.
 
 use std::fs::{self, File};
 use std::io;
@@ -46,7 +46,7 @@ pub enum Connection {
 /// What a run of the programs came to.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
-    /// From the first connection to the last bet stored.
+    /// From when the server went on to the last bet stored.
     pub time: Duration,
     /// How long the server was on a processor in that time.
     pub server: Duration,
@@ -182,7 +182,7 @@ impl Upload {
         Ok(clients)
     }
 
-    /// Sends everything to the floor; returns the time from the first bytes written to the last acknowledged.
+    /// Sends everything to the floor; returns the time from when its server went on to the end of the last client.
     ///
     /// # Errors
     /// A program could not be started, or did not end well.
@@ -201,8 +201,9 @@ impl Upload {
                 .args(rest);
             Process::start(&mut command, &log)
         };
-        let _server = floor(&["serve", durability(durable), hashing.name()], &file)?;
+        let server = floor(&["serve", durability(durable), hashing.name()], &file)?;
         wait_until(|| TcpStream::connect(address).is_ok())?;
+        server.signal(Signal::STOP)?;
         let connection = match self.connection {
             Connection::Pipelined => "pipelined",
             Connection::PerRequest => "plain",
@@ -211,11 +212,13 @@ impl Upload {
             let number = number.to_string();
             floor(&["send", connection, &number, hashing.name()], path)
         })?;
-        let first = wait_until(|| fs::metadata(&file).is_ok_and(|file| file.len() > 0))?;
+        wait_until_idle(&clients)?;
+        let begin = Instant::now();
+        server.signal(Signal::CONT)?;
         for client in clients {
             client.end()?;
         }
-        Ok(first.elapsed())
+        Ok(begin.elapsed())
     }
 
     fn each_file<T>(
