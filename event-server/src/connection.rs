@@ -32,17 +32,19 @@ use self::idle_timer::{IdleTimer, Waiting};
 pub use self::state::{Awaited, Rank};
 use self::state::{Owed, State, Step};
 use crate::limits::{Limits, Share};
+use crate::net::Stream;
 use crate::observe::{CloseReason, RequestKind};
 use crate::report;
 use crate::service::{Attempt, ConnectionId, Identity, Judged, Peer, Service, Told, Verdict};
 use crate::store::Store;
-use crate::stream::Stream;
 use crate::tls::{Certified, TlsAcceptor};
 
 /// One peer.
 pub struct Connection<S> {
     /// Its name.
     pub id: ConnectionId,
+    /// When it was accepted, in ticks of the hub.
+    pub accepted: u32,
     channel: Channel<S>,
     ip: IpAddr,
     state: State,
@@ -66,11 +68,19 @@ pub struct Connection<S> {
 
 impl<S: Stream> Connection<S> {
     /// Begins with a stream that was just accepted.
-    pub fn new(id: ConnectionId, stream: S, ip: IpAddr, limits: &Limits, now: Instant) -> Self {
+    pub fn new(
+        id: ConnectionId,
+        accepted: u32,
+        stream: S,
+        ip: IpAddr,
+        limits: &Limits,
+        now: Instant,
+    ) -> Self {
         trace::opened(id.slot, id.serial, State::KINDS[State::Sniffing.kind()]);
         let inbox = Inbox::new(limits.max_frame, limits.max_inbox);
         let mut connection = Self {
             id,
+            accepted,
             channel: Channel::new(stream, inbox, Outbox::new(limits.max_outbox)),
             ip,
             state: State::Sniffing,

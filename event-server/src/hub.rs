@@ -24,7 +24,6 @@ mod observed;
 mod silence;
 mod store_events;
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -34,11 +33,11 @@ use self::connections::Connections;
 use self::silence::Silence;
 use crate::connection::{Awaited, Connection};
 use crate::limits::{Limits, Share};
+use crate::net::Stream;
 use crate::observe::{Phase, Turns};
 use crate::report;
 use crate::service::{ConnectionId, Service};
 use crate::store::{Store, Wake};
-use crate::stream::Stream;
 use crate::tls::TlsAcceptor;
 
 /// The longest time between two checks of the connections' timeouts.
@@ -47,8 +46,6 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// All connections, and the service that judges their requests.
 pub struct Hub<S, R: Store> {
     connections: Connections<S>,
-    /// Slots of connections that can move, each once, in the order of their turns.
-    ready: VecDeque<usize>,
     /// Slots that were served in this turn, or whose replies may leave. Empty between turns.
     served: Vec<usize>,
     /// Slots that do nothing, by their rank among those that give way.
@@ -109,7 +106,6 @@ impl<S: Stream, R: Store> Hub<S, R> {
     pub fn new(service: Service<R>, acceptor: Option<TlsAcceptor>, limits: Limits) -> Self {
         Self {
             connections: Connections::new(),
-            ready: VecDeque::new(),
             served: Vec::new(),
             silence: Silence::new(),
             service,
@@ -143,8 +139,8 @@ impl<S: Stream, R: Store> Hub<S, R> {
         };
         self.serial += 1;
         let accepted = self.age_ticks(now);
-        let connection = Connection::new(id, stream, ip, &self.limits, now);
-        self.connections.insert(connection, accepted);
+        let connection = Connection::new(id, accepted, stream, ip, &self.limits, now);
+        self.connections.insert(connection);
         self.next_sweep.get_or_insert(now + self.sweep_period());
         self.mark(id.slot, true, true, false);
     }
@@ -157,16 +153,16 @@ impl<S: Stream, R: Store> Hub<S, R> {
         }
     }
 
+    /// Puts a connection into the ready queue.
     fn enqueue(&mut self, slot: usize) {
         if self.connections.queue(slot) {
-            self.ready.push_back(slot);
             self.silence.end(slot);
         }
     }
 
     /// Has a connection send, or end, at the end of this turn.
     fn attend(&mut self, slot: usize) {
-        if self.connections.queue(slot) {
+        if self.connections.claim(slot) {
             self.served.push(slot);
             self.silence.end(slot);
         }
@@ -180,7 +176,7 @@ impl<S: Stream, R: Store> Hub<S, R> {
     /// Returns whether the next turn has something to do without a new event.
     pub fn has_work(&self) -> bool {
         // Where the store is full until a commit is done, an event wakes the loop.
-        !self.ready.is_empty() && !self.service.is_full() || self.service.wake() == Wake::Now
+        self.connections.ready() > 0 && !self.service.is_full() || self.service.wake() == Wake::Now
     }
 
     /// Returns when the next turn is due without an event.
@@ -200,8 +196,8 @@ impl<S: Stream, R: Store> Hub<S, R> {
     pub fn tick(&mut self, now: Instant) -> Result<(), R::Error> {
         self.sweep(now);
         // All that are ready share this turn, so that each waits for one turn of the others at most.
-        let share = self.limits.share(self.ready.len());
-        trace::note("ready", self.ready.len() as u64);
+        let share = self.limits.share(self.connections.ready());
+        trace::note("ready", self.connections.ready() as u64);
         self.serve(share);
         let served = self.served.len() as u64;
         self.turns.serve(served);
@@ -235,11 +231,11 @@ impl<S: Stream, R: Store> Hub<S, R> {
     }
 
     fn serve(&mut self, share: Share) {
-        for _ in 0..self.ready.len() {
+        for _ in 0..self.connections.ready() {
             if self.service.is_full() {
                 break;
             }
-            let Some(slot) = self.ready.pop_front() else {
+            let Some(slot) = self.connections.take_next() else {
                 break;
             };
             self.served.push(slot);
@@ -258,7 +254,7 @@ impl<S: Stream, R: Store> Hub<S, R> {
         if self.connections.held() <= self.limits.max_connections / 2 {
             return;
         }
-        let awaited = (self.connections.get(slot)).and_then(|entry| entry.connection.awaits());
+        let awaited = self.connections.get(slot).and_then(Connection::awaits);
         if let Some(Awaited::Draw(agency, _)) = awaited
             && let Some(oldest) = self.connections.longest_held(agency)
         {
@@ -277,7 +273,7 @@ impl<S: Stream, R: Store> Hub<S, R> {
                 connection.send(limits, share, now);
                 (connection.is_closed(), connection.can_move(winners_known))
             });
-            self.connections.unqueue(slot);
+            self.connections.release(slot);
             match sent {
                 Some((true, _)) => self.ended.push(slot),
                 Some((false, true)) => self.enqueue(slot),

@@ -12,23 +12,23 @@
 //!   web             the HTTP port: looks at the hub through `observe`, and changes nothing
 //! ```
 //!
-//! No module names one that stands above it; `lottery` and `store` do not know each other. Beside them:
-//! `backlog` (when to accept), `config`, `facts` (what store and lottery have in common), `limits` (the bounds of connections),
-//! `observe` (what is counted, and what can be seen from outside), `report` (the text of every log line; lottery and store write
-//! none), `stream` (what a connection needs of its peer's stream) and `tls` (whom to trust, where that is asked for).
+//! No module names one that stands above it; `lottery` and `store` do not know each other. Beside them: `config`, `facts` (what
+//! store and lottery have in common), `limits` (the bounds of connections), `net` (a peer's stream, and the slots of
+//! connections), `observe` (what is counted, and what can be seen from outside), `report` (the text of every log line; lottery
+//! and store write none) and `tls` (whom to trust, where that is asked for). What the command line does is in the program's own
+//! `cli`.
 
-pub mod backlog;
 pub mod config;
 pub mod connection;
 pub mod facts;
 pub mod hub;
 pub mod limits;
 pub mod lottery;
+pub mod net;
 pub mod observe;
 pub mod report;
 pub mod server;
 pub mod service;
 pub mod store;
-pub mod stream;
 pub mod tls;
 pub mod web;

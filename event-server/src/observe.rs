@@ -1,9 +1,8 @@
-//! What can be seen of a central from outside: how the lottery stands, and figures of the program.
+//! What can be seen of a central from outside: how the lottery stands, its connections, and figures of the program.
 //!
-//! Values alone: whoever looks gets copies, and changes nothing. No names, documents or birthdates are among them.
+//! Values alone: a reader gets copies and changes nothing. No names, documents or birthdates are among them.
 
 mod counters;
-mod histogram;
 mod turns;
 
 use std::ops::Range;
@@ -11,8 +10,7 @@ use std::time::{Duration, Instant};
 
 use frame::{Agency, Calls, Number};
 
-pub use self::counters::{CloseReason, Counters, RequestKind};
-pub use self::histogram::Histogram;
+pub use self::counters::{CloseReason, Counters, Histogram, RequestKind};
 pub use self::turns::{Phase, Second, Turns};
 
 /// How far the lottery is.
@@ -170,8 +168,8 @@ pub struct Bounds {
 
 /// Something that can be watched: the hub, or what a test puts in its place.
 pub trait Observe {
-    /// Tells that somebody looks at [`lottery`](Self::lottery) now and then, or nobody any more: a store that others write
-    /// to, too, then has a look at what they have stored.
+    /// Notes whether somebody asks for [`lottery`](Self::lottery) now and then. While somebody does, a store that other centrals
+    /// write to reads what they have stored.
     fn watch(&mut self, watched: bool);
 
     /// Why no bet would be taken now: one sentence.

@@ -1,32 +1,28 @@
-//! The outside of the loop: one `Poll`, the listeners, the signals, the timers. The one file that names mio.
+//! The outside of the loop: one `Poll`, the listeners, the signals, the timers. mio is named here and in the folder of the same
+//! name alone.
 //!
-//! Readiness comes in and is noted; [`Hub::tick`] does the work. The listener has a sticky bit like every
-//! connection: an edge tells once, and only `WouldBlock` clears it. A signal is an event like any other.
+//! Readiness comes in and is noted; [`Hub::tick`] does the work. The listener has a sticky bit like every connection: an edge
+//! tells once, and only `WouldBlock` clears it. A signal is an event like any other.
 
-mod error;
-mod http;
-mod signals;
-mod tokens;
+mod listener;
+mod reactor;
+mod streams;
 mod traces;
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use frame::Lookup;
 use frame::log::Logger;
-use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Registry, Token, Waker};
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use mio::Events;
+use mio::net::TcpStream;
 
-pub use self::error::ServerError;
-use self::error::system;
-use self::http::HttpPort;
-pub use self::signals::{Termination, bear_file_limits};
-use self::tokens::{DATABASE, HTTP_LISTENER, LISTENER, RESOLVED, SIGNALS, Source};
+use self::listener::{Listener, Port};
+use self::reactor::{HTTP_LISTENER, LISTENER, Owner, http_token};
+pub use self::reactor::{Reactor, Termination, bear_file_limits};
+pub use self::streams::Dialer;
 use self::traces::Traces;
-use crate::backlog::{Accepted, Backlog};
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::limits::room_for_connections;
@@ -34,116 +30,35 @@ use crate::observe::Phase;
 use crate::report;
 use crate::service::Service;
 use crate::store::Store;
-use crate::store::postgres::Dial;
-use crate::stream::Stream;
 use crate::tls::TlsAcceptor;
-use crate::web;
+use crate::web::{self, Web};
 
 /// Events that one poll may bring.
 const EVENTS: usize = 1_024;
 
-/// Connections of the HTTP port that wait to be accepted. Where there are more, the kernel drops them, and a client tries
-/// again only after a second.
-const HTTP_BACKLOG: u32 = 1_024;
-
-/// Connections that one turn accepts, so that a storm of them does not stop the others.
+/// Connections that one turn accepts.
 const ACCEPTS_A_TURN: usize = 64;
 
-/// The poll, before anything is watched but the signals: a remote store needs it before the server is bound.
-pub struct Watch {
-    poll: Poll,
-    signals: Termination,
-}
+/// Connections of the HTTP port that one turn accepts.
+const HTTP_ACCEPTS_A_TURN: usize = 4;
 
-impl Watch {
-    /// Begins to watch the signals.
-    ///
-    /// # Errors
-    /// The system has no resources.
-    pub fn new(mut signals: Termination) -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let source = &mut signals.signals;
-        poll.registry()
-            .register(source, Token(SIGNALS), Interest::READABLE)?;
-        Ok(Self { poll, signals })
-    }
-
-    /// The signals that came since the last call, before the server serves: tells of each, and returns whether one of
-    /// them stops it.
-    pub fn stops(&mut self) -> bool {
-        self.signals.take().stops
-    }
-
-    /// What opens streams to a database.
-    ///
-    /// # Errors
-    /// The system has no resources.
-    pub fn dialer(&self) -> io::Result<Dialer> {
-        Ok(Dialer {
-            registry: self.poll.registry().try_clone()?,
-            waker: Arc::new(Waker::new(self.poll.registry(), Token(RESOLVED))?),
-            lookup: Lookup::default(),
-        })
-    }
-}
-
-/// Opens streams to a database.
-pub struct Dialer {
-    registry: Registry,
-    waker: Arc<Waker>,
-    lookup: Lookup,
-}
-
-impl Dial for Dialer {
-    type Stream = TcpStream;
-
-    fn resolve(&mut self, name: &str, port: u16) {
-        let waker = Arc::clone(&self.waker);
-        self.lookup.begin((name.to_owned(), port), move || {
-            let _ = waker.wake();
-        });
-    }
-
-    fn resolved(&mut self) -> Option<io::Result<Vec<SocketAddr>>> {
-        self.lookup.answer()
-    }
-
-    fn connect(&mut self, address: SocketAddr) -> io::Result<TcpStream> {
-        let mut stream = TcpStream::connect(address)?;
-        self.registry.register(&mut stream, Token(DATABASE), BOTH)?;
-        Ok(stream)
-    }
-
-    fn is_connected(&self, stream: &TcpStream) -> io::Result<bool> {
-        if let Some(e) = stream.take_error()? {
-            return Err(e);
-        }
-        match stream.peer_addr() {
-            Ok(peer) => {
-                frame::check_peer(stream.local_addr()?, peer)?;
-                set_up(stream).map(|()| true)
-            }
-            Err(e) if e.kind() == io::ErrorKind::NotConnected => Ok(false),
-            Err(e) => Err(e),
-        }
-    }
-}
+/// Connections of the HTTP port that may wait to be accepted. The kernel drops any more of them, and a client tries again only
+/// after a second.
+const HTTP_BACKLOG: u32 = 1_024;
 
 /// A server that listens.
 pub struct Server<R: Store> {
-    poll: Poll,
-    signals: Termination,
-    /// Until the server stops.
-    listener: Option<TcpListener>,
+    reactor: Reactor,
+    /// Closed as soon as the server stops.
+    listener: Option<Listener>,
     address: SocketAddr,
-    backlog: Backlog,
     hub: Hub<TcpStream, R>,
-    /// Where it is watched.
-    http: Option<HttpPort<TcpListener, TcpStream>>,
+    /// The HTTP port, where it is on.
+    http: Option<Http>,
     logger: Logger,
     traces: Traces,
     shutdown_grace: Duration,
-    /// When a server that stops drops what is left.
+    /// When a server that stops drops the connections that are left.
     stop_until: Option<Instant>,
 }
 
@@ -157,7 +72,7 @@ impl<R: Store> Server<R> {
         acceptor: Option<TlsAcceptor>,
         service: Service<R>,
         logger: Logger,
-        Watch { poll, signals }: Watch,
+        reactor: Reactor,
     ) -> Result<Self, ServerError<R::Error>> {
         let mut limits = config.limits;
         let watchers = config.http.map_or(0, |_| web::MAX_CONNECTIONS + 1);
@@ -167,20 +82,28 @@ impl<R: Store> Server<R> {
             report::few_descriptors(limits.max_connections, room);
             limits.max_connections = room;
         }
-        let registry = poll.registry();
+        let registry = reactor.poll.registry();
         let what = |address| system(format!("listening on {address}"));
-        let listener = listen(config.address, config.listen_backlog, registry, LISTENER);
+        let listener = Listener::bind(
+            config.address,
+            config.listen_backlog,
+            ACCEPTS_A_TURN,
+            registry,
+            LISTENER,
+        );
         let listener = listener.map_err(what(config.address))?;
-        let address = listener.local_addr().map_err(what(config.address))?;
+        let address = listener.address().map_err(what(config.address))?;
         let mut hub = Hub::new(service, acceptor, limits);
         let http = match config.http {
             Some(address) => {
-                let listener = listen(address, HTTP_BACKLOG, registry, HTTP_LISTENER);
+                let most = HTTP_ACCEPTS_A_TURN;
+                let listener = Listener::bind(address, HTTP_BACKLOG, most, registry, HTTP_LISTENER);
                 let listener = listener.map_err(what(address))?;
-                report::http_listening(listener.local_addr().map_err(what(address))?);
+                report::http_listening(listener.address().map_err(what(address))?);
                 hub.measure();
                 let hosts = config.http_hosts.clone();
-                Some(HttpPort::new(listener, &config.name, hosts, Instant::now()))
+                let web = Web::new(&config.name, hosts, Instant::now());
+                Some(Http { listener, web })
             }
             None => None,
         };
@@ -188,11 +111,9 @@ impl<R: Store> Server<R> {
         report::accepting(false);
 
         Ok(Self {
-            poll,
-            signals,
+            reactor,
             listener: Some(listener),
             address,
-            backlog: Backlog::default(),
             hub,
             http,
             logger,
@@ -216,7 +137,7 @@ impl<R: Store> Server<R> {
             if self.stop_until.is_some_and(is_over) {
                 break;
             }
-            match self.poll.poll(&mut events, self.timeout(now)) {
+            match self.reactor.poll.poll(&mut events, self.timeout(now)) {
                 Err(e) if e.kind() != io::ErrorKind::Interrupted => {
                     return Err(system("waiting for events")(e));
                 }
@@ -225,25 +146,28 @@ impl<R: Store> Server<R> {
             let woken = Instant::now();
             self.hub.lap(Phase::Wait);
             self.mark(&events, woken);
-            self.accept(woken);
+            let registry = self.reactor.poll.registry();
+            if let Some(listener) = &mut self.listener {
+                listener.accept(woken, registry, &mut self.hub);
+            }
             self.hub.lap(Phase::Mark);
             if let Err(e) = self.hub.tick(woken) {
-                // The lines of this turn tell of bets that were not stored.
+                // The log lines of this turn say that bets were stored, which they are not.
                 self.logger.discard();
                 return Err(ServerError::Store(e));
             }
-            if let Some(http) = &mut self.http {
-                let registry = self.poll.registry();
-                let admit = |stream: &mut TcpStream, token| watch(stream, registry, token);
-                http.accept(woken, TcpListener::accept, admit);
-                http.tick(woken, &mut self.hub);
+            if let Some(Http { listener, web }) = &mut self.http {
+                listener.accept(woken, self.reactor.poll.registry(), web);
+                web.tick(woken, &mut self.hub);
                 self.hub.lap(Phase::Http);
             }
             self.hub.end_turn();
             Traces::flush();
         }
-        if let Some(http) = self.http {
-            http.close();
+        if let Some(Http { listener, web }) = self.http {
+            web.close();
+            drop(listener);
+            report::http_closed_listener();
         }
         self.hub.close().map_err(ServerError::Store)?;
         Traces::finish();
@@ -251,17 +175,19 @@ impl<R: Store> Server<R> {
         Ok(())
     }
 
+    /// Returns how long the poll may wait; `None` for as long as no event comes.
     fn timeout(&self, now: Instant) -> Option<Duration> {
-        let watched = self.http.as_ref();
-        let is_asked = watched.is_some_and(|http| http.has_work(now));
-        if is_asked || self.hub.has_work() || self.can_accept(now) {
+        let http = self.http.as_ref();
+        if self.hub.has_work() || http.is_some_and(|http| http.web.has_work()) {
             return Some(Duration::ZERO);
         }
+        let listener = self.listener.as_ref();
         let deadlines = [
             self.hub.deadline(),
-            self.accept_at(now),
+            listener.and_then(|listener| listener.accept_at(now, &self.hub)),
             self.stop_until,
-            watched.and_then(HttpPort::deadline),
+            http.and_then(|http| http.web.deadline()),
+            http.and_then(|http| http.listener.accept_at(now, &http.web)),
         ];
         let next = deadlines.into_iter().flatten().min();
         next.map(|at| at.saturating_duration_since(now))
@@ -274,10 +200,14 @@ impl<R: Store> Server<R> {
             count += 1;
             let (readable, writable) = (event.is_readable(), event.is_writable());
             let dead = event.is_error() || event.is_write_closed();
-            match Source::of(event.token().0) {
-                Source::Listener => self.backlog.mark(),
-                Source::Signals => {
-                    let came = self.signals.take();
+            match Owner::of(event.token().0) {
+                Owner::Listener => {
+                    if let Some(listener) = &mut self.listener {
+                        listener.mark();
+                    }
+                }
+                Owner::Signals => {
+                    let came = self.reactor.signals.take();
                     if came.trace && self.traces.switch() {
                         self.hub.begin_trace();
                     }
@@ -285,61 +215,23 @@ impl<R: Store> Server<R> {
                         self.stop(now);
                     }
                 }
-                // The next turn asks for what was found.
-                Source::Resolved => {}
-                Source::Database => self.hub.mark_store(readable, writable, dead),
-                Source::Connection(slot) => self.hub.mark(slot, readable, writable, dead),
-                Source::HttpListener => {
+                // The store asks for the answer in its next turn.
+                Owner::Resolved => {}
+                Owner::Database => self.hub.mark_store(readable, writable, dead),
+                Owner::Connection(slot) => self.hub.mark(slot, readable, writable, dead),
+                Owner::HttpListener => {
                     if let Some(http) = &mut self.http {
-                        http.mark_listener();
+                        http.listener.mark();
                     }
                 }
-                Source::Http(slot) => {
+                Owner::Http(slot) => {
                     if let Some(http) = &mut self.http {
-                        http.mark(slot, readable, writable, dead);
+                        http.web.mark(slot, readable, writable, dead);
                     }
                 }
             }
         }
         self.hub.polled(count);
-    }
-
-    fn can_accept(&self, now: Instant) -> bool {
-        self.listener.is_some() && self.backlog.is_ready(now) && self.hub.has_room(now)
-    }
-
-    /// When to accept without an event. Where nobody gives way no timer is needed: when one closes, the loop turns.
-    fn accept_at(&self, now: Instant) -> Option<Instant> {
-        let waits = self.backlog.is_ready(now).then_some(now);
-        let ready = waits.or(self.backlog.deadline())?;
-        let room = self.hub.room_at(now).filter(|_| self.listener.is_some())?;
-        Some(ready.max(room))
-    }
-
-    /// Accepts what waits, as far as there is room or somebody gives way: the rest stays in the backlog.
-    fn accept(&mut self, now: Instant) {
-        for _ in 0..ACCEPTS_A_TURN {
-            if !self.can_accept(now) {
-                break;
-            }
-            let Some(listener) = &self.listener else {
-                break;
-            };
-            match self.backlog.accept(now, || listener.accept()) {
-                Accepted::Connection(stream, ip) => self.admit(stream, ip, now),
-                Accepted::Gone => {}
-                Accepted::Nothing => break,
-            }
-        }
-    }
-
-    fn admit(&mut self, mut stream: TcpStream, ip: IpAddr, now: Instant) {
-        self.hub.make_room(now);
-        let slot = self.hub.next_slot();
-        match watch(&mut stream, self.poll.registry(), slot) {
-            Ok(()) => self.hub.insert(stream, ip, now),
-            Err(e) => report::connection_lost(ip, &e, None, false),
-        }
     }
 
     fn stop(&mut self, now: Instant) {
@@ -351,62 +243,107 @@ impl<R: Store> Server<R> {
         report::listener_closed();
         self.hub.stop();
         if let Some(http) = &mut self.http {
-            http.stop();
+            http.web.stop();
         }
     }
 
-    /// Where it listens.
+    /// Returns where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
-/// Readiness of either kind, as every stream is registered.
-const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+/// The HTTP port: its listener, and its connections with what they are answered.
+struct Http {
+    listener: Listener,
+    web: Web<TcpStream>,
+}
 
-/// Finds the peers that vanished while they were held.
-const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
-    .with_time(Duration::from_secs(30))
-    .with_interval(Duration::from_secs(10))
-    .with_retries(3);
-
-impl Stream for TcpStream {
-    fn shutdown_write(&self) -> io::Result<()> {
-        self.shutdown(std::net::Shutdown::Write)
+impl<R: Store> Port for Hub<TcpStream, R> {
+    fn place_at(&self, now: Instant) -> Option<Instant> {
+        self.room_at(now)
     }
 
-    fn take_error(&self) -> io::Result<Option<io::Error>> {
-        TcpStream::take_error(self)
+    fn free_token(&mut self, now: Instant) -> usize {
+        self.make_room(now);
+        self.next_slot()
+    }
+
+    fn admit(&mut self, stream: TcpStream, ip: IpAddr, now: Instant) {
+        self.insert(stream, ip, now);
+    }
+
+    fn report_lost(&self, ip: IpAddr, error: &io::Error) {
+        report::connection_lost(ip, error, None, false);
     }
 }
 
-/// What every stream needs.
-fn set_up(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    SockRef::from(stream).set_tcp_keepalive(&KEEPALIVE)
+impl Port for Web<TcpStream> {
+    fn place_at(&self, now: Instant) -> Option<Instant> {
+        self.has_room().then_some(now)
+    }
+
+    fn free_token(&mut self, _: Instant) -> usize {
+        self.make_room();
+        http_token(self.next_slot())
+    }
+
+    fn admit(&mut self, stream: TcpStream, ip: IpAddr, now: Instant) {
+        self.insert(stream, ip, now);
+    }
+
+    fn report_lost(&self, ip: IpAddr, error: &io::Error) {
+        report::http_closed(ip, error);
+    }
 }
 
-/// Sets up an accepted stream and begins to watch it.
-fn watch(stream: &mut TcpStream, registry: &Registry, token: usize) -> io::Result<()> {
-    set_up(stream)?;
-    registry.register(stream, Token(token), BOTH)
+/// Why the server could not begin or go on; `E` is the store's error.
+#[derive(Debug)]
+pub enum ServerError<E> {
+    /// The listener, the poll or the signals failed.
+    System {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The store failed.
+    Store(E),
 }
 
-/// A listener that is watched. mio's own bind fixes the backlog; and without SO_REUSEADDR a restart could not bind for
-/// a minute.
-fn listen(
-    address: SocketAddr,
-    backlog: u32,
-    registry: &Registry,
-    token: usize,
-) -> io::Result<TcpListener> {
-    let domain = Domain::for_address(address);
-    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(backlog.try_into().unwrap_or(i32::MAX))?;
-    let mut listener = TcpListener::from_std(socket.into());
-    registry.register(&mut listener, Token(token), Interest::READABLE)?;
-    Ok(listener)
+impl<E: fmt::Display> fmt::Display for ServerError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System { what, error } => {
+                write!(f, "{what}: {error}{}", advice(error.kind()))
+            }
+            Self::Store(e) => e.fmt(f),
+        }
+    }
+}
+
+/// Returns what to do about an address that cannot be listened on.
+fn advice(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::AddrInUse => {
+            "; another program listens there: stop it, or choose another port"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "; this machine has no such address: choose one of its own, or 0.0.0.0 for all of them"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 are for privileged programs: choose a higher one"
+        }
+        _ => "",
+    }
+}
+
+impl<E: std::error::Error> std::error::Error for ServerError<E> {}
+
+/// Makes an error of what was tried and what the system said.
+fn system<E>(what: impl Into<String>) -> impl FnOnce(io::Error) -> ServerError<E> {
+    move |error| ServerError::System {
+        what: what.into(),
+        error,
+    }
 }

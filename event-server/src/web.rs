@@ -1,4 +1,4 @@
-//! The HTTP port: who watches a lottery is answered here. Nothing here changes one.
+//! The HTTP port: it answers those who watch a lottery, and changes nothing.
 //!
 //! ```text
 //! socket → Inbox → head → Request → pages: what is asked for → Response → Outbox → socket
@@ -14,36 +14,31 @@
 //! | `/healthz` | `ok`, while the loop turns |
 //! | `/readyz` | `ready`, or 503 and why no bet would be taken now |
 //!
-//! Its connections are state machines in a slab of their own, moved by the same poll as the lottery's. It never delays
-//! those by much: there are few connections, and a turn answers few requests and sends few bytes of them all. Knows no
-//! poll, and the lottery through [`Observe`] alone.
+//! Its connections are state machines in slots of their own, moved by the same poll as the lottery's. They delay those little:
+//! there are few of them, and a turn answers few requests and sends few bytes over all. Knows no poll, and the lottery through
+//! [`Observe`] alone.
 
 mod connection;
 mod head;
 mod history;
-mod hosts;
 mod json;
 mod loop_json;
 mod metrics;
-mod page;
 mod pages;
 mod process;
 mod response;
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
-
-use slab::Slab;
 
 use self::connection::{Connection, Share};
 pub use self::head::{Head, MAX_HEAD, Method, Request, parse};
 use self::pages::Pages;
+use crate::net::{Slots, Stream};
 use crate::observe::Observe;
 use crate::report;
-use crate::stream::Stream;
 
-/// Connections at once.
+/// The most connections at once.
 pub const MAX_CONNECTIONS: usize = 64;
 
 /// Requests of all connections that one turn answers.
@@ -52,39 +47,30 @@ const TURN_REQUESTS: usize = 4;
 /// Bytes of answers that one turn sends.
 const TURN_BYTES: usize = 256 * 1024;
 
-/// Between two looks at who took too long.
+/// The time between two checks of timeouts.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// All connections, and what they are answered.
 pub struct Web<S> {
-    connections: Slab<Entry<S>>,
-    /// Slots of connections that can move, each once, in the order of their turns.
-    ready: VecDeque<usize>,
+    connections: Slots<Connection<S>>,
     pages: Pages,
     next_sweep: Option<Instant>,
     stopping: bool,
 }
 
-struct Entry<S> {
-    connection: Connection<S>,
-    /// It is in the ready queue.
-    queued: bool,
-}
-
 impl<S: Stream> Web<S> {
-    /// A port without connections, of a central of this name that starts now. `hosts`: the names by which it may be
-    /// asked, beside IP addresses and `localhost`.
+    /// Begins without connections, for a central of this name that starts now. `hosts` are the names by which it may be asked,
+    /// beside IP addresses and `localhost`.
     pub fn new(name: &str, hosts: Vec<String>, now: Instant) -> Self {
         Self {
-            connections: Slab::new(),
-            ready: VecDeque::new(),
+            connections: Slots::new(),
             pages: Pages::new(name, hosts, now),
             next_sweep: None,
             stopping: false,
         }
     }
 
-    /// Whether another connection may be taken: there is a free place, or one that gives way.
+    /// Returns whether another connection may be taken: there is a free place, or a connection that gives way.
     pub fn has_room(&self) -> bool {
         self.connections.len() < MAX_CONNECTIONS || self.slowest().is_some()
     }
@@ -98,27 +84,24 @@ impl<S: Stream> Web<S> {
         }
     }
 
-    /// The connection whose peer has been waited for longest: for a request, for the rest of one, or until it has taken
-    /// its answer. None of those that can move, so that whoever has just sent a request is answered.
+    /// Returns the idle connection whose peer has been waited for longest: for a request, for the rest of one, or until it has
+    /// taken its answer. One that can move is not idle, so a peer that has just sent a request is answered.
     fn slowest(&self) -> Option<usize> {
-        let waiting = self.connections.iter().filter(|(_, entry)| !entry.queued);
-        let slowest = waiting.min_by_key(|(_, entry)| entry.connection.waits_since());
+        let idle = self.connections.idle();
+        let slowest = idle.min_by_key(|(_, connection)| connection.waits_since());
         slowest.map(|(slot, _)| slot)
     }
 
-    /// The slot that the next [`insert`](Self::insert) fills; below [`MAX_CONNECTIONS`] where there
+    /// Returns the slot that the next [`insert`](Self::insert) fills; below [`MAX_CONNECTIONS`] where there
     /// [is room](Self::has_room).
     pub fn next_slot(&self) -> usize {
-        self.connections.vacant_key()
+        self.connections.next_slot()
     }
 
-    /// Takes in a connection, as ready.
+    /// Adds a connection, as ready.
     pub fn insert(&mut self, stream: S, ip: IpAddr, now: Instant) {
         report::http_accepted(ip);
-        let slot = self.connections.insert(Entry {
-            connection: Connection::new(stream, ip, now),
-            queued: false,
-        });
+        let slot = self.connections.insert(Connection::new(stream, ip, now));
         self.next_sweep.get_or_insert(now + SWEEP);
         self.mark(slot, true, true, false);
     }
@@ -126,33 +109,24 @@ impl<S: Stream> Web<S> {
     /// Sets the bits that an event brings; `dead` for an error or a full hang-up. An event for a slot without a
     /// connection is stale.
     pub fn mark(&mut self, slot: usize, readable: bool, writable: bool, dead: bool) {
-        if let Some(entry) = self.connections.get_mut(slot) {
-            entry.connection.mark(readable, writable, dead);
-            self.enqueue(slot);
+        if let Some(connection) = self.connections.get_mut(slot) {
+            connection.mark(readable, writable, dead);
+            self.connections.queue(slot);
         }
     }
 
-    fn enqueue(&mut self, slot: usize) {
-        if let Some(entry) = self.connections.get_mut(slot)
-            && !entry.queued
-        {
-            entry.queued = true;
-            self.ready.push_back(slot);
-        }
-    }
-
-    /// Whether the next turn has something to do without a new event.
+    /// Returns whether the next turn has something to do without a new event.
     pub fn has_work(&self) -> bool {
-        !self.ready.is_empty()
+        self.connections.ready() > 0
     }
 
-    /// When the next turn is due, event or not.
+    /// Returns when the next turn is due without an event.
     pub fn deadline(&self) -> Option<Instant> {
         let deadlines = [self.next_sweep, Some(self.pages.deadline())];
         deadlines.into_iter().flatten().min()
     }
 
-    /// One turn: its share of requests is answered and sent, in turns of the connections.
+    /// Does one turn: the ready connections share a few requests to be answered and a few bytes to be sent.
     pub fn tick(&mut self, now: Instant, central: &mut impl Observe) {
         self.pages.advance(now, central);
         self.sweep(now);
@@ -160,46 +134,48 @@ impl<S: Stream> Web<S> {
             requests: TURN_REQUESTS,
             bytes: TURN_BYTES,
         };
-        for _ in 0..self.ready.len() {
+        for _ in 0..self.connections.ready() {
             if share.is_used_up() {
                 break;
             }
-            let Some(slot) = self.ready.pop_front() else {
+            let Some(slot) = self.connections.take_next() else {
                 break;
             };
-            let Some(entry) = self.connections.get_mut(slot) else {
+            let Some(connection) = self.connections.get_mut(slot) else {
                 continue;
             };
-            entry.queued = false;
             let (pages, last) = (&mut self.pages, self.stopping);
             let mut answer = |request: &Request<'_>| pages.answer(request, now, central);
-            entry.connection.advance(now, &mut share, last, &mut answer);
-            if let Some(why) = entry.connection.ended() {
+            connection.advance(now, &mut share, last, &mut answer);
+            let (ended, can_move) = (connection.ended(), connection.can_move());
+            self.connections.release(slot);
+            if let Some(why) = ended {
                 self.remove(slot, why);
-            } else if entry.connection.can_move() {
-                self.enqueue(slot);
+            } else if can_move {
+                self.connections.queue(slot);
             }
         }
     }
 
-    /// Now and then: closes who took too long, and frees what is not used.
+    /// Closes, about once a second, the connections whose peers took too long. They are removed in their turn.
     fn sweep(&mut self, now: Instant) {
         if self.next_sweep.is_none_or(|due| now < due) {
             return;
         }
-        for slot in 0..self.connections.capacity() {
-            if let Some(entry) = self.connections.get_mut(slot)
-                && let Some(why) = entry.connection.sweep(now)
+        for slot in 0..self.connections.bound() {
+            if let Some(connection) = self.connections.get_mut(slot)
+                && connection.sweep(now)
             {
-                self.remove(slot, why);
+                self.connections.queue(slot);
             }
         }
         self.next_sweep = (!self.connections.is_empty()).then(|| now + SWEEP);
     }
 
     fn remove(&mut self, slot: usize, why: &str) {
-        let Entry { connection, .. } = self.connections.remove(slot);
-        report::http_closed(connection.ip(), &why);
+        if let Some(connection) = self.connections.remove(slot) {
+            report::http_closed(connection.ip(), &why);
+        }
     }
 
     /// The central stops: from now on every answer is the last of its connection.
@@ -209,10 +185,8 @@ impl<S: Stream> Web<S> {
 
     /// Drops every connection.
     pub fn close(mut self) {
-        for slot in 0..self.connections.capacity() {
-            if self.connections.contains(slot) {
-                self.remove(slot, "the central stops");
-            }
+        for slot in 0..self.connections.bound() {
+            self.remove(slot, "the central stops");
         }
     }
 }

@@ -10,7 +10,7 @@ use batch_client::agency;
 use batch_client::progress::Progress;
 use event_server::config::{Config, StoreConfig};
 use event_server::lottery::Lottery;
-use event_server::server::{Server, Termination, Watch};
+use event_server::server::{Reactor, Server, Termination};
 use event_server::service::Service;
 use event_server::store::files::{FileStore, Folder};
 use fixtures::Spec;
@@ -92,7 +92,7 @@ fn no_bet_and_no_batch_is_an_allocation() {
 }
 
 fn serve(variables: impl IntoIterator<Item = (String, String)>, logger: Logger) {
-    let watch = Watch::new(Termination::catch().unwrap()).unwrap();
+    let reactor = Reactor::new(Termination::catch().unwrap()).unwrap();
     let config = Config::load(None, variables, &[]).unwrap().config;
     let mut lottery = Lottery::new(config.agencies);
     let StoreConfig::Files {
@@ -105,6 +105,6 @@ fn serve(variables: impl IntoIterator<Item = (String, String)>, logger: Logger) 
     let folder = Folder::open(data_dir).unwrap();
     let (store, _) = FileStore::open(folder, *durability, |fact| lottery.apply(fact)).unwrap();
     let service = Service::new(lottery, store, config.winner).unwrap();
-    let server = Server::bind(&config, None, service, logger, watch).unwrap();
+    let server = Server::bind(&config, None, service, logger, reactor).unwrap();
     server.run().unwrap();
 }

@@ -18,10 +18,10 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use event_server::facts::Account;
+use event_server::net::Stream;
 use event_server::store::postgres::{
     Answer, CommitMode, Database, DatabaseUrl, Dial, Link, LinkOptions, LockWait, Part, Query,
 };
-use event_server::stream::Stream;
 use frame::Agency;
 
 const TIMEOUT: Duration = Duration::from_millis(400);

@@ -11,34 +11,38 @@ fn sources() -> Vec<(String, String)> {
 
 /// The same of any crate of the workspace.
 fn sources_of(member: &str) -> Vec<(String, String)> {
+    let files = files_of(member).into_iter();
+    let files = files.filter(|(name, _)| !name.ends_with("tests.rs"));
+    let code = |text: &str| -> String {
+        text.split("#[cfg(test)]\nmod tests")
+            .next()
+            .unwrap_or_default()
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .flat_map(|line| [line, "\n"])
+            .collect()
+    };
+    files.map(|(name, text)| (name, code(&text))).collect()
+}
+
+/// Every source file of a crate as it is, by its path under `src`.
+fn files_of(member: &str) -> Vec<(String, String)> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let root = workspace.join(member).join("src");
     let mut folders = vec![root.clone()];
-    let mut sources = Vec::new();
+    let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path: PathBuf = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-                continue;
+            } else if path.extension().is_some_and(|kind| kind == "rs") {
+                let name = path.strip_prefix(&root).unwrap().display().to_string();
+                files.push((name, fs::read_to_string(&path).unwrap()));
             }
-            if path.ends_with("tests.rs") || path.extension().is_none_or(|kind| kind != "rs") {
-                continue;
-            }
-            let text = fs::read_to_string(&path).unwrap();
-            let code: String = text
-                .split("#[cfg(test)]\nmod tests")
-                .next()
-                .unwrap_or_default()
-                .lines()
-                .filter(|line| !line.trim_start().starts_with("//"))
-                .flat_map(|line| [line, "\n"])
-                .collect();
-            let name = path.strip_prefix(&root).unwrap().display().to_string();
-            sources.push((name, code));
         }
     }
-    sources
+    files
 }
 
 /// Whether `code` has `word` with no letter, digit or underscore around it.
@@ -75,9 +79,9 @@ fn only_in(member: &str, rooms: &[&str], words: &[&str]) {
 
 #[test]
 fn each_library_is_named_in_its_room_alone() {
-    only(&["server.rs"], &["mio", "socket2"]);
-    only(&["server/signals.rs"], &["signal_hook", "signal_hook_mio"]);
-    only(&["hub/connections.rs", "web.rs"], &["slab", "Slab"]);
+    only(&["server.rs", "server"], &["mio", "socket2"]);
+    only(&["server/reactor.rs"], &["signal_hook", "signal_hook_mio"]);
+    only(&["net.rs"], &["slab", "Slab"]);
     only(&["web/head.rs"], &["httparse"]);
     only(&["web/metrics.rs"], &["prometheus_client"]);
     only(&["config/layers.rs"], &["configparser"]);
@@ -87,7 +91,7 @@ fn each_library_is_named_in_its_room_alone() {
         &["store/postgres"],
         &["postgres_protocol", "fallible_iterator"],
     );
-    only(&["store/postgres/tls.rs", "web/page.rs"], &["sha2"]);
+    only(&["store/postgres/tls.rs", "web/pages.rs"], &["sha2"]);
     only(&["store/postgres/url.rs"], &["percent_encoding"]);
     only(&["tls.rs"], &["webpki"]);
     only(&["tls.rs", "store/postgres/tls.rs"], &["rustls"]);
@@ -122,6 +126,47 @@ fn the_text_of_log_lines_lives_in_the_report_alone() {
     );
 }
 
+/// The crates of the workspace.
+const MEMBERS: [&str; 6] = [
+    "event-server",
+    "frame",
+    "manual",
+    "batch-client",
+    "fixtures",
+    "benches",
+];
+
+/// The most lines of a source file, its unit tests included.
+const MOST_LINES: usize = 450;
+
+/// The fewest lines of a source file of the central: what is shorter stands beside what uses it.
+const FEWEST_LINES: usize = 60;
+
+/// The shorter ones, each with its reason.
+const SHORT: [(&str, &str); 2] = [
+    ("lib.rs", "it lists the modules"),
+    ("main.rs", "it starts the command line"),
+];
+
+#[test]
+fn each_file_is_short_enough_to_read_and_long_enough_for_a_thing_with_its_whole_behaviour() {
+    for member in MEMBERS {
+        for (file, text) in files_of(member) {
+            let lines = text.lines().count();
+            assert!(lines <= MOST_LINES, "{member}: {file} has {lines} lines");
+        }
+    }
+    for (file, text) in files_of("event-server") {
+        let lines = text.lines().count();
+        let listed = SHORT.iter().any(|(short, _)| *short == file);
+        let is_store = file.starts_with("store/");
+        assert!(
+            listed == (lines < FEWEST_LINES) || is_store,
+            "{file} has {lines} lines: move it beside what uses it, or name the reason in this test"
+        );
+    }
+}
+
 #[test]
 fn the_lottery_has_no_io_and_no_clock() {
     let files = sources()
@@ -153,6 +198,7 @@ fn arrows_go_down_from_main_to_server_to_hub_to_service_to_store() {
         "service",
         "lottery",
         "facts.rs",
+        "net.rs",
     ];
     let module = |room: &str| room.trim_end_matches(".rs").to_owned();
     for (file, code) in sources() {
@@ -188,16 +234,23 @@ fn arrows_go_down_from_main_to_server_to_hub_to_service_to_store() {
 }
 
 #[test]
+fn the_http_port_knows_the_lottery_through_what_can_be_observed_alone() {
+    let sources = sources();
+    let web = sources.iter().filter(|(file, _)| file.starts_with("web"));
+    for (file, code) in web {
+        for room in ["server", "hub", "connection", "service", "lottery", "store"] {
+            assert!(
+                !names(code, &format!("crate::{room}")),
+                "{file} names {room}"
+            );
+        }
+    }
+}
+
+#[test]
 fn no_two_files_import_each_other() {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for member in [
-        "event-server",
-        "frame",
-        "manual",
-        "batch-client",
-        "fixtures",
-        "benches",
-    ] {
+    for member in MEMBERS {
         fixtures::imports::assert_no_circles(workspace.join(member));
     }
 }

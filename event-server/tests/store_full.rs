@@ -10,11 +10,11 @@ use event_server::facts::{Fact, Source};
 use event_server::hub::Hub;
 use event_server::limits::Limits;
 use event_server::lottery::{Draw, Lottery};
+use event_server::net::Stream;
 use event_server::observe::{Observe as _, Stage};
 use event_server::service::Service;
 use event_server::store::files::{Durability, FileStore, Name, StoreError, WalStore};
 use event_server::store::{Draft as _, RETRY, Store, Wake, Wanted};
-use event_server::stream::Stream;
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
 use store_disk::{Disk, DiskFiles};
 

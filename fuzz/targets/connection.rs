@@ -18,7 +18,7 @@ use event_server::lottery::Lottery;
 use event_server::service::{ConnectionId, Service};
 use event_server::store::files::{Durability, FileStore, Name};
 use event_server::store::{Event, Wake};
-use event_server::stream::Stream;
+use event_server::net::Stream;
 use frame::{Ack, Number, Reply, kind};
 use fuzz::input::{self, Controls};
 use fuzz::store_disk::{Disk, DiskFiles};

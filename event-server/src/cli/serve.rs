@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use event_server::config::{Config, Loaded, StoreConfig};
 use event_server::lottery::{Lottery, MAX_AGENCIES};
 use event_server::report;
-use event_server::server::{Server, Termination, Watch};
+use event_server::server::{Dialer, Reactor, Server, Termination};
 use event_server::service::Service;
 use event_server::store::Store;
 use event_server::store::files::Progress;
@@ -43,23 +43,23 @@ pub fn run(loaded: &Loaded, logger: &Logger) -> Result<(), Failure> {
             report::tls_warning(&files.cert, validity);
         }
     }
-    let mut watch = Watch::new(termination).map_err(unavailable)?;
+    let mut reactor = Reactor::new(termination).map_err(unavailable)?;
     match &config.store {
         StoreConfig::Files {
             data_dir,
             durability,
         } => {
-            let mut opening = Opening::new(logger, &mut watch);
+            let mut opening = Opening::new(logger, &mut reactor);
             let on_progress = |progress| opening.check(progress);
             let found = LocalLottery::start(config, data_dir, *durability, on_progress)?;
             let Some(LocalLottery { lottery, store }) = found else {
                 // A signal did that: there is nothing to close.
                 return Ok(());
             };
-            serve(config, acceptor, lottery, store, logger, watch)
+            serve(config, acceptor, lottery, store, logger, reactor)
         }
         StoreConfig::Postgres(options) => {
-            let dialer = watch.dialer().map_err(unavailable)?;
+            let dialer = Dialer::new(&reactor).map_err(unavailable)?;
             let link = Link::new(
                 dialer,
                 options.clone(),
@@ -68,7 +68,7 @@ pub fn run(loaded: &Loaded, logger: &Logger) -> Result<(), Failure> {
             )?;
             let store = PostgresStore::new(link, config.winner, MAX_AGENCIES as usize);
             let lottery = Lottery::new(config.agencies);
-            serve(config, acceptor, lottery, store, logger, watch)
+            serve(config, acceptor, lottery, store, logger, reactor)
         }
     }
 }
@@ -79,13 +79,13 @@ fn serve<R>(
     lottery: Lottery,
     store: R,
     logger: &Logger,
-    watch: Watch,
+    reactor: Reactor,
 ) -> Result<(), Failure>
 where
     R: Store<Error: Into<Failure>>,
 {
     let service = Service::new(lottery, store, config.winner).map_err(Into::into)?;
-    Server::bind(config, acceptor, service, logger.clone(), watch)?.run()?;
+    Server::bind(config, acceptor, service, logger.clone(), reactor)?.run()?;
     Ok(())
 }
 
@@ -98,17 +98,17 @@ const LOG: Duration = Duration::from_secs(3);
 /// Checks for signals while the files are read, and logs the progress where the reading takes long.
 struct Opening<'o> {
     logger: &'o Logger,
-    watch: &'o mut Watch,
+    reactor: &'o mut Reactor,
     check_at: Instant,
     log_at: Instant,
 }
 
 impl<'o> Opening<'o> {
-    fn new(logger: &'o Logger, watch: &'o mut Watch) -> Self {
+    fn new(logger: &'o Logger, reactor: &'o mut Reactor) -> Self {
         let now = Instant::now();
         Self {
             logger,
-            watch,
+            reactor,
             check_at: now + CHECK,
             log_at: now + LOG,
         }
@@ -120,7 +120,7 @@ impl<'o> Opening<'o> {
             return ControlFlow::Continue(());
         }
         self.check_at = now + CHECK;
-        if self.watch.stops() {
+        if self.reactor.stops() {
             return ControlFlow::Break(());
         }
         if now >= self.log_at {

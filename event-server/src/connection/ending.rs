@@ -9,10 +9,10 @@ use frame::{Agency, Received, trace};
 use super::Connection;
 use super::idle_timer::Waiting;
 use super::state::{Rank, State, Step};
+use crate::net::Stream;
 use crate::observe::CloseReason;
 use crate::report;
 use crate::service::Identity;
-use crate::stream::Stream;
 
 /// Bytes that are read away after the last reply, so that no reset discards it.
 const DRAIN_BYTES: usize = 1024 * 1024;

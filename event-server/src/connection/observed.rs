@@ -7,8 +7,8 @@ use frame::{Calls, trace};
 use super::Connection;
 use super::idle_timer::Waiting;
 use super::state::State;
+use crate::net::Stream;
 use crate::observe::{CloseReason, ConnectionView, Wait};
-use crate::stream::Stream;
 
 impl<S: Stream> Connection<S> {
     /// The names of all states.

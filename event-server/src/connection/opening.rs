@@ -6,10 +6,10 @@ use frame::{Ack, Reply, Winners, kind};
 
 use super::Connection;
 use super::state::{State, Step};
+use crate::net::Stream;
 use crate::observe::CloseReason;
 use crate::report;
 use crate::service::Identity;
-use crate::stream::Stream;
 use crate::tls::TlsAcceptor;
 
 /// The longest line of text that is echoed.

@@ -13,11 +13,11 @@ use super::Connection;
 use super::idle_timer::Waiting;
 use super::state::{Awaited, State};
 use crate::limits::{Limits, Share};
+use crate::net::Stream;
 use crate::observe::CloseReason;
 use crate::report;
 use crate::service::Attempt;
 use crate::store::{Declined, Ticket};
-use crate::stream::Stream;
 
 impl<S: Stream> Connection<S> {
     /// Returns what it waits for in the central: one thing at a time. A commit that its replies wait for comes first.

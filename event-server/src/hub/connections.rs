@@ -1,20 +1,19 @@
 //! All connections by their slots, and what follows from their states: who waits for what, and what all buffer together.
 //!
-//! Every change of a connection goes through [`Connections::change`], which keeps index and sums right: nothing of a
-//! connection's state is noted a second time.
+//! Every change of a connection goes through [`Connections::change`], which keeps index and sums right. No other place keeps a
+//! part of a connection's state.
 
 use std::collections::BTreeSet;
 
 use frame::Agency;
-use slab::Slab;
 
 use crate::connection::{Awaited, Connection};
+use crate::net::{Slots, Stream};
 use crate::store::Ticket;
-use crate::stream::Stream;
 
 /// All connections.
 pub(super) struct Connections<S> {
-    slab: Slab<Entry<S>>,
+    slots: Slots<Connection<S>>,
     /// Who waits for what.
     waiting: BTreeSet<(Awaited, usize)>,
     /// How many of them wait for the draw.
@@ -25,19 +24,10 @@ pub(super) struct Connections<S> {
     verified: usize,
 }
 
-/// A connection in its slot.
-pub(super) struct Entry<S> {
-    pub(super) connection: Connection<S>,
-    /// It is in the ready queue, or is sent to at the end of this turn.
-    pub(super) queued: bool,
-    /// When it was accepted, in ticks since the first one was.
-    pub(super) accepted: u32,
-}
-
 impl<S: Stream> Connections<S> {
     pub(super) fn new() -> Self {
         Self {
-            slab: Slab::new(),
+            slots: Slots::new(),
             waiting: BTreeSet::new(),
             held: 0,
             buffered: 0,
@@ -46,62 +36,69 @@ impl<S: Stream> Connections<S> {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.slab.len()
+        self.slots.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.slab.is_empty()
+        self.slots.is_empty()
     }
 
-    /// All slots are below this one.
+    /// Returns a number above all slots.
     pub(super) fn slots(&self) -> usize {
-        self.slab.capacity()
+        self.slots.bound()
     }
 
-    /// The slot that the next one gets.
+    /// Returns the slot that the next connection gets.
     pub(super) fn next_slot(&self) -> usize {
-        self.slab.vacant_key()
+        self.slots.next_slot()
     }
 
-    /// Takes in a new one, which waits for nothing and buffers nothing.
-    pub(super) fn insert(&mut self, connection: Connection<S>, accepted: u32) {
-        self.slab.insert(Entry {
-            connection,
-            queued: false,
-            accepted,
-        });
+    /// Adds a connection, which waits for nothing and buffers nothing.
+    pub(super) fn insert(&mut self, connection: Connection<S>) {
+        self.slots.insert(connection);
     }
 
-    /// The connection in this slot, if there is one.
-    pub(super) fn get(&self, slot: usize) -> Option<&Entry<S>> {
-        self.slab.get(slot)
+    /// Returns the connection in this slot, if there is one.
+    pub(super) fn get(&self, slot: usize) -> Option<&Connection<S>> {
+        self.slots.get(slot)
     }
 
-    /// All of them.
+    /// Returns all connections with their slots.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &Connection<S>)> {
-        let entries = self.slab.iter();
-        entries.map(|(slot, entry)| (slot, &entry.connection))
+        self.slots.iter()
     }
 
-    /// Sets the bits that an event brings; says whether there is a connection.
+    /// Sets the bits that an event brings. Returns whether there is a connection.
     pub(super) fn mark(&mut self, slot: usize, readable: bool, writable: bool, dead: bool) -> bool {
-        let entry = self.slab.get_mut(slot);
-        entry
-            .map(|entry| entry.connection.mark(readable, writable, dead))
+        let connection = self.slots.get_mut(slot);
+        connection
+            .map(|connection| connection.mark(readable, writable, dead))
             .is_some()
     }
 
-    /// Notes that a connection is queued; says whether it was not.
-    pub(super) fn queue(&mut self, slot: usize) -> bool {
-        let entry = self.slab.get_mut(slot);
-        entry.is_some_and(|entry| !std::mem::replace(&mut entry.queued, true))
+    /// Returns how many connections are in the ready queue.
+    pub(super) fn ready(&self) -> usize {
+        self.slots.ready()
     }
 
-    /// A connection is queued no longer.
-    pub(super) fn unqueue(&mut self, slot: usize) {
-        if let Some(entry) = self.slab.get_mut(slot) {
-            entry.queued = false;
-        }
+    /// Puts a connection into the ready queue. Returns whether it was neither there nor in its turn.
+    pub(super) fn queue(&mut self, slot: usize) -> bool {
+        self.slots.queue(slot)
+    }
+
+    /// Begins the turn of a connection past the queue. Returns whether it was neither there nor in its turn.
+    pub(super) fn claim(&mut self, slot: usize) -> bool {
+        self.slots.claim(slot)
+    }
+
+    /// Begins the turn of the next connection of the ready queue.
+    pub(super) fn take_next(&mut self) -> Option<usize> {
+        self.slots.take_next()
+    }
+
+    /// Ends the turn of a connection.
+    pub(super) fn release(&mut self, slot: usize) {
+        self.slots.release(slot);
     }
 
     /// Changes the connection in this slot, if there is one.
@@ -110,7 +107,7 @@ impl<S: Stream> Connections<S> {
         slot: usize,
         change: impl FnOnce(&mut Connection<S>) -> R,
     ) -> Option<R> {
-        let connection = &mut self.slab.get_mut(slot)?.connection;
+        let connection = self.slots.get_mut(slot)?;
         let before = Counted::of(connection);
         let result = change(connection);
         let after = Counted::of(connection);
@@ -118,9 +115,9 @@ impl<S: Stream> Connections<S> {
         Some(result)
     }
 
-    /// Takes out the connection in this slot, if there is one.
+    /// Removes the connection in this slot, if there is one.
     pub(super) fn remove(&mut self, slot: usize) -> Option<Connection<S>> {
-        let Entry { connection, .. } = self.slab.try_remove(slot)?;
+        let connection = self.slots.remove(slot)?;
         self.recount(slot, Counted::of(&connection), Counted::default());
         Some(connection)
     }
@@ -141,44 +138,40 @@ impl<S: Stream> Connections<S> {
         }
     }
 
-    /// After many connections have gone, gives the memory of their slots back. Says whether it did.
+    /// Gives back the memory of slots after many connections have gone. Returns whether it did.
     pub(super) fn shrink(&mut self) -> bool {
-        let is_sparse = self.slab.len() < self.slab.capacity() / 4;
-        if is_sparse {
-            self.slab.shrink_to_fit();
-        }
-        is_sparse
+        self.slots.shrink()
     }
 
-    /// Bytes that the buffers of all connections hold.
+    /// Returns the bytes that the buffers of all connections hold.
     pub(super) fn buffered(&self) -> usize {
         self.buffered
     }
 
-    /// How many are verified.
+    /// Returns how many are verified.
     pub(super) fn verified(&self) -> usize {
         self.verified
     }
 
-    /// How many wait for the draw.
+    /// Returns how many wait for the draw.
     pub(super) fn held(&self) -> usize {
         self.held
     }
 
-    /// The next slot that waits for this commit, or for one before it.
+    /// Returns the next slot that waits for this commit, or for one before it.
     pub(super) fn next_committed(&self, done: Ticket) -> Option<usize> {
         let &(awaited, slot) = self.waiting.first()?;
         (awaited <= Awaited::Commit(done)).then_some(slot)
     }
 
-    /// The slots that wait for this agency to be read.
+    /// Returns the slots that wait for this agency to be read.
     pub(super) fn reading(&self, agency: Agency) -> Vec<usize> {
         let read = Awaited::Read(agency);
         let waiting = self.waiting.range((read, 0)..=(read, usize::MAX));
         waiting.map(|(_, slot)| *slot).collect()
     }
 
-    /// The slots whose queries wait for the draw and have numbers up to this one.
+    /// Returns the slots whose queries wait for the draw and have numbers up to this one.
     pub(super) fn held_until(&self, last: u64) -> Vec<usize> {
         let waiting = self.waiting.iter().rev();
         let held = waiting.map_while(|&(awaited, slot)| match awaited {
@@ -189,7 +182,7 @@ impl<S: Stream> Connections<S> {
         old.map(|(_, slot)| slot).collect()
     }
 
-    /// The slot with the oldest query of this agency that waits for the draw.
+    /// Returns the slot with the oldest query of this agency that waits for the draw.
     pub(super) fn longest_held(&self, agency: Agency) -> Option<usize> {
         let mut held = self.waiting.range((Awaited::Draw(agency, 0), 0)..);
         match held.next() {
@@ -199,7 +192,7 @@ impl<S: Stream> Connections<S> {
     }
 }
 
-/// What of a connection is counted over all.
+/// The part of a connection's state that is indexed or summed.
 #[derive(Default)]
 struct Counted {
     awaits: Option<Awaited>,
@@ -211,7 +204,7 @@ impl Counted {
     fn of<S: Stream>(connection: &Connection<S>) -> Self {
         Self {
             awaits: connection.awaits(),
-            // The buffers of one that is closed go with it at the end of the turn.
+            // The buffers of a closed connection are freed with it at the end of the turn.
             buffered: match connection.is_closed() {
                 true => 0,
                 false => connection.buffered(),

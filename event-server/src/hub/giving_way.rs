@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::Hub;
 use crate::connection::{Connection, Rank};
+use crate::net::Stream;
 use crate::store::Store;
-use crate::stream::Stream;
 
 /// Returns how long a connection must have been silent to give way. The first bytes of a peer come with its connection or right
 /// after it; later it may wait for a reply that is under way, or for the next message of a handshake.
@@ -80,17 +80,17 @@ impl<S: Stream, R: Store> Hub<S, R> {
         };
         ranks.iter().filter_map(|&rank| {
             let slot = self.silence.longest(rank)?;
-            let since = self.connections.get(slot)?.connection.silent_since();
+            let since = self.connections.get(slot)?.silent_since();
             Some((slot, since + patience(rank)))
         })
     }
 
     /// Notes, at the end of a turn, the rank of a connection that does not move any more.
     pub(super) fn fall_silent(&mut self, slot: usize) {
-        let Some(entry) = self.connections.get(slot) else {
+        let Some(connection) = self.connections.get(slot) else {
             return;
         };
-        match entry.connection.rank() {
+        match connection.rank() {
             Some(rank) => self.silence.begin(slot, rank),
             None => self.silence.end(slot),
         }
@@ -98,7 +98,7 @@ impl<S: Stream, R: Store> Hub<S, R> {
 
     /// Returns how long the central waits for the peer of this slot; `opening` until its frames are served.
     pub(super) fn timeout(&self, slot: usize, opening: Duration) -> Option<Duration> {
-        let connection = &self.connections.get(slot)?.connection;
+        let connection = self.connections.get(slot)?;
         let idle_timeout = self.limits.idle_timeout;
         let list = connection.is_told_list();
         Some(match connection.rank() {

@@ -7,9 +7,9 @@ use frame::{Calls, LENGTH_FIELD, trace};
 
 use super::{AGE, Hub};
 use crate::connection::Connection;
+use crate::net::Stream;
 use crate::observe::{Bounds, ConnectionView, Figures, LotteryView, Observe, Phase, Turns};
 use crate::store::Store;
-use crate::stream::Stream;
 
 impl<S: Stream, R: Store> Hub<S, R> {
     /// From now on commits and the phases of turns are timed: somebody may look.
@@ -38,7 +38,7 @@ impl<S: Stream, R: Store> Hub<S, R> {
     /// The turn is over.
     pub fn end_turn(&mut self) {
         if trace::is_on() {
-            trace::counter("ready connections", self.ready.len() as u64);
+            trace::counter("ready connections", self.connections.ready() as u64);
             trace::counter("buffered bytes", self.connections.buffered() as u64);
             trace::counter("held queries", self.connections.held() as u64);
             trace::counter("bets stored", self.service.counters().bets_stored);
@@ -130,10 +130,10 @@ impl<S: Stream, R: Store> Observe for Hub<S, R> {
     ) {
         let since = self.epoch.map(|epoch| now.saturating_duration_since(epoch));
         for slot in slots {
-            if let Some(entry) = self.connections.get(slot) {
-                let accepted = AGE * entry.accepted;
+            if let Some(connection) = self.connections.get(slot) {
+                let accepted = AGE * connection.accepted;
                 let age = since.unwrap_or_default().saturating_sub(accepted);
-                each(&entry.connection.view(age));
+                each(&connection.view(age));
             }
         }
     }
@@ -160,7 +160,7 @@ impl<S: Stream, R: Store> Observe for Hub<S, R> {
             store_up: self.service.unavailable().is_none(),
             accepted: self.serial,
             partial_frames,
-            ready: self.ready.len() as u64,
+            ready: self.connections.ready() as u64,
             calls,
             phases: self.turns.total(),
         }

@@ -7,9 +7,9 @@ use frame::Agency;
 
 use super::{Away, Hub};
 use crate::connection::Connection;
+use crate::net::Stream;
 use crate::report;
 use crate::store::{Declined, Event, Store, Ticket};
-use crate::stream::Stream;
 
 impl<S: Stream, R: Store> Hub<S, R> {
     /// Takes all events of the store, and lets go on whoever waited for one, for the winners, or too long.

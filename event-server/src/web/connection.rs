@@ -23,27 +23,27 @@ use frame::{Channel, Inbox, Outbox, Received};
 
 use super::head::{Head, MAX_HEAD, Method, Request, parse};
 use super::response::Response;
-use crate::stream::Stream;
+use crate::net::Stream;
 
 /// Bytes of an answer that wait in the outbox at once.
 const OUTBOX: usize = 64 * 1024;
 
-/// For the next request, on a connection that has carried some or none.
+/// The longest wait for the next request.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// For the whole of a head, from its first byte on.
+/// The longest wait for the whole of a head, from its first byte on.
 const HEAD: Duration = Duration::from_secs(10);
 
-/// For taking a whole answer.
+/// The longest wait until the peer has taken a whole answer.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// For the peer's goodbye after the last answer.
+/// The longest wait for the peer to close after the last answer.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Bytes that are read away after the last answer.
 const DRAIN_BYTES: usize = 64 * 1024;
 
-/// What is left of what all connections may do in a turn.
+/// What all connections together may still do in this turn.
 #[derive(Clone, Copy, Debug)]
 pub struct Share {
     /// Requests to be answered.
@@ -53,13 +53,13 @@ pub struct Share {
 }
 
 impl Share {
-    /// Whether nothing more can be done.
+    /// Returns whether nothing more can be done.
     pub fn is_used_up(&self) -> bool {
         self.requests == 0 || self.bytes == 0
     }
 }
 
-/// Where a connection is.
+/// The state of a connection.
 #[derive(Debug, PartialEq, Eq)]
 enum State {
     /// A head is coming, or none has begun.
@@ -68,7 +68,7 @@ enum State {
     Answering { rest: Bytes, last: bool },
     /// The last answer is out and the stream shut down; so much was read away since.
     Drained { discarded: usize },
-    /// To be dropped; why.
+    /// To be dropped, and why.
     Closed(&'static str),
 }
 
@@ -79,12 +79,12 @@ pub struct Connection<S> {
     state: State,
     /// An event told of an error or a full hang-up.
     dead: bool,
-    /// What it waits for now is waited for since then.
+    /// Since when it waits for what it waits for now.
     since: Instant,
 }
 
 impl<S: Stream> Connection<S> {
-    /// A connection that was just accepted.
+    /// Begins with a stream that was just accepted.
     pub fn new(stream: S, ip: IpAddr, now: Instant) -> Self {
         let inbox = Inbox::unframed(MAX_HEAD);
         Self {
@@ -96,7 +96,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Its peer.
+    /// Returns the address of its peer.
     pub fn ip(&self) -> IpAddr {
         self.ip
     }
@@ -107,13 +107,13 @@ impl<S: Stream> Connection<S> {
         self.dead |= dead;
     }
 
-    /// Since when its peer is waited for: for a request, from the first byte of one on for the rest, or from the beginning
+    /// Returns since when its peer is waited for: for a request, from the first byte of one on for the rest, or from the beginning
     /// of an answer on until it is taken.
     pub fn waits_since(&self) -> Instant {
         self.since
     }
 
-    /// Why it is to be dropped, where it is.
+    /// Returns why it is to be dropped, where it is.
     pub fn ended(&self) -> Option<&'static str> {
         match self.state {
             State::Closed(why) => Some(why),
@@ -121,7 +121,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Whether it can go on without an event.
+    /// Returns whether it can go on without an event.
     pub fn can_move(&self) -> bool {
         let input = self.channel.can_receive();
         self.dead
@@ -135,7 +135,7 @@ impl<S: Stream> Connection<S> {
             }
     }
 
-    /// Moves as far as it can within the share of this turn. `last`: every answer is the last one.
+    /// Moves as far as it can within the share of this turn. With `last`, every answer is the last of its connection.
     pub fn advance(
         &mut self,
         now: Instant,
@@ -162,7 +162,7 @@ impl<S: Stream> Connection<S> {
         self.channel.inbox.release();
     }
 
-    /// Reads a head and begins to answer it; whether anything moved.
+    /// Reads a head and begins to answer it. Returns whether anything moved.
     fn read(
         &mut self,
         now: Instant,
@@ -237,7 +237,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Sends what the stream takes; whether all of the answer is out.
+    /// Sends what the stream takes. Returns whether all of the answer is out.
     fn send(&mut self, now: Instant, share: &mut Share) -> io::Result<bool> {
         loop {
             let State::Answering { rest, last } = &mut self.state else {
@@ -292,8 +292,8 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// To be called now and then: why it is to be dropped, where its peer took too long.
-    pub fn sweep(&self, now: Instant) -> Option<&'static str> {
+    /// Closes it where its peer took too long. Returns whether it is to be dropped. Called about once a second.
+    pub fn sweep(&mut self, now: Instant) -> bool {
         let (most, why) = match &self.state {
             State::Reading if self.channel.inbox.is_empty() => (IDLE, "no request came"),
             State::Reading => (HEAD, "timed out waiting for the rest of a request"),
@@ -301,8 +301,12 @@ impl<S: Stream> Connection<S> {
                 (ANSWER, "timed out waiting for the peer to take its answer")
             }
             State::Drained { .. } => (GOODBYE, "the last answer is sent"),
-            State::Closed(why) => (Duration::ZERO, *why),
+            State::Closed(_) => return true,
         };
-        (now.saturating_duration_since(self.since) >= most).then_some(why)
+        let is_late = now.saturating_duration_since(self.since) >= most;
+        if is_late {
+            self.state = State::Closed(why);
+        }
+        is_late
     }
 }

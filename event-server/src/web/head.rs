@@ -1,6 +1,8 @@
-//! The head of a request: the bytes up to the empty line, as values.
+//! The head of a request: the bytes up to the empty line, as values; and the hosts that it may name.
 //!
 //! HTTP/1.0 and 1.1 (RFC 9112). A request may have a body, which nobody reads: the connection closes after its answer.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use httparse::{EMPTY_HEADER, Error, Status};
 
@@ -29,7 +31,7 @@ pub enum Method {
 pub struct Request<'b> {
     /// What is asked for.
     pub method: Method,
-    /// Of what: begins with `/`, without a query.
+    /// The path that is asked for: begins with `/`, without a query.
     pub path: &'b str,
     /// The host that the client means to ask, with a port where it names one; `None` where it names no host.
     pub host: Option<&'b str>,
@@ -50,7 +52,7 @@ pub enum Head<'b> {
     Whole(Request<'b>, usize),
     /// A head that is too long, or has too many fields.
     TooLong,
-    /// No request; why not.
+    /// No request, and why not.
     Bad(&'static str),
 }
 
@@ -186,6 +188,40 @@ fn weight(part: &[u8]) -> Option<u32> {
     }
     let weight: f32 = value.trim().parse().ok()?;
     Some((weight.clamp(0.0, 1.0) * 1_000.0) as u32)
+}
+
+/// The names by which the port may be asked, beside every IP address and `localhost`.
+///
+/// Without this, a page of another site could read the answers, if that site's name is made to resolve to this machine's address
+/// (DNS rebinding).
+pub(super) struct Hosts(Vec<String>);
+
+impl Hosts {
+    /// Allows these names.
+    pub(super) fn new(names: Vec<String>) -> Self {
+        Self(names)
+    }
+
+    /// Returns whether a request may name this host, with a port or without.
+    pub(super) fn allow(&self, host: &str) -> bool {
+        if let Some(rest) = host.strip_prefix('[') {
+            let (address, port) = rest.split_once(']').unwrap_or_default();
+            return address.parse::<Ipv6Addr>().is_ok() && is_port(port);
+        }
+        let (name, port) = host.split_at(host.find(':').unwrap_or(host.len()));
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let mut names = self.0.iter().map(String::as_str).chain(["localhost"]);
+        is_port(port)
+            && (name.parse::<Ipv4Addr>().is_ok() || names.any(|own| own.eq_ignore_ascii_case(name)))
+    }
+}
+
+/// Returns whether this may follow a host: nothing, or a colon and digits.
+fn is_port(text: &str) -> bool {
+    text.is_empty()
+        || text
+            .strip_prefix(':')
+            .is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[cfg(test)]

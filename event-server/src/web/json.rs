@@ -5,21 +5,21 @@ use std::time::Duration;
 
 use crate::observe::{AgencyView, LotteryView};
 
-/// What is told beside the lottery itself.
+/// What every answer in JSON says of the central.
 pub(super) struct Central<'a> {
     pub(super) name: &'a str,
     pub(super) version: &'a str,
     pub(super) uptime: Duration,
-    /// Why no bet would be taken now.
-    pub(super) unavailable: Option<&'a str>,
 }
 
-/// The object of `/api/lottery`. `history`: seconds ago, and how many bets there were then.
+/// Returns the object of `/api/lottery`. `history` has seconds ago, and how many bets there were then; `unavailable` says why no
+/// bet would be taken now.
 pub(super) fn lottery(
     view: &LotteryView,
     bets_per_second: f64,
     history: impl Iterator<Item = (f64, u64)>,
     central: &Central<'_>,
+    unavailable: Option<&str>,
 ) -> String {
     let LotteryView {
         stage,
@@ -31,7 +31,7 @@ pub(super) fn lottery(
     let finished = agencies.iter().filter(takes_part);
     let finished = finished.filter(|view| view.finished).count();
     let bets: u64 = agencies.iter().map(|view| view.bets).sum();
-    // About as much as it takes, so that it hardly grows.
+    // About the size of the answer, so that it seldom has to grow.
     let mut out = String::with_capacity(8 * 1024 + 80 * agencies.len());
     // Writing to a String does not fail.
     let _ = write!(
@@ -44,7 +44,7 @@ pub(super) fn lottery(
         text(central.name),
         text(central.version),
         central.uptime.as_secs(),
-        central.unavailable.map_or("null".to_owned(), text),
+        unavailable.map_or("null".to_owned(), text),
     );
     for (at, (ago, bets)) in history.enumerate() {
         let comma = if at == 0 { "" } else { "," };
@@ -73,7 +73,7 @@ pub(super) fn lottery(
     out
 }
 
-/// A text as JSON has it.
+/// Returns a text as JSON has it.
 pub(super) fn text(text: &str) -> String {
     frame::escape_json(&serde_json::Value::from(text).to_string())
 }

@@ -1,29 +1,21 @@
 //! What the loop does, as JSON: its connections, its turns, and what its reads and writes came to.
 //!
-//! Connections are arrays of numbers, so that thousands of them are made and sent in a moment; `columns` names what stands
-//! where.
+//! Connections are arrays of numbers, so that thousands of them are made and sent fast; `columns` names their elements.
 
 use std::fmt::Write as _;
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use frame::{Calls, ReadOutcome, WriteOutcome};
 
 use super::history::History;
-use super::json::text;
+use super::json::{Central, text};
 use crate::observe::{
     Bounds, CloseReason, ConnectionView, Figures, Observe, Phase, Second, Turns, Wait,
 };
 
-/// Connections that are told of; further ones are only counted.
+/// The most connections in an answer; further ones are only counted.
 const MOST: usize = 20_000;
-
-/// What is told beside the loop itself.
-pub(super) struct Central<'a> {
-    pub(super) name: &'a str,
-    pub(super) version: &'a str,
-    pub(super) uptime: Duration,
-}
 
 /// What a connection's array begins with. The outcomes of its reads and writes follow, and [`LAST_COLUMNS`].
 const FIRST_COLUMNS: [&str; 9] = [
@@ -46,7 +38,7 @@ pub(super) struct Rows {
 const SLICE: usize = 1_000;
 
 impl Rows {
-    /// Those of now; none is made yet.
+    /// Begins with no connection, as of now.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             now,
@@ -58,12 +50,12 @@ impl Rows {
         }
     }
 
-    /// When they were begun.
+    /// Returns when they were begun.
     pub(super) fn began(&self) -> Instant {
         self.now
     }
 
-    /// Makes a slice; whether all is made.
+    /// Makes a slice. Returns whether all is made.
     pub(super) fn advance(&mut self, central: &impl Observe) -> bool {
         let until = central.slots().min(self.next + SLICE);
         let slots = self.next..until;
@@ -91,7 +83,7 @@ impl Rows {
         });
     }
 
-    /// The whole object of `/api/loop`.
+    /// Returns the whole object of `/api/loop`.
     pub(super) fn finish(
         self,
         now: Instant,
@@ -260,7 +252,7 @@ fn recent(out: &mut String, now: Instant, turns: &Turns) {
     out.push_str("]},");
 }
 
-/// An array of names.
+/// Writes an array of names.
 fn names(out: &mut String, names: impl Iterator<Item = String>) {
     out.push('[');
     for name in names {
@@ -276,14 +268,14 @@ fn close(out: &mut String) {
     out.push_str("],");
 }
 
-/// Takes a comma back.
+/// Removes a comma at the end.
 fn trim(out: &mut String) {
     if out.ends_with(',') {
         out.pop();
     }
 }
 
-/// Numbers, each with a comma after it.
+/// Writes numbers, each with a comma after it.
 fn numbers(out: &mut String, numbers: impl IntoIterator<Item = u64>) {
     for n in numbers {
         number(out, n);
@@ -291,8 +283,8 @@ fn numbers(out: &mut String, numbers: impl IntoIterator<Item = u64>) {
     }
 }
 
-/// A number in decimal digits: of these there are so many that the formatter of the standard library would take most of
-/// the time.
+/// Writes a number in decimal digits. There are so many of them that the formatter of the standard library would take most of the
+/// time.
 fn number(out: &mut String, mut n: u64) {
     let mut digits = [0; 20];
     let mut at = digits.len();

@@ -1,17 +1,16 @@
-//! What is answered to which path.
+//! What is answered to which path; and the live pages, HTML documents without outside resources.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use frame::{Calls, Escaped};
+use sha2::{Digest as _, Sha256};
 
-use super::head::{Method, Request};
+use super::head::{Hosts, Method, Request};
 use super::history::History;
-use super::hosts::Hosts;
 use super::json::{self, Central};
 use super::loop_json;
 use super::metrics::{Metrics, OPENMETRICS, TEXT};
-use super::page;
 use super::response::Response;
 use crate::observe::Observe;
 
@@ -20,20 +19,20 @@ const JSON: &str = "application/json";
 /// This program's version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// How long an answer of `/api/lottery` or `/api/loop` is given to others who ask, too: at any number of agencies and watchers it costs
-/// the loop this often.
+/// How long an answer of `/api/lottery` or `/api/loop` is kept for others who ask: it is made this often at most, however many
+/// watch.
 const SHARED: Duration = Duration::from_millis(500);
 
-/// What was begun longer ago than this is not gone on with.
+/// An answer that was begun longer ago than this is begun again.
 const STALE: Duration = Duration::from_secs(10);
 
-/// Somebody counts as watching for so long after they have asked.
+/// How long somebody counts as watching after they have asked.
 const WATCHED: Duration = Duration::from_secs(60);
 
 const MISDIRECTED: &str = "this port answers requests for an IP address, localhost and its own names; \
                            SERVER_HTTP_HOSTS gives it further ones";
 
-/// What answers are made of.
+/// The answers, and what they are made of.
 pub(super) struct Pages {
     /// This central's name.
     name: String,
@@ -64,8 +63,8 @@ impl Pages {
             name: name.to_owned(),
             hosts: Hosts::new(hosts),
             started: now,
-            lottery_page: page::lottery(),
-            loop_page: page::turn(),
+            lottery_page: lottery_page(),
+            loop_page: loop_page(),
             history: History::new(now),
             calls: History::new(now),
             lottery: None,
@@ -76,7 +75,7 @@ impl Pages {
         }
     }
 
-    /// When [`advance`](Self::advance) is due.
+    /// Returns when [`advance`](Self::advance) is due.
     pub(super) fn deadline(&self) -> Instant {
         self.history.deadline()
     }
@@ -92,7 +91,7 @@ impl Pages {
         self.calls.advance(now, || Some(central.calls()));
     }
 
-    /// The answer to a request; `None` while it is made: ask again in the next turn.
+    /// Returns the answer to a request; `None` while it is made: the caller asks again in the next turn.
     pub(super) fn answer(
         &mut self,
         request: &Request<'_>,
@@ -140,14 +139,15 @@ impl Pages {
             _ => {
                 let (view, unavailable) = (central.lottery(), central.unavailable());
                 let bets = view.agencies.iter().map(|view| view.bets).sum();
-                let central = Central {
-                    name: &self.name,
-                    version: VERSION,
-                    uptime: now.saturating_duration_since(self.started),
-                    unavailable: unavailable.as_deref(),
-                };
+                let unavailable = unavailable.as_deref();
                 let (speed, history) = (self.history.speed(now, bets), self.history.samples(now));
-                let body = Bytes::from(json::lottery(&view, speed, history, &central));
+                let body = Bytes::from(json::lottery(
+                    &view,
+                    speed,
+                    history,
+                    &self.central(now),
+                    unavailable,
+                ));
                 self.lottery = Some((now, body.clone()));
                 body
             }
@@ -155,7 +155,7 @@ impl Pages {
         Response::new(200, JSON, body)
     }
 
-    /// What the loop does; `None` where more slices of it are to be made.
+    /// Returns the answer of `/api/loop`; `None` where more slices of it are to be made.
     fn loop_state(&mut self, now: Instant, central: &impl Observe) -> Option<Bytes> {
         let is_within = |at: Instant, time: Duration| now.saturating_duration_since(at) < time;
         if let Some((made, body)) = &self.made_loop
@@ -164,18 +164,14 @@ impl Pages {
             return Some(body.clone());
         }
         let begun = self.making.take();
-        // Whoever asked for an older one has gone before it was made.
+        // An older one was left unfinished: the client that asked for it has gone.
         let begun = begun.filter(|rows| is_within(rows.began(), STALE));
         let mut rows = begun.unwrap_or_else(|| loop_json::Rows::new(now));
         if !rows.advance(central) {
             self.making = Some(rows);
             return None;
         }
-        let about = loop_json::Central {
-            name: &self.name,
-            version: VERSION,
-            uptime: now.saturating_duration_since(self.started),
-        };
+        let about = self.central(now);
         let body = Bytes::from(rows.finish(now, central, &self.calls, &about));
         self.made_loop = Some((now, body.clone()));
         Some(body)
@@ -201,9 +197,137 @@ impl Pages {
         }
     }
 
-    /// Notes that somebody looks how the lottery stands.
+    /// Returns what every answer in JSON says of the central.
+    fn central(&self, now: Instant) -> Central<'_> {
+        Central {
+            name: &self.name,
+            version: VERSION,
+            uptime: now.saturating_duration_since(self.started),
+        }
+    }
+
+    /// Notes that somebody asks how the lottery stands.
     fn ask(&mut self, now: Instant, central: &mut impl Observe) {
         self.asked = Some(now);
         central.watch(true);
+    }
+}
+
+/// Makes the answer to `/`: the live page of the lottery.
+fn lottery_page() -> Response {
+    document(
+        include_str!("pages/lottery.html"),
+        &[
+            include_str!("pages/base.css"),
+            include_str!("pages/lottery.css"),
+        ],
+        &[
+            include_str!("pages/base.js"),
+            include_str!("pages/lottery.js"),
+        ],
+    )
+}
+
+/// Makes the answer to `/loop`: the live page of the loop.
+fn loop_page() -> Response {
+    document(
+        include_str!("pages/loop.html"),
+        &[
+            include_str!("pages/base.css"),
+            include_str!("pages/loop.css"),
+        ],
+        &[
+            include_str!("pages/base.js"),
+            include_str!("pages/cells.js"),
+            include_str!("pages/loop.js"),
+        ],
+    )
+}
+
+/// Makes the answer with a document, its styles and its scripts put in, and the policy that a browser holds it to.
+fn document(html: &str, styles: &[&str], scripts: &[&str]) -> Response {
+    let (style, script) = (styles.concat(), scripts.concat());
+    let document = html
+        .replace("<!-- style -->", &format!("<style>{style}</style>"))
+        .replace("<!-- script -->", &format!("<script>{script}</script>"));
+    let mut response = Response::new(200, "text/html; charset=utf-8", document);
+    let policy = format!(
+        "Content-Security-Policy: default-src 'none'; script-src '{}'; style-src '{}'; connect-src 'self'; \
+         img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        hash(&script),
+        hash(&style)
+    );
+    response.fields = vec![policy, "Referrer-Policy: no-referrer".to_owned()];
+    response
+}
+
+/// Returns how a policy names a script or a style that it allows: by its SHA-256 (CSP level 3, section 2.3.1).
+fn hash(text: &str) -> String {
+    format!("sha256-{}", base64(&Sha256::digest(text)))
+}
+
+/// Returns Base64 with padding (RFC 4648, section 4).
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let bits = group
+            .iter()
+            .fold(0, |bits, byte| bits << 8 | u32::from(*byte));
+        let bits = bits << (8 * (3 - group.len()));
+        for digit in 0..4 {
+            let at = (bits >> (18 - 6 * digit)) & 63;
+            let is_padding = digit > group.len();
+            text.push(match is_padding {
+                true => '=',
+                false => char::from(DIGITS[at as usize]),
+            });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+    }
+
+    #[test]
+    fn each_page_is_whole_and_names_no_other_resource_and_no_absolute_path() {
+        for page in [lottery_page(), loop_page()] {
+            let page = String::from_utf8(page.body.to_vec()).unwrap();
+            assert_eq!(page.matches("<script>").count(), 1);
+            assert_eq!(page.matches("<style>").count(), 1);
+            assert!(!page.contains("<!-- "), "a part is not put in");
+            let namespaces = page.replace("http://www.w3.org/2000/svg", "");
+            for outside in [
+                "http://",
+                "https://",
+                " src=",
+                "@import",
+                "url(",
+                " style=",
+                "onclick",
+                "href=\"/",
+                "fetch(\"/",
+                "watch(\"/",
+            ] {
+                assert!(!namespaces.contains(outside), "{outside}");
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::io::{self, Read, Write};
 use std::rc::Rc;
 
-use event_server::stream::Stream;
+use event_server::net::Stream;
 
 use crate::duplex::Duplex;
 

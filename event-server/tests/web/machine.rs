@@ -9,10 +9,10 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use event_server::net::Stream;
 use event_server::observe::{
     AgencyView, Bounds, ConnectionView, Counters, Figures, LotteryView, Observe, Stage, Turns,
 };
-use event_server::stream::Stream;
 use event_server::web::Web;
 use frame::{Agency, Calls};
 

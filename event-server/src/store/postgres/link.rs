@@ -30,7 +30,7 @@ use super::setup::{Left, Setup};
 use super::sql::Statements;
 use super::tls::{CertificateHash, DatabaseTls};
 use super::url::DatabaseUrl;
-use crate::stream::Stream;
+use crate::net::Stream;
 
 /// No pause before the hosts are tried again is longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);

@@ -1,0 +1,146 @@
+//! What wakes the loop: the poll, its tokens, and the signals, which are events like any other.
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use mio::{Interest, Poll, Token};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
+use signal_hook_mio::v1_0::Signals;
+
+use crate::report;
+
+/// The poll and the signals. A store that is elsewhere needs them before the server is bound.
+pub struct Reactor {
+    pub(super) poll: Poll,
+    pub(super) signals: Termination,
+}
+
+impl Reactor {
+    /// Makes the poll and registers the signals.
+    ///
+    /// # Errors
+    /// The system has no resources.
+    pub fn new(mut signals: Termination) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let source = &mut signals.signals;
+        poll.registry()
+            .register(source, Token(SIGNALS), Interest::READABLE)?;
+        Ok(Self { poll, signals })
+    }
+
+    /// Logs the signals that came since the last call, before the server serves. Returns whether one of them stops it.
+    pub fn stops(&mut self) -> bool {
+        self.signals.take().stops
+    }
+}
+
+pub(super) const LISTENER: usize = usize::MAX;
+pub(super) const SIGNALS: usize = usize::MAX - 1;
+pub(super) const DATABASE: usize = usize::MAX - 2;
+pub(super) const RESOLVED: usize = usize::MAX - 3;
+pub(super) const HTTP_LISTENER: usize = usize::MAX - 4;
+
+/// The first token of the HTTP port's connections. The lottery's count from 0, and there are at most a million.
+const HTTP: usize = usize::MAX - (1 << 16);
+
+/// What an event belongs to.
+pub(super) enum Owner {
+    Listener,
+    Signals,
+    Database,
+    /// A name was looked up for the database.
+    Resolved,
+    HttpListener,
+    /// A connection of the HTTP port, by its slot.
+    Http(usize),
+    /// A connection of the lottery, by its slot.
+    Connection(usize),
+}
+
+impl Owner {
+    /// Returns what the events of a token belong to.
+    pub(super) fn of(token: usize) -> Self {
+        match token {
+            LISTENER => Self::Listener,
+            SIGNALS => Self::Signals,
+            DATABASE => Self::Database,
+            RESOLVED => Self::Resolved,
+            HTTP_LISTENER => Self::HttpListener,
+            at @ HTTP.. => Self::Http(at - HTTP),
+            slot => Self::Connection(slot),
+        }
+    }
+}
+
+/// Returns the token of a connection of the HTTP port.
+pub(super) fn http_token(slot: usize) -> usize {
+    HTTP + slot
+}
+
+/// Lets a write beyond the limit of file sizes (`ulimit -f`) fail, as one on a full disk does. Its signal, SIGXFSZ, would end the
+/// program within the write, without a message.
+///
+/// # Errors
+/// The system refuses.
+pub fn bear_file_limits() -> io::Result<()> {
+    // It is caught and does nothing, since ignoring it would take unsafe code.
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).map(drop)
+}
+
+/// What the signals ask for that came.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Came {
+    /// The server stops.
+    pub(super) stops: bool,
+    /// A trace begins, or ends.
+    pub(super) trace: bool,
+}
+
+/// The signals that are caught. Each is an event, whenever the poll asks for it.
+///
+/// SIGTERM and SIGINT stop the server; a second one of them ends the program at once, with 128 and its number, whatever
+/// it is doing. SIGHUP stops it where standard input was a terminal and that terminal is gone. SIGUSR1 begins or ends a trace.
+/// Any other SIGHUP, and SIGUSR2, would end a program that does not catch them, and are often sent where a log is rotated: they
+/// are one log line.
+pub struct Termination {
+    /// To be registered with the poll.
+    signals: Signals,
+    /// Standard input was a terminal at the start.
+    in_terminal: bool,
+}
+
+impl Termination {
+    /// Catches the signals. Called before anything is opened, since that may take long.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn catch() -> io::Result<Self> {
+        let stopping = Arc::new(AtomicBool::new(false));
+        for signal in [SIGTERM, SIGINT] {
+            let (code, flag) = (128 + signal, Arc::clone(&stopping));
+            signal_hook::flag::register_conditional_shutdown(signal, code, flag)?;
+            signal_hook::flag::register(signal, Arc::clone(&stopping))?;
+        }
+        Ok(Self {
+            signals: Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2])?,
+            in_terminal: io::stdin().is_terminal(),
+        })
+    }
+
+    /// Logs each signal that came since the last call, and returns what they ask for.
+    pub(super) fn take(&mut self) -> Came {
+        let mut came = Came::default();
+        for signal in self.signals.pending() {
+            report::signal(signal_hook::low_level::signal_name(signal).unwrap_or("unknown"));
+            came.trace ^= signal == SIGUSR1;
+            came.stops |= match signal {
+                SIGTERM | SIGINT => true,
+                // A terminal that was closed is no terminal any more.
+                SIGHUP => self.in_terminal && !io::stdin().is_terminal(),
+                _ => false,
+            };
+        }
+        came
+    }
+}
