@@ -16,7 +16,7 @@ use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
-use event_server::config::{Config, Flag, Loaded};
+use event_server::config::{Flag, Loaded, Sources};
 use event_server::report;
 use event_server::server::bear_file_limits;
 use frame::log::{Level, Logger};
@@ -74,7 +74,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Reads every layer of the configuration.
 fn load(options: &Options) -> Result<Loaded, Failure> {
-    load_with(options, &options.flags())
+    read(&sources(options, options.flags()))
 }
 
 /// Reads every layer of the configuration, with the store that a flag names: a folder, or the URL of a database.
@@ -93,14 +93,22 @@ fn load_store(options: &Options, name: &str, store: &str) -> Result<Loaded, Fail
             flags.push(flag("SERVER_DATA_DIR", store));
         }
     }
-    load_with(options, &flags)
+    read(&sources(options, flags))
 }
 
-fn load_with(options: &Options, flags: &[Flag]) -> Result<Loaded, Failure> {
+/// Returns where the configuration is read from, with these flags.
+fn sources(options: &Options, flags: Vec<Flag>) -> Sources {
     let text = |text: OsString| text.to_string_lossy().into_owned();
     let environment = std::env::vars_os().map(|(key, value)| (text(key), text(value)));
-    Config::load(options.config.as_deref(), environment, flags)
-        .map_err(|e| Failure::new(CONFIGURATION, e))
+    Sources {
+        file: options.config.clone(),
+        environment: environment.collect(),
+        flags,
+    }
+}
+
+fn read(sources: &Sources) -> Result<Loaded, Failure> {
+    sources.load().map_err(|e| Failure::new(CONFIGURATION, e))
 }
 
 /// Runs a command that does not serve. Its log lines are written at once.
@@ -113,14 +121,15 @@ fn tool(run: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
 
 /// Runs the server. Its log lines are collected during a turn and written by a thread, so the loop never waits for them.
 fn run_server(options: &Options) -> ExitCode {
-    let loaded = match load(options) {
+    let sources = sources(options, options.flags());
+    let loaded = match read(&sources) {
         Ok(loaded) => loaded,
         Err(failure) => return tool(|| Err(failure)),
     };
     let (level, format) = (loaded.config.logging_level, loaded.config.logging_format);
     let logger = Logger::background(level, format, io::stderr, report::lines_lost);
     logger.install();
-    let done = serve::run(&loaded, &logger);
+    let done = serve::run(sources, &loaded, &logger);
     if done.is_ok() {
         report::exit();
     }

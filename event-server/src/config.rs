@@ -62,6 +62,28 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
 }
 
+/// The places that a configuration is read from. Read again, the file may say something else.
+#[derive(Clone)]
+pub struct Sources {
+    /// The file; where none is named, [`DEFAULT_FILE`] if it is there.
+    pub file: Option<PathBuf>,
+    /// The variables of the environment: nobody changes those of a program that runs.
+    pub environment: Vec<(String, String)>,
+    /// The flags of the command line.
+    pub flags: Vec<Flag>,
+}
+
+impl Sources {
+    /// Reads every layer.
+    ///
+    /// # Errors
+    /// Those of [`Config::load`].
+    pub fn load(&self) -> Result<Loaded, ConfigError> {
+        let environment = self.environment.iter().cloned();
+        Config::load(self.file.as_deref(), environment, &self.flags)
+    }
+}
+
 /// A configuration, and what in it is ignored.
 #[derive(Debug)]
 pub struct Loaded {

@@ -121,6 +121,11 @@ impl<S: Stream, R: Store> Hub<S, R> {
         }
     }
 
+    /// Begins sessions with this acceptor from now on; those that have begun go on as they are.
+    pub fn set_acceptor(&mut self, acceptor: TlsAcceptor) {
+        self.acceptor = Some(acceptor);
+    }
+
     /// Returns whether no connection is left.
     pub fn is_empty(&self) -> bool {
         self.connections.is_empty()

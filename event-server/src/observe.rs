@@ -78,6 +78,8 @@ pub struct Figures {
     pub unsent: u64,
     /// Whether a bet could be stored now.
     pub store_up: bool,
+    /// Seconds until the central's certificate ends, negative after it; `None` without TLS.
+    pub certificate_seconds: Option<i64>,
     /// How many connections were accepted so far.
     pub accepted: u64,
     /// Connections in the middle of a frame.

@@ -4,6 +4,7 @@
 //! Readiness comes in and is noted; [`Hub::tick`] does the work. The listener has a sticky bit like every connection: an edge
 //! tells once, and only `WouldBlock` clears it. A signal is an event like any other.
 
+mod certificate;
 mod listener;
 mod reactor;
 mod streams;
@@ -18,6 +19,7 @@ use frame::log::Logger;
 use mio::Events;
 use mio::net::TcpStream;
 
+use self::certificate::DailyCheck;
 use self::listener::{Listener, Port};
 use self::reactor::{HTTP_LISTENER, LISTENER, Owner, http_token};
 pub use self::reactor::{Reactor, Termination, bear_file_limits};
@@ -27,6 +29,7 @@ use crate::config::Config;
 use crate::hub::Hub;
 use crate::limits::room_for_connections;
 use crate::observe::Phase;
+use crate::reload::Reload;
 use crate::report;
 use crate::service::Service;
 use crate::store::Store;
@@ -57,6 +60,8 @@ pub struct Server<R: Store> {
     http: Option<Http>,
     logger: Logger,
     traces: Traces,
+    reload: Reload,
+    certificate: DailyCheck,
     shutdown_grace: Duration,
     /// When a server that stops drops the connections that are left.
     stop_until: Option<Instant>,
@@ -73,6 +78,7 @@ impl<R: Store> Server<R> {
         service: Service<R>,
         logger: Logger,
         reactor: Reactor,
+        reload: Reload,
     ) -> Result<Self, ServerError<R::Error>> {
         let mut limits = config.limits;
         let watchers = config.http.map_or(0, |_| web::MAX_CONNECTIONS + 1);
@@ -93,6 +99,7 @@ impl<R: Store> Server<R> {
         );
         let listener = listener.map_err(what(config.address))?;
         let address = listener.address().map_err(what(config.address))?;
+        let certificate = DailyCheck::new(acceptor.clone(), Instant::now());
         let mut hub = Hub::new(service, acceptor, limits);
         let http = match config.http {
             Some(address) => {
@@ -118,6 +125,8 @@ impl<R: Store> Server<R> {
             http,
             logger,
             traces: Traces::new(config.trace.clone(), config.trace_bytes),
+            reload,
+            certificate,
             shutdown_grace: config.shutdown_grace,
             stop_until: None,
         })
@@ -130,6 +139,9 @@ impl<R: Store> Server<R> {
     pub fn run(mut self) -> Result<(), ServerError<R::Error>> {
         let mut events = Events::with_capacity(EVENTS);
         self.traces.start();
+        if self.reactor.reload_due {
+            self.reload();
+        }
         loop {
             self.logger.flush();
             let now = Instant::now();
@@ -144,6 +156,7 @@ impl<R: Store> Server<R> {
                 _ => {}
             }
             let woken = Instant::now();
+            self.certificate.check(woken);
             self.hub.lap(Phase::Wait);
             self.mark(&events, woken);
             let registry = self.reactor.poll.registry();
@@ -186,6 +199,7 @@ impl<R: Store> Server<R> {
             self.hub.deadline(),
             listener.and_then(|listener| listener.accept_at(now, &self.hub)),
             self.stop_until,
+            self.certificate.due(),
             http.and_then(|http| http.web.deadline()),
             http.and_then(|http| http.listener.accept_at(now, &http.web)),
         ];
@@ -211,6 +225,9 @@ impl<R: Store> Server<R> {
                     if came.trace && self.traces.switch() {
                         self.hub.begin_trace();
                     }
+                    if came.reload {
+                        self.reload();
+                    }
                     if came.stops {
                         self.stop(now);
                     }
@@ -232,6 +249,22 @@ impl<R: Store> Server<R> {
             }
         }
         self.hub.polled(count);
+    }
+
+    /// Reads the certificates and the level of the log again; where a file is wrong, nothing changes.
+    fn reload(&mut self) {
+        match self.reload.read() {
+            Ok(fresh) => {
+                if let Some(acceptor) = fresh.acceptor {
+                    acceptor.report_opened();
+                    self.certificate = DailyCheck::new(Some(acceptor.clone()), Instant::now());
+                    self.hub.set_acceptor(acceptor);
+                }
+                report::reloaded(fresh.level.name());
+                self.logger.set_level(fresh.level);
+            }
+            Err(why) => report::reload_failed(&why),
+        }
     }
 
     fn stop(&mut self, now: Instant) {

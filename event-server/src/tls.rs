@@ -1,6 +1,6 @@
 //! Mutual TLS: what the central shows, whom it trusts, and which agency a certificate speaks for.
 //!
-//! In come the paths of three files, read once, at the start; out comes a [`TlsAcceptor`] that begins sessions, and of each
+//! In come the paths of three files, read at the start and at a reload; out comes a [`TlsAcceptor`] that begins sessions, and of each
 //! client's certificate the agency in it. The sessions themselves are [`frame`]'s, and who may say what in the name
 //! of which agency is for the service to decide. Whom to trust toward a database is in `store/postgres/tls`: no
 //! third file of the server names rustls.
@@ -24,6 +24,7 @@ use rustls::{
 use webpki::EndEntityCert;
 
 use crate::config::TlsFiles;
+use crate::report;
 
 /// What the name in an agency's certificate begins with; its number follows.
 const NAME: &str = "agency-";
@@ -48,6 +49,7 @@ impl std::error::Error for BadFile {}
 /// Where TLS sessions begin.
 #[derive(Clone)]
 pub struct TlsAcceptor {
+    files: TlsFiles,
     provider: Arc<CryptoProvider>,
     /// What the central shows.
     identity: Arc<SingleCertAndKey>,
@@ -97,6 +99,7 @@ impl TlsAcceptor {
             },
         })?;
         Ok(Self {
+            files: files.clone(),
             provider,
             identity: Arc::new(SingleCertAndKey::from(identity)),
             authority,
@@ -107,6 +110,22 @@ impl TlsAcceptor {
     /// When the certificate of the central is valid; `None` where it does not say so.
     pub fn validity(&self) -> Option<Validity> {
         self.validity
+    }
+
+    /// Logs which files are in force, and what an operator should know of the certificate.
+    pub fn report_opened(&self) {
+        let TlsFiles {
+            cert, client_ca, ..
+        } = &self.files;
+        report::tls_opened(cert, client_ca, self.validity);
+        self.report_validity();
+    }
+
+    /// Logs that the certificate of the central ends soon, or is not valid now; nothing where all is well.
+    pub fn report_validity(&self) {
+        if let Some(validity) = self.validity {
+            report::tls_warning(&self.files.cert, validity);
+        }
     }
 
     /// Our side of a session with a peer that has begun one, and where its agency will be.

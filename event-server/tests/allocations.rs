@@ -8,8 +8,9 @@ use std::thread;
 use allocation_counter::{AllocationInfo, measure};
 use batch_client::agency;
 use batch_client::progress::Progress;
-use event_server::config::{Config, StoreConfig};
+use event_server::config::{Sources, StoreConfig};
 use event_server::lottery::Lottery;
+use event_server::reload::Reload;
 use event_server::server::{Reactor, Server, Termination};
 use event_server::service::Service;
 use event_server::store::files::{FileStore, Folder};
@@ -93,7 +94,13 @@ fn no_bet_and_no_batch_is_an_allocation() {
 
 fn serve(variables: impl IntoIterator<Item = (String, String)>, logger: Logger) {
     let reactor = Reactor::new(Termination::catch().unwrap()).unwrap();
-    let config = Config::load(None, variables, &[]).unwrap().config;
+    let sources = Sources {
+        file: None,
+        environment: variables.into_iter().collect(),
+        flags: Vec::new(),
+    };
+    let loaded = sources.load().unwrap();
+    let config = &loaded.config;
     let mut lottery = Lottery::new(config.agencies);
     let StoreConfig::Files {
         data_dir,
@@ -105,6 +112,7 @@ fn serve(variables: impl IntoIterator<Item = (String, String)>, logger: Logger) 
     let folder = Folder::open(data_dir).unwrap();
     let (store, _) = FileStore::open(folder, *durability, |fact| lottery.apply(fact)).unwrap();
     let service = Service::new(lottery, store, config.winner).unwrap();
-    let server = Server::bind(&config, None, service, logger, reactor).unwrap();
+    let reload = Reload::new(sources, &loaded, None);
+    let server = Server::bind(config, None, service, logger, reactor, reload).unwrap();
     server.run().unwrap();
 }

@@ -10,7 +10,7 @@ use fixtures::programs::{self, Running, Signal};
 const SUCCESS: &str = "{result:success}";
 
 #[test]
-fn signals_that_ask_for_nothing_are_one_line_and_the_central_goes_on() {
+fn signals_that_do_not_ask_for_an_end_are_logged_and_the_central_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let (central, address) = programs::central(folder.path(), &[]).unwrap();
     let mut peer = Peer::connect(address);

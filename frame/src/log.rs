@@ -13,6 +13,7 @@ mod line;
 
 use std::fmt::{self, Write as _};
 use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,7 +39,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Writes log lines. A clone writes to the same place.
 #[derive(Clone)]
 pub struct Logger {
-    level: Level,
+    /// The place of the lowest level that is written in [`Level::ALL`].
+    level: Arc<AtomicUsize>,
     gather: bool,
     lines: Arc<Mutex<Lines>>,
 }
@@ -93,10 +95,22 @@ impl Logger {
             sink,
         };
         Self {
-            level,
+            level: Arc::new(AtomicUsize::new(level as usize)),
             gather,
             lines: Arc::new(Mutex::new(lines)),
         }
+    }
+
+    /// Sets the lowest level that is written from now on, by this logger and its clones.
+    pub fn set_level(&self, level: Level) {
+        self.level.store(level as usize, Ordering::Relaxed);
+        // Each place that logs keeps whether its level is written.
+        tracing::callsite::rebuild_interest_cache();
+    }
+
+    /// Returns the lowest level that is written.
+    pub fn level(&self) -> Level {
+        Level::ALL[self.level.load(Ordering::Relaxed)]
     }
 
     /// Makes this the logger of the whole program. Does nothing where the program already has one.
@@ -156,11 +170,11 @@ impl Lines {
 
 impl<S: Subscriber> Layer<S> for Logger {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        Level::of(metadata) >= self.level
+        Level::of(metadata) >= self.level()
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(match self.level {
+        Some(match self.level() {
             Level::Debug => LevelFilter::DEBUG,
             Level::Info => LevelFilter::INFO,
             Level::Notice | Level::Warning => LevelFilter::WARN,
@@ -242,6 +256,25 @@ mod tests {
             ]
         );
         assert!(jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", &writes[0][..19]).is_ok());
+    }
+
+    #[test]
+    fn another_level_counts_from_the_next_line_on_for_every_clone() {
+        let writes = written(
+            |sink| Logger::immediate(Level::Warning, sink),
+            |logger| {
+                for level in [None, Some(Level::Debug), Some(Level::Error)] {
+                    if let Some(level) = level {
+                        logger.clone().set_level(level);
+                        assert_eq!(logger.level(), level);
+                    }
+                    tracing::debug!("d");
+                    tracing::warn!("w");
+                }
+            },
+        );
+        let texts: Vec<&str> = writes.iter().map(|w| &w[29..]).collect();
+        assert_eq!(texts, ["w\n", "d\n", "w\n"]);
     }
 
     #[test]

@@ -7,8 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use event_server::config::{Config, Loaded, StoreConfig};
+use event_server::config::{Config, Loaded, Sources, StoreConfig};
 use event_server::lottery::{Lottery, MAX_AGENCIES};
+use event_server::reload::Reload;
 use event_server::report;
 use event_server::server::{Dialer, Reactor, Server, Termination};
 use event_server::service::Service;
@@ -23,7 +24,7 @@ use super::failure::{CONFIGURATION, Failure, UNAVAILABLE};
 use super::store::LocalLottery;
 
 /// Runs the server until a signal stops it.
-pub fn run(loaded: &Loaded, logger: &Logger) -> Result<(), Failure> {
+pub fn run(sources: Sources, loaded: &Loaded, logger: &Logger) -> Result<(), Failure> {
     let Loaded {
         config, warnings, ..
     } = loaded;
@@ -37,11 +38,8 @@ pub fn run(loaded: &Loaded, logger: &Logger) -> Result<(), Failure> {
 
     let acceptor = config.tls.as_ref().map(TlsAcceptor::open).transpose();
     let acceptor = acceptor.map_err(|e| Failure::new(CONFIGURATION, e))?;
-    if let (Some(files), Some(acceptor)) = (&config.tls, &acceptor) {
-        report::tls_opened(&files.cert, &files.client_ca, acceptor.validity());
-        if let Some(validity) = acceptor.validity() {
-            report::tls_warning(&files.cert, validity);
-        }
+    if let Some(acceptor) = &acceptor {
+        acceptor.report_opened();
     }
     let mut reactor = Reactor::new(termination).map_err(unavailable)?;
     match &config.store {
@@ -56,7 +54,8 @@ pub fn run(loaded: &Loaded, logger: &Logger) -> Result<(), Failure> {
                 // A signal did that: there is nothing to close.
                 return Ok(());
             };
-            serve(config, acceptor, lottery, store, logger, reactor)
+            let reload = Reload::new(sources, loaded, None);
+            serve(config, acceptor, lottery, store, logger, reactor, reload)
         }
         StoreConfig::Postgres(options) => {
             let dialer = Dialer::new(&reactor).map_err(unavailable)?;
@@ -66,9 +65,10 @@ pub fn run(loaded: &Loaded, logger: &Logger) -> Result<(), Failure> {
                 fastrand::Rng::new(),
                 Instant::now(),
             )?;
+            let reload = Reload::new(sources, loaded, link.tls());
             let store = PostgresStore::new(link, config.winner, MAX_AGENCIES as usize);
             let lottery = Lottery::new(config.agencies);
-            serve(config, acceptor, lottery, store, logger, reactor)
+            serve(config, acceptor, lottery, store, logger, reactor, reload)
         }
     }
 }
@@ -80,12 +80,13 @@ fn serve<R>(
     store: R,
     logger: &Logger,
     reactor: Reactor,
+    reload: Reload,
 ) -> Result<(), Failure>
 where
     R: Store<Error: Into<Failure>>,
 {
     let service = Service::new(lottery, store, config.winner).map_err(Into::into)?;
-    Server::bind(config, acceptor, service, logger.clone(), reactor)?.run()?;
+    Server::bind(config, acceptor, service, logger.clone(), reactor, reload)?.run()?;
     Ok(())
 }
 
@@ -151,7 +152,7 @@ pub fn show_settings(loaded: &Loaded) -> Result<(), Failure> {
         if let Some(validity) = acceptor.validity() {
             let written = writeln!(out, "# SERVER_TLS_CERT is valid until {validity}");
             written.map_err(|e| Failure::output(&e))?;
-            report::tls_warning(&files.cert, validity);
+            acceptor.report_validity();
         }
     }
     if let StoreConfig::Postgres(options) = store {
@@ -167,10 +168,8 @@ pub fn check(config: &Config) -> Result<(), Failure> {
     // A health check may run without the right to read the key.
     if let Some(files) = &config.tls
         && let Ok(acceptor) = TlsAcceptor::open(files)
-        && let Some(validity) = acceptor.validity()
     {
-        report::tls_opened(&files.cert, &files.client_ca, Some(validity));
-        report::tls_warning(&files.cert, validity);
+        acceptor.report_opened();
     }
     let address = config.address;
     echo(address).map_err(|e| {

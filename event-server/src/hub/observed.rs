@@ -10,6 +10,7 @@ use crate::connection::Connection;
 use crate::net::Stream;
 use crate::observe::{Bounds, ConnectionView, Figures, LotteryView, Observe, Phase, Turns};
 use crate::store::Store;
+use crate::tls::TlsAcceptor;
 
 impl<S: Stream, R: Store> Hub<S, R> {
     /// From now on commits and the phases of turns are timed: somebody may look.
@@ -158,6 +159,11 @@ impl<S: Stream, R: Store> Observe for Hub<S, R> {
             buffered: self.connections.buffered() as u64,
             unsent,
             store_up: self.service.unavailable().is_none(),
+            certificate_seconds: self
+                .acceptor
+                .as_ref()
+                .and_then(TlsAcceptor::validity)
+                .map(|validity| validity.seconds_left()),
             accepted: self.serial,
             partial_frames,
             ready: self.connections.ready() as u64,

@@ -136,6 +136,19 @@ pub fn tls_warning(certificate: &Path, validity: Validity) {
     }
 }
 
+/// The files of TLS and the level of the log were read again, and are in force.
+pub fn reloaded(logging_level: &str) {
+    info!("action: reload | result: success | logging_level: {logging_level}");
+}
+
+/// A file that was to be read again is wrong: nothing has changed.
+pub fn reload_failed(error: &dyn Display) {
+    let error = Escaped(error);
+    error!(
+        "action: reload | result: fail | error: {error}; nothing has changed: correct that, and send SIGHUP again"
+    );
+}
+
 /// A signal came.
 pub fn signal(name: &str) {
     info!("action: receive_signal | result: success | container: {CONTAINER} | signal: {name}");

@@ -14,6 +14,8 @@ use crate::report;
 pub struct Reactor {
     pub(super) poll: Poll,
     pub(super) signals: Termination,
+    /// A reload was asked for that has not taken place.
+    pub(super) reload_due: bool,
 }
 
 impl Reactor {
@@ -26,12 +28,19 @@ impl Reactor {
         let source = &mut signals.signals;
         poll.registry()
             .register(source, Token(SIGNALS), Interest::READABLE)?;
-        Ok(Self { poll, signals })
+        Ok(Self {
+            poll,
+            signals,
+            reload_due: false,
+        })
     }
 
-    /// Logs the signals that came since the last call, before the server serves. Returns whether one of them stops it.
+    /// Logs the signals that came since the last call, before the server serves. Returns whether one of them stops it; one that
+    /// asks for a reload is remembered until it serves.
     pub fn stops(&mut self) -> bool {
-        self.signals.take().stops
+        let came = self.signals.take();
+        self.reload_due |= came.reload;
+        came.stops
     }
 }
 
@@ -95,14 +104,16 @@ pub(super) struct Came {
     pub(super) stops: bool,
     /// A trace begins, or ends.
     pub(super) trace: bool,
+    /// Certificates and the level of the log are read again.
+    pub(super) reload: bool,
 }
 
 /// The signals that are caught. Each is an event, whenever the poll asks for it.
 ///
 /// SIGTERM and SIGINT stop the server; a second one of them ends the program at once, with 128 and its number, whatever
-/// it is doing. SIGHUP stops it where standard input was a terminal and that terminal is gone. SIGUSR1 begins or ends a trace.
-/// Any other SIGHUP, and SIGUSR2, would end a program that does not catch them, and are often sent where a log is rotated: they
-/// are one log line.
+/// it is doing. SIGHUP stops it where standard input was a terminal and that terminal is gone; any other one has it read its
+/// certificates again. SIGUSR1 begins or ends a trace. SIGUSR2 would end a program that does not catch it, and is often sent
+/// where a log is rotated: it is one log line.
 pub struct Termination {
     /// To be registered with the poll.
     signals: Signals,
@@ -134,12 +145,13 @@ impl Termination {
         for signal in self.signals.pending() {
             report::signal(signal_hook::low_level::signal_name(signal).unwrap_or("unknown"));
             came.trace ^= signal == SIGUSR1;
-            came.stops |= match signal {
-                SIGTERM | SIGINT => true,
+            match signal {
+                SIGTERM | SIGINT => came.stops = true,
                 // A terminal that was closed is no terminal any more.
-                SIGHUP => self.in_terminal && !io::stdin().is_terminal(),
-                _ => false,
-            };
+                SIGHUP if self.in_terminal && !io::stdin().is_terminal() => came.stops = true,
+                SIGHUP => came.reload = true,
+                _ => {}
+            }
         }
         came
     }

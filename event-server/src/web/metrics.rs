@@ -130,6 +130,14 @@ impl Collector for Metrics {
 
         let up = u64::from(figures.store_up);
         out.gauge("store_up", "Whether a bet could be stored now: 1 or 0", up)?;
+        let mut certificate = out.describe(
+            "certificate_expiry_seconds",
+            "Seconds until the central's certificate ends, negative after it; no value without TLS",
+            MetricType::Gauge,
+        )?;
+        if let Some(seconds) = figures.certificate_seconds {
+            certificate.encode_gauge(&seconds)?;
+        }
         out.counter(
             "store_reconnects",
             "How often the store could be reached again after it was lost",

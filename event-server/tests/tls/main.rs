@@ -7,6 +7,7 @@ mod common;
 mod peers;
 mod places;
 mod programs;
+mod reload;
 mod trust;
 mod untaken;
 mod validity;

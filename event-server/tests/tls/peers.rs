@@ -19,13 +19,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const SUCCESS: &str = "{result:success}";
 
 /// A blocking socket that speaks frames over TLS.
-struct Peer {
+pub struct Peer {
     stream: StreamOwned<ClientConnection, TcpStream>,
     inbox: Inbox,
 }
 
 impl Peer {
-    fn connect(address: SocketAddr, config: &Arc<ClientConfig>) -> Self {
+    pub fn connect(address: SocketAddr, config: &Arc<ClientConfig>) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let name = ServerName::try_from("central").unwrap();
@@ -36,13 +36,13 @@ impl Peer {
         }
     }
 
-    fn send(&mut self, request: &Request<'_>) {
+    pub fn send(&mut self, request: &Request<'_>) {
         self.stream.write_all(&encode(request).0).unwrap();
         self.stream.flush().unwrap();
     }
 
     /// The payload of the next reply; `None` where the server has said goodbye.
-    fn answer(&mut self) -> std::io::Result<Option<String>> {
+    pub fn answer(&mut self) -> std::io::Result<Option<String>> {
         loop {
             if let Some(frame) = self.inbox.frame().unwrap() {
                 return Ok(Some(String::from_utf8(frame.payload.to_vec()).unwrap()));
@@ -54,7 +54,12 @@ impl Peer {
         }
     }
 
-    fn ask(&mut self, request: &Request<'_>) -> String {
+    /// The certificate that the server has shown, in DER; only after an answer.
+    pub fn shown(&self) -> &[u8] {
+        &self.stream.conn.peer_certificates().unwrap()[0]
+    }
+
+    pub fn ask(&mut self, request: &Request<'_>) -> String {
         self.send(request);
         self.answer().unwrap().expect("a reply, no goodbye")
     }

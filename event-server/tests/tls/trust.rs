@@ -1,6 +1,7 @@
 //! Certificates in a folder, and a central that shows and wants some.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use event_server::config::TlsFiles;
 use event_server::tls::TlsAcceptor;
 use fixtures::certificates::{Authority, Identity, Role, Term};
-use fixtures::programs::{self, Running};
+use fixtures::programs::{self, Running, listen_address};
 use frame::pem;
 use rustls::ClientConfig;
 use rustls::crypto::ring::default_provider;
@@ -123,11 +124,28 @@ impl Central {
         }
     }
 
+    /// Where it was started: its bets and its `config.ini`.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// A client of this central, as this agency, with a file of one bet.
     pub fn client(&self, agency: u32) -> Command {
         let file = self.folder.path().join("one.csv");
         std::fs::write(&file, "Ana,Paz,30904465,1999-12-31,7574\n").unwrap();
         programs::agency(agency, &file, self.address, self.folder.path()).unwrap()
+    }
+
+    /// The answer of its HTTP port to a request for this path.
+    pub fn http(&self, path: &str) -> String {
+        let line = self.program.wait_for("action: listen_http").unwrap();
+        let mut stream = TcpStream::connect(listen_address(&line).unwrap()).unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
     }
 
     /// Stops the server, which has to end well, and returns its log and the rows it stored.

@@ -147,6 +147,7 @@ impl Observe for Quiet {
             held: 0,
             buffered: 0,
             unsent: 0,
+            certificate_seconds: None,
             store_up: false,
             accepted: 0,
             partial_frames: 0,

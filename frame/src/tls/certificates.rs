@@ -85,6 +85,11 @@ impl Validity {
         })
     }
 
+    /// Returns how many seconds are left until the end; negative after it.
+    pub fn seconds_left(&self) -> i64 {
+        self.until.as_second() - Timestamp::now().as_second()
+    }
+
     /// Returns what an operator should know of it now, as a part of a sentence: that it has expired, is not valid yet, or
     /// ends [`SOON`].
     pub fn warning(&self) -> Option<String> {

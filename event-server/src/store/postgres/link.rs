@@ -260,6 +260,11 @@ impl<D: Dial> Link<D> {
             options,
         })
     }
+
+    /// Returns what sessions trust, where the URL wants TLS.
+    pub fn tls(&self) -> Option<DatabaseTls> {
+        self.tls.clone()
+    }
 }
 
 impl<D: Dial> Database for Link<D> {

@@ -3,7 +3,7 @@
 //! The sessions themselves are [`frame`]'s. `verify-full` trusts an authority and asks for the host's name; `verify-ca`
 //! leaves the name out, as PostgreSQL's `sslmode` says; `require` trusts whoever answers.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use frame::{Tls, TlsError, pem, small_file};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -16,13 +16,13 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::url::{DatabaseUrl, SslMode};
 
-/// Begins TLS sessions with a database.
+/// Begins TLS sessions with a database. A clone trusts the same authority, also after it was [replaced](Self::adopt).
 #[derive(Clone, Debug)]
 pub struct DatabaseTls {
     provider: Arc<CryptoProvider>,
     mode: SslMode,
     /// Where an authority is to be trusted.
-    authority: Option<Arc<WebPkiServerVerifier>>,
+    authority: Option<Arc<RwLock<Arc<WebPkiServerVerifier>>>>,
 }
 
 /// The hash of a server's certificate (RFC 5929, tls-server-end-point), once it was shown.
@@ -53,7 +53,8 @@ impl DatabaseTls {
                 let roots = Arc::new(pem::authorities(&pem).map_err(unusable)?);
                 let verifier =
                     WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
-                Some(verifier.build().map_err(|e| unusable(e.to_string()))?)
+                let verifier = verifier.build().map_err(|e| unusable(e.to_string()))?;
+                Some(Arc::new(RwLock::new(verifier)))
             }
         };
         Ok(Some(Self {
@@ -66,6 +67,19 @@ impl DatabaseTls {
     /// Whether a session is made only with a server whose certificate an authority of ours has signed.
     pub fn verifies(&self) -> bool {
         self.authority.is_some()
+    }
+
+    /// Trusts from the next handshake on the authority that `fresh` trusts, which was read from the same URL.
+    pub fn adopt(&self, fresh: &Self) {
+        if let (Some(authority), Some(verifier)) = (&self.authority, fresh.verifier()) {
+            *authority.write().unwrap_or_else(PoisonError::into_inner) = verifier;
+        }
+    }
+
+    fn verifier(&self) -> Option<Arc<WebPkiServerVerifier>> {
+        let authority = self.authority.as_ref()?;
+        let verifier = authority.read().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(&verifier))
     }
 
     /// Our side of a new session with this host, and where the hash of its certificate will be.
@@ -107,7 +121,7 @@ impl ServerCertVerifier for Verifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if let Some(authority) = &self.tls.authority {
+        if let Some(authority) = self.tls.verifier() {
             let verified =
                 authority.verify_server_cert(certificate, intermediates, name, ocsp, now);
             match verified {

@@ -1,0 +1,108 @@
+//! What a running central reads again, when SIGHUP asks for it: the files of mutual TLS, the authority of a database, and the
+//! level of the log.
+//!
+//! In come the places that the configuration came from; out comes all that is new, or one sentence about the first file that is
+//! wrong, and then nothing has changed. Every other key needs a restart: one that has another value is warned about.
+
+use frame::log::Level;
+
+use crate::config::{Config, Loaded, Setting, Sources, StoreConfig, TlsFiles};
+use crate::report;
+use crate::store::postgres::{DatabaseTls, DatabaseUrl};
+use crate::tls::TlsAcceptor;
+
+/// The key of the lowest level that is logged: in force at once.
+const LEVEL: &str = "LOGGING_LEVEL";
+
+/// What the keys of mutual TLS begin with: in force at once, but for whether it is on.
+const TLS: &str = "SERVER_TLS_";
+
+/// Reads again what may change while the central runs.
+pub struct Reload {
+    sources: Sources,
+    /// What was in force at the start.
+    settings: Vec<Setting>,
+    /// Frames are exchanged over TLS; whether they are, does not change.
+    with_tls: bool,
+    database: Option<Authority>,
+}
+
+/// What is trusted of a database.
+struct Authority {
+    url: DatabaseUrl,
+    tls: DatabaseTls,
+}
+
+/// What was read again.
+pub struct Fresh {
+    /// The lowest level that is logged.
+    pub level: Level,
+    /// Where sessions begin; `None` without TLS.
+    pub acceptor: Option<TlsAcceptor>,
+}
+
+impl Reload {
+    /// Begins with what was loaded at the start. `database`: what its link trusts.
+    pub fn new(sources: Sources, loaded: &Loaded, database: Option<DatabaseTls>) -> Self {
+        let Config { store, tls, .. } = &loaded.config;
+        let database = match (store, database) {
+            (StoreConfig::Postgres(options), Some(tls)) => Some(Authority {
+                url: options.url.clone(),
+                tls,
+            }),
+            _ => None,
+        };
+        Self {
+            sources,
+            settings: loaded.settings.clone(),
+            with_tls: tls.is_some(),
+            database,
+        }
+    }
+
+    /// Reads everything again. The authority of a database is in force at once, the rest is returned.
+    ///
+    /// # Errors
+    /// A file cannot be used: one sentence. Nothing has changed.
+    pub fn read(&self) -> Result<Fresh, String> {
+        let loaded = self.sources.load().map_err(|e| e.to_string())?;
+        let acceptor = match &loaded.config.tls {
+            Some(files) if self.with_tls => Some(open(files)?),
+            _ => None,
+        };
+        if let Some(Authority { url, tls }) = &self.database
+            && let Some(fresh) = DatabaseTls::open(url)?
+        {
+            tls.adopt(&fresh);
+        }
+        for warning in &loaded.warnings {
+            report::config_warning(warning);
+        }
+        for key in self.waiting(&loaded) {
+            report::config_warning(&format!(
+                "{key} has another value than at the start, which is in force after a restart"
+            ));
+        }
+        Ok(Fresh {
+            level: loaded.config.logging_level,
+            acceptor,
+        })
+    }
+
+    /// Returns the keys that have another value than at the start, which a reload does not put in force.
+    fn waiting(&self, loaded: &Loaded) -> impl Iterator<Item = &'static str> {
+        let switches_tls = loaded.config.tls.is_some() != self.with_tls;
+        let changed = loaded.settings.iter().filter(|now| {
+            let mut settings = self.settings.iter();
+            settings.any(|then| then.key == now.key && then.value != now.value)
+        });
+        changed.map(|now| now.key).filter(move |key| {
+            let is_in_force = *key == LEVEL || key.starts_with(TLS) && !switches_tls;
+            !is_in_force
+        })
+    }
+}
+
+fn open(files: &TlsFiles) -> Result<TlsAcceptor, String> {
+    TlsAcceptor::open(files).map_err(|e| e.to_string())
+}
