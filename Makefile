@@ -1,6 +1,6 @@
 # What can be done with the project; `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run show pictures test fuzz bench soak build man dist entrega docker-image docker-compose-up docker-compose-down docker-compose-logs test-containers cluster test-cluster test-packages
+.PHONY: help run show pictures test fuzz bench soak build man dist entrega docker-image docker-compose-up docker-compose-down docker-compose-logs test-containers cluster test-cluster test-packages test-postgres
 
 # The definition that generar-compose.sh was asked for, else the committed one.
 COMPOSE = docker compose -f $(or $(wildcard docker-compose-dev.yaml),compose/dev.yaml)
@@ -74,3 +74,6 @@ test-cluster: docker-image ## the cluster under faults, by SEED (1); SEEDS=100 L
 
 test-packages: ## what make dist makes: the same bytes twice, right files, installed in a container
 	@packaging/test.sh
+
+test-postgres: ## the tests on a database, with PostgreSQL 14, 16, 17 and 18, which are fetched; wants pip
+	@fixtures/test-postgres.sh

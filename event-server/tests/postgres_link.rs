@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 use event_server::facts::Account;
 use event_server::net::Stream;
 use event_server::store::postgres::{
-    Answer, CommitMode, Database, DatabaseUrl, Dial, Link, LinkOptions, LockWait, Part, Query,
+    Address, Answer, CommitMode, Database, DatabaseUrl, Defaults, Dial, Link, LinkOptions,
+    LockWait, Part, Query,
 };
 use frame::Agency;
 
@@ -271,7 +272,7 @@ impl Dial for SimDial {
         None
     }
 
-    fn connect(&mut self, _address: SocketAddr) -> io::Result<SimStream> {
+    fn connect(&mut self, _address: &Address) -> io::Result<SimStream> {
         let mut server = self.0.borrow_mut();
         let pipe = Rc::default();
         server.last_pid += 1;
@@ -317,7 +318,11 @@ impl World {
         }));
         let mode = [CommitMode::AsSet, CommitMode::Replicated][rng.usize(..2)];
         let options = LinkOptions {
-            url: DatabaseUrl::parse("postgresql://a@127.0.0.1/a?sslmode=disable").unwrap(),
+            url: DatabaseUrl::parse(
+                "postgresql://a@127.0.0.1/a?sslmode=disable",
+                &Defaults::default(),
+            )
+            .unwrap(),
             lottery: "lottery".to_owned(),
             central: "c".to_owned(),
             agencies: 1,

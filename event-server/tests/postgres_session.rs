@@ -3,9 +3,18 @@
 //! vectors/postgres_session.bin is all that PostgreSQL 15 sent to a central from the start of a session on: a lottery's
 //! tables are made, an agency's 60 bets are stored, and the draw finds them. The role needed no password.
 
-use event_server::store::postgres::{Login, Secret, Session, SessionError, SessionEvent};
+use event_server::store::postgres::{
+    Login, Secret, Session, SessionError, SessionEvent, Transport,
+};
 
 const RECORDED: &[u8] = include_bytes!("vectors/postgres_session.bin");
+
+const TRANSPORTS: [Transport; 4] = [
+    Transport::UnixSocket,
+    Transport::Plain,
+    Transport::Tls,
+    Transport::DirectTls,
+];
 
 fn login() -> Login {
     Login {
@@ -13,6 +22,8 @@ fn login() -> Login {
         database: "postgres".to_owned(),
         password: Some(Secret("secret".to_owned())),
         application: "test".to_owned(),
+        options: None,
+        channel_binding_required: false,
     }
 }
 
@@ -39,7 +50,7 @@ fn drain(session: &mut Session, events: &mut Vec<String>) -> Result<(), SessionE
 }
 
 fn replay<'b>(pieces: impl Iterator<Item = &'b [u8]>) -> Vec<String> {
-    let mut session = Session::new(login(), false);
+    let mut session = Session::new(login(), Transport::Plain);
     let mut events = Vec::new();
     for piece in pieces {
         session.receive(piece);
@@ -85,7 +96,7 @@ fn what_a_server_sent_means_the_same_however_it_is_cut() {
 fn arbitrary_and_damaged_bytes_end_a_session_at_worst() {
     for seed in 0..20_000 {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let mut session = Session::new(login(), rng.bool());
+        let mut session = Session::new(login(), rng.choice(TRANSPORTS).unwrap_or(Transport::Plain));
         let mut bytes = if rng.bool() {
             RECORDED.to_vec()
         } else {
@@ -135,7 +146,7 @@ fn fault_of(kind: u8, severity: &str, code: &str, routine: &str) -> Vec<u8> {
 
 /// What a session without TLS comes to with these messages.
 fn outcome(messages: &[Vec<u8>]) -> Result<Vec<String>, SessionError> {
-    let mut session = Session::new(login(), false);
+    let mut session = Session::new(login(), Transport::Plain);
     session.receive(&messages.concat());
     let mut events = Vec::new();
     drain(&mut session, &mut events).map(|()| events)
@@ -254,7 +265,7 @@ fn a_warning_leaves_a_commit_in_doubt_unless_it_is_known_to_be_about_something_e
 
 #[test]
 fn two_queries_behind_each_other_are_two_transactions() {
-    let mut session = Session::new(login(), false);
+    let mut session = Session::new(login(), Transport::Plain);
     session.receive(&established().concat());
     assert!(matches!(
         session.poll(),
@@ -279,7 +290,7 @@ fn two_queries_behind_each_other_are_two_transactions() {
 
 /// A session over TLS with a server whose certificate was verified, or not, and that says this.
 fn over_tls(verified: bool, messages: &[Vec<u8>]) -> (Session, Result<(), SessionError>) {
-    let mut session = Session::new(login(), true);
+    let mut session = Session::new(login(), Transport::Tls);
     session.receive(b"S");
     assert!(matches!(session.poll(), Ok(Some(SessionEvent::BeginTls))));
     session.tls_established(None, verified);
@@ -306,6 +317,73 @@ fn a_password_goes_in_the_clear_or_as_md5_only_to_a_server_whose_certificate_was
         let text = String::from_utf8_lossy(&output);
         assert!(output[0] == b'p' && text.contains(sent), "{text}");
     }
+}
+
+#[test]
+fn over_a_socket_of_the_machine_a_password_may_go_in_the_clear() {
+    for request in [authentication(3, b""), authentication(5, b"salt")] {
+        let mut session = Session::new(login(), Transport::UnixSocket);
+        session.take_output();
+        session.receive(&request);
+        session.poll().unwrap();
+        assert_eq!(session.take_output()[0], b'p');
+    }
+}
+
+#[test]
+fn where_the_password_has_to_be_bound_nothing_of_it_is_sent_to_a_server_that_cannot_bind_it() {
+    let both = || authentication(10, b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0");
+    let session = |transport: Transport, hash: Option<Vec<u8>>, request: Vec<u8>| {
+        let login = Login {
+            channel_binding_required: true,
+            ..login()
+        };
+        let mut session = Session::new(login, transport);
+        if transport == Transport::Tls {
+            session.receive(b"S");
+            session.poll().unwrap();
+            session.tls_established(hash, true);
+        }
+        session.take_output();
+        session.receive(&request);
+        let outcome = session.poll().map(drop);
+        (session.take_output(), outcome)
+    };
+    let hash = || Some(vec![7; 32]);
+    for (transport, hash, request) in [
+        (Transport::Plain, None, both()),
+        (Transport::UnixSocket, None, both()),
+        (Transport::Tls, None, both()),
+        (
+            Transport::Tls,
+            hash(),
+            authentication(10, b"SCRAM-SHA-256\0\0"),
+        ),
+        (Transport::Tls, hash(), authentication(3, b"")),
+        (Transport::Tls, hash(), authentication(5, b"salt")),
+        (Transport::Tls, hash(), authentication(0, b"")),
+    ] {
+        let (sent, outcome) = session(transport, hash, request);
+        assert!(
+            matches!(outcome, Err(SessionError::Unbound(_))),
+            "{outcome:?}"
+        );
+        assert!(sent.is_empty(), "something was sent");
+    }
+    let (sent, outcome) = session(Transport::Tls, hash(), both());
+    outcome.unwrap();
+    let sent = String::from_utf8_lossy(&sent).into_owned();
+    assert!(sent.contains("SCRAM-SHA-256-PLUS") && sent.contains("p=tls-server-end-point"));
+}
+
+#[test]
+fn tls_that_begins_at_once_is_not_asked_for() {
+    let mut session = Session::new(login(), Transport::DirectTls);
+    assert!(session.take_output().is_empty());
+    assert!(matches!(session.poll(), Ok(Some(SessionEvent::BeginTls))));
+    assert!(matches!(session.poll(), Ok(None)));
+    session.tls_established(None, true);
+    assert!(!session.take_output().is_empty());
 }
 
 #[test]
@@ -343,7 +421,7 @@ fn a_server_that_begins_scram_ends_it_with_its_own_proof_or_there_is_no_session(
 #[test]
 fn nothing_in_the_clear_is_taken_behind_the_answer_to_the_request_for_tls() {
     let answer = |bytes: &[u8]| {
-        let mut session = Session::new(login(), true);
+        let mut session = Session::new(login(), Transport::Tls);
         session.receive(bytes);
         session.poll()
     };
@@ -356,7 +434,7 @@ fn nothing_in_the_clear_is_taken_behind_the_answer_to_the_request_for_tls() {
 
 #[test]
 fn a_message_that_is_announced_too_large_is_not_waited_for() {
-    let mut session = Session::new(login(), false);
+    let mut session = Session::new(login(), Transport::Plain);
     session.receive(&[b'D', 0x7f, 0xff, 0xff, 0xff]);
     let error = session.poll().unwrap_err().to_string();
     assert!(

@@ -92,7 +92,8 @@ fn each_library_is_named_in_its_room_alone() {
         &["postgres_protocol", "fallible_iterator"],
     );
     only(&["store/postgres/tls.rs", "web/pages.rs"], &["sha2"]);
-    only(&["store/postgres/url.rs"], &["percent_encoding"]);
+    only(&["store/postgres/url/parse.rs"], &["percent_encoding"]);
+    only(&["store/postgres/tls.rs"], &["rustls_native_certs"]);
     only(&["tls.rs"], &["webpki"]);
     only(&["tls.rs", "store/postgres/tls.rs"], &["rustls"]);
     only(&["cli/arguments.rs"], &["clap", "manual"]);

@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use event_server::store::postgres::{Login, Secret, Session, SessionEvent};
+use event_server::store::postgres::{Login, Secret, Session, SessionEvent, Transport};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -17,13 +17,19 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 fn replay<'b>(with_tls: bool, pieces: impl Iterator<Item = &'b [u8]>) -> Vec<String> {
+    let transport = match with_tls {
+        true => Transport::Tls,
+        false => Transport::Plain,
+    };
     let login = Login {
         user: "user".to_owned(),
         database: "database".to_owned(),
         password: Some(Secret("secret".to_owned())),
         application: "fuzz".to_owned(),
+        options: None,
+        channel_binding_required: false,
     };
-    let mut session = Session::new(login, with_tls);
+    let mut session = Session::new(login, transport);
     let mut events = Vec::new();
     for piece in pieces {
         session.receive(piece);

@@ -58,10 +58,13 @@ pub fn run(sources: Sources, loaded: &Loaded, logger: &Logger) -> Result<(), Fai
             serve(config, acceptor, lottery, store, logger, reactor, reload)
         }
         StoreConfig::Postgres(options) => {
+            if !options.url.without_effect.is_empty() {
+                report::without_effect(&options.url.without_effect);
+            }
             let dialer = Dialer::new(&reactor).map_err(unavailable)?;
             let link = Link::new(
                 dialer,
-                options.clone(),
+                (**options).clone(),
                 fastrand::Rng::new(),
                 Instant::now(),
             )?;

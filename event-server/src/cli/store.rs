@@ -138,7 +138,8 @@ fn refused(folder: &Path, refusal: NumberRefusal) -> Failure {
 pub fn place(config: &Config) -> String {
     match &config.store {
         StoreConfig::Files { data_dir, .. } => format!("the folder {}", data_dir.display()),
-        StoreConfig::Postgres(LinkOptions { url, lottery, .. }) => {
+        StoreConfig::Postgres(options) => {
+            let LinkOptions { url, lottery, .. } = &**options;
             let hosts: Vec<String> = url.hosts.iter().map(ToString::to_string).collect();
             let (database, hosts) = (&url.database, hosts.join(","));
             format!("schema {lottery} of the database {database} at {hosts}")

@@ -11,7 +11,7 @@ use super::keys::Keys;
 use super::layers::{ConfigError, Origin};
 use crate::limits::Limits;
 use crate::store::files::Durability;
-use crate::store::postgres::{CommitMode, DatabaseUrl, LinkOptions, Secret, masked};
+use crate::store::postgres::{CommitMode, DatabaseUrl, Defaults, LinkOptions, Secret, masked};
 
 /// Why a password may not stand in an argument.
 const SHOWN: &str = "every user of this machine can read a password in an argument: put it into the variable PGPASSWORD, \
@@ -28,7 +28,7 @@ pub enum StoreConfig {
         durability: Durability,
     },
     /// In a database.
-    Postgres(LinkOptions),
+    Postgres(Box<LinkOptions>),
 }
 
 /// `SERVER_DURABILITY`, before it is known for which store.
@@ -63,13 +63,17 @@ impl StoreConfig {
                 _ => None,
             },
         )?;
+        let defaults = Defaults {
+            user: keys.variable("PGUSER"),
+            database: keys.variable("PGDATABASE"),
+        };
         let parse = |text: &str, origin: &Origin| match (text, origin) {
             ("files", _) => Ok(None),
-            (url, Origin::Flag(_)) => match DatabaseUrl::parse(url)? {
+            (url, Origin::Flag(_)) => match DatabaseUrl::parse(url, &defaults)? {
                 url if url.password.is_some() => Err(SHOWN.to_owned()),
                 url => Ok(Some(url)),
             },
-            (url, _) => DatabaseUrl::parse(url).map(Some),
+            (url, _) => DatabaseUrl::parse(url, &defaults).map(Some),
         };
         let url = keys.secret("SERVER_STORE", "files", parse, masked)?;
         let password_file =
@@ -100,19 +104,9 @@ impl StoreConfig {
             });
         };
         if url.password.is_none() {
-            url.password = match (keys.variable("PGPASSWORD"), password_file) {
-                (Some(password), _) => Some(Secret(password)),
-                (None, Some(path)) => {
-                    let password = small_file::read_text(&path).map_err(|e| {
-                        let path = path.display();
-                        ConfigError(format!("SERVER_STORE_PASSWORD_FILE: {path}: {e}"))
-                    })?;
-                    Some(Secret(password.trim_end_matches(['\r', '\n']).to_owned()))
-                }
-                (None, None) => None,
-            };
+            find_password(&mut url, password_file, keys)?;
         }
-        Ok(Self::Postgres(LinkOptions {
+        Ok(Self::Postgres(Box::new(LinkOptions {
             url,
             lottery,
             central,
@@ -123,7 +117,7 @@ impl StoreConfig {
                 Wanted::Replicated => CommitMode::Replicated,
             },
             timeout,
-        }))
+        })))
     }
 
     /// Returns how a commit becomes durable.
@@ -140,6 +134,37 @@ impl StoreConfig {
             Self::Postgres(_) => CommitKind::Remote,
         }
     }
+}
+
+/// Gives a URL without a password the first that there is: that of `PGPASSWORD`, of `SERVER_STORE_PASSWORD_FILE`, or those of
+/// libpq's password file.
+fn find_password(
+    url: &mut DatabaseUrl,
+    file: Option<PathBuf>,
+    keys: &mut Keys,
+) -> Result<(), ConfigError> {
+    if let Some(password) = keys.variable("PGPASSWORD") {
+        url.password = Some(Secret(password));
+        return Ok(());
+    }
+    if let Some(path) = file {
+        let password = small_file::read_text(&path).map_err(|e| {
+            let path = path.display();
+            ConfigError(format!("SERVER_STORE_PASSWORD_FILE: {path}: {e}"))
+        })?;
+        let password = password.trim_end_matches(['\r', '\n']).to_owned();
+        url.password = Some(Secret(password));
+        return Ok(());
+    }
+    let named = url.password_file.clone();
+    let named = named.or_else(|| keys.variable("PGPASSFILE").map(PathBuf::from));
+    let home = || Some(PathBuf::from(keys.variable("HOME")?).join(".pgpass"));
+    if let Some(path) = named.or_else(home)
+        && let Err(ignored) = url.read_password_file(&path)
+    {
+        keys.warn(ignored);
+    }
+    Ok(())
 }
 
 /// `SERVER_TURN_BYTES` without syncs. A long turn shares its sync among many batches. Without one it gains little, and all other

@@ -225,7 +225,7 @@ fn unknown_keys_and_sections_are_warned_about() {
 fn a_database_is_named_by_a_url_and_its_password_comes_from_one_of_three_places() {
     let url = "postgresql://a@h/db?sslmode=disable";
     let options = |env: &[(&str, &str)]| match parse("", env).unwrap().config.store {
-        StoreConfig::Postgres(options) => options,
+        StoreConfig::Postgres(options) => *options,
         StoreConfig::Files { .. } => panic!("in files"),
     };
     let LinkOptions {
@@ -257,11 +257,22 @@ fn a_database_is_named_by_a_url_and_its_password_comes_from_one_of_three_places(
     assert_eq!(password(&[store, file, variable]), secret("from variable"));
     let own = ("SERVER_STORE", "postgresql://a:own@h/db?sslmode=disable");
     assert_eq!(password(&[own, file, variable]), secret("own"));
+    let psql = [
+        ("SERVER_STORE", "postgresql://h?sslmode=disable"),
+        ("PGUSER", "agent"),
+        ("PGDATABASE", "bets"),
+    ];
+    let url = options(&psql).url;
+    assert_eq!((&*url.user, &*url.database), ("agent", "bets"));
+    assert_eq!(options(&psql[..2]).url.database, "agent");
 
     for (env, sentence) in [
         (
-            &[("SERVER_STORE", "postgresql://a:secret@h/db")][..],
-            "the environment: SERVER_STORE cannot be used: sslmode verify-full needs sslrootcert",
+            &[(
+                "SERVER_STORE",
+                "postgresql://a:secret@h/db?sslmode=verify-ca",
+            )][..],
+            "the environment: SERVER_STORE cannot be used: sslmode verify-ca needs sslrootcert",
         ),
         (
             &[store, ("SERVER_STORE_PASSWORD_FILE", "/none")],

@@ -27,6 +27,12 @@ pub fn config_warning(warning: &str) {
     );
 }
 
+/// Parameters of the database's URL that change nothing here.
+pub fn without_effect(parameters: &[String]) {
+    let parameters = parameters.join(", ");
+    debug!("action: config | result: in_progress | without_effect: {parameters}");
+}
+
 /// The limit of file descriptors is lower than the configuration hopes.
 pub fn few_descriptors(wanted: usize, room: usize) {
     warn!(

@@ -1,18 +1,19 @@
-//! TCP streams: how every one is set up and registered, and the dialer that opens those to a database.
+//! Streams: how those of TCP are set up and registered, and the dialer that opens those to a database, over TCP or through a Unix
+//! socket of this machine.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use frame::Lookup;
-use mio::net::TcpStream;
+use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token, Waker};
 use socket2::{SockRef, TcpKeepalive};
 
 use super::reactor::{DATABASE, RESOLVED, Reactor};
 use crate::net::Stream;
-use crate::store::postgres::Dial;
+use crate::store::postgres::{Address, Dial};
 
 /// Readiness of either kind, as every stream is registered.
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -72,7 +73,7 @@ impl Dialer {
 }
 
 impl Dial for Dialer {
-    type Stream = TcpStream;
+    type Stream = DatabaseStream;
 
     fn resolve(&mut self, name: &str, port: u16) {
         let waker = Arc::clone(&self.waker);
@@ -85,16 +86,31 @@ impl Dial for Dialer {
         self.lookup.answer()
     }
 
-    fn connect(&mut self, address: SocketAddr) -> io::Result<TcpStream> {
-        let mut stream = TcpStream::connect(address)?;
-        self.registry.register(&mut stream, Token(DATABASE), BOTH)?;
-        Ok(stream)
+    fn connect(&mut self, address: &Address) -> io::Result<DatabaseStream> {
+        let token = Token(DATABASE);
+        match address {
+            Address::Tcp(address) => {
+                let mut stream = TcpStream::connect(*address)?;
+                self.registry.register(&mut stream, token, BOTH)?;
+                Ok(DatabaseStream::Tcp(stream))
+            }
+            Address::Unix(path) => {
+                let mut stream = UnixStream::connect(path)?;
+                self.registry.register(&mut stream, token, BOTH)?;
+                Ok(DatabaseStream::Unix(stream))
+            }
+        }
     }
 
-    fn is_connected(&self, stream: &TcpStream) -> io::Result<bool> {
+    fn is_connected(&self, stream: &DatabaseStream) -> io::Result<bool> {
         if let Some(e) = stream.take_error()? {
             return Err(e);
         }
+        let stream = match stream {
+            DatabaseStream::Tcp(stream) => stream,
+            // Connecting to it is done at once, or refused.
+            DatabaseStream::Unix(_) => return Ok(true),
+        };
         match stream.peer_addr() {
             Ok(peer) => {
                 frame::check_peer(stream.local_addr()?, peer)?;
@@ -102,6 +118,55 @@ impl Dial for Dialer {
             }
             Err(e) if e.kind() == io::ErrorKind::NotConnected => Ok(false),
             Err(e) => Err(e),
+        }
+    }
+}
+
+/// A stream to a database.
+pub enum DatabaseStream {
+    /// To an address.
+    Tcp(TcpStream),
+    /// To a socket of this machine.
+    Unix(UnixStream),
+}
+
+impl Read for DatabaseStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(buffer),
+            Self::Unix(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for DatabaseStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(bytes),
+            Self::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.flush(),
+            Self::Unix(stream) => stream.flush(),
+        }
+    }
+}
+
+impl Stream for DatabaseStream {
+    fn shutdown_write(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown(std::net::Shutdown::Write),
+            Self::Unix(stream) => stream.shutdown(std::net::Shutdown::Write),
+        }
+    }
+
+    fn take_error(&self) -> io::Result<Option<io::Error>> {
+        match self {
+            Self::Tcp(stream) => stream.take_error(),
+            Self::Unix(stream) => stream.take_error(),
         }
     }
 }

@@ -50,7 +50,7 @@ use self::group::Group;
 pub use self::group::Part;
 use self::known::Known;
 pub use self::known::Version;
-pub use self::link::{Dial, Link, LinkOptions};
+pub use self::link::{Address, Dial, Link, LinkOptions};
 pub use self::operator::filling::{Filling, Place};
 pub use self::operator::{NumberChange, Operator, OperatorError};
 pub use self::prologue::{CommitMode, LockWait};
@@ -59,7 +59,10 @@ pub use self::scan::{DrawRow, Layout, Slice};
 pub use self::session::{Login, Parameters, Row, Session, SessionEvent};
 use self::survey::Survey;
 pub use self::tls::DatabaseTls;
-pub use self::url::{DatabaseUrl, Host, Secret, SslMode, masked};
+pub use self::url::parse::{Defaults, masked};
+pub use self::url::{
+    ClientCertificate, DatabaseUrl, Host, RootCertificate, Secret, SslMode, Transport,
+};
 use self::work::{Progress, Retry, Work, under_way};
 use super::{
     Draft, Event, Freshness, Knowledge, NoSpace, RETRY, Status, Store, Ticket, Wake, Wanted,

@@ -15,6 +15,7 @@
 //! settings  what a role or an administrator has set
 //! moving    from files to a database, and back
 //! pooler    a pooler in between
+//! urls      the URLs that people have, and how a central shows who it is
 //! survival  everything is killed in the middle, seeded
 //! ```
 
@@ -35,3 +36,4 @@ mod serving;
 mod settings;
 mod stage;
 mod survival;
+mod urls;

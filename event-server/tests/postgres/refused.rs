@@ -6,7 +6,7 @@ use crate::common::{Peer, bet, one};
 use crate::stage::Stage;
 
 /// Asserts that a central ends by itself with 78 and this sentence.
-fn assert_refused(stage: &Stage, url: &str, environment: &[(&str, &str)], sentence: &str) {
+pub fn assert_refused(stage: &Stage, url: &str, environment: &[(&str, &str)], sentence: &str) {
     let mut all = vec![("SERVER_STORE", url), ("SERVER_PORT", "0")];
     all.extend(environment);
     let ended = stage.operate(&[], &all);
@@ -30,7 +30,7 @@ fn a_user_a_database_or_a_right_that_is_not_there_is_named() {
     for (url, sentence) in [
         (
             url("agent", "postgres"),
-            "the database wants a password: put one into SERVER_STORE, PGPASSWORD or SERVER_STORE_PASSWORD_FILE",
+            "the database wants a password: put one into SERVER_STORE, PGPASSWORD, SERVER_STORE_PASSWORD_FILE or ~/.pgpass",
         ),
         (
             url("agent:wrong", "postgres"),

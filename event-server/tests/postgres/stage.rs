@@ -39,7 +39,12 @@ impl Stage {
 
     /// With settings of the database.
     pub fn set_with(settings: &[&str]) -> Option<Self> {
-        let database = Postgres::start_with(settings).unwrap()?;
+        Self::set_with_access("", settings)
+    }
+
+    /// The same, with lines of the database's pg_hba.conf that stand before its own.
+    pub fn set_with_access(access: &str, settings: &[&str]) -> Option<Self> {
+        let database = Postgres::start_with_access(access, settings).unwrap()?;
         let folder = tempfile::tempdir().unwrap();
         Some(Self { database, folder })
     }

@@ -91,6 +91,8 @@ pub enum SessionError {
     Unprotected(&'static str),
     /// The server wants this, and nobody has verified its certificate.
     Unverified(&'static str),
+    /// The URL wants the password bound to the server's certificate, and this is in the way.
+    Unbound(&'static str),
     /// The server began SCRAM, and let the session begin without its own proof.
     Unproven,
     /// The server takes no writes.
@@ -119,6 +121,7 @@ impl SessionError {
             | Self::NoPassword
             | Self::Unprotected(_)
             | Self::Unverified(_)
+            | Self::Unbound(_)
             | Self::Unproven
             | Self::Encoding { .. } => true,
             // Invalid authorization, and a database that is not there.
@@ -132,7 +135,7 @@ impl fmt::Display for SessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(e) if e.code == "28P01" => {
-                write!(f, "{e}: check the password in SERVER_STORE, PGPASSWORD or SERVER_STORE_PASSWORD_FILE")
+                write!(f, "{e}: check the password in SERVER_STORE, PGPASSWORD, SERVER_STORE_PASSWORD_FILE or ~/.pgpass")
             }
             Self::Refused(e) if e.code.starts_with("28") => {
                 write!(f, "{e}: check the user in SERVER_STORE, and the database's pg_hba.conf")
@@ -149,7 +152,7 @@ impl fmt::Display for SessionError {
                 "the database wants a kind of authentication that is not spoken here: let it ask for scram-sha-256",
             ),
             Self::NoPassword => f.write_str(
-                "the database wants a password: put one into SERVER_STORE, PGPASSWORD or SERVER_STORE_PASSWORD_FILE",
+                "the database wants a password: put one into SERVER_STORE, PGPASSWORD, SERVER_STORE_PASSWORD_FILE or ~/.pgpass",
             ),
             Self::Unprotected(what) => write!(
                 f,
@@ -158,6 +161,11 @@ impl fmt::Display for SessionError {
             Self::Unverified(what) => write!(
                 f,
                 "the database wants {what}, and its certificate is not verified: let it ask for scram-sha-256, or set sslmode=verify-full and sslrootcert"
+            ),
+            Self::Unbound(why) => write!(
+                f,
+                "channel_binding is require, and the database cannot do that: {why}; let it ask for scram-sha-256 over TLS, \
+                 or take channel_binding out of SERVER_STORE"
             ),
             Self::Unproven => f.write_str(
                 "the database does not prove that it knows the password: it may be another server than it claims to be",

@@ -17,6 +17,7 @@ mod talk;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use frame::{Channel, Pauses};
@@ -52,6 +53,15 @@ pub struct LinkOptions {
     pub timeout: Duration,
 }
 
+/// Where a stream leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// An address and a port.
+    Tcp(SocketAddr),
+    /// A Unix socket of this machine, by its path.
+    Unix(PathBuf),
+}
+
 /// What a link asks of the network: names, and streams. The server's file answers with mio; tests as they like.
 ///
 /// Finds addresses and opens streams, without waiting.
@@ -70,7 +80,7 @@ pub trait Dial {
     ///
     /// # Errors
     /// It cannot even be begun.
-    fn connect(&mut self, address: SocketAddr) -> io::Result<Self::Stream>;
+    fn connect(&mut self, address: &Address) -> io::Result<Self::Stream>;
 
     /// Whether a stream is open by now.
     ///
@@ -128,7 +138,7 @@ enum State<S> {
         stream: S,
         since: Instant,
         /// Those of the host that were not tried.
-        rest: VecDeque<SocketAddr>,
+        rest: VecDeque<Address>,
     },
     Open(Box<Open<S>>),
 }

@@ -3,15 +3,16 @@
 //! Beside the centrals, on a session of its own that may wait. Makes tables only where a lottery is moved to.
 
 mod changes;
+mod dial;
 pub mod filling;
 mod looking;
 
 use std::fmt;
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 
 use frame::{Agency, Bet, Birthdate, Channel, Document, Inbox, Name, Number, Outbox, Received};
 
+use self::dial::OperatorStream;
 use super::error::{DatabaseError, SessionError};
 use super::link::LinkOptions;
 use super::prologue::{LockWait, Prologue};
@@ -71,7 +72,7 @@ pub enum NumberChange {
 
 /// A session for one command.
 pub struct Operator {
-    channel: Channel<TcpStream>,
+    channel: Channel<OperatorStream>,
     session: Session,
     schema: Schema,
     statements: Statements,
@@ -115,8 +116,7 @@ impl Operator {
         tls: Option<&DatabaseTls>,
     ) -> Result<Self, OperatorError> {
         let failed = |e: io::Error| OperatorError::Unreachable(e.to_string());
-        let addresses = (host.name.as_str(), host.port).to_socket_addrs();
-        let stream = connect(addresses.map_err(failed)?, options).map_err(failed)?;
+        let stream = OperatorStream::connect(host, options.timeout).map_err(failed)?;
         let LinkOptions {
             url,
             lottery,
@@ -125,15 +125,10 @@ impl Operator {
             commit,
             timeout,
         } = options;
-        let login = Login {
-            user: url.user.clone(),
-            database: url.database.clone(),
-            password: url.password.clone(),
-            application: format!("event-server {central}"),
-        };
+        let login = Login::new(url, host, central);
         let mut operator = Self {
             channel: Channel::new(stream, Inbox::unframed(INBOX), Outbox::new(INBOX)),
-            session: Session::new(login, tls.is_some()),
+            session: Session::new(login, url.transport(host)),
             schema: Schema::new(lottery, central, *agencies),
             statements: Statements::new(lottery, central, *agencies),
             prologue: Prologue::new(*commit, *timeout),
@@ -167,7 +162,7 @@ impl Operator {
         }
         // A command on many bets takes its time.
         let stream = operator.channel.stream();
-        stream.set_read_timeout(None).map_err(failed)?;
+        stream.wait_for_ever().map_err(failed)?;
         Ok(operator)
     }
 
@@ -307,23 +302,6 @@ impl Operator {
             )),
         }
     }
-}
-
-fn connect(
-    addresses: impl Iterator<Item = SocketAddr>,
-    options: &LinkOptions,
-) -> io::Result<TcpStream> {
-    let mut failed = io::Error::other("its name has no address");
-    for address in addresses {
-        match TcpStream::connect_timeout(&address, options.timeout) {
-            Ok(stream) => {
-                stream.set_read_timeout(Some(options.timeout))?;
-                return Ok(stream);
-            }
-            Err(e) => failed = e,
-        }
-    }
-    Err(failed)
 }
 
 /// A row of the export's query as a bet.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! AwaitingTls ─ S ─→ (TLS begins) ─┐
+//! BeginningTls ────→ (TLS begins) ─┤
 //!      (none asked for) ───────────┴─→ Authenticating ─→ Settling ─→ Idle ⇄ Busy
 //! ```
 //!
@@ -9,6 +10,7 @@
 //! bound; what is to be sent lies in another until the owner of the stream takes it. Rows are handed on one by one.
 
 mod authentication;
+mod login;
 
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
@@ -16,8 +18,9 @@ use postgres_protocol::authentication::sasl::ScramSha256;
 use postgres_protocol::message::backend::{DataRowBody, Header, Message};
 use postgres_protocol::message::frontend;
 
+pub use self::login::Login;
 use super::error::{DatabaseError, SessionError};
-use super::url::Secret;
+use super::url::Transport;
 
 /// The largest message that is taken from a server: no row of ours comes near it.
 const MAX_MESSAGE: usize = 1024 * 1024;
@@ -33,19 +36,6 @@ const COPY_TRAILER: &[u8] = &[0xff, 0xff];
 
 /// Bytes of a message before its body: its type and its length.
 const MESSAGE_HEADER: usize = 5;
-
-/// As whom a session begins.
-#[derive(Clone, Debug)]
-pub struct Login {
-    /// The user.
-    pub user: String,
-    /// The database.
-    pub database: String,
-    /// The password, if there is one.
-    pub password: Option<Secret>,
-    /// How the server's statistics name the session.
-    pub application: String,
-}
 
 /// What a server says about itself at the beginning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,6 +86,8 @@ impl Row {
 
 enum State {
     AwaitingTls,
+    /// TLS begins without a request.
+    BeginningTls,
     Authenticating(Proof),
     Settling,
     Idle,
@@ -114,9 +106,15 @@ enum Proof {
     /// It has the password, or a hash of it.
     Given,
     /// SCRAM is under way: the server still owes its own proof.
-    Scram(Box<ScramSha256>),
+    Scram {
+        scram: Box<ScramSha256>,
+        /// The password is bound to the server's certificate.
+        bound: bool,
+    },
     /// The server has shown that it knows the password.
     Mutual,
+    /// The same, and the password was bound to its certificate.
+    Bound,
 }
 
 /// One session, from its first byte.
@@ -124,7 +122,8 @@ pub struct Session {
     login: Login,
     state: State,
     parameters: Parameters,
-    /// The stream carries TLS, and the server has shown a certificate that an authority of ours has signed.
+    /// Nobody stands in between: the stream carries TLS and the server has shown a certificate that an authority of ours has
+    /// signed, or it is a socket of this machine.
     verified: bool,
     /// The stream carries TLS.
     encrypted: bool,
@@ -135,22 +134,22 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that asks for TLS first, or does without.
-    pub fn new(login: Login, with_tls: bool) -> Self {
+    /// A session over such a stream, from its first byte.
+    pub fn new(login: Login, transport: Transport) -> Self {
         let mut session = Self {
             login,
             state: State::AwaitingTls,
             parameters: Parameters::default(),
-            verified: false,
+            verified: transport == Transport::UnixSocket,
             encrypted: false,
             certificate: None,
             received: BytesMut::new(),
             to_send: BytesMut::new(),
         };
-        if with_tls {
-            frontend::ssl_request(&mut session.to_send);
-        } else {
-            session.start_up();
+        match transport {
+            Transport::Tls => frontend::ssl_request(&mut session.to_send),
+            Transport::DirectTls => session.state = State::BeginningTls,
+            Transport::UnixSocket | Transport::Plain => session.start_up(),
         }
         session
     }
@@ -169,8 +168,10 @@ impl Session {
             user,
             database,
             application,
+            options,
             ..
         } = &self.login;
+        let options = options.as_deref().map(|options| ("options", options));
         let parameters = [
             ("user", user.as_str()),
             ("database", database),
@@ -179,6 +180,7 @@ impl Session {
             ("DateStyle", "ISO"),
             ("standard_conforming_strings", "on"),
         ];
+        let parameters = parameters.into_iter().chain(options);
         // Zero bytes are the only error: the URL refuses them.
         let _ = frontend::startup_message(parameters, &mut self.to_send);
         self.state = State::Authenticating(Proof::NotAsked);
@@ -250,8 +252,13 @@ impl Session {
     /// # Errors
     /// The session is over: refused, broken, or in doubt.
     pub fn poll(&mut self) -> Result<Option<SessionEvent>, SessionError> {
-        if let State::AwaitingTls = self.state {
-            return self.tls_answer();
+        match self.state {
+            State::AwaitingTls => return self.tls_answer(),
+            State::BeginningTls => {
+                self.state = State::Authenticating(Proof::NotAsked);
+                return Ok(Some(SessionEvent::BeginTls));
+            }
+            _ => {}
         }
         while let Some(message) = self.message()? {
             if let Some(event) = self.take(message)? {
@@ -342,7 +349,7 @@ impl Session {
                 State::Authenticating(_) => self.authenticate(&message),
                 State::Settling => self.settle(&message),
                 State::Busy { .. } => Ok(self.progress(message)),
-                State::AwaitingTls | State::Idle => Ok(None),
+                State::AwaitingTls | State::BeginningTls | State::Idle => Ok(None),
             },
         }
     }

@@ -1,8 +1,10 @@
 //! TLS toward a database: whom to trust, and what binds a password to the server's certificate.
 //!
 //! The sessions themselves are [`frame`]'s. `verify-full` trusts an authority and asks for the host's name; `verify-ca`
-//! leaves the name out, as PostgreSQL's `sslmode` says; `require` trusts whoever answers.
+//! leaves the name out, as PostgreSQL's `sslmode` says; `require` trusts whoever answers. The central shows a certificate of
+//! its own where the URL names one.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use frame::{Tls, TlsError, pem, small_file};
@@ -10,19 +12,38 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::ring::default_provider;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-use super::url::{DatabaseUrl, SslMode};
+use super::url::{ClientCertificate, DatabaseUrl, RootCertificate, SslMode};
 
-/// Begins TLS sessions with a database. A clone trusts the same authority, also after it was [replaced](Self::adopt).
+/// How PostgreSQL's protocol is named in a TLS handshake (RFC 7301); needed where TLS begins at once.
+const ALPN: &[u8] = b"postgresql";
+
+/// Begins TLS sessions with a database. A clone trusts and shows the same, also after the files were [read again](Self::adopt).
 #[derive(Clone, Debug)]
 pub struct DatabaseTls {
     provider: Arc<CryptoProvider>,
     mode: SslMode,
+    files: Arc<RwLock<Files>>,
+}
+
+/// What was read from the files that a URL names.
+#[derive(Clone, Debug)]
+struct Files {
     /// Where an authority is to be trusted.
-    authority: Option<Arc<RwLock<Arc<WebPkiServerVerifier>>>>,
+    authority: Option<Arc<WebPkiServerVerifier>>,
+    /// What the central shows to a server that asks for a certificate.
+    identity: Option<Arc<Identity>>,
+}
+
+#[derive(Debug)]
+struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
 }
 
 /// The hash of a server's certificate (RFC 5929, tls-server-end-point), once it was shown.
@@ -37,49 +58,55 @@ impl CertificateHash {
 }
 
 impl DatabaseTls {
-    /// Reads the authority that a URL names; `None` where the URL wants no TLS.
+    /// Reads the authorities and the certificate that a URL names; `None` where no host of it is reached over TLS.
     ///
     /// # Errors
-    /// The file cannot be read, or holds no authority: one sentence.
+    /// A file cannot be read, or holds something else: one sentence.
     pub fn open(url: &DatabaseUrl) -> Result<Option<Self>, String> {
+        let is_remote = url.hosts.iter().any(|host| host.socket().is_none());
+        if url.ssl_mode == SslMode::Disable || !is_remote {
+            return Ok(None);
+        }
         let provider = Arc::new(default_provider());
-        let authority = match (url.ssl_mode, &url.root_certificate) {
-            (SslMode::Disable, _) => return Ok(None),
-            (SslMode::Require, _) | (_, None) => None,
-            (SslMode::VerifyCa | SslMode::VerifyFull, Some(path)) => {
-                let unusable =
-                    |e: String| format!("sslrootcert {} cannot be used: {e}", path.display());
-                let pem = small_file::read(path).map_err(|e| unusable(e.to_string()))?;
-                let roots = Arc::new(pem::authorities(&pem).map_err(unusable)?);
+        let authority = match &url.root_certificate {
+            None => None,
+            Some(root) => {
+                let roots = Arc::new(authorities(root)?);
                 let verifier =
                     WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
-                let verifier = verifier.build().map_err(|e| unusable(e.to_string()))?;
-                Some(Arc::new(RwLock::new(verifier)))
+                let verifier = verifier.build();
+                Some(verifier.map_err(|e| format!("sslrootcert cannot be used: {e}"))?)
             }
         };
-        Ok(Some(Self {
+        let identity = url.client_certificate.as_ref().map(identity).transpose()?;
+        let identity = identity.map(Arc::new);
+        let tls = Self {
             provider,
             mode: url.ssl_mode,
-            authority,
-        }))
+            files: Arc::new(RwLock::new(Files {
+                authority,
+                identity,
+            })),
+        };
+        // A key that does not belong to the certificate is found now, not at the first connection.
+        tls.config(CertificateHash::default())?;
+        Ok(Some(tls))
     }
 
     /// Whether a session is made only with a server whose certificate an authority of ours has signed.
     pub fn verifies(&self) -> bool {
-        self.authority.is_some()
+        self.files().authority.is_some()
     }
 
-    /// Trusts from the next handshake on the authority that `fresh` trusts, which was read from the same URL.
+    /// Trusts and shows from the next handshake on what `fresh` does, which was read from the same URL.
     pub fn adopt(&self, fresh: &Self) {
-        if let (Some(authority), Some(verifier)) = (&self.authority, fresh.verifier()) {
-            *authority.write().unwrap_or_else(PoisonError::into_inner) = verifier;
-        }
+        let fresh = fresh.files();
+        *self.files.write().unwrap_or_else(PoisonError::into_inner) = fresh;
     }
 
-    fn verifier(&self) -> Option<Arc<WebPkiServerVerifier>> {
-        let authority = self.authority.as_ref()?;
-        let verifier = authority.read().unwrap_or_else(PoisonError::into_inner);
-        Some(Arc::clone(&verifier))
+    fn files(&self) -> Files {
+        let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        files.clone()
     }
 
     /// Our side of a new session with this host, and where the hash of its certificate will be.
@@ -90,19 +117,72 @@ impl DatabaseTls {
         let name = ServerName::try_from(host.to_owned());
         let name = name.map_err(|e| TlsError::Broken(e.to_string()))?;
         let hash = CertificateHash::default();
-        let verifier = Verifier {
-            tls: self.clone(),
-            hash: hash.clone(),
-        };
-        let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
-            .with_safe_default_protocol_versions()
-            .map_err(|e| TlsError::Broken(e.to_string()))?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
-        config.resumption = Resumption::disabled();
+        let config = self.config(hash.clone()).map_err(TlsError::Broken)?;
         Ok((Tls::client(Arc::new(config), name)?, hash))
     }
+
+    fn config(&self, hash: CertificateHash) -> Result<ClientConfig, String> {
+        let verifier = Verifier {
+            tls: self.clone(),
+            hash,
+        };
+        let config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|e| e.to_string())?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut config = match self.files().identity {
+            None => config.with_no_client_auth(),
+            Some(identity) => {
+                let (chain, key) = (identity.chain.clone(), identity.key.clone_key());
+                let config = config.with_client_auth_cert(chain, key);
+                config.map_err(|e| format!("sslcert and sslkey cannot be used together: {e}"))?
+            }
+        };
+        config.resumption = Resumption::disabled();
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        Ok(config)
+    }
+}
+
+fn authorities(root: &RootCertificate) -> Result<RootCertStore, String> {
+    let path = match root {
+        RootCertificate::System => return system_authorities(),
+        RootCertificate::File(path) => path,
+    };
+    let unusable = |e: String| format!("sslrootcert {} cannot be used: {e}", path.display());
+    let pem = small_file::read(path).map_err(|e| unusable(e.to_string()))?;
+    pem::authorities(&pem).map_err(unusable)
+}
+
+/// Those that the operating system trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` name others.
+fn system_authorities() -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    // Some of those that a system has are of a kind that nobody speaks any more.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    match roots.is_empty() {
+        false => Ok(roots),
+        true => Err(
+            "this system trusts no authority: name the one that signed the database's certificate in sslrootcert, or \
+             install the package ca-certificates; sslmode=disable is for a database on this machine"
+                .to_owned(),
+        ),
+    }
+}
+
+fn identity(files: &ClientCertificate) -> Result<Identity, String> {
+    let ClientCertificate { certificate, key } = files;
+    let unusable = |name: &str, path: &Path, e: String| {
+        format!("{name} {} cannot be used: {e}", path.display())
+    };
+    let pem = small_file::read(certificate).map_err(|e| e.to_string());
+    let chain = pem.and_then(|pem| pem::certificates(&pem));
+    let pem = small_file::read(key).map_err(|e| e.to_string());
+    let private = pem.and_then(|pem| pem::key(&pem));
+    Ok(Identity {
+        chain: chain.map_err(|e| unusable("sslcert", certificate, e))?,
+        key: private.map_err(|e| unusable("sslkey", key, e))?,
+    })
 }
 
 /// Verifies as the mode says, and notes the certificate's hash.
@@ -121,7 +201,7 @@ impl ServerCertVerifier for Verifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if let Some(authority) = self.tls.verifier() {
+        if let Some(authority) = self.tls.files().authority {
             let verified =
                 authority.verify_server_cert(certificate, intermediates, name, ocsp, now);
             match verified {

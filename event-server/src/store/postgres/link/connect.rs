@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use frame::{Channel, Inbox, Outbox};
 
-use super::{Dial, End, Link, Met, Open, Phase, Refusal, State};
+use super::{Address, Dial, End, Link, Met, Open, Phase, Refusal, State};
 use crate::store::postgres::database::{Answer, Unusable};
 use crate::store::postgres::session::{Login, Session};
-use crate::store::postgres::url::Host;
+use crate::store::postgres::url::{DatabaseUrl, Host};
 
 /// How long a host may be silent while a session begins, where there are others: one of them may be the primary by now.
 /// A machine that stands still accepts a connection, and then says nothing.
@@ -42,17 +42,22 @@ impl<D: Dial> Link<D> {
                 false
             }
             State::Pausing { .. } => {
-                let Host { name, port } = self.current_host().clone();
+                let host = self.current_host().clone();
+                let Host { name, port, .. } = &host;
                 self.state = State::Resolving { since: self.now };
-                match name.parse() {
-                    Ok(ip) => self.try_addresses([SocketAddr::new(ip, port)].into()),
-                    Err(_) => self.dial.resolve(&name, port),
+                match (host.socket(), name.parse()) {
+                    (Some(path), _) => self.try_addresses([Address::Unix(path)].into()),
+                    (None, Ok(ip)) => {
+                        let address = SocketAddr::new(ip, *port);
+                        self.try_addresses([Address::Tcp(address)].into());
+                    }
+                    (None, Err(_)) => self.dial.resolve(name, *port),
                 }
                 true
             }
             State::Resolving { since } => match self.dial.resolved() {
                 Some(Ok(addresses)) => {
-                    self.try_addresses(addresses.into());
+                    self.try_addresses(addresses.into_iter().map(Address::Tcp).collect());
                     true
                 }
                 Some(Err(e)) => {
@@ -109,17 +114,23 @@ impl<D: Dial> Link<D> {
 
     /// How long a host may be silent until it has said who it is.
     pub(super) fn opening_timeout(&self) -> Duration {
-        match self.options.url.hosts.len() {
-            1 => self.options.timeout,
-            _ => self.options.timeout.min(OPENING),
+        let DatabaseUrl {
+            connect_timeout,
+            hosts,
+            ..
+        } = &self.options.url;
+        match (connect_timeout, hosts.len()) {
+            (Some(time), _) => self.options.timeout.min(*time),
+            (None, 1) => self.options.timeout,
+            (None, _) => self.options.timeout.min(OPENING),
         }
     }
 
-    pub(super) fn try_addresses(&mut self, mut addresses: VecDeque<SocketAddr>) {
+    pub(super) fn try_addresses(&mut self, mut addresses: VecDeque<Address>) {
         let Some(address) = addresses.pop_front() else {
             return self.try_next_host("its name has no address");
         };
-        match self.dial.connect(address) {
+        match self.dial.connect(&address) {
             Ok(stream) => {
                 self.state = State::Connecting {
                     stream,
@@ -131,7 +142,7 @@ impl<D: Dial> Link<D> {
         }
     }
 
-    pub(super) fn failed_to_connect(&mut self, why: &str, rest: VecDeque<SocketAddr>) {
+    pub(super) fn failed_to_connect(&mut self, why: &str, rest: VecDeque<Address>) {
         if rest.is_empty() {
             self.try_next_host(why);
         } else {
@@ -218,16 +229,12 @@ impl<D: Dial> Link<D> {
         let mut channel = Channel::new(stream, inbox, Outbox::new(OUTBOX));
         // The event that told of the connection is past.
         channel.mark(true, true);
-        let url = &self.options.url;
-        let login = Login {
-            user: url.user.clone(),
-            database: url.database.clone(),
-            password: url.password.clone(),
-            application: format!("event-server {}", self.options.central),
-        };
+        let (url, host) = (&self.options.url, self.current_host());
+        let login = Login::new(url, host, &self.options.central);
+        let session = Session::new(login, url.transport(host));
         self.state = State::Open(Box::new(Open {
             channel,
-            session: Session::new(login, self.tls.is_some()),
+            session,
             hash: None,
             heard: self.now,
             phase: Phase::Opening,

@@ -34,6 +34,14 @@ impl<D: Dial> Link<D> {
                         Some(e @ TlsError::Untrusted(_)) => {
                             End::Refused(format!("{e}; check sslrootcert in SERVER_STORE"))
                         }
+                        // An older server takes the first bytes of TLS for a request that it does not know.
+                        Some(e @ TlsError::Cut { handshake: true })
+                            if self.options.url.direct_tls =>
+                        {
+                            End::Lost(format!(
+                                "{e}; sslnegotiation=direct needs PostgreSQL 17 or newer"
+                            ))
+                        }
                         Some(e) => End::Lost(e.to_string()),
                         None => End::Lost(e.to_string()),
                     });

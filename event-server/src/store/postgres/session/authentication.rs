@@ -1,7 +1,10 @@
 //! How a session shows who it is: SCRAM-SHA-256, bound to the server's certificate where that can be, and older ways.
 //!
 //! With SCRAM the server shows, too, that it knows the password, and has to. The older ways give the password, or what is
-//! as good, to whoever asks: so only to a server whose certificate was verified.
+//! as good, to whoever asks: so only to a server whose certificate was verified, or over a socket of this machine.
+//!
+//! Where the URL says `channel_binding=require`, nothing that depends on the password is sent before it is certain that it
+//! will be bound, and a server that lets the session begin without is left.
 
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::authentication::md5_hash;
@@ -23,14 +26,20 @@ impl Session {
             return Err(SessionError::Authentication);
         };
         match (message, proof) {
-            (Message::AuthenticationOk, Proof::Scram(_)) => return Err(SessionError::Unproven),
-            (Message::AuthenticationOk, _) => self.state = State::Settling,
+            (Message::AuthenticationOk, Proof::Scram { .. }) => return Err(SessionError::Unproven),
+            (Message::AuthenticationOk, Proof::Bound) => self.state = State::Settling,
+            (Message::AuthenticationOk, _) => {
+                self.allow_unbound("it asks for no such password")?;
+                self.state = State::Settling;
+            }
             (Message::AuthenticationCleartextPassword, Proof::NotAsked) => {
+                self.allow_unbound("it asks for a password in the clear")?;
                 let password = self.password_for_verified("a password in the clear")?;
                 let _ = frontend::password_message(&password, &mut self.to_send);
                 self.state = State::Authenticating(Proof::Given);
             }
             (Message::AuthenticationMd5Password(body), Proof::NotAsked) => {
+                self.allow_unbound("it asks for an MD5 of the password")?;
                 let password = self.password_for_verified("an MD5 of the password")?;
                 let hash = md5_hash(self.login.user.as_bytes(), &password, body.salt());
                 let _ = frontend::password_message(hash.as_bytes(), &mut self.to_send);
@@ -45,6 +54,14 @@ impl Session {
                     plain |= mechanism == SCRAM_SHA_256;
                     plus |= mechanism == SCRAM_SHA_256_PLUS;
                 }
+                let bound = plus && self.certificate.is_some();
+                if !bound {
+                    self.allow_unbound(match (self.encrypted, plus) {
+                        (false, _) => "the connection is without TLS",
+                        (true, false) => "it does not offer SCRAM-SHA-256-PLUS",
+                        (true, true) => "the signature of its certificate has no hash for that",
+                    })?;
+                }
                 let password = self.password()?;
                 let (mechanism, binding) = match &self.certificate {
                     Some(hash) if plus => (
@@ -58,21 +75,31 @@ impl Session {
                 let scram = ScramSha256::new(&password, binding);
                 let _ =
                     frontend::sasl_initial_response(mechanism, scram.message(), &mut self.to_send);
-                self.state = State::Authenticating(Proof::Scram(Box::new(scram)));
+                let scram = Box::new(scram);
+                self.state = State::Authenticating(Proof::Scram { scram, bound });
             }
-            (Message::AuthenticationSaslContinue(body), Proof::Scram(scram)) => {
+            (Message::AuthenticationSaslContinue(body), Proof::Scram { scram, .. }) => {
                 let updated = scram.update(body.data());
                 updated.map_err(|e| SessionError::protocol(&e))?;
                 let _ = frontend::sasl_response(scram.message(), &mut self.to_send);
             }
-            (Message::AuthenticationSaslFinal(body), Proof::Scram(scram)) => {
+            (Message::AuthenticationSaslFinal(body), Proof::Scram { scram, bound }) => {
                 let finished = scram.finish(body.data());
                 finished.map_err(|e| SessionError::protocol(&e))?;
-                self.state = State::Authenticating(Proof::Mutual);
+                let proof = if *bound { Proof::Bound } else { Proof::Mutual };
+                self.state = State::Authenticating(proof);
             }
             _ => return Err(SessionError::Authentication),
         }
         Ok(None)
+    }
+
+    /// Goes on without a password that is bound to the server's certificate, and says why there is none.
+    fn allow_unbound(&self, why: &'static str) -> Result<(), SessionError> {
+        match self.login.channel_binding_required {
+            true => Err(SessionError::Unbound(why)),
+            false => Ok(()),
+        }
     }
 
     fn password(&self) -> Result<Vec<u8>, SessionError> {
