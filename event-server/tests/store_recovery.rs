@@ -216,7 +216,7 @@ fn a_log_with_any_byte_flipped_gives_every_acknowledged_turn_or_is_refused() {
             );
             if let Ok((turns, recovery)) = seen {
                 assert_eq!(turns, images.len() - 1);
-                assert_eq!(recovery.cut, (at + 1 - last.end) as u64);
+                assert_eq!(recovery.cut, 0);
             }
             // With nothing left to tell that the last turn was acknowledged, it is a torn one.
             let synced = open(&images, &first.bets, &log, b"");

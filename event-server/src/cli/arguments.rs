@@ -64,7 +64,7 @@ const SECTIONS: [Section<'static>; 2] = [
             ),
             (
                 "data/bets.wal.new, data/bets.csv.new",
-                "The next log, and the next bets while an agency's are taken out, as long as they are made.",
+                "The next log, or the place for it, and the next bets while an agency's are taken out. They mean nothing alone.",
             ),
         ],
     },

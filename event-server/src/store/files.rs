@@ -10,20 +10,21 @@
 //! |---|---|
 //! | `bets.csv` | a row for each bet that is stored, and nothing else |
 //! | `bets.wal` | the log: a checkpoint, then each turn of the loop as one record; pictured in `format.rs` |
-//! | `bets.wal.new` | the next log, while it is made; it means nothing |
+//! | `bets.wal.new` | the next log, or the one before the current one, which the next one is written over; it means nothing |
 //! | `bets.csv.new` | the next bets.csv, while an agency's rows are taken out; it counts only if bets.wal fits it |
 //! | `lock` | locked, as the folder is, while a server works here; says which turn was acknowledged last |
 //!
 //! # A turn
 //!
-//! 1. [`draft`](WalStore::draft): zeros are written to the log where the record will go, so that what is staged
-//!    cannot fail for space. Without room the request is refused, and nothing changes.
+//! 1. [`draft`](WalStore::draft): where the log is not long enough for the record, zeros are written behind it, so that
+//!    what is staged cannot fail for space. Without room the request is refused, and nothing changes.
 //! 2. [`commit`](WalStore::commit): the record is written to the log in one piece, and the log is synced once.
 //! 3. The rows are written to bets.csv, and the turn is noted in the lock file. Then the replies may go.
 //!
 //! bets.csv is synced in portions of 8 MiB and at checkpoints. A checkpoint ([`WalStore::checkpoint`]) syncs
-//! bets.csv, makes a new log, syncs it, renames it, and syncs the folder. It is due at the start, at the end,
-//! at the draw, and after every 64 MiB of log.
+//! bets.csv, begins the next log beside the current one, syncs it, gives it its name, and syncs the folder. It is due at
+//! the start, at the end, at the draw, and after every 16 MiB of log. The next log is a new file, or the log before the
+//! current one is written over (`log.rs`).
 //!
 //! Where bets.csv has no room for rows that are in the log, their turn stays acknowledged and the store
 //! [lags](WalStore::lagging): it takes no more rows until it could write these. Only [`WalStore::retry`] tries that, now

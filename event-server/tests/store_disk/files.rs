@@ -7,7 +7,7 @@ use std::path::Path;
 
 use event_server::store::files::{Files, Name, RandomAccess};
 
-use super::{Change, Disk, Fault, Inode, State};
+use super::{Change, Disk, Fault, Inode, Lock, State};
 
 /// How far an operation comes.
 enum Course {
@@ -57,6 +57,19 @@ impl DiskFiles {
             inode,
             locked: false.into(),
         }))
+    }
+}
+
+impl State {
+    /// Releases the lock of an opened file, where it has one.
+    fn unlock_inode(&mut self, inode: usize, locked: &Cell<bool>) {
+        if !locked.replace(false) {
+            return;
+        }
+        match self.locks.get_mut(&inode) {
+            Some(Lock::Shared(others)) if *others > 1 => *others -= 1,
+            _ => _ = self.locks.remove(&inode),
+        }
     }
 }
 
@@ -113,7 +126,7 @@ impl Files for DiskFiles {
             }
             let inode = state.inodes.len();
             state.inodes.push(Inode::default());
-            state.bind(None, Some((name, inode)));
+            state.bind(None, vec![(name, inode)]);
             Ok(Some(inode))
         });
         created.map(|file| file.expect("just created"))
@@ -125,10 +138,23 @@ impl Files for DiskFiles {
                 return Err(ErrorKind::QuotaExceeded.into());
             }
             let inode = *state.names.get(&from).ok_or(ErrorKind::NotFound)?;
-            state.bind(Some(from), Some((to, inode)));
+            state.bind(Some(from), vec![(to, inode)]);
             Ok(None)
         })
         .map(drop)
+    }
+
+    fn exchange(&mut self, one: Name, other: Name) -> io::Result<bool> {
+        self.rename_with(|state| {
+            if state.folder_full {
+                return Err(ErrorKind::QuotaExceeded.into());
+            }
+            let inode = |name| state.names.get(name).copied().ok_or(ErrorKind::NotFound);
+            let names = vec![(one, inode(&other)?), (other, inode(&one)?)];
+            state.bind(None, names);
+            Ok(None)
+        })
+        .map(|_| true)
     }
 
     fn keep_private(&mut self, _file: &DiskFile) -> io::Result<()> {
@@ -149,7 +175,7 @@ impl Files for DiskFiles {
 
     fn remove(&mut self, name: Name) -> io::Result<()> {
         self.rename_with(|state| {
-            state.bind(Some(name), None);
+            state.bind(Some(name), Vec::new());
             Ok(None)
         })
         .map(drop)
@@ -205,8 +231,8 @@ pub struct DiskFile {
 impl Drop for DiskFile {
     fn drop(&mut self) {
         let mut state = self.disk.0.borrow_mut();
-        if self.locked.get() && state.program == self.program {
-            state.lock = None;
+        if state.program == self.program {
+            state.unlock_inode(self.inode, &self.locked);
         }
     }
 }
@@ -285,10 +311,29 @@ impl RandomAccess for DiskFile {
         if let Course::Part(error) = course {
             return end(&mut state, error);
         }
-        let free = state.lock.is_none();
-        state.lock = Some(self.inode);
-        self.locked.set(free);
-        Ok(free)
+        state.unlock_inode(self.inode, &self.locked);
+        let is_free = !state.locks.contains_key(&self.inode);
+        if is_free {
+            state.locks.insert(self.inode, Lock::Alone);
+            self.locked.set(true);
+        }
+        Ok(is_free)
+    }
+
+    fn try_lock_shared(&self) -> io::Result<bool> {
+        let (mut state, course) = begin(&self.disk, self.program)?;
+        if let Course::Part(error) = course {
+            return end(&mut state, error);
+        }
+        state.unlock_inode(self.inode, &self.locked);
+        let others = match state.locks.get(&self.inode) {
+            Some(Lock::Alone) => return Ok(false),
+            Some(Lock::Shared(others)) => *others,
+            None => 0,
+        };
+        state.locks.insert(self.inode, Lock::Shared(others + 1));
+        self.locked.set(true);
+        Ok(true)
     }
 }
 

@@ -45,7 +45,8 @@ struct State {
     /// Counts the programs; only the last one lives.
     program: u64,
     alive: bool,
-    lock: Option<usize>,
+    /// Who has locked an inode: alone, or so many together.
+    locks: BTreeMap<usize, Lock>,
     folder_locked: bool,
     /// Operations until the fault happens.
     fault: Option<(u64, Fault)>,
@@ -59,10 +60,17 @@ struct State {
     salts: u64,
 }
 
-/// A name that comes to an inode, another that goes.
+/// How an inode is locked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lock {
+    Alone,
+    Shared(usize),
+}
+
+/// Names that come to inodes, and one that goes.
 struct Renaming {
     gone: Option<Name>,
-    comes: Option<(Name, usize)>,
+    come: Vec<(Name, usize)>,
 }
 
 #[derive(Default)]
@@ -88,7 +96,7 @@ impl Disk {
             pending_names: Vec::new(),
             program: 0,
             alive: false,
-            lock: None,
+            locks: BTreeMap::new(),
             folder_locked: false,
             fault: None,
             operations: 0,
@@ -204,7 +212,8 @@ impl Disk {
 impl State {
     /// Who held the locks is gone.
     fn unlock(&mut self) {
-        (self.lock, self.folder_locked) = (None, false);
+        self.locks.clear();
+        self.folder_locked = false;
     }
 
     /// A file without a name, all of it durable.
@@ -231,8 +240,8 @@ impl State {
         excess.max(length.saturating_sub(limit)).min(growth)
     }
 
-    fn bind(&mut self, gone: Option<Name>, comes: Option<(Name, usize)>) {
-        let renaming = Renaming { gone, comes };
+    fn bind(&mut self, gone: Option<Name>, come: Vec<(Name, usize)>) {
+        let renaming = Renaming { gone, come };
         renaming.apply(&mut self.names);
         self.pending_names.push(renaming);
     }
@@ -245,7 +254,8 @@ impl State {
             ..
         } = self;
         self.alive = false;
-        (self.lock, self.folder_locked) = (None, false);
+        self.locks.clear();
+        self.folder_locked = false;
         for inode in inodes {
             inode.power_cut(rng);
         }
@@ -263,9 +273,7 @@ impl Renaming {
         if let Some(gone) = self.gone {
             names.remove(&gone);
         }
-        if let Some((name, inode)) = self.comes {
-            names.insert(name, inode);
-        }
+        names.extend(self.come.iter().copied());
     }
 }
 

@@ -5,9 +5,9 @@
 //! come from the log.
 //!
 //! Everything is [read and judged](super::reading) first, as a start does it: what a start refuses is refused. Then it is
-//! read again, and handed out. The log that was opened stays the same even where the server begins a new one meanwhile,
-//! and of bets.csv only bytes are told that were synced: so what comes out is what a start would have found at one moment.
-//! Changes no file of the folder, and takes no lock.
+//! read again, and handed out. The log that was opened is held: a server that goes on to the next ones meanwhile does not
+//! write over it. Of bets.csv only bytes are told that were synced. So what comes out is what a start would have found at
+//! one moment. Changes no file of the folder, and locks none but the log, which others may read too.
 
 use std::io::{self, Write};
 
@@ -48,12 +48,12 @@ impl<'p, H: RandomAccess> Contents<'p, H> {
     ) -> Result<Self, StoreError> {
         let mut portions = Portions::new(on_progress);
         let reading = loop {
-            let log = Log::find(files, &mut portions)?;
+            let log = Log::hold(files, &mut portions)?;
             let salt = log.as_ref().map(|log| log.head.salt);
             let lock = Open::find(files, Name::Lock)?;
             let read = Reading::read(files, lock.as_ref(), log, &mut portions, |_| {});
             let fits = matches!(&read, Ok(reading) if salt.is_some() && reading.surplus == 0);
-            if fits || Log::find(files, &mut portions)?.map(|log| log.head.salt) == salt {
+            if fits || Log::hold(files, &mut portions)?.map(|log| log.head.salt) == salt {
                 break read?;
             }
         };

@@ -59,7 +59,7 @@ pub trait Files {
     const ROOM: u64 = 1024 * 1024;
 
     /// How long the log grows before a checkpoint is due: what recovery has to read, but for the last turn.
-    const INTERVAL: u64 = 64 * 1024 * 1024;
+    const INTERVAL: u64 = 16 * 1024 * 1024;
 
     /// How much of bets.csv is left unsynced, unless a single turn has more.
     const PORTION: u64 = 8 * 1024 * 1024;
@@ -82,6 +82,9 @@ pub trait Files {
 
     /// Sees to it that a file that was found is for its owner's eyes only.
     fn keep_private(&mut self, file: &Self::File) -> io::Result<()>;
+
+    /// Has two files exchange their names, in one step; `false` where the file system cannot do that.
+    fn exchange(&mut self, one: Name, other: Name) -> io::Result<bool>;
 
     /// Whether a name is still that of this file, and not of another one, or of none.
     fn is_named(&self, name: Name, file: &Self::File) -> io::Result<bool>;
@@ -119,6 +122,10 @@ pub trait RandomAccess {
 
     /// Locks the file against every other opening of it; `false` where another has locked it.
     fn try_lock(&self) -> io::Result<bool>;
+
+    /// Locks the file together with others who do so, and against [`try_lock`](Self::try_lock); `false` where another has
+    /// locked it so. Either lock takes the place of the other one.
+    fn try_lock_shared(&self) -> io::Result<bool>;
 }
 
 /// An open file, and what errors call it.
@@ -162,6 +169,22 @@ impl<H: RandomAccess> Open<H> {
         (files.rename(from, to)).map_err(|error| failed("rename", &self.path, error))?;
         self.path = files.folder().join(to.as_str());
         Ok(())
+    }
+
+    /// Has this file, which is called `own`, exchange its name with another one; `false` where that cannot be done.
+    pub(super) fn exchange<F: Files<File = H>>(
+        &mut self,
+        files: &mut F,
+        own: Name,
+        other: &mut Self,
+        others: Name,
+    ) -> Result<bool, StoreError> {
+        let exchanged =
+            (files.exchange(own, others)).map_err(|error| failed("rename", &self.path, error))?;
+        if exchanged {
+            std::mem::swap(&mut self.path, &mut other.path);
+        }
+        Ok(exchanged)
     }
 
     /// Sees to it that the file is for its owner's eyes only.
@@ -236,6 +259,12 @@ impl<H: RandomAccess> Open<H> {
     pub(super) fn try_lock(&self) -> Result<bool, StoreError> {
         self.handle
             .try_lock()
+            .map_err(|e| failed("lock", &self.path, e))
+    }
+
+    pub(super) fn try_lock_shared(&self) -> Result<bool, StoreError> {
+        self.handle
+            .try_lock_shared()
             .map_err(|e| failed("lock", &self.path, e))
     }
 

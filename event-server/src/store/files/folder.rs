@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat, Uid};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, Uid};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::geteuid;
 
@@ -140,6 +140,10 @@ impl Files for ReadOnlyFolder {
         Err(ErrorKind::ReadOnlyFilesystem.into())
     }
 
+    fn exchange(&mut self, _one: Name, _other: Name) -> io::Result<bool> {
+        Err(ErrorKind::ReadOnlyFilesystem.into())
+    }
+
     fn is_named(&self, name: Name, file: &File) -> io::Result<bool> {
         self.0.is_named(name, file)
     }
@@ -226,6 +230,16 @@ impl Files for Folder {
         )?)
     }
 
+    fn exchange(&mut self, one: Name, other: Name) -> io::Result<bool> {
+        let (one, other) = (one.as_str(), other.as_str());
+        let exchange = RenameFlags::EXCHANGE;
+        match fs::renameat_with(&self.handle, one, &self.handle, other, exchange) {
+            Ok(()) => Ok(true),
+            Err(e) if is_unsupported(&e.into()) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+
     fn is_named(&self, name: Name, file: &File) -> io::Result<bool> {
         Folder::is_named(self, name, file)
     }
@@ -239,7 +253,7 @@ impl Files for Folder {
     }
 
     fn try_lock(&mut self) -> io::Result<bool> {
-        match lock(&self.handle) {
+        match taken(self.handle.try_lock()) {
             // A network file system locks only what is open for writing, which no folder can be: there the lock file is all.
             Err(e) if is_unsupported(&e) => Ok(true),
             locked => locked,
@@ -274,20 +288,28 @@ impl RandomAccess for File {
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        lock(self)
+        taken(self.try_lock())
+    }
+
+    fn try_lock_shared(&self) -> io::Result<bool> {
+        match taken(self.try_lock_shared()) {
+            // Where nobody can lock it, nobody takes it for free.
+            Err(e) if is_unsupported(&e) => Ok(true),
+            taken => taken,
+        }
     }
 }
 
-/// Locks a file or a folder; `false` where another has locked it.
-fn lock(file: &File) -> io::Result<bool> {
-    match file.try_lock() {
+/// Whether a lock was taken, or another has it.
+fn taken(locked: Result<(), TryLockError>) -> io::Result<bool> {
+    match locked {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(e)) => Err(e),
     }
 }
 
-/// Whether the file system cannot lock such a file at all.
+/// Whether the file system cannot do such a thing at all.
 fn is_unsupported(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),

@@ -3,7 +3,7 @@
 //! ```text
 //! bets.wal  0      52      start
 //!           +------+-------+--------+--------+--------+-----------------+
-//!           | head | facts | turn n | n + 1  | n + 2  | zeros           |
+//!           | head | facts | turn n | n + 1  | n + 2  | no turns of it  |
 //!           +------+-------+--------+--------+--------+-----------------+
 //!           checkpoint     |        |
 //!           ,--------------'        '--------------.
@@ -22,7 +22,8 @@
 //! - A head says how long bets.csv was at the checkpoint, all of it synced, and its CRC-32. The facts behind it are what
 //!   the state was then.
 //! - `salt` is random, and no peer can know it. Every record repeats that of its head: no bytes that a peer has sent pass
-//!   for a record, nor does a record of another log.
+//!   for a record, nor does a record of another log. Behind the last turn stand zeros, or what an earlier log has left in
+//!   the same file.
 //! - `sequence` counts turns, and goes on from log to log. That of a head is of the last turn before it.
 //! - `position` is the byte of bets.csv at which the rows of the turn go.
 //! - `rows` is in bytes, `facts` a number of them. A fact has 48 bytes, which are pictured in `entry.rs`.

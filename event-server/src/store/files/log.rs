@@ -1,20 +1,27 @@
-//! The log as a file: made, written to, read.
+//! The log as a file: made, written to, and in `read.rs` read.
 //!
-//! Its bytes are pictured in [`format`](super::format). A log is written once, from front to back, each byte of a turn to
-//! a place that holds zeros already. A log that was found at the start is only read: what stands behind its end may be a
-//! torn turn. The checkpoint that follows makes a new one.
+//! Its bytes are pictured in [`format`](super::format). A log is written from front to back, each byte of a turn to a
+//! place that was written before, by zeros or by an earlier log: a sync of such bytes costs the least. A log that was found
+//! at the start is only read: what stands behind its end may be a torn turn. The checkpoint that follows makes a new one.
+//!
+//! # Two files in turn
+//!
+//! At a checkpoint the log before the current one is written over, and the two exchange their names: a byte that is written
+//! over another one costs a part of what one on a new page costs. The new salt tells the records of the new log from those
+//! that are still behind them. Who reads a log beside the server [holds](Log::hold) it, and what somebody holds is not
+//! written over: then a new file is made.
 
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
 
 use crc32fast::Hasher;
-use memchr::memmem;
 
-use super::disk::{CHUNK, Files, Name, Open, Portions, RandomAccess, failed};
+use super::disk::{CHUNK, Files, Name, Open, RandomAccess, failed};
 use super::entry;
 use super::error::StoreError;
-use super::format::{Durability, FACT, HEAD, HEADER, Head, Header, VERSION};
+use super::format::{Durability, HEAD, Head};
 use crate::facts::Fact;
+
+mod read;
 
 static ZEROS: [u8; CHUNK] = [0; CHUNK];
 
@@ -29,7 +36,7 @@ pub(super) struct Log<H> {
     last: u64,
     /// Where the last record ends.
     pub(super) end: u64,
-    /// How far there are zeros to write over; `None` in a log that is only read.
+    /// How far there are bytes to write over; `None` in a log that is only read.
     room: Option<u64>,
 }
 
@@ -38,11 +45,39 @@ impl<H: RandomAccess> Log<H> {
     /// [`Log::publish`].
     pub(super) fn create<F: Files<File = H>>(
         files: &mut F,
-        mut head: Head,
+        head: Head,
         facts: impl IntoIterator<Item = Fact>,
         room: u64,
     ) -> Result<Self, StoreError> {
         let file = Open::create(files, Name::NewLog)?;
+        Self::begin(file, 0, head, facts, room)
+    }
+
+    /// Whether this log, which is the one before the current one, may be written over: it still has its name, and nobody
+    /// holds it. Then nobody can until [`Log::exchange`].
+    pub(super) fn is_free<F: Files<File = H>>(&self, files: &F) -> bool {
+        matches!(self.file.has_name(files, Name::NewLog), Ok(true))
+            && matches!(self.file.try_lock(), Ok(true))
+    }
+
+    /// Makes another log of this one, which [is free](Log::is_free), as [`Log::create`] does.
+    pub(super) fn write_over(
+        self,
+        head: Head,
+        facts: impl IntoIterator<Item = Fact>,
+        room: u64,
+    ) -> Result<Self, StoreError> {
+        Self::begin(self.file, self.room.unwrap_or(0), head, facts, room)
+    }
+
+    /// Writes head and facts into a file that has so many bytes to write over.
+    fn begin(
+        file: Open<H>,
+        written: u64,
+        mut head: Head,
+        facts: impl IntoIterator<Item = Fact>,
+        room: u64,
+    ) -> Result<Self, StoreError> {
         let mut hasher = Hasher::new();
         let mut piece = Vec::with_capacity(CHUNK);
         let mut start = HEAD as u64;
@@ -67,7 +102,7 @@ impl<H: RandomAccess> Log<H> {
             start,
             last: start,
             end: start,
-            room: Some(start),
+            room: Some(start.max(written)),
         };
         log.make_room(room, 0)?;
         log.sync()?;
@@ -86,6 +121,24 @@ impl<H: RandomAccess> Log<H> {
         files: &mut F,
     ) -> Result<(), StoreError> {
         self.file.rename(files, Name::NewLog, Name::Log)
+    }
+
+    /// Has the log exchange its name with the current one, which is kept to be written over; `false` where the file system
+    /// cannot do that. Until [`Log::sync_name`] a power cut may take that back.
+    pub(super) fn exchange<F: Files<File = H>>(
+        &mut self,
+        files: &mut F,
+        current: &mut Self,
+    ) -> Result<bool, StoreError> {
+        let exchanged = (self.file).exchange(files, Name::NewLog, &mut current.file, Name::Log)?;
+        // From now on it may be held.
+        self.file.try_lock_shared()?;
+        Ok(exchanged)
+    }
+
+    /// Whether this is the current log by its name.
+    pub(super) fn is_current<F: Files<File = H>>(&self, files: &F) -> Result<bool, StoreError> {
+        self.file.has_name(files, Name::Log)
     }
 
     /// Makes the log's name durable.
@@ -148,210 +201,4 @@ impl<H: RandomAccess> Log<H> {
             Durability::Never => Ok(()),
         }
     }
-
-    /// Opens the current log, to be read with [`Log::facts`] and [`Log::next`].
-    pub(super) fn find<F: Files<File = H>>(
-        files: &mut F,
-        portions: &mut Portions<'_>,
-    ) -> Result<Option<Self>, StoreError> {
-        let Some(file) = Open::find(files, Name::Log)? else {
-            return Ok(None);
-        };
-        let mut bytes = [0; HEAD];
-        file.read(&mut bytes, 0)?;
-        let damaged = || StoreError::Head {
-            path: file.path().to_owned(),
-        };
-        let (head, crc, mut hasher) = Head::decode(&bytes).ok_or_else(damaged)?;
-        let start = (HEAD + head.facts as usize * FACT) as u64;
-        if !file.digest(HEAD as u64, start, portions, &mut hasher)? || hasher.finalize() != crc {
-            return Err(damaged());
-        }
-        if !(1..=VERSION).contains(&head.version) {
-            return Err(StoreError::Version {
-                path: file.path().to_owned(),
-                version: head.version,
-            });
-        }
-        Ok(Some(Self {
-            file,
-            head,
-            sequence: head.sequence,
-            start,
-            last: start,
-            end: start,
-            room: None,
-        }))
-    }
-
-    /// Reads from the first record on again.
-    pub(super) fn rewind(&mut self) {
-        (self.end, self.last) = (self.start, self.start);
-        self.sequence = self.head.sequence;
-    }
-
-    /// Bytes of the file.
-    pub(super) fn length(&self) -> Result<u64, StoreError> {
-        self.file.length()
-    }
-
-    /// What errors call the log.
-    pub(super) fn path(&self) -> PathBuf {
-        self.file.path().to_owned()
-    }
-
-    /// Hands the checkpoint's facts to `replay`.
-    pub(super) fn facts(
-        &self,
-        portions: &mut Portions<'_>,
-        replay: impl FnMut(&Fact),
-    ) -> Result<(), StoreError> {
-        self.each_fact(HEAD as u64, self.start, portions, replay)
-    }
-
-    /// Reads the record at the log's end, if a whole one stands there, and moves the end behind it. Its rows,
-    /// which belong at `position`, are handed to `rows` in pieces; its facts to `replay`.
-    pub(super) fn next(
-        &mut self,
-        position: u64,
-        portions: &mut Portions<'_>,
-        rows: impl FnMut(&[u8]) -> Result<(), StoreError>,
-        replay: impl FnMut(&Fact),
-    ) -> Result<Option<Header>, StoreError> {
-        let Some((header, end)) = self.whole_record(self.end, portions)? else {
-            return Ok(None);
-        };
-        if header.sequence != self.sequence + 1 || header.position != position {
-            return Err(StoreError::Nonsense {
-                path: self.path(),
-                at: self.end,
-            });
-        }
-        let begin = self.end + HEADER as u64;
-        self.file
-            .for_each(begin, begin + header.rows, portions, rows)?;
-        self.each_fact(begin + header.rows, end, portions, replay)?;
-        self.last = self.end;
-        self.end = end;
-        self.sequence = header.sequence;
-        Ok(Some(header))
-    }
-
-    /// The record at an offset and where it ends, if it is one of this log's and whole.
-    fn whole_record(
-        &self,
-        at: u64,
-        portions: &mut Portions<'_>,
-    ) -> Result<Option<(Header, u64)>, StoreError> {
-        let mut bytes = [0; HEADER];
-        if self.file.read(&mut bytes, at)? < HEADER {
-            return Ok(None);
-        }
-        let (header, mut hasher) = Header::decode(&bytes);
-        let Some(end) = header.end(at).filter(|_| header.salt == self.head.salt) else {
-            return Ok(None);
-        };
-        let whole = self
-            .file
-            .digest(at + HEADER as u64, end, portions, &mut hasher)?
-            && hasher.finalize() == header.crc;
-        Ok(whole.then_some((header, end)))
-    }
-
-    fn each_fact(
-        &self,
-        from: u64,
-        until: u64,
-        portions: &mut Portions<'_>,
-        mut replay: impl FnMut(&Fact),
-    ) -> Result<(), StoreError> {
-        let nonsense = || StoreError::Nonsense {
-            path: self.path(),
-            at: from,
-        };
-        self.file.for_each(from, until, portions, |piece| {
-            let (facts, _) = piece.as_chunks();
-            facts.iter().try_for_each(|bytes| {
-                replay(&entry::decode(bytes).ok_or_else(nonsense)?);
-                Ok(())
-            })
-        })?;
-        Ok(())
-    }
-
-    /// Makes durable what was read: the last turn. The others were synced, or the log was made without
-    /// durability.
-    pub(super) fn harden(&self, portions: &mut Portions<'_>) -> Result<(), StoreError> {
-        self.file.write_again(self.last, self.end, portions)?;
-        self.file.sync()
-    }
-
-    /// Looks through all that stands behind the log's end, byte by byte.
-    pub(super) fn tail(&self, portions: &mut Portions<'_>) -> Result<Tail, StoreError> {
-        let salt = self.head.salt.to_be_bytes();
-        let finder = memmem::Finder::new(&salt);
-        let mut window = vec![0; CHUNK];
-        let mut tail = Tail {
-            bytes: 0,
-            later: None,
-        };
-        let mut at = self.end;
-        loop {
-            let count = self.file.read(&mut window, at)?;
-            portions.passed(count)?;
-            for found in finder.find_iter(&window[..count]) {
-                let begin = at + found as u64;
-                if tail.later.is_none() && self.whole_record(begin, portions)?.is_some() {
-                    tail.later = Some(begin);
-                }
-            }
-            if let Some(last) = window[..count].iter().rposition(|b| *b != 0) {
-                tail.bytes = at + last as u64 + 1 - self.end;
-            }
-            if count < CHUNK {
-                return Ok(tail);
-            }
-            // A salt that the window's end cuts is whole in the next one.
-            at += (CHUNK - salt.len() + 1) as u64;
-        }
-    }
-
-    /// Writes the rows to bets.csv of the turn that begins at `at`, and of all turns after it. `at` moves on with every
-    /// turn whose rows are written.
-    pub(super) fn copy_rows(
-        &self,
-        at: &mut u64,
-        bets: &Open<H>,
-        portions: &mut Portions<'_>,
-    ) -> Result<(), StoreError> {
-        while *at < self.end {
-            let mut bytes = [0; HEADER];
-            self.file.read(&mut bytes, *at)?;
-            let (header, _) = Header::decode(&bytes);
-            let Some(next) = header.end(*at).filter(|next| *next <= self.end) else {
-                return Err(StoreError::Nonsense {
-                    path: self.path(),
-                    at: *at,
-                });
-            };
-            let rows = *at + HEADER as u64;
-            let mut position = header.position;
-            self.file
-                .for_each(rows, rows + header.rows, portions, |piece| {
-                    bets.write(piece, position)?;
-                    position += piece.len() as u64;
-                    Ok(())
-                })?;
-            *at = next;
-        }
-        Ok(())
-    }
-}
-
-/// What stands behind a log's last record.
-pub(super) struct Tail {
-    /// How many bytes until only zeros follow.
-    pub(super) bytes: u64,
-    /// Where a whole record begins: the one before it did not end the log.
-    pub(super) later: Option<u64>,
 }

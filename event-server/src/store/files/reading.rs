@@ -2,13 +2,13 @@
 //! and an export does nothing else.
 //!
 //! A server may work in the folder meanwhile, as it does during an export. It writes every row to the log first, it makes
-//! a new log in a file of its own, and it never changes a byte of bets.csv that is counted. So what is asked first here
+//! a new log in a file that nobody reads, and it never changes a byte of bets.csv that is counted. So what is asked first here
 //! is what it writes last: the note of its last turn, the length of bets.csv, the log.
 //!
 //! # A copy of a log that was written to meanwhile
 //!
-//! A program that copies a log slower than it grows may read zeros where a turn will stand a moment later, and behind them
-//! the turns after it. Such a copy cannot be told from a log on a disk that has lost a turn: every turn was synced
+//! A program that copies a log slower than it grows may read zeros, or older bytes, where a turn will stand a moment later,
+//! and behind them the turns after it. Such a copy cannot be told from a log on a disk that has lost a turn: every turn was synced
 //! before the next one was written, so in a log that is no copy only damage leaves a gap. Sequence and salt are the same
 //! in both, and the note in the lock file, which is never synced, may be older than the gap in both. So it is refused, as
 //! [`StoreError::Damage`].

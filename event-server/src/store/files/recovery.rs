@@ -123,6 +123,7 @@ fn recover<F: Files>(
         lock,
         bets,
         log,
+        spare: None,
         turn: Turn::new(),
         portions: portions.alone(),
         position,

@@ -42,6 +42,8 @@ impl<F: Files> WalStore<F> {
         facts: impl IntoIterator<Item = Fact>,
     ) -> Result<u64, StoreError> {
         self.redo()?;
+        // Its name goes to the log that is made.
+        self.spare = None;
         let prepared = self.prepare(agency, facts);
         if prepared.is_err() {
             // If they stay they do no harm: they mean nothing.

@@ -18,6 +18,8 @@ pub struct WalStore<F: Files> {
     pub(super) lock: Open<F::File>,
     pub(super) bets: Open<F::File>,
     pub(super) log: Log<F::File>,
+    /// The log before it, named as the next one, to be written over at the next checkpoint.
+    pub(super) spare: Option<Log<F::File>>,
     pub(super) turn: Turn,
     pub(super) portions: Portions<'static>,
     /// Bytes of bets.csv that are committed.
@@ -190,26 +192,57 @@ impl<F: Files> WalStore<F> {
             self.position,
             &self.crc,
         );
-        let mut log = match Log::create(&mut self.files, head, facts, room) {
+        let mut log = match self.next_log(head, facts, room) {
             Err(e) if e.is_full() => {
                 self.put_off(&e);
                 return Ok(());
             }
-            created => created?,
+            made => made?,
         };
-        match log.put_in_place(&mut self.files) {
-            // Only where the new log still has its own name, the old one certainly is the current log.
-            Err(e) if e.is_full() && matches!(self.files.open(Name::NewLog), Ok(Some(_))) => {
+        let is_kept = match self.put_in_place(&mut log, room) {
+            // Only where it still has its name, the old one certainly is the current log.
+            Err(e) if e.is_full() && matches!(self.log.is_current(&self.files), Ok(true)) => {
                 self.put_off(&e);
                 return Ok(());
             }
-            taken => taken?,
-        }
+            put => put?,
+        };
         log.sync_name(&mut self.files)?;
-        self.log = log;
+        let old = std::mem::replace(&mut self.log, log);
+        self.spare = is_kept.then_some(old);
         self.no_room = None;
         self.checkpoint_at = self.log.end + F::INTERVAL;
         self.acknowledge()
+    }
+
+    /// Makes the log that follows the current one, beside it.
+    fn next_log(
+        &mut self,
+        head: Head,
+        facts: impl IntoIterator<Item = Fact>,
+        room: u64,
+    ) -> Result<Log<F::File>, StoreError> {
+        match self
+            .spare
+            .take()
+            .filter(|spare| room > 0 && spare.is_free(&self.files))
+        {
+            Some(spare) => spare.write_over(head, facts, room),
+            None => Log::create(&mut self.files, head, facts, room),
+        }
+    }
+
+    /// Puts the next log in the place of the current one; says whether that one is kept, to be written over. Without syncs
+    /// it never is: after a power cut what it held before could pass for the current log. One that was found at the start
+    /// may lack places on the disk.
+    fn put_in_place(&mut self, next: &mut Log<F::File>, room: u64) -> Result<bool, StoreError> {
+        let may_keep =
+            self.durability == Durability::Always && room > 0 && !self.log.is_read_only();
+        if may_keep && next.exchange(&mut self.files, &mut self.log)? {
+            return Ok(true);
+        }
+        next.put_in_place(&mut self.files)?;
+        Ok(false)
     }
 
     /// There is no room for a new log: the old one stays the current one.
