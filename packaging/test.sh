@@ -45,7 +45,7 @@ main() {
     check "the manual pages are read without a warning" manual_pages_are_read
     check "config.ini has every key with its default" configuration_is_complete
     check "lintian finds no error and no warning" lintian_is_content
-    check "systemd understands the unit" unit_is_valid
+    check "systemd understands the units" units_are_valid
     check "the unit gives away as little as before" unit_is_hardened
     check "another folder, user setting and time give the same bytes" same_bytes_elsewhere
     if docker info > /dev/null 2>&1; then
@@ -139,6 +139,7 @@ FILES
 644 usr/share/doc/event-server/changelog.Debian.gz
 644 usr/share/doc/event-server/changelog.gz
 644 usr/share/doc/event-server/copyright
+644 usr/share/doc/event-server/examples/event-server.socket
 644 usr/share/fish/vendor_completions.d/batch-client.fish
 644 usr/share/fish/vendor_completions.d/event-server.fish
 644 usr/share/lintian/overrides/event-server
@@ -201,11 +202,12 @@ lintian_is_content() {
     lintian --fail-on error,warning --allow-root "$dist"/event-server_*.deb
 }
 
-unit_is_valid() {
+units_are_valid() {
     local unit=$scratch/package/usr/lib/systemd/system/event-server.service
     # The program is not installed here, where the unit looks for it.
     sed "s|^ExecStart=|&$scratch/package|" "$unit" > "$scratch/event-server.service"
-    same "what systemd-analyze says" "" "$(systemd-analyze verify --man=no "$scratch/event-server.service" 2>&1)"
+    cp "$scratch/package/usr/share/doc/event-server/examples/event-server.socket" "$scratch"
+    same "what systemd-analyze says" "" "$(systemd-analyze verify --man=no "$scratch"/event-server.{service,socket} 2>&1)"
 }
 
 unit_is_hardened() {

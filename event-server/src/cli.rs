@@ -15,10 +15,12 @@ mod store;
 use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use event_server::config::{Flag, Loaded, Sources};
 use event_server::report;
 use event_server::server::bear_file_limits;
+use event_server::supervisor::Supervisor;
 use frame::log::{Level, Logger};
 
 use self::arguments::{Arguments, Command, Options};
@@ -122,6 +124,7 @@ fn tool(run: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
 /// Runs the server. Its log lines are collected during a turn and written by a thread, so the loop never waits for them.
 fn run_server(options: &Options) -> ExitCode {
     let sources = sources(options, options.flags());
+    let supervisor = Supervisor::from_environment(Instant::now());
     let loaded = match read(&sources) {
         Ok(loaded) => loaded,
         Err(failure) => return tool(|| Err(failure)),
@@ -129,7 +132,7 @@ fn run_server(options: &Options) -> ExitCode {
     let (level, format) = (loaded.config.logging_level, loaded.config.logging_format);
     let logger = Logger::background(level, format, io::stderr, report::lines_lost);
     logger.install();
-    let done = serve::run(sources, &loaded, &logger);
+    let done = serve::run(sources, &loaded, &logger, supervisor);
     if done.is_ok() {
         report::exit();
     }

@@ -15,7 +15,8 @@
 //! No module names one that stands above it; `lottery` and `store` do not know each other. Beside them: `config`, `facts` (what
 //! store and lottery have in common), `limits` (the bounds of connections), `net` (a peer's stream, and the slots of
 //! connections), `observe` (what is counted, and what can be seen from outside), `reload` (what SIGHUP reads again), `report`
-//! (the text of every log line; lottery and store write none) and `tls` (whom to trust, where that is asked for). What the
+//! (the text of every log line; lottery and store write none), `supervisor` (the service manager, where one started the central)
+//! and `tls` (whom to trust, where that is asked for). What the
 //! command line does is in the program's own `cli`.
 
 pub mod config;
@@ -31,5 +32,6 @@ pub mod report;
 pub mod server;
 pub mod service;
 pub mod store;
+pub mod supervisor;
 pub mod tls;
 pub mod web;

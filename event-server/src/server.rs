@@ -5,21 +5,24 @@
 //! tells once, and only `WouldBlock` clears it. A signal is an event like any other.
 
 mod certificate;
+mod error;
 mod listener;
 mod reactor;
 mod streams;
 mod traces;
 
-use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{self, IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use frame::log::Logger;
 use mio::Events;
 use mio::net::TcpStream;
+use socket2::SockRef;
 
 use self::certificate::DailyCheck;
+pub use self::error::ServerError;
+use self::error::system;
 use self::listener::{Listener, Port};
 use self::reactor::{HTTP_LISTENER, LISTENER, Owner, http_token};
 pub use self::reactor::{Reactor, Termination, bear_file_limits};
@@ -33,6 +36,7 @@ use crate::reload::Reload;
 use crate::report;
 use crate::service::Service;
 use crate::store::Store;
+use crate::supervisor::{SocketName, Supervisor};
 use crate::tls::TlsAcceptor;
 use crate::web::{self, Web};
 
@@ -49,6 +53,16 @@ const HTTP_ACCEPTS_A_TURN: usize = 4;
 /// after a second.
 const HTTP_BACKLOG: u32 = 1_024;
 
+/// What controls a server, beside its peers.
+pub struct Controls {
+    /// The poll, and the signals.
+    pub reactor: Reactor,
+    /// What a signal has it read again.
+    pub reload: Reload,
+    /// The service manager that started it, where one did.
+    pub supervisor: Supervisor,
+}
+
 /// A server that listens.
 pub struct Server<R: Store> {
     reactor: Reactor,
@@ -62,24 +76,30 @@ pub struct Server<R: Store> {
     traces: Traces,
     reload: Reload,
     certificate: DailyCheck,
+    supervisor: Supervisor,
     shutdown_grace: Duration,
     /// When a server that stops drops the connections that are left.
     stop_until: Option<Instant>,
 }
 
 impl<R: Store> Server<R> {
-    /// Binds the listener. With an acceptor, frames are exchanged over TLS alone.
+    /// Binds the listeners, or takes those that the service manager hands over. With an acceptor, frames are exchanged over TLS
+    /// alone.
     ///
     /// # Errors
-    /// The address is taken or not ours, or the system has no resources.
+    /// The address is taken or not ours, a socket that was handed over cannot be used, or the system has no resources.
     pub fn bind(
         config: &Config,
         acceptor: Option<TlsAcceptor>,
         service: Service<R>,
         logger: Logger,
-        reactor: Reactor,
-        reload: Reload,
+        controls: Controls,
     ) -> Result<Self, ServerError<R::Error>> {
+        let Controls {
+            reactor,
+            reload,
+            mut supervisor,
+        } = controls;
         let mut limits = config.limits;
         let watchers = config.http.map_or(0, |_| web::MAX_CONNECTIONS + 1);
         let room = room_for_connections().map_err(system("raising the limit of descriptors"))?;
@@ -89,24 +109,33 @@ impl<R: Store> Server<R> {
             limits.max_connections = room;
         }
         let registry = reactor.poll.registry();
-        let what = |address| system(format!("listening on {address}"));
-        let listener = Listener::bind(
+        let mut listen = |name, address, queue, most, token| {
+            let listener = match handed(&mut supervisor, name, address)? {
+                Some(socket) => Listener::adopt(socket, most, registry, token),
+                None => Listener::bind(address, queue, most, registry, token),
+            };
+            let open = listener.and_then(|listener| Ok((listener.address()?, listener)));
+            open.map_err(system(format!("listening on {address}")))
+        };
+        let (address, listener) = listen(
+            SocketName::Lottery,
             config.address,
             config.listen_backlog,
             ACCEPTS_A_TURN,
-            registry,
             LISTENER,
-        );
-        let listener = listener.map_err(what(config.address))?;
-        let address = listener.address().map_err(what(config.address))?;
+        )?;
         let certificate = DailyCheck::new(acceptor.clone(), Instant::now());
         let mut hub = Hub::new(service, acceptor, limits);
         let http = match config.http {
             Some(address) => {
-                let most = HTTP_ACCEPTS_A_TURN;
-                let listener = Listener::bind(address, HTTP_BACKLOG, most, registry, HTTP_LISTENER);
-                let listener = listener.map_err(what(address))?;
-                report::http_listening(listener.address().map_err(what(address))?);
+                let (address, listener) = listen(
+                    SocketName::Http,
+                    address,
+                    HTTP_BACKLOG,
+                    HTTP_ACCEPTS_A_TURN,
+                    HTTP_LISTENER,
+                )?;
+                report::http_listening(address);
                 hub.measure();
                 let hosts = config.http_hosts.clone();
                 let web = Web::new(&config.name, hosts, Instant::now());
@@ -127,6 +156,7 @@ impl<R: Store> Server<R> {
             traces: Traces::new(config.trace.clone(), config.trace_bytes),
             reload,
             certificate,
+            supervisor,
             shutdown_grace: config.shutdown_grace,
             stop_until: None,
         })
@@ -175,6 +205,9 @@ impl<R: Store> Server<R> {
                 self.hub.lap(Phase::Http);
             }
             self.hub.end_turn();
+            let hub = &self.hub;
+            self.supervisor
+                .turn(woken, || hub.is_open(), || hub.standing());
             Traces::flush();
         }
         if let Some(Http { listener, web }) = self.http {
@@ -200,6 +233,7 @@ impl<R: Store> Server<R> {
             listener.and_then(|listener| listener.accept_at(now, &self.hub)),
             self.stop_until,
             self.certificate.due(),
+            self.supervisor.due(),
             http.and_then(|http| http.web.deadline()),
             http.and_then(|http| http.listener.accept_at(now, &http.web)),
         ];
@@ -253,6 +287,7 @@ impl<R: Store> Server<R> {
 
     /// Reads the certificates and the level of the log again; where a file is wrong, nothing changes.
     fn reload(&mut self) {
+        self.supervisor.reloading();
         match self.reload.read() {
             Ok(fresh) => {
                 if let Some(acceptor) = fresh.acceptor {
@@ -265,6 +300,7 @@ impl<R: Store> Server<R> {
             }
             Err(why) => report::reload_failed(&why),
         }
+        self.supervisor.reloaded();
     }
 
     fn stop(&mut self, now: Instant) {
@@ -272,7 +308,10 @@ impl<R: Store> Server<R> {
             return;
         }
         self.stop_until = Some(now + self.shutdown_grace);
-        self.listener = None;
+        self.supervisor.stopping();
+        if let Some(listener) = self.listener.take() {
+            listener.close(self.reactor.poll.registry());
+        }
         report::listener_closed();
         self.hub.stop();
         if let Some(http) = &mut self.http {
@@ -284,6 +323,32 @@ impl<R: Store> Server<R> {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+}
+
+/// Takes the socket of a port that the service manager hands over, if it does. `address` is where it should listen.
+fn handed<E>(
+    supervisor: &mut Supervisor,
+    name: SocketName,
+    address: SocketAddr,
+) -> Result<Option<net::TcpListener>, ServerError<E>> {
+    let what = format!(
+        "taking the socket {} from the service manager (LISTEN_FDS)",
+        name.name()
+    );
+    let taken = supervisor.sockets.take(name).and_then(|socket| {
+        let Some(socket) = socket else {
+            return Ok(None);
+        };
+        if !SockRef::from(&socket).is_listener()? {
+            return Err(io::Error::other("it does not listen"));
+        }
+        let there = socket.local_addr()?;
+        if there != address && address.port() != 0 {
+            report::listens_elsewhere(there, address);
+        }
+        Ok(Some(socket))
+    });
+    taken.map_err(system(what))
 }
 
 /// The HTTP port: its listener, and its connections with what they are answered.
@@ -327,56 +392,5 @@ impl Port for Web<TcpStream> {
 
     fn report_lost(&self, ip: IpAddr, error: &io::Error) {
         report::http_closed(ip, error);
-    }
-}
-
-/// Why the server could not begin or go on; `E` is the store's error.
-#[derive(Debug)]
-pub enum ServerError<E> {
-    /// The listener, the poll or the signals failed.
-    System {
-        /// What was tried.
-        what: String,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// The store failed.
-    Store(E),
-}
-
-impl<E: fmt::Display> fmt::Display for ServerError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::System { what, error } => {
-                write!(f, "{what}: {error}{}", advice(error.kind()))
-            }
-            Self::Store(e) => e.fmt(f),
-        }
-    }
-}
-
-/// Returns what to do about an address that cannot be listened on.
-fn advice(kind: io::ErrorKind) -> &'static str {
-    match kind {
-        io::ErrorKind::AddrInUse => {
-            "; another program listens there: stop it, or choose another port"
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            "; this machine has no such address: choose one of its own, or 0.0.0.0 for all of them"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "; ports below 1024 are for privileged programs: choose a higher one"
-        }
-        _ => "",
-    }
-}
-
-impl<E: std::error::Error> std::error::Error for ServerError<E> {}
-
-/// Makes an error of what was tried and what the system said.
-fn system<E>(what: impl Into<String>) -> impl FnOnce(io::Error) -> ServerError<E> {
-    move |error| ServerError::System {
-        what: what.into(),
-        error,
     }
 }

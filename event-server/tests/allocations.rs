@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::net::TcpListener;
 use std::thread;
+use std::time::Instant;
 
 use allocation_counter::{AllocationInfo, measure};
 use batch_client::agency;
@@ -11,9 +12,10 @@ use batch_client::progress::Progress;
 use event_server::config::{Sources, StoreConfig};
 use event_server::lottery::Lottery;
 use event_server::reload::Reload;
-use event_server::server::{Reactor, Server, Termination};
+use event_server::server::{Controls, Reactor, Server, Termination};
 use event_server::service::Service;
 use event_server::store::files::{FileStore, Folder};
+use event_server::supervisor::Supervisor;
 use fixtures::Spec;
 use frame::log::{Format, Level, Logger};
 
@@ -112,7 +114,11 @@ fn serve(variables: impl IntoIterator<Item = (String, String)>, logger: Logger) 
     let folder = Folder::open(data_dir).unwrap();
     let (store, _) = FileStore::open(folder, *durability, |fact| lottery.apply(fact)).unwrap();
     let service = Service::new(lottery, store, config.winner).unwrap();
-    let reload = Reload::new(sources, &loaded, None);
-    let server = Server::bind(config, None, service, logger, reactor, reload).unwrap();
+    let controls = Controls {
+        reactor,
+        reload: Reload::new(sources, &loaded, None),
+        supervisor: Supervisor::from_environment(Instant::now()),
+    };
+    let server = Server::bind(config, None, service, logger, controls).unwrap();
     server.run().unwrap();
 }

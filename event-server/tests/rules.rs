@@ -81,6 +81,8 @@ fn only_in(member: &str, rooms: &[&str], words: &[&str]) {
 fn each_library_is_named_in_its_room_alone() {
     only(&["server.rs", "server"], &["mio", "socket2"]);
     only(&["server/reactor.rs"], &["signal_hook", "signal_hook_mio"]);
+    only(&["supervisor.rs"], &["sd_notify"]);
+    only(&["supervisor/sockets.rs"], &["listenfd"]);
     only(&["net.rs"], &["slab", "Slab"]);
     only(&["web/head.rs"], &["httparse"]);
     only(&["web/metrics.rs"], &["prometheus_client"]);

@@ -11,11 +11,12 @@ use event_server::config::{Config, Loaded, Sources, StoreConfig};
 use event_server::lottery::{Lottery, MAX_AGENCIES};
 use event_server::reload::Reload;
 use event_server::report;
-use event_server::server::{Dialer, Reactor, Server, Termination};
+use event_server::server::{Controls, Dialer, Reactor, Server, Termination};
 use event_server::service::Service;
 use event_server::store::Store;
 use event_server::store::files::Progress;
 use event_server::store::postgres::{DatabaseTls, Link, PostgresStore};
+use event_server::supervisor::Supervisor;
 use event_server::tls::TlsAcceptor;
 use frame::Escaped;
 use frame::log::Logger;
@@ -24,7 +25,12 @@ use super::failure::{CONFIGURATION, Failure, UNAVAILABLE};
 use super::store::LocalLottery;
 
 /// Runs the server until a signal stops it.
-pub fn run(sources: Sources, loaded: &Loaded, logger: &Logger) -> Result<(), Failure> {
+pub fn run(
+    sources: Sources,
+    loaded: &Loaded,
+    logger: &Logger,
+    mut supervisor: Supervisor,
+) -> Result<(), Failure> {
     let Loaded {
         config, warnings, ..
     } = loaded;
@@ -47,15 +53,20 @@ pub fn run(sources: Sources, loaded: &Loaded, logger: &Logger) -> Result<(), Fai
             data_dir,
             durability,
         } => {
-            let mut opening = Opening::new(logger, &mut reactor);
+            let mut opening = Opening::new(logger, &mut reactor, &mut supervisor);
             let on_progress = |progress| opening.check(progress);
             let found = LocalLottery::start(config, data_dir, *durability, on_progress)?;
             let Some(LocalLottery { lottery, store }) = found else {
                 // A signal did that: there is nothing to close.
+                supervisor.stopping();
                 return Ok(());
             };
-            let reload = Reload::new(sources, loaded, None);
-            serve(config, acceptor, lottery, store, logger, reactor, reload)
+            let controls = Controls {
+                reactor,
+                reload: Reload::new(sources, loaded, None),
+                supervisor,
+            };
+            serve(config, acceptor, lottery, store, logger, controls)
         }
         StoreConfig::Postgres(options) => {
             if !options.url.without_effect.is_empty() {
@@ -68,10 +79,14 @@ pub fn run(sources: Sources, loaded: &Loaded, logger: &Logger) -> Result<(), Fai
                 fastrand::Rng::new(),
                 Instant::now(),
             )?;
-            let reload = Reload::new(sources, loaded, link.tls());
+            let controls = Controls {
+                reactor,
+                reload: Reload::new(sources, loaded, link.tls()),
+                supervisor,
+            };
             let store = PostgresStore::new(link, config.winner, MAX_AGENCIES as usize);
             let lottery = Lottery::new(config.agencies);
-            serve(config, acceptor, lottery, store, logger, reactor, reload)
+            serve(config, acceptor, lottery, store, logger, controls)
         }
     }
 }
@@ -82,14 +97,13 @@ fn serve<R>(
     lottery: Lottery,
     store: R,
     logger: &Logger,
-    reactor: Reactor,
-    reload: Reload,
+    controls: Controls,
 ) -> Result<(), Failure>
 where
     R: Store<Error: Into<Failure>>,
 {
     let service = Service::new(lottery, store, config.winner).map_err(Into::into)?;
-    Server::bind(config, acceptor, service, logger.clone(), reactor, reload)?.run()?;
+    Server::bind(config, acceptor, service, logger.clone(), controls)?.run()?;
     Ok(())
 }
 
@@ -99,20 +113,23 @@ const CHECK: Duration = Duration::from_millis(50);
 /// The time between two log lines about the progress of the reading.
 const LOG: Duration = Duration::from_secs(3);
 
-/// Checks for signals while the files are read, and logs the progress where the reading takes long.
+/// Checks for signals while the files are read, tells the service manager of the progress, and logs it where the reading takes
+/// long.
 struct Opening<'o> {
     logger: &'o Logger,
     reactor: &'o mut Reactor,
+    supervisor: &'o mut Supervisor,
     check_at: Instant,
     log_at: Instant,
 }
 
 impl<'o> Opening<'o> {
-    fn new(logger: &'o Logger, reactor: &'o mut Reactor) -> Self {
+    fn new(logger: &'o Logger, reactor: &'o mut Reactor, supervisor: &'o mut Supervisor) -> Self {
         let now = Instant::now();
         Self {
             logger,
             reactor,
+            supervisor,
             check_at: now + CHECK,
             log_at: now + LOG,
         }
@@ -127,6 +144,7 @@ impl<'o> Opening<'o> {
         if self.reactor.stops() {
             return ControlFlow::Break(());
         }
+        self.supervisor.recovering(done, of, now);
         if now >= self.log_at {
             self.log_at = now + LOG;
             report::store_opening(done, of);

@@ -31,6 +31,17 @@ impl<S: Stream, R: Store> Hub<S, R> {
         self.turns.lap(phase);
     }
 
+    /// Returns whether the store can be used, or could be once since the start.
+    pub fn is_open(&self) -> bool {
+        self.service.is_open()
+    }
+
+    /// How the lottery stands, in a few words. Takes time in proportion to the agencies.
+    pub fn standing(&self) -> String {
+        self.unavailable()
+            .unwrap_or_else(|| self.service.standing())
+    }
+
     /// A trace begins: tells it of the connections that are there.
     pub fn begin_trace(&self) {
         self.all().for_each(Connection::begin_trace);

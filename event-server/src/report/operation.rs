@@ -49,6 +49,13 @@ pub fn listening(address: SocketAddr) {
     );
 }
 
+/// A socket that the service manager handed over listens elsewhere than the configuration says.
+pub fn listens_elsewhere(there: SocketAddr, configured: SocketAddr) {
+    warn!(
+        "action: config | result: in_progress | warning: the socket that was handed over listens on {there}, and {configured} is configured, where --check looks for it: give both the same address"
+    );
+}
+
 /// The HTTP port is bound.
 pub fn http_listening(address: SocketAddr) {
     info!(
@@ -152,6 +159,14 @@ pub fn reload_failed(error: &dyn Display) {
     let error = Escaped(error);
     error!(
         "action: reload | result: fail | error: {error}; nothing has changed: correct that, and send SIGHUP again"
+    );
+}
+
+/// The service manager cannot be told how the central is: it is not told again.
+pub fn supervisor_lost(error: &dyn Display) {
+    let error = Escaped(error);
+    warn!(
+        "action: notify_service_manager | result: fail | error: the socket that NOTIFY_SOCKET names takes no message: {error}"
     );
 }
 

@@ -5,7 +5,7 @@
 //! there is no new edge either: a timer brings the loop back.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{self, IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
@@ -61,7 +61,20 @@ impl Listener {
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         socket.listen(queue.try_into().unwrap_or(i32::MAX))?;
-        let mut socket = TcpListener::from_std(socket.into());
+        Self::adopt(socket.into(), most, registry, token)
+    }
+
+    /// Takes a socket that listens already and never waits. Connections may wait in it.
+    ///
+    /// # Errors
+    /// The system has no resources.
+    pub(super) fn adopt(
+        socket: net::TcpListener,
+        most: usize,
+        registry: &Registry,
+        token: usize,
+    ) -> io::Result<Self> {
+        let mut socket = TcpListener::from_std(socket);
         registry.register(&mut socket, Token(token), Interest::READABLE)?;
         Ok(Self {
             socket,
@@ -76,6 +89,13 @@ impl Listener {
     /// The system would not say.
     pub(super) fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
+    }
+
+    /// Accepts nothing more. A socket that somebody else keeps open goes on listening, and what waits in it is not refused.
+    pub(super) fn close(mut self, registry: &Registry) {
+        // The poll would go on telling of such a socket, whose last descriptor is not closed here. Where there is nothing to
+        // take out, the poll knows it already.
+        let _ = registry.deregister(&mut self.socket);
     }
 
     /// Notes an event: connections wait.

@@ -45,6 +45,39 @@ impl<R: Store> Service<R> {
         self.store.status().unavailable
     }
 
+    /// Whether the store can be used, or could be once since the start: a database need not be there yet.
+    pub fn is_open(&self) -> bool {
+        self.was_up || matches!(self.store.status().others, Others::None)
+    }
+
+    /// How the lottery stands, in a few words. Takes time in proportion to the agencies.
+    pub fn standing(&self) -> String {
+        let status = self.store.status();
+        if let Some(why) = status.unavailable {
+            return why;
+        }
+        match &self.draw {
+            Draw::Known(_) => return "drawn".to_owned(),
+            Draw::Counting | Draw::Counted(..) | Draw::Sealed(..) => {
+                return "the winners are being counted".to_owned();
+            }
+            Draw::Open => {}
+        }
+        let Some(bets) = self.bets().map(grouped) else {
+            return "bets are stored in the database".to_owned();
+        };
+        let expected = self.lottery.agencies();
+        if expected == 0 {
+            return format!("any agency may take part, {bets} bets");
+        }
+        let takes_part = |agency: Agency| agency.get() <= expected;
+        let finished = self
+            .accounts()
+            .filter(|(agency, account)| account.finished && takes_part(*agency))
+            .count();
+        format!("{finished} of {expected} agencies have finished, {bets} bets")
+    }
+
     /// Notes whether somebody watches the agencies: the store hears of it in the next turn.
     pub fn watch_agencies(&mut self, watched: bool) {
         self.is_news |= watched != self.watched;
@@ -119,5 +152,36 @@ impl<R: Store> Service<R> {
         let ours = self.lottery.accounts().filter(move |_| all.is_none());
         let all = all.into_iter().flatten();
         ours.chain(all.map(|(agency, account)| (*agency, account)))
+    }
+}
+
+/// Writes a number with a comma after each three digits.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_number_is_written_in_groups_of_three_digits() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_234, "1,234"),
+            (100_000, "100,000"),
+            (12_345_678, "12,345,678"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
     }
 }

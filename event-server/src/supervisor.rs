@@ -1,0 +1,160 @@
+//! The service manager that started the central, where one did: systemd, or another that speaks sd_notify(3).
+//!
+//! Out goes what it is told: that the central listens and its store is open, that it reads its files again, that it stops, how the
+//! lottery stands, and, from the loop itself, that the loop turns. In come the sockets that it opened before the central began,
+//! in [`sockets`](self::sockets). Without a service manager all of this does nothing.
+//!
+//! A message is one datagram to a local socket. One that cannot be sent changes nothing for the lottery: one warning.
+
+mod sockets;
+
+use std::time::{Duration, Instant};
+
+use sd_notify::NotifyState;
+
+pub use self::sockets::{Handed, SocketName};
+use crate::report;
+
+/// The time between two looks at how the lottery stands.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How much longer a start may take, from the last message about its progress on.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the service manager was told, and when it is told more.
+pub struct Supervisor {
+    /// The sockets that it handed over.
+    pub sockets: Handed,
+    /// It wants to be told.
+    listens: bool,
+    /// It was told that the central is ready.
+    is_ready: bool,
+    watchdog: Option<Watchdog>,
+    /// How the lottery stood, as it was told last.
+    status: String,
+    /// When to look again at how the lottery stands, at the earliest.
+    look_at: Instant,
+    /// Something may have changed since the last look.
+    is_news: bool,
+}
+
+/// The service manager ends a central from which it hears nothing for a while.
+struct Watchdog {
+    /// Half of the time that it waits.
+    period: Duration,
+    next: Instant,
+}
+
+impl Supervisor {
+    /// Reads what the service manager has left in the environment. To be called once, before there is another thread: the
+    /// variables about sockets are taken out.
+    pub fn from_environment(now: Instant) -> Self {
+        let period = sd_notify::watchdog_enabled().map(|limit| limit / 2);
+        let watchdog = period.filter(|period| !period.is_zero());
+        Self {
+            sockets: Handed::from_environment(),
+            listens: std::env::var_os("NOTIFY_SOCKET").is_some_and(|path| !path.is_empty()),
+            is_ready: false,
+            watchdog: watchdog.map(|period| Watchdog { period, next: now }),
+            status: String::new(),
+            look_at: now,
+            is_news: true,
+        }
+    }
+
+    /// The stored bets are being read, which may take longer than a start usually may: so many of their bytes so far.
+    pub fn recovering(&mut self, done: u64, of: u64, now: Instant) {
+        if self.listens && now >= self.look_at {
+            let percent = done.saturating_mul(100).checked_div(of).unwrap_or(100);
+            self.starts_still(format!(
+                "recovering: {percent} % of the stored bets are read"
+            ));
+            self.look_at = now + LOOK;
+        }
+    }
+
+    /// Returns when [`turn`](Self::turn) is due without an event.
+    pub fn due(&self) -> Option<Instant> {
+        if !self.listens {
+            return None;
+        }
+        let look = (self.is_news || !self.is_ready).then_some(self.look_at);
+        let watchdog = self.watchdog.as_ref().map(|watchdog| watchdog.next);
+        [look, watchdog].into_iter().flatten().min()
+    }
+
+    /// The loop turns: to be called in each turn, and nowhere else. `is_open` says whether the store can be used, or could once,
+    /// `standing` how the lottery stands, in a few words.
+    pub fn turn(
+        &mut self,
+        now: Instant,
+        is_open: impl FnOnce() -> bool,
+        standing: impl FnOnce() -> String,
+    ) {
+        if !self.listens {
+            return;
+        }
+        if let Some(watchdog) = &mut self.watchdog
+            && now >= watchdog.next
+        {
+            watchdog.next = now + watchdog.period;
+            self.tell(&[NotifyState::Watchdog]);
+        }
+        let begins = !self.is_ready && is_open();
+        if begins {
+            self.is_ready = true;
+            self.tell(&[NotifyState::Ready]);
+        }
+        self.is_news = !begins && now < self.look_at;
+        if self.is_news {
+            return;
+        }
+        self.look_at = now + LOOK;
+        let status = standing();
+        if !self.is_ready {
+            self.starts_still(status);
+        } else if status != self.status {
+            self.tell(&[NotifyState::Status(&status)]);
+            self.status = status;
+        }
+    }
+
+    /// The start goes on, and takes its time.
+    fn starts_still(&mut self, status: String) {
+        let patience = u32::try_from(PATIENCE.as_micros()).unwrap_or(u32::MAX);
+        let longer = NotifyState::ExtendTimeoutUsec(patience);
+        self.tell(&[longer, NotifyState::Status(&status)]);
+        self.status = status;
+    }
+
+    /// The central begins to read its files again.
+    pub fn reloading(&mut self) {
+        if self.is_ready {
+            let mut message = vec![NotifyState::Reloading];
+            message.extend(NotifyState::monotonic_usec_now());
+            self.tell(&message);
+        }
+    }
+
+    /// It has read them.
+    pub fn reloaded(&mut self) {
+        if self.is_ready {
+            self.tell(&[NotifyState::Ready]);
+        }
+    }
+
+    /// The central stops.
+    pub fn stopping(&mut self) {
+        self.tell(&[NotifyState::Stopping]);
+        self.is_news = true;
+    }
+
+    fn tell(&mut self, message: &[NotifyState<'_>]) {
+        if self.listens
+            && let Err(e) = sd_notify::notify(message)
+        {
+            report::supervisor_lost(&e);
+            self.listens = false;
+        }
+    }
+}
