@@ -174,14 +174,21 @@ impl<S: Stream, R: Store> Hub<S, R> {
     }
 
     /// Sets the bits that an event of the store's stream brings; `dead` for an error or a full hang-up.
-    pub fn mark_store(&mut self, readable: bool, writable: bool, dead: bool) {
-        self.service.mark_store(readable, writable, dead);
+    pub fn mark_store(&mut self, session: u8, readable: bool, writable: bool, dead: bool) {
+        self.service.mark_store(session, readable, writable, dead);
     }
 
     /// Returns whether the next turn has something to do without a new event.
     pub fn has_work(&self) -> bool {
         // Where the store is full until a commit is done, an event wakes the loop.
-        self.connections.ready() > 0 && !self.service.is_full() || self.service.wake() == Wake::Now
+        let can_serve = match self.service.is_full(None) {
+            false => self.connections.ready() > 0,
+            true => {
+                let mut ready = self.connections.iter_ready();
+                ready.any(|connection| !self.service.is_full(connection.identity().agency()))
+            }
+        };
+        can_serve || self.service.wake() == Wake::Now
     }
 
     /// Returns when the next turn is due without an event.
@@ -237,12 +244,17 @@ impl<S: Stream, R: Store> Hub<S, R> {
 
     fn serve(&mut self, share: Share) {
         for _ in 0..self.connections.ready() {
-            if self.service.is_full() {
-                break;
-            }
             let Some(slot) = self.connections.take_next() else {
                 break;
             };
+            let connection = self.connections.get(slot);
+            let agency = connection.and_then(|connection| connection.identity().agency());
+            if self.service.is_full(agency) {
+                // A store that commits in several sessions may take more of other agencies.
+                self.connections.release(slot);
+                self.connections.queue(slot);
+                continue;
+            }
             self.served.push(slot);
             let tight = self.connections.buffered() > self.limits.max_buffered;
             let (service, acceptor) = (&mut self.service, self.acceptor.as_ref());

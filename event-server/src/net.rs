@@ -120,6 +120,11 @@ impl<T> Slots<T> {
         self.ready.len()
     }
 
+    /// Returns what is in the slots of the queue, in the order of their turns.
+    pub fn iter_ready(&self) -> impl Iterator<Item = &T> {
+        self.ready.iter().filter_map(|slot| self.get(*slot))
+    }
+
     /// Puts an idle slot at the end of the queue. Returns whether it was idle.
     pub fn queue(&mut self, slot: usize) -> bool {
         let was_idle = self.claim(slot);

@@ -268,7 +268,7 @@ impl<R: Store> Server<R> {
                 }
                 // The store asks for the answer in its next turn.
                 Owner::Resolved => {}
-                Owner::Database => self.hub.mark_store(readable, writable, dead),
+                Owner::Database(session) => self.hub.mark_store(session, readable, writable, dead),
                 Owner::Connection(slot) => self.hub.mark(slot, readable, writable, dead),
                 Owner::HttpListener => {
                     if let Some(http) = &mut self.http {

@@ -28,7 +28,9 @@ use crate::facts::Tally;
 use crate::lottery::Lottery;
 use crate::observe::{Counters, RequestKind};
 use crate::report;
-use crate::store::{Draft, Drawn, Event, Freshness, Knowledge, Store, Ticket, Wake, Wanted};
+use crate::store::{
+    Committed, Draft, Drawn, Event, Freshness, Knowledge, Store, Ticket, Wake, Wanted,
+};
 
 /// Connections that may be sent the long list of one agency at once. The list is in memory once, but the kernel may hold megabytes
 /// of it for each peer that does not read.
@@ -42,8 +44,8 @@ pub struct Service<R: Store> {
     /// Which connection carries an upload: at most as many entries as there are connections.
     carriers: HashMap<(Agency, UploadId), ConnectionId>,
     draw: Draw,
-    /// The last commit that is done, as far as was told.
-    committed: Ticket,
+    /// The commits that are done, as far as was told.
+    committed: Committed,
     /// Queries that were held for the draw so far.
     queries_held: u64,
     counters: Counters,
@@ -99,7 +101,7 @@ impl<R: Store> Service<R> {
             winner,
             carriers: HashMap::new(),
             draw: Draw::Open,
-            committed: Ticket::default(),
+            committed: Committed::default(),
             queries_held: 0,
             counters: Counters::new(),
             measured: false,
@@ -125,7 +127,7 @@ impl<R: Store> Service<R> {
         // No request asked for it, so it is not counted.
         while let Some(event) = service.store.poll() {
             if let Event::Committed(ticket) = event {
-                service.committed = ticket;
+                service.committed.add(ticket);
             }
         }
         Ok(service)
@@ -171,7 +173,7 @@ impl<R: Store> Service<R> {
                 };
             }
             Some((_, Knowledge::Known(ticket))) => ticket,
-            None => self.committed,
+            None => Ticket::default(),
         };
         let first = peer.identity.begin();
         let peer = &mut peer;
@@ -183,7 +185,7 @@ impl<R: Store> Service<R> {
             Request::Resume { agency, upload } => self.resume(peer, first, agency, upload, known),
         };
         self.counters.request(kind, verdict.is_accepted());
-        let waits = agency.filter(|_| ticket > self.committed);
+        let waits = agency.filter(|_| !self.committed.includes(ticket));
         Judged {
             verdict,
             waits: waits.map(|agency| (agency, ticket)),
@@ -238,9 +240,9 @@ impl<R: Store> Service<R> {
         }
     }
 
-    /// Returns whether so much is staged that the rest has to wait for a commit.
-    pub fn is_full(&self) -> bool {
-        self.store.is_full()
+    /// Returns whether so much is staged that the rest of this agency has to wait for a commit; `None`: that of any agency.
+    pub fn is_full(&self, agency: Option<Agency>) -> bool {
+        self.store.is_full(agency)
     }
 
     /// Makes the turn durable, or begins to; the draw, too, where the winners are counted. After an error no reply may be sent.
@@ -278,9 +280,9 @@ impl<R: Store> Service<R> {
         self.store.advance(now, wanted)
     }
 
-    /// Sets the bits that an event of the store's stream brings; `dead` for an error or a full hang-up.
-    pub fn mark_store(&mut self, readable: bool, writable: bool, dead: bool) {
-        self.store.mark(readable, writable, dead);
+    /// Sets the bits that an event of a store's session brings; `dead` for an error or a full hang-up.
+    pub fn mark_store(&mut self, session: u8, readable: bool, writable: bool, dead: bool) {
+        self.store.mark(session, readable, writable, dead);
     }
 
     /// Returns the next event of the store that concerns connections or the log. The lottery is up to date with it already.

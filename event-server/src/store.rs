@@ -30,15 +30,60 @@ mod rows;
 mod snapshot;
 
 /// Names what was staged up to a commit: a reply with this ticket may leave once the store has
-/// [committed](Event::Committed) it. Tickets grow, and are committed in their order; the first one, 0, always was.
+/// [committed](Event::Committed) it.
+///
+/// A store may commit in several sessions at once, and none of them waits for another: so a ticket names its session.
+/// Those of a session grow, and are committed in their order. In the order of all tickets, those of a session stand
+/// together. An agency belongs to one session as long as the store lives, and so do the tickets that it waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(pub u64);
+pub struct Ticket {
+    /// The session that commits it, counted from 0. A store that commits in one way alone has session 0.
+    pub session: u8,
+    /// Its number in the session; 0: nothing was staged for it, so it always was committed.
+    pub number: u64,
+}
 
 impl Ticket {
-    /// The ticket of the next commit.
+    /// The ticket of a session that always was committed.
+    #[must_use]
+    pub fn first(session: u8) -> Self {
+        Self { session, number: 0 }
+    }
+
+    /// The ticket of the next commit of its session.
     #[must_use]
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self {
+            number: self.number + 1,
+            ..self
+        }
+    }
+
+    /// Whether its being committed means that `other` is.
+    #[must_use]
+    pub fn covers(self, other: Self) -> bool {
+        other.number == 0 || self.session == other.session && self.number >= other.number
+    }
+}
+
+/// The commits that are done, as far as was told: of each session the last one.
+#[derive(Debug, Default)]
+pub struct Committed(Vec<Ticket>);
+
+impl Committed {
+    /// All up to this ticket is durable, as far as its session is concerned.
+    pub fn add(&mut self, done: Ticket) {
+        let at = usize::from(done.session);
+        while self.0.len() <= at {
+            self.0.push(Ticket::first(self.0.len() as u8));
+        }
+        self.0[at] = done;
+    }
+
+    /// Whether this ticket is committed.
+    pub fn includes(&self, ticket: Ticket) -> bool {
+        let done = self.0.get(usize::from(ticket.session));
+        done.copied().unwrap_or_default().covers(ticket)
     }
 }
 
@@ -77,7 +122,7 @@ pub enum Event {
     },
     /// A commit is done that has so many bets. The replies to all of them need not be free to leave yet.
     Stored(Commit),
-    /// All that was staged up to this ticket is durable: the replies that wait for it may leave.
+    /// All that was staged up to this ticket in its session is durable: the replies that wait for it may leave.
     Committed(Ticket),
     /// What was staged for this agency is not stored, or nobody knows whether it is: no reply that depends on it may
     /// leave, and what was known of the agency is known no longer.
@@ -166,7 +211,7 @@ pub enum Wake {
     Now,
     /// Then, event or not.
     At(Instant),
-    /// Once something happens to its stream, or something is staged.
+    /// Once something happens to one of its streams, or something is staged.
     Never,
 }
 
@@ -267,8 +312,9 @@ pub trait Store {
     /// There is no room. Nothing has changed.
     fn draft(&mut self, bytes: usize) -> Result<Self::Draft<'_>, NoSpace>;
 
-    /// Whether so much is staged that the rest has to wait for a commit.
-    fn is_full(&self) -> bool;
+    /// Whether so much is staged for the next commit of this agency's session that the rest has to wait for it; `None`: for
+    /// that of any session.
+    fn is_full(&self, agency: Option<Agency>) -> bool;
 
     /// Makes durable what is staged, or begins to; [`poll`](Self::poll) tells when that is done. `facts` gives what the
     /// state adds up to, with all that is staged: a store that keeps a log begins a new one with it from time to time.
@@ -292,8 +338,8 @@ pub trait Store {
     /// When [`advance`](Self::advance) is due.
     fn wake(&self) -> Wake;
 
-    /// Sets the bits that an event of its stream brings; `dead` for an error or a full hang-up.
-    fn mark(&mut self, readable: bool, writable: bool, dead: bool);
+    /// Sets the bits that an event of a session's stream brings; `dead` for an error or a full hang-up.
+    fn mark(&mut self, session: u8, readable: bool, writable: bool, dead: bool);
 
     /// How it is.
     fn status(&self) -> Status<'_>;

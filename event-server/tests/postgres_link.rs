@@ -1,4 +1,4 @@
-//! The link over a simulated server that counts its backends: seeded; LINK_SEED runs one seed.
+//! The links of a central over a simulated server that counts its backends: seeded; LINK_SEED runs one seed.
 //!
 //! ```text
 //! link --- stream --- backend: idle, or a commit that waits for a standby
@@ -6,8 +6,8 @@
 //! ```
 //!
 //! What happens: standbys that confirm nothing for a while, are no longer named, or are not waited for any more since somebody
-//! cancels the wait; connections that end, and servers that start again. What must hold: a central never has more than
-//! two backends; nothing is told as done that no standby has, where that is promised; a lock is waited for as long as
+//! cancels the wait; connections that end, and servers that start again. What must hold: a central never has more
+//! backends than sessions and one; nothing is told as done that no standby has, where that is promised; a lock is waited for as long as
 //! the store says; and once all is well, commits are done.
 
 use std::cell::RefCell;
@@ -291,21 +291,28 @@ impl Dial for SimDial {
     }
 }
 
-struct World {
-    rng: fastrand::Rng,
-    server: Rc<RefCell<Server>>,
+/// A link, and what was asked over it.
+struct Asking {
     link: Link<SimDial>,
-    mode: CommitMode,
-    now: Instant,
     /// The last version that was asked for.
     version: i64,
     asked: bool,
     done: u32,
+}
+
+struct World {
+    rng: fastrand::Rng,
+    server: Rc<RefCell<Server>>,
+    sessions: Vec<Asking>,
+    mode: CommitMode,
+    now: Instant,
+    /// The last version that was asked for.
+    version: i64,
     printed: bool,
 }
 
 impl World {
-    fn new(seed: u64, printed: bool) -> Self {
+    fn new(seed: u64, sessions: u8, printed: bool) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let server = Rc::new(RefCell::new(Server {
             life: 1,
@@ -328,19 +335,24 @@ impl World {
             agencies: 1,
             commit: mode,
             timeout: TIMEOUT,
+            sessions,
         };
         let now = Instant::now();
-        let dial = SimDial(Rc::clone(&server));
-        let link = Link::new(dial, options, rng.fork(), now).unwrap();
-        Self {
-            rng,
-            server,
+        let dials = (0..sessions).map(|_| SimDial(Rc::clone(&server)));
+        let links = Link::several(dials.collect(), &options, rng.fork(), now).unwrap();
+        let asking = |link| Asking {
             link,
-            mode,
-            now,
             version: 0,
             asked: false,
             done: 0,
+        };
+        Self {
+            sessions: links.into_iter().map(asking).collect(),
+            rng,
+            server,
+            mode,
+            now,
+            version: 0,
             printed,
         }
     }
@@ -374,26 +386,30 @@ impl World {
     /// Time passes, and everybody does what it can.
     fn step(&mut self) {
         self.now += Duration::from_millis(self.rng.u64(..30));
-        self.link.mark(true, true, false);
-        self.link.advance(self.now).unwrap();
-        while let Some(answer) = self.link.poll() {
-            self.note(format_args!("{answer:?}"));
-            match answer {
-                Answer::Done => self.check_done(),
-                Answer::Down(_) | Answer::Failed(_) => self.asked = false,
-                _ => {}
+        for at in 0..self.sessions.len() {
+            let Asking { link, .. } = &mut self.sessions[at];
+            link.mark(true, true, false);
+            link.advance(self.now).unwrap();
+            while let Some(answer) = self.sessions[at].link.poll() {
+                self.note(format_args!("{at}: {answer:?}"));
+                match answer {
+                    Answer::Done => self.check_done(at),
+                    Answer::Down(_) | Answer::Failed(_) => self.sessions[at].asked = false,
+                    _ => {}
+                }
             }
+            if self.sessions[at].link.is_idle() && self.rng.bool() {
+                self.ask(at);
+            }
+            let mut server = self.server.borrow_mut();
+            let (count, most) = (server.backends.len(), self.sessions.len() + 1);
+            assert!(count <= most, "{count} backends of one central");
+            // What one of them asks is served before another one asks.
+            server.serve();
         }
-        if self.link.is_idle() && self.rng.bool() {
-            self.ask();
-        }
-        let mut server = self.server.borrow_mut();
-        let count = server.backends.len();
-        assert!(count <= 2, "{count} backends of one central");
-        server.serve();
     }
 
-    fn ask(&mut self) {
+    fn ask(&mut self, at: usize) {
         self.version += 1;
         let (wait, lock_timeout) =
             [(LockWait::Usual, USUAL), (LockWait::Short, SHORT)][self.rng.usize(..2)];
@@ -405,19 +421,22 @@ impl World {
             rows: Vec::new(),
             bets: 0,
         };
-        self.link.submit(&Query::Append(&[&part], wait));
-        self.asked = true;
+        let asking = &mut self.sessions[at];
+        asking.link.submit(&Query::Append(&[&part], wait));
+        (asking.version, asking.asked) = (part.version, true);
     }
 
     /// The commit under way is told as done.
-    fn check_done(&mut self) {
-        assert!(std::mem::take(&mut self.asked), "nothing was asked");
-        self.done += 1;
+    fn check_done(&mut self, at: usize) {
+        let asking = &mut self.sessions[at];
+        assert!(std::mem::take(&mut asking.asked), "nothing was asked");
+        asking.done += 1;
+        let asked = asking.version;
         let server = self.server.borrow();
         let commit = server
             .commits
             .iter()
-            .rfind(|(version, _)| *version == self.version);
+            .rfind(|(version, _)| *version == asked);
         let (_, durable) = commit.expect("it is not committed");
         let kept = match self.mode {
             CommitMode::Replicated => *durable == Durable::Replicated,
@@ -425,8 +444,7 @@ impl World {
         };
         assert!(
             kept,
-            "version {} is told as done, and no standby has it",
-            self.version
+            "version {asked} is told as done, and no standby has it"
         );
     }
 
@@ -440,10 +458,10 @@ impl World {
             (server.named, server.stalled) = (true, false);
         }
         self.note(format_args!("calm"));
-        self.done = 0;
+        self.sessions.iter_mut().for_each(|asking| asking.done = 0);
         for _ in 0..2_000 {
             self.step();
-            if self.done > 3 {
+            if self.sessions.iter().all(|asking| asking.done > 3) {
                 return;
             }
         }
@@ -453,11 +471,20 @@ impl World {
 
 #[test]
 fn whatever_a_server_does_a_central_has_two_backends_at_most_and_tells_nothing_untrue() {
+    each_seed(1);
+}
+
+#[test]
+fn whatever_a_server_does_to_three_sessions_their_central_has_four_backends_at_most() {
+    each_seed(3);
+}
+
+fn each_seed(sessions: u8) {
     if let Ok(seed) = std::env::var("LINK_SEED") {
-        return World::new(seed.parse().unwrap(), true).run();
+        return World::new(seed.parse().unwrap(), sessions, true).run();
     }
     for seed in 0..2_000 {
-        let run = std::panic::AssertUnwindSafe(|| World::new(seed, false).run());
+        let run = std::panic::AssertUnwindSafe(|| World::new(seed, sessions, false).run());
         if let Err(panic) = std::panic::catch_unwind(run) {
             eprintln!(
                 "again: LINK_SEED={seed} cargo test -p event-server --test postgres_link -- --nocapture"

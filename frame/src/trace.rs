@@ -96,12 +96,13 @@ pub fn now() -> Option<Instant> {
     is_on().then(Instant::now)
 }
 
-/// Records work that the loop asked somebody else for, such as a database: from `began` until now.
+/// Records work that the loop asked a database for in one of its sessions, 0 to 15, each with a track of its own: from `began`
+/// until now.
 #[inline]
-pub fn remote(name: &'static str, began: Instant, numbers: &[(&'static str, u64)]) {
+pub fn remote(session: u8, name: &'static str, began: Instant, numbers: &[(&'static str, u64)]) {
     if is_on() {
         record(|recorder| {
-            recorder.remote(name, began, Instant::now(), numbers);
+            recorder.remote(session, name, began, Instant::now(), numbers);
         });
     }
 }

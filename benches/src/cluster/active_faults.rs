@@ -76,6 +76,11 @@ impl ActiveFaults {
                 cluster.psql(&target, "alter system set synchronous_standby_names to ''")?;
                 cluster.psql(&target, "select pg_reload_conf()")?;
             }
+            Action::EndSession => {
+                let end = "select pg_terminate_backend(pid) from pg_stat_activity \
+                           where application_name like 'event-server %' order by random() limit 1";
+                cluster.psql(&target, end)?;
+            }
         }
         self.active.insert(target.clone(), action);
         Ok(Some(target))
@@ -95,7 +100,7 @@ impl ActiveFaults {
                 let _ = cluster.psql(service, &format!("{end} '{LOCKER}'"));
                 Ok(())
             }
-            Some(Action::UnnameStandbys) | None => Ok(()),
+            Some(Action::UnnameStandbys | Action::EndSession) | None => Ok(()),
         };
         self.name_standbys(cluster);
         ended

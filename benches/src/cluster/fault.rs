@@ -33,6 +33,8 @@ pub enum Kind {
     TableLocked,
     /// No standby is waited for any more: the setting is emptied, and read again by all sessions.
     StandbysUnnamed,
+    /// One session of a central is ended, and no other one.
+    SessionEnded,
 }
 
 /// Who is hit.
@@ -56,11 +58,12 @@ pub(super) enum Action {
     CutOffButCentrals,
     LockTable,
     UnnameStandbys,
+    EndSession,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::PrimaryKilled,
         Self::PrimaryFrozen,
         Self::PrimaryCutOff,
@@ -74,6 +77,7 @@ impl Kind {
         Self::ClientKilled,
         Self::TableLocked,
         Self::StandbysUnnamed,
+        Self::SessionEnded,
     ];
 
     /// The fault in words.
@@ -92,6 +96,7 @@ impl Kind {
             Self::ClientKilled => "a client killed",
             Self::TableLocked => "the table of commits locked",
             Self::StandbysUnnamed => "synchronous_standby_names emptied",
+            Self::SessionEnded => "a session of a central ended",
         }
     }
 
@@ -106,7 +111,7 @@ impl Kind {
             Self::EtcdKilled => Role::Etcd,
             Self::CentralKilled | Self::CentralFrozen | Self::CentralCutOff => Role::Central,
             Self::ClientKilled => Role::Client,
-            Self::TableLocked | Self::StandbysUnnamed => Role::Administrator,
+            Self::TableLocked | Self::StandbysUnnamed | Self::SessionEnded => Role::Administrator,
         }
     }
 
@@ -123,6 +128,7 @@ impl Kind {
             Self::PrimaryCutOffFromNodes => Action::CutOffButCentrals,
             Self::TableLocked => Action::LockTable,
             Self::StandbysUnnamed => Action::UnnameStandbys,
+            Self::SessionEnded => Action::EndSession,
         }
     }
 

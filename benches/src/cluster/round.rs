@@ -28,9 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// After so long every session has read a setting anew, and what was acknowledged before has arrived.
 const RELOAD: Duration = Duration::from_secs(1);
 
-/// The most sessions that a central may have: one, and another that was given up. Those of an earlier life of it, which
-/// was killed while they waited, are not its own.
-const SESSIONS: usize = 2;
+/// The most sessions that a central may have: two, as it is by default, and another that was given up. Those of an earlier life
+/// of it, which was killed while they waited, are not its own.
+const SESSIONS: usize = 3;
 
 /// The result of a lottery.
 pub struct Played {

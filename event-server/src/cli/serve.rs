@@ -72,19 +72,16 @@ pub fn run(
             if !options.url.without_effect.is_empty() {
                 report::without_effect(&options.url.without_effect);
             }
-            let dialer = Dialer::new(&reactor).map_err(unavailable)?;
-            let link = Link::new(
-                dialer,
-                (**options).clone(),
-                fastrand::Rng::new(),
-                Instant::now(),
-            )?;
+            let dialers = Dialer::several(&reactor, options.sessions).map_err(unavailable)?;
+            let rng = fastrand::Rng::new();
+            let links = Link::several(dialers, options, rng, Instant::now())?;
+            let tls = links.first().and_then(Link::tls);
             let controls = Controls {
                 reactor,
-                reload: Reload::new(sources, loaded, link.tls()),
+                reload: Reload::new(sources, loaded, tls),
                 supervisor,
             };
-            let store = PostgresStore::new(link, config.winner, MAX_AGENCIES as usize);
+            let store = PostgresStore::new(links, config.winner, MAX_AGENCIES as usize);
             let lottery = Lottery::new(config.agencies);
             serve(config, acceptor, lottery, store, logger, controls)
         }

@@ -85,6 +85,7 @@ impl StoreConfig {
             Duration::from_secs(10),
             100..=600_000,
         )?;
+        let sessions = keys.number("SERVER_STORE_SESSIONS", 2_u8, 1..=16)?;
         let lottery = keys.get("SERVER_LOTTERY", NAME, "lottery", parse_name)?;
         let Some(mut url) = url else {
             let durability = match wanted {
@@ -117,6 +118,7 @@ impl StoreConfig {
                 Wanted::Replicated => CommitMode::Replicated,
             },
             timeout,
+            sessions,
         })))
     }
 

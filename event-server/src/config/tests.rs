@@ -233,12 +233,13 @@ fn a_database_is_named_by_a_url_and_its_password_comes_from_one_of_three_places(
         commit,
         timeout,
         agencies,
+        sessions,
         url: database,
         ..
     } = options(&[("SERVER_STORE", url)]);
     assert_eq!(
-        (&*lottery, commit, agencies),
-        ("lottery", CommitMode::AsSet, 5)
+        (&*lottery, commit, agencies, sessions),
+        ("lottery", CommitMode::AsSet, 5, 2)
     );
     assert_eq!(
         (timeout, database.password),
@@ -281,6 +282,10 @@ fn a_database_is_named_by_a_url_and_its_password_comes_from_one_of_three_places(
         (
             &[("SERVER_DURABILITY", "replicated")],
             "SERVER_DURABILITY is replicated, and SERVER_STORE keeps",
+        ),
+        (
+            &[("SERVER_STORE_SESSIONS", "17")],
+            "the environment: SERVER_STORE_SESSIONS is '17', allowed is a whole number from 1 to 16",
         ),
         (
             &[("SERVER_LOTTERY", "a b")],

@@ -36,9 +36,9 @@ impl<S: Stream> Connection<S> {
         matches!(self.awaits(), Some(Awaited::Commit(_)))
     }
 
-    /// The commit of this ticket is done: replies that waited for it, or for one before it, may leave.
+    /// The commit of this ticket is done: replies that waited for it, or for one before it in its session, may leave.
     pub fn committed(&mut self, done: Ticket) {
-        self.owed = self.owed.filter(|owed| owed.ticket > done);
+        self.owed = self.owed.filter(|owed| !done.covers(owed.ticket));
     }
 
     /// Answers a held query without a result: its place is needed. The client asks again.

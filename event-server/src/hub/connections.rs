@@ -81,6 +81,11 @@ impl<S: Stream> Connections<S> {
         self.slots.ready()
     }
 
+    /// Returns the connections of the ready queue, in their order.
+    pub(super) fn iter_ready(&self) -> impl Iterator<Item = &Connection<S>> {
+        self.slots.iter_ready()
+    }
+
     /// Puts a connection into the ready queue. Returns whether it was neither there nor in its turn.
     pub(super) fn queue(&mut self, slot: usize) -> bool {
         self.slots.queue(slot)
@@ -158,10 +163,11 @@ impl<S: Stream> Connections<S> {
         self.held
     }
 
-    /// Returns the next slot that waits for this commit, or for one before it.
+    /// Returns the next slot that waits for this commit, or for one before it in the same session.
     pub(super) fn next_committed(&self, done: Ticket) -> Option<usize> {
-        let &(awaited, slot) = self.waiting.first()?;
-        (awaited <= Awaited::Commit(done)).then_some(slot)
+        let first = Awaited::Commit(Ticket::first(done.session));
+        let mut waiting = (self.waiting).range((first, 0)..=(Awaited::Commit(done), usize::MAX));
+        waiting.next().map(|&(_, slot)| slot)
     }
 
     /// Returns the slots that wait for this agency to be read.

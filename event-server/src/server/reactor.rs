@@ -46,9 +46,12 @@ impl Reactor {
 
 pub(super) const LISTENER: usize = usize::MAX;
 pub(super) const SIGNALS: usize = usize::MAX - 1;
-pub(super) const DATABASE: usize = usize::MAX - 2;
-pub(super) const RESOLVED: usize = usize::MAX - 3;
-pub(super) const HTTP_LISTENER: usize = usize::MAX - 4;
+pub(super) const RESOLVED: usize = usize::MAX - 2;
+pub(super) const HTTP_LISTENER: usize = usize::MAX - 3;
+
+/// The token of the first session with a database. There is one for each number that a session may have.
+const DATABASE: usize = usize::MAX - (1 << 10);
+const LAST_DATABASE: usize = DATABASE + u8::MAX as usize;
 
 /// The first token of the HTTP port's connections. The lottery's count from 0, and there are at most a million.
 const HTTP: usize = usize::MAX - (1 << 16);
@@ -57,7 +60,8 @@ const HTTP: usize = usize::MAX - (1 << 16);
 pub(super) enum Owner {
     Listener,
     Signals,
-    Database,
+    /// A session with a database, by its number.
+    Database(u8),
     /// A name was looked up for the database.
     Resolved,
     HttpListener,
@@ -73,13 +77,18 @@ impl Owner {
         match token {
             LISTENER => Self::Listener,
             SIGNALS => Self::Signals,
-            DATABASE => Self::Database,
             RESOLVED => Self::Resolved,
             HTTP_LISTENER => Self::HttpListener,
+            at @ DATABASE..=LAST_DATABASE => Self::Database((at - DATABASE) as u8),
             at @ HTTP.. => Self::Http(at - HTTP),
             slot => Self::Connection(slot),
         }
     }
+}
+
+/// Returns the token of a session with a database.
+pub(super) fn database_token(session: u8) -> usize {
+    DATABASE + usize::from(session)
 }
 
 /// Returns the token of a connection of the HTTP port.

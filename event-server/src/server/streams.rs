@@ -11,7 +11,7 @@ use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token, Waker};
 use socket2::{SockRef, TcpKeepalive};
 
-use super::reactor::{DATABASE, RESOLVED, Reactor};
+use super::reactor::{RESOLVED, Reactor, database_token};
 use crate::net::Stream;
 use crate::store::postgres::{Address, Dial};
 
@@ -50,25 +50,33 @@ pub(super) fn register(
     registry.register(stream, Token(token), BOTH)
 }
 
-/// Opens streams to a database.
+/// Opens streams to a database, for one session.
 pub struct Dialer {
+    /// Of the session's streams, one after the other.
+    token: usize,
     registry: Registry,
     waker: Arc<Waker>,
     lookup: Lookup,
 }
 
 impl Dialer {
-    /// Begins with no stream. Its events come through the reactor's poll.
+    /// Returns a dialer for each of so many sessions, none of which has a stream. Their events come through the reactor's poll.
     ///
     /// # Errors
     /// The system has no resources.
-    pub fn new(reactor: &Reactor) -> io::Result<Self> {
+    pub fn several(reactor: &Reactor, sessions: u8) -> io::Result<Vec<Self>> {
         let registry = reactor.poll.registry();
-        Ok(Self {
-            registry: registry.try_clone()?,
-            waker: Arc::new(Waker::new(registry, Token(RESOLVED))?),
-            lookup: Lookup::default(),
-        })
+        // A poll has one waker at most.
+        let waker = Arc::new(Waker::new(registry, Token(RESOLVED))?);
+        let dialer = |session| {
+            Ok(Self {
+                token: database_token(session),
+                registry: registry.try_clone()?,
+                waker: Arc::clone(&waker),
+                lookup: Lookup::default(),
+            })
+        };
+        (0..sessions).map(dialer).collect()
     }
 }
 
@@ -87,7 +95,7 @@ impl Dial for Dialer {
     }
 
     fn connect(&mut self, address: &Address) -> io::Result<DatabaseStream> {
-        let token = Token(DATABASE);
+        let token = Token(self.token);
         match address {
             Address::Tcp(address) => {
                 let mut stream = TcpStream::connect(*address)?;

@@ -82,11 +82,11 @@ impl<R: Store> Service<R> {
         self.draw = Draw::Known(drawn.tally);
     }
 
-    /// All up to this ticket is durable.
+    /// All up to this ticket of a session is durable.
     pub(super) fn committed(&mut self, done: Ticket) {
-        self.committed = done;
+        self.committed.add(done);
         if let Draw::Sealed(ticket, tally) = &mut self.draw
-            && *ticket <= done
+            && done.covers(*ticket)
         {
             self.draw = Draw::Known(std::mem::take(tally));
             report::drawn();

@@ -3,7 +3,9 @@
 use std::net::TcpListener;
 
 use crate::common::{Peer, batch, bet, eventually, one, resume};
-use crate::stage::{Lock, PATIENT, Stage, await_blocked, count, fill_disk, run, wait_for_replicas};
+use crate::stage::{
+    Lock, ONE_SESSION, PATIENT, Stage, await_blocked, count, fill_disk, run, wait_for_replicas,
+};
 
 const SUCCESS: &str = "{result:success}";
 
@@ -83,7 +85,7 @@ fn a_session_that_is_ended_in_a_commit_leaves_no_reply_and_nothing_half_stored()
     peer.send(&batch(&[bet(1, "1", true), bet(1, "2", true)].join("|")));
     await_blocked(&stage);
     let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name like 'event-server%'";
-    assert_eq!(stage.database.sql(end).unwrap(), "1");
+    assert_eq!(stage.database.sql(end).unwrap(), "2");
     assert_eq!(peer.answer(), None);
     drop(lock);
     let mut again = Peer::connect(address);
@@ -211,7 +213,8 @@ fn a_full_disk_of_the_database_is_told_and_ends_when_there_is_room() {
 #[test]
 fn bets_that_the_database_refuses_cost_no_other_agency_anything() {
     let Some(stage) = Stage::set() else { return };
-    let (central, address) = stage.central(&[("SERVER_AGENCIES", "2"), PATIENT]);
+    let environment = [("SERVER_AGENCIES", "2"), PATIENT, ONE_SESSION];
+    let (central, address) = stage.central(&environment);
     central.wait_for("open_store | result: success").unwrap();
     let refuse = "alter table lottery.bets add check (agency <> 2)";
     stage.database.sql(refuse).unwrap();

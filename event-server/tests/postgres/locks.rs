@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use fixtures::programs::Signal;
 
 use crate::common::{Peer, batch, bet, eventually, one, resume};
-use crate::stage::{Lock, PATIENT, Stage, await_blocked, count, fill_disk, run, wait_for_replicas};
+use crate::stage::{
+    Lock, ONE_SESSION, PATIENT, Stage, await_blocked, count, fill_disk, run, wait_for_replicas,
+};
 
 const SUCCESS: &str = "{result:success}";
 
@@ -54,7 +56,7 @@ const SESSIONS: &str = "pg_stat_activity where application_name like 'event-serv
 fn a_transaction_that_nobody_goes_on_with_costs_its_own_agency_alone_and_is_ended() {
     let Some(stage) = Stage::set() else { return };
     let timeout = ("SERVER_STORE_TIMEOUT", "2s");
-    let (central, address) = stage.central(&[("SERVER_AGENCIES", "2"), timeout]);
+    let (central, address) = stage.central(&[("SERVER_AGENCIES", "2"), timeout, ONE_SESSION]);
     let mut other = Peer::connect(address);
     assert_eq!(other.ask(&resume(2, 7)), "{apuestas:0}");
     let _half_open = HalfOpen::commit(&stage, 1);
@@ -142,27 +144,51 @@ fn a_full_tablespace_ends_a_fresh_client_with_75_also_where_nothing_but_its_resu
 }
 
 #[test]
-fn a_central_never_has_more_than_its_session_and_one_more_whatever_hangs() {
-    let Some(stage) = Stage::set() else { return };
-    let timeout = ("SERVER_STORE_TIMEOUT", "400ms");
-    let (central, address) = stage.central(&[("SERVER_AGENCIES", "1"), timeout]);
-    let mut peer = Peer::connect(address);
-    assert_eq!(peer.ask(&resume(1, 7)), "{apuestas:0}");
-    // A commit waits for ever, and a session that begins does, too: it writes that it is there.
-    wait_for_replicas(&stage, "nobody");
-    peer.send(&batch(&bet(1, "1", true)));
-    assert_eq!(peer.answer(), None);
-    let (began, mut most) = (Instant::now(), 0);
-    while began.elapsed() < Duration::from_secs(5) {
-        most = most.max(count(&stage, SESSIONS));
+fn a_central_never_has_more_than_its_sessions_and_one_more_whatever_hangs() {
+    for sessions in [1, 3] {
+        let Some(stage) = Stage::set() else { return };
+        let environment = [
+            ("SERVER_AGENCIES", "3"),
+            ("SERVER_STORE_TIMEOUT", "400ms"),
+            ("SERVER_STORE_SESSIONS", &sessions.to_string()),
+        ];
+        let (central, address) = stage.central(&environment);
+        let peers = (1..=3).map(|agency| {
+            let mut peer = Peer::connect(address);
+            assert_eq!(peer.ask(&resume(agency, 7)), "{apuestas:0}");
+            (agency, peer)
+        });
+        let mut peers: Vec<(u32, Peer)> = peers.collect();
+        // Commits wait for ever in all sessions, and a session that begins does, too: it writes that it is there.
+        wait_for_replicas(&stage, "nobody");
+        for (agency, peer) in &mut peers {
+            peer.send(&batch(&bet(*agency, "1", true)));
+        }
+        for (_, peer) in &mut peers {
+            assert_eq!(peer.answer(), None);
+        }
+        let (began, mut most) = (Instant::now(), 0);
+        while began.elapsed() < Duration::from_secs(5) {
+            most = most.max(count(&stage, SESSIONS));
+        }
+        assert!(most <= sessions + 1, "{most} sessions of {sessions}");
+        let lost = central.log().matches("it was silent for 400ms").count();
+        assert!(lost >= 2, "nothing hangs: {}", central.log());
+        wait_for_replicas(&stage, "");
+        for agency in 1..=3 {
+            let mut again = Peer::connect(address);
+            let stored = again.ask(&resume(agency, 7));
+            // Those of one session were in one commit, or behind it.
+            let either = ["{apuestas:0}", "{apuestas:1}"].contains(&&*stored);
+            assert!(
+                stored == "{apuestas:1}" || sessions == 1 && either,
+                "{stored}"
+            );
+        }
+        eventually("what was left is gone", || {
+            count(&stage, SESSIONS) == sessions
+        });
     }
-    assert!(most <= 2, "{most} sessions of one central");
-    let lost = central.log().matches("it was silent for 400ms").count();
-    assert!(lost >= 2, "nothing hangs: {}", central.log());
-    wait_for_replicas(&stage, "");
-    let mut again = Peer::connect(address);
-    assert_eq!(again.ask(&resume(1, 7)), "{apuestas:1}");
-    eventually("what was left is gone", || count(&stage, SESSIONS) == 1);
 }
 
 #[test]

@@ -12,6 +12,7 @@
 //! backup    copies of it
 //! away      a database that is away, goes, is silent, is full, comes back
 //! locks     locks that somebody holds, and sessions that nobody listens to
+//! several   a central with several sessions, of which one is lost
 //! settings  what a role or an administrator has set
 //! moving    from files to a database, and back
 //! pooler    a pooler in between
@@ -34,6 +35,7 @@ mod pooler;
 mod refused;
 mod serving;
 mod settings;
+mod several;
 mod stage;
 mod survival;
 mod urls;

@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use fixtures::pgbouncer::PgBouncer;
 
 use crate::common::{Peer, batch, bet, eventually, one, resume};
-use crate::stage::{Stage, run};
+use crate::stage::{ONE_SESSION, Stage, run};
 
 const SUCCESS: &str = "{result:success}";
 
@@ -64,6 +64,7 @@ fn a_pooler_in_transaction_mode_is_noticed_in_the_round_trip_of_the_commit_and_n
     let environment = [
         ("SERVER_AGENCIES", "1"),
         ("SERVER_HTTP", &http),
+        ONE_SESSION,
         ("SERVER_DURABILITY", "never"),
     ];
     let (central, address) = stage.central_at(&pooler.url(), &environment);

@@ -2,8 +2,8 @@
 
 use fixtures::certificates::Authority;
 
-use crate::common::{Peer, bet, one};
-use crate::stage::Stage;
+use crate::common::{Peer, bet, eventually, one};
+use crate::stage::{Stage, count};
 
 /// Asserts that a central ends by itself with 78 and this sentence.
 pub fn assert_refused(stage: &Stage, url: &str, environment: &[(&str, &str)], sentence: &str) {
@@ -169,11 +169,9 @@ fn a_database_without_tls_or_with_a_certificate_that_does_not_fit_is_refused() {
             Peer::connect(address).ask(&one(&document)),
             "{result:success}"
         );
-        let encrypted = stage
-            .database
-            .sql("select count(*) from pg_stat_ssl s join pg_stat_activity a using (pid) where a.usename = 'agent' and s.ssl")
-            .unwrap();
-        assert_eq!(encrypted, "1");
+        let encrypted =
+            "pg_stat_ssl s join pg_stat_activity a using (pid) where a.usename = 'agent' and s.ssl";
+        eventually("both sessions are there", || count(&stage, encrypted) == 2);
         central.stop().unwrap();
         let export = stage.operate(&["export", "--store", &url], &password);
         assert!(export.status.success(), "{}", export.log);

@@ -45,7 +45,7 @@ fn agencies_of_three_centrals_are_one_lottery_and_every_central_tells_the_same_w
         assert!(status.success(), "{log}");
         assert_eq!(log.matches("sorteo | result: success").count(), 1, "{log}");
     }
-    let known = "select name from lottery.centrals order by name";
+    let known = "select name from lottery.centrals where name not like '%/%' order by name";
     assert_eq!(stage.database.sql(known).unwrap(), "one\nthree\ntwo");
 }
 

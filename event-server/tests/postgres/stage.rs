@@ -166,6 +166,9 @@ pub fn fill_disk(stage: &Stage, table: &str) {
 /// For a central whose commits wait for a lock as long as the test wants.
 pub const PATIENT: (&str, &str) = ("SERVER_STORE_TIMEOUT", "10m");
 
+/// For a central whose agencies are in one group.
+pub const ONE_SESSION: (&str, &str) = ("SERVER_STORE_SESSIONS", "1");
+
 /// A session that keeps a lock until it is dropped.
 pub struct Lock(Child);
 
@@ -222,11 +225,16 @@ pub fn count(stage: &Stage, from: &str) -> u32 {
 
 /// Waits until a central's commit waits for a lock.
 pub fn await_blocked(stage: &Stage) {
-    eventually("a commit waits", || {
+    await_all_blocked(stage, 1);
+}
+
+/// Waits until so many commits of centrals wait for a lock.
+pub fn await_all_blocked(stage: &Stage, commits: u32) {
+    eventually("the commits wait", || {
         count(
             stage,
             "pg_stat_activity where application_name like 'event-server%' and wait_event_type = 'Lock'",
-        ) == 1
+        ) == commits
     });
 }
 

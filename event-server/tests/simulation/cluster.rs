@@ -1,6 +1,7 @@
 //! Several centrals over one database, simulated: with the same clients and the same ledger as the single central.
 //!
 //! ```text
+//! sessions    the sessions of one central, and what must hold between them
 //! link        what the store of a central asks, and what it is told, on its way
 //! tables      what one node of the database holds, and what must hold of it after every transaction
 //! node        its log, and how a query is carried out
@@ -17,6 +18,7 @@ mod exchange;
 mod happenings;
 mod link;
 mod node;
+mod sessions;
 mod tables;
 mod world;
 

@@ -114,28 +114,41 @@ fn a_seed_is_one_run() {
 #[test]
 fn whatever_happens_to_a_cluster_nothing_acknowledged_is_lost_or_doubled_and_nobody_starves() {
     each_seed(20_000, |seed, printed| {
-        ClusterWorld::new(seed, Faults::All, printed).run();
+        ClusterWorld::new(seed, Faults::All, 1, printed).run();
     });
 }
 
 #[test]
 fn a_cluster_without_replication_stores_nothing_twice_or_out_of_order() {
     each_seed(5_000, |seed, printed| {
-        ClusterWorld::new(seed, Faults::AllWithoutReplication, printed).run();
+        ClusterWorld::new(seed, Faults::AllWithoutReplication, 1, printed).run();
     });
 }
 
 #[test]
 fn a_slow_database_costs_nobody_the_connection() {
     each_seed(5_000, |seed, printed| {
-        ClusterWorld::new(seed, Faults::Slowness, printed).run();
+        ClusterWorld::new(seed, Faults::Slowness, 1, printed).run();
+    });
+}
+
+#[test]
+fn centrals_of_several_sessions_keep_an_agency_in_one_of_them_and_lose_no_others_with_it() {
+    each_seed(20_000, |seed, printed| {
+        let faults = match seed % 8 {
+            0 => Faults::Slowness,
+            1 | 2 => Faults::AllWithoutReplication,
+            _ => Faults::All,
+        };
+        let sessions = if seed % 2 == 0 { 2 } else { 4 };
+        ClusterWorld::new(seed, faults, sessions, printed).run();
     });
 }
 
 #[test]
 fn a_clusters_seed_is_one_run() {
     for seed in 0..50 {
-        let run = || ClusterWorld::new(seed, Faults::All, false).run();
+        let run = || ClusterWorld::new(seed, Faults::All, 1 + seed as u8 % 2, false).run();
         assert_eq!(run(), run(), "seed {seed}");
     }
 }

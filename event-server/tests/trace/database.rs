@@ -1,4 +1,4 @@
-//! The track of the database: each group of bets that was sent to it, and what became of it.
+//! The tracks of the database, one for each session: each group of bets that was sent to it, and what became of it.
 
 use std::process::Stdio;
 
@@ -10,8 +10,10 @@ use crate::stage::{Lock, PATIENT, Stage, await_blocked, fill_disk};
 
 const SUCCESS: &str = "{result:success}";
 
-fn bets(groups: &[Item]) -> u64 {
-    let bets = groups.iter().map(|group| group.arguments["bets"].as_u64());
+fn bets<'g>(groups: impl IntoIterator<Item = &'g Item>) -> u64 {
+    let bets = groups
+        .into_iter()
+        .map(|group| group.arguments["bets"].as_u64());
     bets.map(Option::unwrap).sum()
 }
 
@@ -41,19 +43,22 @@ fn each_group_in_flight_is_a_slice_of_the_databases_track_that_ends_beside_the_t
     trace.assert_nested();
     trace.assert_sums();
     assert_eq!(trace.names[&DATABASE], "database");
-    let groups = &trace.slices[&DATABASE];
-    assert!(groups.iter().all(|group| group.name == "group committed"));
-    assert_eq!(bets(groups), 15_000);
-    // One is in flight at a time.
-    for two in groups.windows(2) {
+    // Agencies 1 and 3 in one session, agency 2 in the other.
+    let sessions = trace.groups();
+    assert_eq!(sessions.len(), 2);
+    // In each of them one is in flight at a time.
+    for two in sessions.iter().flat_map(|groups| groups.windows(2)) {
         assert!(two[0].until <= two[1].from, "{two:?}");
     }
+    let groups = sessions.concat();
+    assert!(groups.iter().all(|group| group.name == "group committed"));
+    assert_eq!(bets(&groups), 15_000);
     let turns: Vec<&Item> = trace.slices[&LOOP]
         .iter()
         .filter(|slice| slice.name == "turn")
         .collect();
     let (first, last) = (turns[0], turns[turns.len() - 1]);
-    for group in groups {
+    for group in &groups {
         assert!(
             first.from <= group.from && group.until <= last.until,
             "{group:?}"
@@ -91,7 +96,7 @@ fn a_group_that_is_refused_or_lost_with_its_session_says_so() {
     peer.send(&batch(&text));
     await_blocked(&stage);
     let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name like 'event-server%'";
-    assert_eq!(stage.database.sql(end).unwrap(), "1");
+    assert_eq!(stage.database.sql(end).unwrap(), "2");
     assert_eq!(peer.answer(), None);
     drop(lock);
 
@@ -111,7 +116,7 @@ fn a_group_that_is_refused_or_lost_with_its_session_says_so() {
         ("group lost, its outcome unknown", 2),
         ("group not stored", 3),
     ] {
-        let mut groups = trace.slices[&DATABASE].clone();
+        let mut groups = trace.groups().concat();
         groups.retain(|group| group.name == outcome);
         assert_eq!(bets(&groups), expected, "{outcome}");
     }

@@ -12,7 +12,7 @@ use serde_json::Value;
 /// The tracks of a trace that are no connection's.
 pub const LOOP: u64 = 1;
 pub const DATABASE: u64 = 2;
-pub const FIRST_CONNECTION: u64 = 10;
+pub const FIRST_CONNECTION: u64 = 18;
 
 /// A slice or an instant: nanoseconds, and what it is.
 #[derive(Clone, Debug)]
@@ -155,6 +155,12 @@ impl Trace {
     }
 
     /// The tracks of connections.
+    /// The groups of each session with the database.
+    pub fn groups(&self) -> Vec<&[Item]> {
+        let tracks = self.slices.range(DATABASE..FIRST_CONNECTION);
+        tracks.map(|(_, groups)| &groups[..]).collect()
+    }
+
     pub fn connections(&self) -> Vec<u64> {
         let tracks = self.names.keys().copied();
         tracks.filter(|track| *track >= FIRST_CONNECTION).collect()

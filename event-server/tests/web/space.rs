@@ -53,11 +53,11 @@ fn a_full_disk_is_told_until_there_is_room_and_each_commit_is_told_once() {
     assert_eq!(store.poll(), None, "nothing was staged");
     assert!(stage(&mut store, 3) && stage(&mut store, 4));
     store.commit(no_facts).unwrap();
-    assert_eq!(committed(&mut store), (7, Ticket(1)));
+    assert_eq!(committed(&mut store), (7, Ticket::first(0).next()));
     assert_eq!((store.poll(), store.status().unavailable), (None, None));
 
     disk.set_capacity(disk.used());
-    let mut staged = 0;
+    let mut staged = 0_u32;
     while stage(&mut store, 1_000) {
         store.commit(no_facts).unwrap();
         staged += 1_000;
@@ -88,7 +88,11 @@ fn a_full_disk_is_told_until_there_is_room_and_each_commit_is_told_once() {
         (store.status().unavailable, store.wake()),
         (None, Wake::Never)
     );
+    let ticket = Ticket {
+        session: 0,
+        number: u64::from(2 + staged / 1_000),
+    };
     assert!(stage(&mut store, 1));
     store.commit(no_facts).unwrap();
-    assert_eq!(committed(&mut store), (1, Ticket(2 + staged / 1_000)));
+    assert_eq!(committed(&mut store), (1, ticket));
 }

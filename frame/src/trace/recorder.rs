@@ -15,7 +15,10 @@ const COUNTER_PERIOD: u64 = 10_000_000;
 /// The tracks that belong to no connection. Those of connections follow.
 const LOOP: u64 = 1;
 const DATABASE: u64 = 2;
-const FIRST_CONNECTION: u64 = 10;
+const FIRST_CONNECTION: u64 = DATABASE + SESSIONS;
+
+/// The most sessions with a database that have tracks.
+const SESSIONS: u64 = 16;
 
 /// The number of a connection's track.
 fn tid(serial: u64) -> u64 {
@@ -58,8 +61,8 @@ pub(super) struct Recorder {
     pub(super) focus: Option<usize>,
     notes: Vec<(&'static str, u64)>,
     counters: Vec<Counter>,
-    /// The track of the database has its name.
-    has_remote: bool,
+    /// Whether the track of each session with the database has its name.
+    named: [bool; SESSIONS as usize],
 }
 
 impl Recorder {
@@ -77,7 +80,7 @@ impl Recorder {
             focus: None,
             notes: Vec::new(),
             counters: Vec::new(),
-            has_remote: false,
+            named: [false; SESSIONS as usize],
         };
         recorder.buffer.extend_from_slice(b"[\n{\"ph\":\"M\"");
         recorder.field("pid", recorder.pid);
@@ -106,18 +109,23 @@ impl Recorder {
         }
     }
 
-    /// Records a slice on the track of the database.
+    /// Records a slice on the track of a session with the database.
     pub(super) fn remote(
         &mut self,
+        session: u8,
         name: &'static str,
         began: Instant,
         over: Instant,
         numbers: &[(&'static str, u64)],
     ) {
-        if !mem::replace(&mut self.has_remote, true) {
-            self.name_track(DATABASE, "database");
+        let Some(named) = self.named.get_mut(usize::from(session)) else {
+            return;
+        };
+        let track = DATABASE + u64::from(session);
+        if !mem::replace(named, true) {
+            self.name_track(track, "database");
         }
-        self.slice(DATABASE, name, began, over, numbers);
+        self.slice(track, name, began, over, numbers);
     }
 
     /// Records that the connection in this slot has this state from now on; nothing where it had it before.

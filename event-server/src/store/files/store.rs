@@ -166,7 +166,7 @@ impl<F: Files> Store for FileStore<F> {
         })
     }
 
-    fn is_full(&self) -> bool {
+    fn is_full(&self, _agency: Option<Agency>) -> bool {
         self.wal.staged() >= MAX_STAGED
     }
 
@@ -221,7 +221,7 @@ impl<F: Files> Store for FileStore<F> {
     }
 
     /// It has no stream: files never wait.
-    fn mark(&mut self, _readable: bool, _writable: bool, _dead: bool) {}
+    fn mark(&mut self, _session: u8, _readable: bool, _writable: bool, _dead: bool) {}
 
     fn status(&self) -> Status<'_> {
         let unavailable = |why| format!("{}: {why}", frame::NO_SPACE);

@@ -199,7 +199,7 @@ mod tests {
             },
             barred: Vec::new(),
         };
-        let mut group = Group::new(Ticket(1));
+        let mut group = Group::new(Ticket::first(0).next());
         for rows in [&b"ab"[..], b"c"] {
             version.account.apply(&batch(1, 2));
             group.add(agency(1), &mut version, 2, rows);
@@ -212,7 +212,7 @@ mod tests {
         assert_eq!((part.bets, group.bets()), (4, 4));
         assert_eq!((&part.rows[..], part.account.finished), (&b"abc"[..], true));
 
-        let mut next = Group::new(Ticket(2));
+        let mut next = Group::new(Ticket::first(0).next().next());
         next.add(agency(1), &mut version, 0, b"");
         let part = next.parts().next().unwrap();
         assert_eq!(part.version, 6);
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn what_is_taken_out_of_a_group_leaves_nothing_behind() {
         let (mut one, mut two) = (Version::default(), Version::default());
-        let mut group = Group::new(Ticket(1));
+        let mut group = Group::new(Ticket::first(0).next());
         group.add(agency(1), &mut one, 3, b"abc");
         group.add(agency(2), &mut two, 2, b"de");
         group.depend(agency(1));

@@ -22,12 +22,13 @@ use std::time::{Duration, Instant};
 
 use frame::{Channel, Pauses};
 
+use super::backends::{Backends, Begun};
 use super::database::{Answer, Database, Query, Unusable};
 use super::error::{DatabaseError, SessionError};
 use super::prologue::{Backend, CommitMode, LockWait, Prologue, Replication};
 use super::schema::Schema;
 use super::session::Session;
-use super::setup::{Left, Setup};
+use super::setup::Setup;
 use super::sql::Statements;
 use super::tls::{CertificateHash, DatabaseTls};
 use super::url::DatabaseUrl;
@@ -51,6 +52,8 @@ pub struct LinkOptions {
     pub commit: CommitMode,
     /// How long the database may be silent while it owes something.
     pub timeout: Duration,
+    /// How many sessions a central has, 1 to 16.
+    pub sessions: u8,
 }
 
 /// Where a stream leads.
@@ -96,8 +99,9 @@ pub struct Link<D: Dial> {
     tls: Option<DatabaseTls>,
     schema: Schema,
     statements: Statements,
-    /// This central's name and a random number, which tell it from another one of that name.
-    listener: String,
+    /// This central's name and a random number, which tell it from another one of that name. The first session of a central
+    /// listens for all of them.
+    listener: Option<String>,
     state: State<D::Stream>,
     /// The host that is tried, by its place in the URL.
     host: usize,
@@ -106,8 +110,8 @@ pub struct Link<D: Dial> {
     rng: fastrand::Rng,
     /// Why each host took no session since the last pause.
     refusals: Vec<Refusal>,
-    /// The sessions that were given up, until they are known to be gone.
-    left: Left,
+    /// Those of all sessions of this central.
+    backends: Backends,
     answers: VecDeque<Answer>,
     /// The session is ready, and the store was told so.
     is_up: bool,
@@ -133,17 +137,21 @@ enum State<S> {
     },
     Resolving {
         since: Instant,
+        place: Begun,
     },
     Connecting {
         stream: S,
         since: Instant,
         /// Those of the host that were not tried.
         rest: VecDeque<Address>,
+        place: Begun,
     },
     Open(Box<Open<S>>),
 }
 
 struct Open<S> {
+    /// Among the backends of this central, as long as this is kept.
+    _place: Begun,
     channel: Channel<S>,
     session: Session,
     /// During and after a TLS handshake.
@@ -233,42 +241,68 @@ impl From<SessionError> for End {
 }
 
 impl<D: Dial> Link<D> {
-    /// A link that begins to connect at its first [`advance`](Database::advance).
+    /// The links of a central, one for each of these, which begin to connect at their first
+    /// [`advance`](Database::advance). The first one listens to what other centrals and operators tell.
     ///
     /// # Errors
     /// The authority that the URL names cannot be read.
-    pub fn new(
-        dial: D,
-        options: LinkOptions,
+    pub fn several(
+        dials: Vec<D>,
+        options: &LinkOptions,
         mut rng: fastrand::Rng,
         now: Instant,
-    ) -> Result<Self, Unusable> {
+    ) -> Result<Vec<Self>, Unusable> {
         let tls = DatabaseTls::open(&options.url).map_err(Unusable)?;
+        let backends = Backends::of(dials.len());
+        let links = (0..=u8::MAX).zip(dials).map(|(session, dial)| {
+            let (tls, backends) = (tls.clone(), backends.clone());
+            Self::new(
+                session,
+                dial,
+                options.clone(),
+                tls,
+                backends,
+                rng.fork(),
+                now,
+            )
+        });
+        Ok(links.collect())
+    }
+
+    fn new(
+        session: u8,
+        dial: D,
+        options: LinkOptions,
+        tls: Option<DatabaseTls>,
+        backends: Backends,
+        mut rng: fastrand::Rng,
+        now: Instant,
+    ) -> Self {
         let LinkOptions {
             lottery,
             central,
             agencies,
             ..
         } = &options;
-        Ok(Self {
-            schema: Schema::new(lottery, central, *agencies),
-            statements: Statements::new(lottery, central, *agencies),
+        Self {
+            schema: Schema::new(lottery, central, *agencies).of_session(session),
+            statements: Statements::new(lottery, central, *agencies).of_session(central, session),
             dial,
             tls,
             state: State::Pausing { until: now },
             host: 0,
-            listener: format!("{central} {:016x}", rng.u64(..)),
+            listener: (session == 0).then(|| format!("{central} {:016x}", rng.u64(..))),
             pauses: Pauses::new(LONGEST_PAUSE),
             rng,
             refusals: Vec::new(),
-            left: Left::default(),
+            backends,
             answers: VecDeque::new(),
             is_up: false,
             was_ready: false,
             unusable: None,
             now,
             options,
-        })
+        }
     }
 
     /// Returns what sessions trust, where the URL wants TLS.
@@ -357,7 +391,7 @@ impl<D: Dial> Database for Link<D> {
     fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Pausing { until } => Some(*until),
-            State::Resolving { since } => Some(*since + self.options.timeout),
+            State::Resolving { since, .. } => Some(*since + self.options.timeout),
             State::Connecting { since, .. } => Some(*since + self.opening_timeout()),
             State::Open(open) => Some(open.heard + self.patience(&open.phase)?),
         }

@@ -124,6 +124,7 @@ impl Operator {
             agencies,
             commit,
             timeout,
+            ..
         } = options;
         let login = Login::new(url, host, central);
         let mut operator = Self {

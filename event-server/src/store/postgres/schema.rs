@@ -5,7 +5,7 @@
 
 use super::database::Unusable;
 use super::error::DatabaseError;
-use super::sql::{identifier, literal, parse};
+use super::sql::{identifier, literal, parse, row_of};
 
 /// The version of the tables' form. A newer program turns an older form into its own; an older program refuses a newer.
 pub const FORMAT: u32 = 2;
@@ -14,7 +14,8 @@ pub const FORMAT: u32 = 2;
 #[derive(Clone, Debug)]
 pub struct Schema {
     name: String,
-    central: String,
+    /// The session's row in `centrals`.
+    row: String,
     agencies: u32,
 }
 
@@ -23,9 +24,15 @@ impl Schema {
     pub fn new(name: &str, central: &str, agencies: u32) -> Self {
         Self {
             name: name.to_owned(),
-            central: central.to_owned(),
+            row: central.to_owned(),
             agencies,
         }
+    }
+
+    /// The same, as this session of the central sees it.
+    pub(super) fn of_session(mut self, session: u8) -> Self {
+        self.row = row_of(&self.row, session);
+        self
     }
 
     /// Reads what is there: `format, agencies`.
@@ -176,13 +183,13 @@ impl Schema {
         }
     }
 
-    /// Notes this central.
+    /// Notes this session of the central.
     pub fn introduce(&self) -> String {
         let schema = identifier(&self.name);
-        let central = literal(&self.central);
+        let row = literal(&self.row);
         let version = literal(env!("CARGO_PKG_VERSION"));
         format!(
-            "insert into {schema}.centrals (name, version, started, seen) values ({central}, {version}, now(), now()) \
+            "insert into {schema}.centrals (name, version, started, seen) values ({row}, {version}, now(), now()) \
              on conflict (name) do update set version = excluded.version, started = now(), seen = now()"
         )
     }

@@ -1,17 +1,12 @@
 //! What a new session does before the store may use it: learn whose backend it is, end those that were given up before
 //! it, find or make the tables, introduce the central, listen.
-//!
-//! A backend that waits for a lock or for a standby does not notice that nobody listens any more. It keeps its locks and
-//! its place among `max_connections`. So the next session has the server end it before it does anything else, and does
-//! not go on until it is gone: a central never has more than its sessions and one more. The backend is terminated, never
-//! cancelled: a cancelled wait for a standby looks like a commit.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::backends::{Backends, Ending};
 use super::database::Unusable;
 use super::error::DatabaseError;
-use super::prologue::{Backend, CommitMode, LockWait, Prologue, Replication};
+use super::prologue::{CommitMode, LockWait, Prologue, Replication};
 use super::schema::Schema;
 use super::session::Parameters;
 use super::sql::Statements;
@@ -41,8 +36,10 @@ pub(super) struct Setup {
     prologue: Prologue,
     /// How long the server may take to end a session that was given up.
     patience: Duration,
-    remains: Remains,
-    listener: String,
+    /// The end of the sessions that were given up before.
+    ending: Ending,
+    /// What those are told that listen; `None`: another session of this central listens for it.
+    listener: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,13 +70,14 @@ pub(super) enum Step {
 }
 
 impl Setup {
-    /// The set-up of a session whose server said this about itself. An answer is due after `timeout`. The
-    /// others that listen are told of `listener`.
+    /// The set-up of a session whose server said this about itself. An answer is due after `timeout`. The others that
+    /// listen are told of `listener`; without one the session does not listen, and what is worth a warning at the start of
+    /// a session is left to the one that does.
     pub(super) fn new(
         parameters: Parameters,
         prologue: Prologue,
         timeout: Duration,
-        listener: String,
+        listener: Option<String>,
     ) -> Self {
         Self {
             stage: Stage::Meet,
@@ -90,22 +88,22 @@ impl Setup {
             parameters,
             prologue,
             patience: timeout / 2,
-            remains: Remains::default(),
+            ending: Ending::default(),
             listener,
         }
     }
 
-    /// The query to send. `left`: the sessions that were given up before this one.
-    pub(super) fn sql(&self, schema: &Schema, statements: &Statements, left: &Left) -> String {
+    /// The query to send.
+    pub(super) fn sql(&self, schema: &Schema, statements: &Statements) -> String {
         let sql = match self.stage {
             Stage::Meet => return Prologue::ask(),
-            Stage::End => left.end(self.patience),
+            Stage::End => self.ending.sql(self.patience),
             Stage::Check => schema.check(),
             Stage::Create => schema.create(),
             Stage::Upgrade => schema.upgrade(),
             Stage::CreateTables => schema.create_tables(),
             Stage::Introduce => schema.introduce(),
-            Stage::Listen => statements.listen(&self.listener),
+            Stage::Listen => statements.listen(self.listener.as_deref().unwrap_or_default()),
         };
         self.prologue.begin(LockWait::Usual, false) + &sql
     }
@@ -133,7 +131,7 @@ impl Setup {
                 schema.judge(columns)
             }
             Stage::End => {
-                self.remains.row(columns);
+                self.ending.row(columns);
                 Ok(())
             }
             _ => Ok(()),
@@ -145,8 +143,8 @@ impl Setup {
         &self.prologue
     }
 
-    /// The query is done, or failed. `left`: the sessions that were given up before this one, those on this server.
-    /// `replication`: how durable its commit is.
+    /// The query is done, or failed. `backends`: those of the central, of which those that were given up on this server are
+    /// ended first. `replication`: how durable its commit is.
     ///
     /// # Errors
     /// The database cannot be used as it is.
@@ -154,23 +152,28 @@ impl Setup {
         &mut self,
         result: Result<(), DatabaseError>,
         schema: &Schema,
-        left: &mut Left,
+        backends: &Backends,
         replication: Replication,
         commit: CommitMode,
     ) -> Result<Step, Unusable> {
         match (self.stage, result) {
-            (Stage::Meet, Ok(())) if left.is_empty() => self.stage = Stage::Check,
-            (Stage::Meet, Ok(())) => self.stage = Stage::End,
+            (Stage::Meet, Ok(())) => {
+                self.ending = backends.to_end();
+                self.stage = match self.ending.is_empty() {
+                    true => Stage::Check,
+                    false => Stage::End,
+                };
+            }
             (Stage::End, Ok(())) => {
-                if let Some(why) = self.remains.why() {
+                if let Some(why) = self.ending.why_not() {
                     return Ok(Step::Wait(why));
                 }
-                left.clear();
+                backends.ended(&self.ending);
                 self.stage = Stage::Check;
             }
             // An engine that ends no sessions for others.
             (Stage::End, Err(e)) if Schema::is_final(&e) => {
-                left.clear();
+                backends.ended(&self.ending);
                 self.stage = Stage::Check;
             }
             (Stage::Check, Ok(())) if self.found && self.older => self.stage = Stage::Upgrade,
@@ -200,6 +203,9 @@ impl Setup {
             {
                 return Ok(Step::Wait(NO_STANDBY.to_owned()));
             }
+            (Stage::Introduce, Ok(())) if self.listener.is_none() => {
+                return Ok(self.ready(commit, replication));
+            }
             (Stage::Introduce, Ok(())) => self.stage = Stage::Listen,
             // An engine without notifications is looked at once a second.
             (Stage::Listen, _) => return Ok(self.ready(commit, replication)),
@@ -221,77 +227,6 @@ impl Setup {
             CommitMode::Off => Some(relaxed.to_owned()),
             _ => (!synchronous).then(|| ALONE.to_owned()),
         };
-        Step::Ready(up, warning)
-    }
-}
-
-/// The longest that the server is given to end a session.
-const LONGEST: Duration = Duration::from_secs(5);
-
-/// The sessions that were given up and were not seen to be gone.
-#[derive(Debug, Default)]
-pub(super) struct Left(Vec<(Backend, String)>);
-
-impl Left {
-    /// A session with this backend, that runs since then, was given up: seconds since 1970, as the server writes them.
-    pub(super) fn add(&mut self, backend: Backend, since: String) {
-        let is_digit = |c: char| c.is_ascii_digit() || c == '.';
-        if !since.is_empty() && since.chars().all(is_digit) {
-            self.0.push((backend, since));
-        }
-    }
-
-    /// Whether none is left.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// They are gone.
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    /// A server was met: what was on another one, or in an earlier life of this one, is not to be ended here.
-    pub(super) fn keep_those_of(&mut self, server: &str) {
-        self.0.retain(|(backend, _)| backend.server == server);
-    }
-
-    /// Ends those that still work, and waits for their end: a row `pid, whether it is gone` for each. One that is idle
-    /// ends of itself; behind a pooler it may serve somebody else by now.
-    pub(super) fn end(&self, patience: Duration) -> String {
-        let milliseconds = patience.min(LONGEST).as_millis();
-        let mut sql = format!(
-            "select pid, pg_terminate_backend(pid, {milliseconds}) from pg_stat_activity \
-             where state <> 'idle' and usename = current_user and (false"
-        );
-        for (Backend { pid, .. }, since) in &self.0 {
-            let _ = write!(
-                sql,
-                " or pid = {pid} and extract(epoch from backend_start) = {since}"
-            );
-        }
-        sql + ")"
-    }
-}
-
-/// Those that did not end.
-#[derive(Debug, Default)]
-pub(super) struct Remains(Vec<String>);
-
-impl Remains {
-    /// Takes a row of [`Left::end`].
-    pub(super) fn row(&mut self, columns: &[Option<&[u8]>]) {
-        if let &[Some(pid), ended] = columns
-            && ended != Some(b"t")
-        {
-            self.0.push(String::from_utf8_lossy(pid).into_owned());
-        }
-    }
-
-    /// Why the new session does not go on, where it may not.
-    pub(super) fn why(&self) -> Option<String> {
-        let processes = self.0.join(", ");
-        (!self.0.is_empty())
-            .then(|| format!("a session that was given up does not end there: process {processes}"))
+        Step::Ready(up, warning.filter(|_| self.listener.is_some()))
     }
 }

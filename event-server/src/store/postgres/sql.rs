@@ -37,6 +37,8 @@ pub(super) struct Statements {
     /// The channel that tells the centrals to look again, quoted.
     pub(super) channel: String,
     agencies: u32,
+    /// The session's row in `centrals`, quoted as a value.
+    row: String,
 }
 
 impl Statements {
@@ -47,7 +49,15 @@ impl Statements {
             central: literal(central),
             channel: identifier(&format!("{schema}.draw")),
             agencies,
+            row: literal(central),
         }
+    }
+
+    /// The same, as spoken in this session of the central: each has a row of its own in `centrals`, so that none waits for
+    /// a lock that another one holds.
+    pub(super) fn of_session(mut self, central: &str, session: u8) -> Self {
+        self.row = literal(&row_of(central, session));
+        self
     }
 
     /// Begins to listen to the channel that tells of finished agencies and of the draw, and tells there who does.
@@ -197,15 +207,13 @@ impl Statements {
         )
     }
 
-    /// A commit that stores nothing of the lottery: once it is done, what was read before counts. It writes this central's
+    /// A commit that stores nothing of the lottery: once it is done, what was read before counts. It writes this session's
     /// row, also where somebody has deleted it: a transaction that writes nothing waits for no standby.
     pub(super) fn barrier(&self) -> String {
-        let Self {
-            schema, central, ..
-        } = self;
+        let Self { schema, row, .. } = self;
         let version = literal(env!("CARGO_PKG_VERSION"));
         format!(
-            "insert into {schema}.centrals (name, version, started, seen) values ({central}, {version}, now(), now()) \
+            "insert into {schema}.centrals (name, version, started, seen) values ({row}, {version}, now(), now()) \
              on conflict (name) do update set seen = now()"
         )
     }
@@ -239,6 +247,7 @@ impl Statements {
             central,
             channel,
             agencies,
+            ..
         } = self;
         format!(
             "{lock}; insert into {schema}.draw (id, winner, at, central) \
@@ -341,6 +350,14 @@ pub(super) fn identifier(name: &str) -> String {
 /// A text, as `'text'`. The session has `standard_conforming_strings` on: a backslash is a character like any other.
 pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The name in `centrals` of a central's session: the first has that of the central. No name of a central has a slash.
+pub(super) fn row_of(central: &str, session: u8) -> String {
+    match session {
+        0 => central.to_owned(),
+        _ => format!("{central}/{}", u16::from(session) + 1),
+    }
 }
 
 /// A number in decimal digits.

@@ -7,32 +7,36 @@ use std::time::Duration;
 use event_server::limits::Limits;
 use event_server::lottery::Lottery;
 use event_server::service::Service;
-use event_server::store::postgres::PostgresStore;
 use frame::Number;
 
 use super::database::Database;
-use super::link::{SimLink, Wire};
+use super::link::Wire;
+use super::sessions::{SeenStore, Sessions};
 use crate::ledger::{Ledger, Life};
 use crate::net::Net;
 use crate::running::{Running, Turn, limits};
 
 pub struct Central {
     place: usize,
+    /// How many sessions its centrals have.
+    sessions: u8,
     rng: fastrand::Rng,
     limits: Limits,
     running: Option<Alive>,
 }
 
 struct Alive {
-    server: Running<PostgresStore<SimLink>>,
-    wire: Rc<RefCell<Wire>>,
+    server: Running<SeenStore>,
+    /// One for each of its sessions.
+    wires: Vec<Rc<RefCell<Wire>>>,
     life: usize,
 }
 
 impl Central {
-    pub fn new(place: usize, idle_timeout: Duration, mut rng: fastrand::Rng) -> Self {
+    pub fn new(place: usize, sessions: u8, idle_timeout: Duration, mut rng: fastrand::Rng) -> Self {
         Self {
             place,
+            sessions,
             limits: limits(idle_timeout, &mut rng),
             rng,
             running: None,
@@ -44,7 +48,7 @@ impl Central {
     }
 
     /// The server that runs, if one does.
-    pub fn server(&self) -> Option<&Running<PostgresStore<SimLink>>> {
+    pub fn server(&self) -> Option<&Running<SeenStore>> {
         self.running.as_ref().map(|alive| &alive.server)
     }
 
@@ -73,26 +77,32 @@ impl Central {
             remote: true,
             stopping: false,
         });
-        let (link, wire) = database.link(life);
+        let sessions = Rc::new(RefCell::new(Sessions::default()));
+        let (links, wires) = (0..self.sessions)
+            .map(|number| database.link(life, number, &sessions))
+            .unzip();
         let winner = Number::new(winner).expect("a small number");
-        let store = PostgresStore::new(link, winner, most_known);
+        let store = SeenStore::new(links, sessions, winner, most_known);
         let service = Service::new(Lottery::new(agencies), store, winner);
         let service = service.unwrap_or_else(|e| panic!("{e}"));
         self.running = Some(Alive {
             server: Running::new(service, self.limits, self.place, life, net),
-            wire,
+            wires,
             life,
         });
     }
 
     /// One turn.
     pub fn turn(&mut self, calm: bool, net: &mut Net, ledger: &mut Ledger) {
-        let Some(Alive { server, wire, .. }) = &mut self.running else {
+        let Some(Alive { server, wires, .. }) = &mut self.running else {
             return;
         };
-        let event = wire.borrow_mut().take_event();
-        if event {
-            server.hub.mark_store(true, true, false);
+        let mut event = false;
+        for (number, wire) in (0..self.sessions).zip(wires) {
+            if wire.borrow_mut().take_event() {
+                server.hub.mark_store(number, true, true, false);
+                event = true;
+            }
         }
         match server.turn(event, calm, net, ledger, &mut self.rng) {
             Turn::Asleep | Turn::Taken => {}
@@ -120,7 +130,9 @@ impl Central {
         if let Some(alive) = self.running.take() {
             ledger.note(format_args!("killed {}", self.place));
             net.stop_listening(self.place);
-            alive.wire.borrow_mut().closed = true;
+            for wire in alive.wires {
+                wire.borrow_mut().closed = true;
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ use frame::Agency;
 use super::exchange::{Exchange, Stage};
 use super::link::{SessionId, SimLink, Wire};
 use super::node::Node;
+use super::sessions::Sessions;
 use crate::ledger::{Ledger, Promise};
 
 /// What may go wrong in a cluster.
@@ -126,11 +127,16 @@ impl Database {
         }
     }
 
-    /// The link of a central that starts, and the end of it that stays here.
-    pub fn link(&mut self, life: usize) -> (SimLink, Rc<RefCell<Wire>>) {
-        let wire = Rc::new(RefCell::new(Wire::new(life)));
+    /// A link of a central that starts, and the end of it that stays here.
+    pub fn link(
+        &mut self,
+        life: usize,
+        number: u8,
+        sessions: &Rc<RefCell<Sessions>>,
+    ) -> (SimLink, Rc<RefCell<Wire>>) {
+        let wire = Rc::new(RefCell::new(Wire::new(life, number)));
         self.wires.push(Rc::clone(&wire));
-        (SimLink::new(Rc::clone(&wire)), wire)
+        (SimLink::new(Rc::clone(&wire), Rc::clone(sessions)), wire)
     }
 
     pub(super) fn primary(&mut self) -> &mut Node {
@@ -239,7 +245,8 @@ impl Database {
 
     /// Tells the sessions with a node to look again; some do not hear it.
     pub(super) fn notify(&mut self, node: usize) {
-        let sessions = self.wires.iter().filter_map(|wire| wire.borrow().session);
+        let listening = self.wires.iter().filter(|wire| wire.borrow().number == 0);
+        let sessions = listening.filter_map(|wire| wire.borrow().session);
         for session in sessions.collect::<Vec<_>>() {
             if self.notifies && self.sessions[session] == node && self.rng.u8(..4) > 0 {
                 self.tell(session, vec![Answer::Notified]);

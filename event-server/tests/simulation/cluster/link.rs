@@ -1,4 +1,5 @@
-//! A central's end of its link to the simulated database: what it asks and what it is told, on their way.
+//! A central's end of a link to the simulated database, one for each of its sessions: what it asks and what it is told, on
+//! their way.
 //!
 //! An event says that something has arrived, once, as an edge does: what is not fetched then waits for the next event.
 
@@ -10,6 +11,8 @@ use std::time::Instant;
 
 use event_server::store::postgres::{Answer, Database, LockWait, Part, Query, Slice, Unusable};
 use frame::{Agency, Number};
+
+use super::sessions::Sessions;
 
 /// A query as it travels.
 pub enum Statement {
@@ -55,6 +58,8 @@ pub type SessionId = usize;
 pub struct Wire {
     /// The life of the central, in the ledger.
     pub life: usize,
+    /// Which of the central's sessions it is. The first one listens.
+    pub number: u8,
     /// The session that the database has for this link.
     pub session: Option<SessionId>,
     /// What was asked last, until the database takes it; on which session.
@@ -71,9 +76,10 @@ pub struct Wire {
 }
 
 impl Wire {
-    pub fn new(life: usize) -> Self {
+    pub fn new(life: usize, number: u8) -> Self {
         Self {
             life,
+            number,
             ..Self::default()
         }
     }
@@ -107,8 +113,10 @@ impl Wire {
     }
 }
 
-/// The [`Database`] of one central.
+/// The [`Database`] of one session of a central.
 pub struct SimLink {
+    number: u8,
+    sessions: Rc<RefCell<Sessions>>,
     wire: Rc<RefCell<Wire>>,
     answers: VecDeque<Answer>,
     /// The session, as far as the link has heard.
@@ -119,8 +127,11 @@ pub struct SimLink {
 }
 
 impl SimLink {
-    pub fn new(wire: Rc<RefCell<Wire>>) -> Self {
+    pub fn new(wire: Rc<RefCell<Wire>>, sessions: Rc<RefCell<Sessions>>) -> Self {
+        let number = wire.borrow().number;
         Self {
+            number,
+            sessions,
             wire,
             answers: VecDeque::new(),
             session: None,
@@ -137,6 +148,7 @@ impl Database for SimLink {
 
     fn submit(&mut self, query: &Query<'_>) {
         assert!(self.is_idle(), "asked out of turn");
+        self.sessions.borrow_mut().ask(self.number, query);
         let statement = match query {
             Query::Read(agencies, _) => Statement::Read((*agencies).clone()),
             Query::Survey(first, last) => {
@@ -156,7 +168,9 @@ impl Database for SimLink {
     }
 
     fn poll(&mut self) -> Option<Answer> {
-        self.answers.pop_front()
+        let answer = self.answers.pop_front()?;
+        self.sessions.borrow_mut().hear(self.number, &answer);
+        Some(answer)
     }
 
     fn mark(&mut self, readable: bool, _writable: bool, _dead: bool) {

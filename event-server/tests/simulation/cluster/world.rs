@@ -36,8 +36,8 @@ pub struct ClusterWorld {
 }
 
 impl ClusterWorld {
-    /// A world of this seed; what happens in it is printed where somebody looks.
-    pub fn new(seed: u64, faults: Faults, printed: bool) -> Self {
+    /// A world of this seed, whose centrals have so many sessions each; what happens in it is printed where somebody looks.
+    pub fn new(seed: u64, faults: Faults, sessions: u8, printed: bool) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let piece = [1, 7, 50, 400, 100_000][rng.usize(..5)];
         let mut ledger = Ledger::default();
@@ -63,7 +63,7 @@ impl ClusterWorld {
             is_patient: idle_timeout >= Duration::from_secs(1),
             agencies,
             centrals: centrals
-                .map(|place| Central::new(place, idle_timeout, rng.fork()))
+                .map(|place| Central::new(place, sessions, idle_timeout, rng.fork()))
                 .collect(),
             stranded: None,
             database: Database::new(faults, agencies, rng.fork()),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use frame::{Channel, Inbox, Outbox};
 
 use super::{Address, Dial, End, Link, Met, Open, Phase, Refusal, State};
+use crate::store::postgres::backends::Begun;
 use crate::store::postgres::database::{Answer, Unusable};
 use crate::store::postgres::session::{Login, Session};
 use crate::store::postgres::url::{DatabaseUrl, Host};
@@ -22,6 +23,9 @@ const POOLED: &str = "a pooler in transaction mode stands between, which hands e
 /// How long to wait before a pooler is looked at again.
 const POOLED_PAUSE: Duration = Duration::from_secs(30);
 
+/// How long to wait before a place is asked for again, where another session has to come first.
+const OTHERS_PAUSE: Duration = Duration::from_millis(200);
+
 /// Bytes that wait in front of the session; it takes them at once.
 const INBOX: usize = 64 * 1024;
 
@@ -29,6 +33,11 @@ const INBOX: usize = 64 * 1024;
 const OUTBOX: usize = 256 * 1024;
 
 impl<D: Dial> Link<D> {
+    /// Whether it is the link of the central's first session, which listens.
+    pub(super) fn is_first(&self) -> bool {
+        self.listener.is_some()
+    }
+
     pub(super) fn current_host(&self) -> &Host {
         &self.options.url.hosts[self.host]
     }
@@ -42,22 +51,32 @@ impl<D: Dial> Link<D> {
                 false
             }
             State::Pausing { .. } => {
+                let may_begin = self.is_first() || self.backends.unfit().is_none();
+                let Some(place) = self.backends.begin().filter(|_| may_begin) else {
+                    let until = self.now + OTHERS_PAUSE;
+                    self.state = State::Pausing { until };
+                    return false;
+                };
                 let host = self.current_host().clone();
                 let Host { name, port, .. } = &host;
-                self.state = State::Resolving { since: self.now };
                 match (host.socket(), name.parse()) {
-                    (Some(path), _) => self.try_addresses([Address::Unix(path)].into()),
+                    (Some(path), _) => self.try_addresses([Address::Unix(path)].into(), place),
                     (None, Ok(ip)) => {
                         let address = SocketAddr::new(ip, *port);
-                        self.try_addresses([Address::Tcp(address)].into());
+                        self.try_addresses([Address::Tcp(address)].into(), place);
                     }
-                    (None, Err(_)) => self.dial.resolve(name, *port),
+                    (None, Err(_)) => {
+                        let since = self.now;
+                        self.state = State::Resolving { since, place };
+                        self.dial.resolve(name, *port);
+                    }
                 }
                 true
             }
-            State::Resolving { since } => match self.dial.resolved() {
+            State::Resolving { since, place } => match self.dial.resolved() {
                 Some(Ok(addresses)) => {
-                    self.try_addresses(addresses.into_iter().map(Address::Tcp).collect());
+                    let addresses = addresses.into_iter().map(Address::Tcp).collect();
+                    self.try_addresses(addresses, place);
                     true
                 }
                 Some(Err(e)) => {
@@ -69,7 +88,7 @@ impl<D: Dial> Link<D> {
                     true
                 }
                 None => {
-                    self.state = State::Resolving { since };
+                    self.state = State::Resolving { since, place };
                     false
                 }
             },
@@ -77,13 +96,14 @@ impl<D: Dial> Link<D> {
                 stream,
                 since,
                 rest,
+                place,
             } => match self.dial.is_connected(&stream) {
                 Ok(true) => {
-                    self.open(stream);
+                    self.open(stream, place);
                     true
                 }
                 Ok(false) if self.now >= since + self.opening_timeout() => {
-                    self.failed_to_connect("it does not answer", rest);
+                    self.failed_to_connect("it does not answer", rest, place);
                     true
                 }
                 Ok(false) => {
@@ -91,14 +111,22 @@ impl<D: Dial> Link<D> {
                         stream,
                         since,
                         rest,
+                        place,
                     };
                     false
                 }
                 Err(e) => {
-                    self.failed_to_connect(&e.to_string(), rest);
+                    self.failed_to_connect(&e.to_string(), rest, place);
                     true
                 }
             },
+            State::Open(open)
+                if !self.is_first()
+                    && let Some(why) = self.backends.unfit() =>
+            {
+                self.ended(End::Lost(why), Some(open));
+                true
+            }
             State::Open(mut open) => match self.talk(&mut open) {
                 Ok(moved) => {
                     self.state = State::Open(open);
@@ -126,7 +154,7 @@ impl<D: Dial> Link<D> {
         }
     }
 
-    pub(super) fn try_addresses(&mut self, mut addresses: VecDeque<Address>) {
+    pub(super) fn try_addresses(&mut self, mut addresses: VecDeque<Address>, place: Begun) {
         let Some(address) = addresses.pop_front() else {
             return self.try_next_host("its name has no address");
         };
@@ -136,17 +164,18 @@ impl<D: Dial> Link<D> {
                     stream,
                     since: self.now,
                     rest: addresses,
+                    place,
                 };
             }
-            Err(e) => self.failed_to_connect(&e.to_string(), addresses),
+            Err(e) => self.failed_to_connect(&e.to_string(), addresses, place),
         }
     }
 
-    pub(super) fn failed_to_connect(&mut self, why: &str, rest: VecDeque<Address>) {
+    pub(super) fn failed_to_connect(&mut self, why: &str, rest: VecDeque<Address>, place: Begun) {
         if rest.is_empty() {
             self.try_next_host(why);
         } else {
-            self.try_addresses(rest);
+            self.try_addresses(rest, place);
         }
     }
 
@@ -206,14 +235,23 @@ impl<D: Dial> Link<D> {
 
     /// The session or the attempt is over.
     pub(super) fn ended(&mut self, end: End, open: Option<Box<Open<D::Stream>>>) {
-        if let Some(Met { backend, since, .. }) = open.and_then(|open| open.met)
+        // One that has nothing to do ends once it finds that nobody is there any more.
+        if let Some(open) = open
             && !matches!(end, End::Pooled)
+            && !open.session.is_idle()
+            && let Some(Met { backend, since, .. }) = open.met
         {
-            self.left.add(backend, since);
+            self.backends.give_up(backend, since);
         }
         match end {
             End::Unusable(why) if !self.was_ready => self.unusable = Some(why),
-            End::Unusable(Unusable(why)) | End::Lost(why) => self.next_host(&why, false),
+            End::Unusable(Unusable(why)) => {
+                if self.is_first() {
+                    self.backends.set_unfit(Some(why.clone()));
+                }
+                self.next_host(&why, false);
+            }
+            End::Lost(why) => self.next_host(&why, false),
             End::Refused(why) => self.next_host(&why, true),
             End::Pooled => {
                 self.next_host(POOLED, false);
@@ -224,7 +262,7 @@ impl<D: Dial> Link<D> {
         }
     }
 
-    pub(super) fn open(&mut self, stream: D::Stream) {
+    pub(super) fn open(&mut self, stream: D::Stream, place: Begun) {
         let inbox = Inbox::unframed(INBOX);
         let mut channel = Channel::new(stream, inbox, Outbox::new(OUTBOX));
         // The event that told of the connection is past.
@@ -233,6 +271,7 @@ impl<D: Dial> Link<D> {
         let login = Login::new(url, host, &self.options.central);
         let session = Session::new(login, url.transport(host));
         self.state = State::Open(Box::new(Open {
+            _place: place,
             channel,
             session,
             hash: None,

@@ -115,7 +115,7 @@ impl<D: Dial> Link<D> {
                 } = self.options;
                 let prologue = Prologue::new(commit, timeout);
                 let setup = Setup::new(parameters, prologue, timeout, self.listener.clone());
-                let sql = setup.sql(&self.schema, &self.statements, &self.left);
+                let sql = setup.sql(&self.schema, &self.statements);
                 open.session.query(&sql);
                 open.told = false;
                 open.phase = Phase::SettingUp(setup);
@@ -138,7 +138,9 @@ impl<D: Dial> Link<D> {
     fn notified(&mut self, about: &str) {
         let agency = Agency::parse(about.as_bytes()).ok();
         let answer = match about.split_once(' ') {
-            Some((central, _)) if central == self.options.central && about != self.listener => {
+            Some((central, _))
+                if central == self.options.central && self.listener.as_deref() != Some(about) =>
+            {
                 let advice = "give each central a SERVER_NAME of its own";
                 Answer::Warning(format!("another central is named {central}, too: {advice}"))
             }
@@ -226,7 +228,7 @@ impl<D: Dial> Link<D> {
             setup.meet(columns);
         }
         let Some(met) = &mut open.met else {
-            self.left.keep_those_of(&backend.server);
+            self.backends.keep_those_of(&backend.server);
             let since = columns.get(5).copied().flatten().unwrap_or_default();
             open.met = Some(Met {
                 backend,
@@ -245,7 +247,9 @@ impl<D: Dial> Link<D> {
                 CommitMode::Replicated if !replication.named => {
                     return Err(End::Lost(NO_STANDBY.to_owned()));
                 }
-                CommitMode::AsSet if before.synchronous && !replication.synchronous => {
+                CommitMode::AsSet
+                    if before.synchronous && !replication.synchronous && self.is_first() =>
+                {
                     self.answers.push_back(Answer::Warning(ALONE.to_owned()));
                 }
                 _ => {}
@@ -265,17 +269,20 @@ impl<D: Dial> Link<D> {
                 let (Some(met), true) = (met, told || result.is_err()) else {
                     return Err(untold());
                 };
-                let (left, commit) = (&mut self.left, self.options.commit);
+                let (backends, commit) = (&self.backends, self.options.commit);
                 let replication = met.replication;
-                match setup.done(result, &self.schema, left, replication, commit) {
+                match setup.done(result, &self.schema, backends, replication, commit) {
                     Ok(Step::Next) => {
-                        let sql = setup.sql(&self.schema, &self.statements, &self.left);
+                        let sql = setup.sql(&self.schema, &self.statements);
                         open.session.query(&sql);
                     }
                     Ok(Step::Ready(up, warning)) => {
                         met.prologue = Some(setup.prologue().clone());
                         open.phase = Phase::Ready;
                         (self.is_up, self.was_ready) = (true, true);
+                        if self.is_first() {
+                            self.backends.set_unfit(None);
+                        }
                         let mut parts = vec![
                             ("database", self.current_host().to_string()),
                             ("lottery", self.options.lottery.clone()),

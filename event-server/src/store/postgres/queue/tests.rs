@@ -1,14 +1,14 @@
 //! The store over a database that answers at once.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
-use frame::{Agency, Number};
+use frame::{Bet, Birthdate, Document, MessageId, Name, Number};
 
 use super::*;
-use crate::store::{Freshness, Store};
+use crate::facts::Source;
+use crate::store::postgres::{Answer, PostgresStore};
+use crate::store::{Draft as _, Store, Wanted};
 
 /// A database that answers every query at once, and notes its kind.
 struct Instantly {
@@ -59,7 +59,10 @@ fn store(most_known: usize) -> (PostgresStore<Instantly>, Rc<RefCell<Vec<&'stati
         answers: [Answer::Up(Vec::new())].into(),
     };
     let winner = Number::new(7574).unwrap();
-    (PostgresStore::new(database, winner, most_known), asked)
+    (
+        PostgresStore::new(vec![database], winner, most_known),
+        asked,
+    )
 }
 
 fn agency(number: u32) -> Agency {
@@ -105,12 +108,12 @@ fn however_many_agencies_come_without_end_each_kind_of_work_has_its_turn() {
         store.know(agency(number), Freshness::Latest);
         let come = (1..number).map(agency);
         for known in come
-            .filter(|agency| store.known.get(*agency).is_some())
+            .filter(|agency| store.queues[0].known.get(*agency).is_some())
             .collect::<Vec<_>>()
         {
             store.know(known, Freshness::Claimed);
         }
-        store.look_due = true;
+        store.overview.look_again();
         now += turn;
         store.advance(now, wanted).unwrap();
     }
@@ -120,8 +123,42 @@ fn however_many_agencies_come_without_end_each_kind_of_work_has_its_turn() {
         // In the first turns there is not something of each to do.
         let longest = gaps.skip(2).max();
         assert!(
-            longest < Some(dispatch::TURNS.len()),
+            longest < Some(TURNS.len()),
             "{longest:?} before {kind}: {asked:?}"
         );
     }
+}
+
+#[test]
+fn however_much_is_staged_for_one_session_another_one_takes_more() {
+    let database = || Instantly {
+        asked: Rc::default(),
+        answers: [Answer::Up(Vec::new())].into(),
+    };
+    let winner = Number::new(7574).unwrap();
+    let mut store = PostgresStore::new(vec![database(), database()], winner, 1_000);
+    let (even, odd) = (agency(4), agency(7));
+    for agency in [even, odd] {
+        store.know(agency, Freshness::Latest);
+    }
+    let now = Instant::now();
+    (0..4).for_each(|_| store.advance(now, Wanted::default()).unwrap());
+    let bet = Bet {
+        agency: even,
+        first_name: Name::parse(b"Ana").unwrap(),
+        last_name: Name::parse(b"Paz").unwrap(),
+        document: Document::parse(b"1").unwrap(),
+        birthdate: Birthdate::parse(b"2000-01-01").unwrap(),
+        number: winner,
+    };
+    let mut draft = store.draft(0).unwrap();
+    (0..20_000).for_each(|_| draft.row(&bet));
+    draft.seal(Fact::Batch {
+        agency: even,
+        source: Source::Plain,
+        id: MessageId([0; 16]),
+        bets: 20_000,
+    });
+    assert!(store.is_full(Some(even)) && store.is_full(None));
+    assert!(!store.is_full(Some(odd)), "its session has nothing to do");
 }

@@ -1,0 +1,261 @@
+//! What the database tells a session, and what follows from it.
+
+use frame::{Agency, trace};
+
+use super::{MAX_BLOCKED, Queue, Retry, Told, Work};
+use crate::store::postgres::database::{Answer, Database, Failure};
+use crate::store::postgres::known::{Read, Version};
+use crate::store::postgres::overview::Overview;
+use crate::store::{Commit, Declined, Event, NoSpace};
+
+/// What the client of an agency is told for which a read or a commit waited for a lock in vain.
+const LOCKED: &str = "the database waits for a lock that somebody holds";
+
+/// What it is told where the database does not have what this server knows of the agency.
+const UNFOUNDED: &str = "what this server knew of the agency is out of date";
+
+/// What it is told where the database would not store it for another reason; the log has the reason.
+const REFUSED: &str = "the database refuses to store it, and the server's log says why";
+
+impl<B: Database> Queue<B> {
+    /// It can be asked.
+    pub(in crate::store::postgres) fn up(&mut self) {
+        self.down = None;
+    }
+
+    /// Takes an answer to the query under way.
+    pub(in crate::store::postgres) fn hear(
+        &mut self,
+        answer: Answer,
+        overview: &mut Overview,
+        told: &mut Told,
+    ) {
+        match (answer, &mut self.work) {
+            (Answer::Account(agency, version), Some(Work::Read(agencies))) => {
+                agencies.remove(&agency);
+                self.read(agency, version, told);
+            }
+            (Answer::Done, _) => self.done(overview, told),
+            (Answer::Failed(failure), _) => self.failed(failure, overview, told),
+            (answer, Some(Work::Look(look))) => overview.hear(look, answer),
+            _ => {}
+        }
+    }
+
+    fn read(&mut self, agency: Agency, version: Version, told: &mut Told) {
+        let (account, barred) = (version.account, version.barred.clone());
+        if self.known.read(agency, version) == Read::Changed {
+            told.events.push_back(Event::Forgotten(agency));
+        }
+        told.events.push_back(Event::Read {
+            agency,
+            account,
+            barred,
+        });
+    }
+
+    fn done(&mut self, overview: &mut Overview, told: &mut Told) {
+        match self.work.take() {
+            // Those left have no row.
+            Some(Work::Read(agencies)) => {
+                for agency in agencies {
+                    self.read(agency, Version::default(), told);
+                }
+                self.read_changed();
+            }
+            Some(Work::Commit(group)) => {
+                self.count_commit(group.bets(), group.bytes(), told);
+                self.known.confirm();
+                let parts = group.parts();
+                parts.for_each(|part| _ = self.blocked.remove(&part.agency));
+                if group.parts().any(|part| part.account.finished) {
+                    overview.look_again();
+                }
+                self.committed(group.ticket, told);
+            }
+            Some(Work::CommitAlone(part)) => {
+                self.count_commit(part.bets, part.rows.len(), told);
+                self.known.confirm();
+                self.blocked.remove(&part.agency);
+                if part.account.finished {
+                    overview.look_again();
+                }
+                if let Some(retry) = &mut self.retry {
+                    retry.done.insert(part.agency);
+                }
+            }
+            Some(Work::Look(look)) => {
+                overview.done(look, self.now, self.took(), &mut told.events);
+            }
+            Some(Work::DropClaims) | None => {}
+        }
+    }
+
+    /// No read is under way any more: those that were changed meanwhile are read anew.
+    fn read_changed(&mut self) {
+        for agency in std::mem::take(&mut self.changed) {
+            self.known.want_again(agency);
+        }
+    }
+
+    fn count_commit(&self, bets: u64, bytes: usize, told: &mut Told) {
+        let (took, bytes) = (self.took(), bytes as u64);
+        let commit = Commit { bets, bytes, took };
+        told.events.push_back(Event::Stored(commit));
+        self.trace_group("group committed", bets);
+    }
+
+    /// A group is no longer under way.
+    fn trace_group(&self, outcome: &'static str, bets: u64) {
+        if let Some(began) = self.traced.or(self.began) {
+            trace::remote(self.committed.session, outcome, began, &[("bets", bets)]);
+        }
+    }
+
+    /// The same of the one under way, where there is one.
+    fn trace_lost_group(&self, outcome: &'static str) {
+        match &self.work {
+            Some(Work::Commit(group)) => self.trace_group(outcome, group.bets()),
+            Some(Work::CommitAlone(part)) => self.trace_group(outcome, part.bets),
+            _ => {}
+        }
+    }
+
+    /// Nothing of the query under way is stored.
+    fn failed(&mut self, failure: Failure, overview: &mut Overview, told: &mut Told) {
+        self.trace_lost_group("group not stored");
+        match (self.work.take(), failure) {
+            // The disk is as full for each part as for all of them.
+            (Some(Work::Commit(group)), Failure::NoSpace(why)) => {
+                self.refuse(why, group.agencies(), told);
+            }
+            (Some(Work::CommitAlone(part)), Failure::NoSpace(why)) => {
+                self.refuse(why, [part.agency], told);
+            }
+            // Somebody holds the whole table: whoever waits for these agencies is told, as where a commit waited.
+            (Some(Work::Read(agencies)), Failure::NotNow(why)) => {
+                told.events.push_back(Event::Warning(why));
+                for agency in agencies {
+                    self.block(agency, told);
+                }
+                self.read_changed();
+            }
+            // They can wait: for the next time that claims have come together.
+            (Some(Work::DropClaims), _) => {}
+            // Somebody holds a lock, perhaps on the row of one agency alone. A table that is locked is in the way of all.
+            (Some(Work::Commit(group)), Failure::NotNow(why)) => {
+                told.events.push_back(Event::Warning(why));
+                self.retry = Some(Retry::of(group));
+            }
+            // One agency that is served twice, or whose bets the database refuses, costs nobody else.
+            (Some(Work::Commit(group)), _) if group.parts().next().is_some() => {
+                self.retry = Some(Retry::of(group));
+            }
+            // No version comes before the first: it is refused where there are too many.
+            (Some(Work::CommitAlone(part)), Failure::Unfounded) if part.version == 1 => {
+                self.decline(part.agency, Declined::TooManyAgencies, told);
+            }
+            // Others have gone on with it long ago, so that what it builds on was taken out; or the database has lost that.
+            (Some(Work::CommitAlone(part)), Failure::Unfounded) => {
+                let agency = part.agency;
+                told.events.push_back(Event::Warning(format!(
+                    "the version that agency {agency} goes on from is not there: other servers have served it since, or the \
+                     database has lost commits"
+                )));
+                self.decline(agency, Declined::NotNow(UNFOUNDED), told);
+            }
+            // Another central has gone on with it.
+            (Some(Work::CommitAlone(part)), Failure::Conflict) => {
+                self.decline(part.agency, Declined::Replaced(part.agency), told);
+            }
+            (Some(Work::CommitAlone(part)), Failure::NotNow(_)) => {
+                self.block(part.agency, told);
+            }
+            (Some(Work::CommitAlone(part)), Failure::Other(why) | Failure::Unknown(why)) => {
+                told.events.push_back(Event::Warning(why));
+                self.decline(part.agency, Declined::NotNow(REFUSED), told);
+            }
+            (Some(Work::Look(look)), failure) if overview.failed(&look, &failure, self.now) => {}
+            (work, failure) => {
+                self.work = work;
+                self.database.give_up(match failure {
+                    Failure::Conflict | Failure::Unfounded => {
+                        "the database asks to try again".to_owned()
+                    }
+                    Failure::NoSpace(why)
+                    | Failure::NotNow(why)
+                    | Failure::Unknown(why)
+                    | Failure::Other(why) => why,
+                });
+            }
+        }
+    }
+
+    /// The database has no space for what these agencies have sent.
+    fn refuse(&mut self, why: String, agencies: impl IntoIterator<Item = Agency>, told: &mut Told) {
+        let no_space = NoSpace::new(why.clone());
+        told.events.push_back(Event::Warning(why));
+        for agency in agencies {
+            self.decline(agency, Declined::NoSpace(no_space.clone()), told);
+        }
+        told.no_space = Some(no_space);
+    }
+
+    /// A lock was waited for in vain: the next wait for this agency is short.
+    fn block(&mut self, agency: Agency, told: &mut Told) {
+        if self.blocked.len() < MAX_BLOCKED {
+            self.blocked.insert(agency);
+        }
+        self.decline(agency, Declined::NotNow(LOCKED), told);
+    }
+
+    /// Nothing of what this agency has sent is stored, and its client is told why.
+    fn decline(&mut self, agency: Agency, why: Declined, told: &mut Told) {
+        self.known.forget(agency);
+        self.gathering.remove(agency);
+        told.events.push_back(Event::Declined(agency, why));
+    }
+
+    /// The session is lost, and with it all of its agencies that is not known to be durable. `overview`: it looked at the
+    /// whole lottery, too.
+    pub(in crate::store::postgres) fn lost(
+        &mut self,
+        why: String,
+        overview: Option<&mut Overview>,
+        told: &mut Told,
+    ) {
+        self.trace_lost_group("group lost, its outcome unknown");
+        let mut lost = self.gathering.agencies();
+        let work = self.work.take();
+        if let Some(overview) = overview {
+            let look = match &work {
+                Some(Work::Look(look)) => Some(look),
+                _ => None,
+            };
+            overview.lost(look, self.now);
+        }
+        match work {
+            Some(Work::Read(agencies)) => {
+                for agency in agencies {
+                    self.known.want_again(agency);
+                }
+                self.read_changed();
+            }
+            Some(Work::Commit(group)) => lost.extend(group.agencies()),
+            Some(Work::CommitAlone(part)) => _ = lost.insert(part.agency),
+            Some(Work::Look(_) | Work::DropClaims) | None => {}
+        }
+        if let Some(retry) = self.retry.take() {
+            lost.extend(retry.rest.into_iter().map(|part| part.agency));
+            lost.extend(retry.done);
+            lost.extend(retry.depends);
+        }
+        self.known.session_lost();
+        for agency in lost {
+            self.known.forget(agency);
+            self.gathering.remove(agency);
+            told.events.push_back(Event::Forgotten(agency));
+        }
+        self.down = Some(why);
+    }
+}
