@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 use event_server::connection::Connection;
 use event_server::limits::Limits;
 use event_server::lottery::Lottery;
+use event_server::net::Stream;
 use event_server::service::{ConnectionId, Service};
 use event_server::store::files::{Durability, FileStore, Name};
 use event_server::store::{Event, Wake};
-use event_server::net::Stream;
 use frame::{Ack, Number, Reply, kind};
 use fuzz::input::{self, Controls};
 use fuzz::store_disk::{Disk, DiskFiles};
@@ -182,7 +182,7 @@ impl Peer {
         let id = ConnectionId { slot: 0, serial: 0 };
         let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let now = Instant::now();
-        let mut connection = Connection::new(id, Socket(Rc::clone(&wire)), ip, &limits, now);
+        let mut connection = Connection::new(id, 0, Socket(Rc::clone(&wire)), ip, &limits, now);
         connection.mark(false, true, false);
         let mut peer = Self {
             wire,
