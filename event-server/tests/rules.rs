@@ -162,9 +162,8 @@ fn each_file_is_short_enough_to_read_and_long_enough_for_a_thing_with_its_whole_
     for (file, text) in files_of("event-server") {
         let lines = text.lines().count();
         let listed = SHORT.iter().any(|(short, _)| *short == file);
-        let is_store = file.starts_with("store/");
         assert!(
-            listed == (lines < FEWEST_LINES) || is_store,
+            listed == (lines < FEWEST_LINES),
             "{file} has {lines} lines: move it beside what uses it, or name the reason in this test"
         );
     }
