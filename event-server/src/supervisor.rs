@@ -4,10 +4,16 @@
 //! lottery stands, and, from the loop itself, that the loop turns. In come the sockets that it opened before the central began,
 //! in [`sockets`](self::sockets). Without a service manager all of this does nothing.
 //!
-//! A message is one datagram to a local socket. One that cannot be sent changes nothing for the lottery: one warning.
+//! A message is one datagram to a local socket, and never waits: while the service manager reads nothing its queue is full,
+//! and what is still true is told later. One that cannot be sent changes nothing for the lottery: one warning.
 
 mod sockets;
 
+use std::ffi::OsStr;
+use std::io::{self, ErrorKind};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
@@ -25,8 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Supervisor {
     /// The sockets that it handed over.
     pub sockets: Handed,
-    /// It wants to be told.
-    listens: bool,
+    /// Where it wants to be told.
+    outlet: Option<Outlet>,
     /// It was told that the central is ready.
     is_ready: bool,
     watchdog: Option<Watchdog>,
@@ -49,11 +55,19 @@ impl Supervisor {
     /// Reads what the service manager has left in the environment. To be called once, before there is another thread: the
     /// variables about sockets are taken out.
     pub fn from_environment(now: Instant) -> Self {
+        let name = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty());
+        let outlet = name.and_then(|name| match Outlet::new(&name) {
+            Ok(outlet) => Some(outlet),
+            Err(e) => {
+                report::supervisor_lost(&e);
+                None
+            }
+        });
         let period = sd_notify::watchdog_enabled().map(|limit| limit / 2);
         let watchdog = period.filter(|period| !period.is_zero());
         Self {
             sockets: Handed::from_environment(),
-            listens: std::env::var_os("NOTIFY_SOCKET").is_some_and(|path| !path.is_empty()),
+            outlet,
             is_ready: false,
             watchdog: watchdog.map(|period| Watchdog { period, next: now }),
             status: String::new(),
@@ -64,7 +78,7 @@ impl Supervisor {
 
     /// The stored bets are being read, which may take longer than a start usually may: so many of their bytes so far.
     pub fn recovering(&mut self, done: u64, of: u64, now: Instant) {
-        if self.listens && now >= self.look_at {
+        if self.outlet.is_some() && now >= self.look_at {
             let percent = done.saturating_mul(100).checked_div(of).unwrap_or(100);
             self.starts_still(format!(
                 "recovering: {percent} % of the stored bets are read"
@@ -75,9 +89,7 @@ impl Supervisor {
 
     /// Returns when [`turn`](Self::turn) is due without an event.
     pub fn due(&self) -> Option<Instant> {
-        if !self.listens {
-            return None;
-        }
+        self.outlet.as_ref()?;
         let look = (self.is_news || !self.is_ready).then_some(self.look_at);
         let watchdog = self.watchdog.as_ref().map(|watchdog| watchdog.next);
         [look, watchdog].into_iter().flatten().min()
@@ -91,7 +103,7 @@ impl Supervisor {
         is_open: impl FnOnce() -> bool,
         standing: impl FnOnce() -> String,
     ) {
-        if !self.listens {
+        if self.outlet.is_none() {
             return;
         }
         if let Some(watchdog) = &mut self.watchdog
@@ -100,11 +112,8 @@ impl Supervisor {
             watchdog.next = now + watchdog.period;
             self.tell(&[NotifyState::Watchdog]);
         }
-        let begins = !self.is_ready && is_open();
-        if begins {
-            self.is_ready = true;
-            self.tell(&[NotifyState::Ready]);
-        }
+        let begins = !self.is_ready && is_open() && self.tell(&[NotifyState::Ready]);
+        self.is_ready |= begins;
         self.is_news = !begins && now < self.look_at;
         if self.is_news {
             return;
@@ -114,8 +123,10 @@ impl Supervisor {
         if !self.is_ready {
             self.starts_still(status);
         } else if status != self.status {
-            self.tell(&[NotifyState::Status(&status)]);
-            self.status = status;
+            match self.tell(&[NotifyState::Status(&status)]) {
+                true => self.status = status,
+                false => self.is_news = true,
+            }
         }
     }
 
@@ -149,12 +160,44 @@ impl Supervisor {
         self.is_news = true;
     }
 
-    fn tell(&mut self, message: &[NotifyState<'_>]) {
-        if self.listens
-            && let Err(e) = sd_notify::notify(message)
-        {
-            report::supervisor_lost(&e);
-            self.listens = false;
+    /// Sends a message; whether the service manager has it.
+    fn tell(&mut self, message: &[NotifyState<'_>]) -> bool {
+        let Some(outlet) = &self.outlet else {
+            return false;
+        };
+        match outlet.send(message) {
+            Ok(()) => true,
+            Err(e) if e.kind() == ErrorKind::WouldBlock => false,
+            Err(e) => {
+                report::supervisor_lost(&e);
+                self.outlet = None;
+                false
+            }
         }
+    }
+}
+
+/// The socket that NOTIFY_SOCKET names. sd-notify's own way to send waits while its queue is full, and knows no abstract names.
+struct Outlet {
+    socket: UnixDatagram,
+    address: SocketAddr,
+}
+
+impl Outlet {
+    /// `name` is a path, or with `@` in front an abstract name.
+    fn new(name: &OsStr) -> io::Result<Self> {
+        let address = match name.as_bytes().strip_prefix(b"@") {
+            Some(name) => SocketAddr::from_abstract_name(name)?,
+            None => SocketAddr::from_pathname(name)?,
+        };
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket, address })
+    }
+
+    fn send(&self, message: &[NotifyState<'_>]) -> io::Result<()> {
+        let lines: String = message.iter().map(|state| format!("{state}\n")).collect();
+        let sent = self.socket.send_to_addr(lines.as_bytes(), &self.address);
+        sent.map(|_| ())
     }
 }

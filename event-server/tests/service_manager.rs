@@ -5,12 +5,13 @@ mod common;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Peer, batch, bet, finished, winners};
 use fixtures::programs::{self, Running, Signal, listen_address};
@@ -109,6 +110,43 @@ fn the_watchdog_is_told_again_and_again_while_nothing_else_happens() {
     // Nobody connects: the loop turns for the watchdog alone.
     for _ in 0..5 {
         manager.wait_for("WATCHDOG=1", "STOPPING=1");
+    }
+    central.stop().unwrap();
+}
+
+#[test]
+fn a_manager_that_reads_nothing_holds_nobody_up_and_hears_what_is_still_true_once_it_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = format!(
+        "lottery-test-{}-{}",
+        std::process::id(),
+        folder.path().display()
+    );
+    let abstract_name = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+    let manager = UnixDatagram::bind_addr(&abstract_name).unwrap();
+    let socket = format!("@{name}");
+    let environment = [
+        ("NOTIFY_SOCKET", socket.as_str()),
+        ("WATCHDOG_USEC", "2000"),
+    ];
+    let (central, address) = programs::central(folder.path(), &environment).unwrap();
+    // A thousand messages would be due meanwhile; the queue of a local socket has room for some ten.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(1) {
+        let answer = Peer::connect(address).ask(&batch(&bet(1, "1", false)));
+        assert_eq!(answer, SUCCESS);
+    }
+    assert_eq!(Peer::connect(address).ask(&finished(1)), SUCCESS);
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut bytes = [0; 4_096];
+    loop {
+        let count = manager
+            .recv(&mut bytes)
+            .expect("the standing is told in the end");
+        let text = String::from_utf8_lossy(&bytes[..count]);
+        if text.contains("STATUS=1 of 5 agencies have finished") {
+            break;
+        }
     }
     central.stop().unwrap();
 }

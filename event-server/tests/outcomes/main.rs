@@ -259,10 +259,19 @@ fn each_outcome_is_found_once_in_metrics_page_trace_and_closing_line() {
     }
     assert_eq!(trace::end().as_ref(), Some(&path));
     let traced: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let track = |serial: u64| {
+        let mut events = traced.as_array().unwrap().iter();
+        let is_named = |event: &&Value| {
+            let name = event["args"]["name"].as_str().unwrap_or_default();
+            event["name"] == "thread_name" && name.ends_with(&format!(", connection {serial}"))
+        };
+        events.find(is_named).unwrap()["tid"].clone()
+    };
     let traced = |serial: u64, call: &str, outcome: &str| {
+        let track = track(serial);
         let events = traced.as_array().unwrap().iter();
         let of_call = events.filter(|event| {
-            event["tid"] == 10 + serial
+            event["tid"] == track
                 && event["args"]["outcome"] == outcome
                 && event["name"].as_str().unwrap().contains(call)
         });

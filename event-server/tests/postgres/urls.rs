@@ -287,7 +287,11 @@ fn what_a_url_says_beside_reaches_the_database_or_is_told_to_have_no_effect() {
          &options=-c%20statement_timeout%3D5s"
     );
     let names = assert_served(&stage, &more, &[("SERVER_NAME", "c1")]);
-    assert_eq!(names, "event-server c1 lottery of May");
+    let mut names = names.lines();
+    assert!(
+        names.all(|name| name == "event-server c1 lottery of May"),
+        "each session has it"
+    );
     let (central, _) = stage.central_at(&more, &[("LOGGING_LEVEL", "DEBUG")]);
     central
         .wait_for("action: config | result: in_progress | without_effect: keepalives, target_session_attrs")

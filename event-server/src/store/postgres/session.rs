@@ -10,7 +10,6 @@
 //! bound; what is to be sent lies in another until the owner of the stream takes it. Rows are handed on one by one.
 
 mod authentication;
-mod login;
 
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
@@ -18,15 +17,51 @@ use postgres_protocol::authentication::sasl::ScramSha256;
 use postgres_protocol::message::backend::{DataRowBody, Header, Message};
 use postgres_protocol::message::frontend;
 
-pub use self::login::Login;
 use super::error::{DatabaseError, SessionError};
-use super::url::Transport;
+use super::url::{DatabaseUrl, Host, Secret, Transport};
 
 /// The largest message that is taken from a server: no row of ours comes near it.
 const MAX_MESSAGE: usize = 1024 * 1024;
 
 /// Bytes of a CopyData message.
 const COPY_PIECE: usize = 64 * 1024;
+
+/// As whom a session begins.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The user.
+    pub user: String,
+    /// The database.
+    pub database: String,
+    /// The password, if there is one.
+    pub password: Option<Secret>,
+    /// How the server's statistics name the session.
+    pub application: String,
+    /// Settings for the server, as its command line takes them.
+    pub options: Option<String>,
+    /// The session may begin only with a password that is bound to the server's certificate.
+    pub channel_binding_required: bool,
+}
+
+impl Login {
+    /// Returns as whom this central begins a session with a host of the URL. The application's name begins with
+    /// `event-server` and the central's name, whatever the URL says: centrals are found by it.
+    pub fn new(url: &DatabaseUrl, host: &Host, central: &str) -> Self {
+        let mut application = format!("event-server {central}");
+        if let Some(more) = &url.application {
+            application.push(' ');
+            application.push_str(more);
+        }
+        Self {
+            user: url.user.clone(),
+            database: url.database.clone(),
+            password: url.password_for(host).cloned(),
+            application,
+            options: url.options.clone(),
+            channel_binding_required: url.channel_binding_required,
+        }
+    }
+}
 
 /// What the stream of a binary COPY begins with (the manual, COPY, "Binary Format"): signature, flags, extension.
 const COPY_HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
