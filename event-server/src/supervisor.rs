@@ -2,7 +2,7 @@
 //!
 //! Out goes what it is told: that the central listens and its store is open, that it reads its files again, that it stops, how the
 //! lottery stands, and, from the loop itself, that the loop turns. In come the sockets that it opened before the central began,
-//! in [`sockets`](self::sockets). Without a service manager all of this does nothing.
+//! in `sockets`. Without a service manager all of this does nothing.
 //!
 //! A message is one datagram to a local socket, and never waits: while the service manager reads nothing its queue is full,
 //! and what is still true is told later. One that cannot be sent changes nothing for the lottery: one warning.
