@@ -23,8 +23,8 @@
 //!
 //! bets.csv is synced in portions of 8 MiB and at checkpoints. A checkpoint ([`WalStore::checkpoint`]) syncs
 //! bets.csv, begins the next log beside the current one, syncs it, gives it its name, and syncs the folder. It is due at
-//! the start, at the end, at the draw, and after every 16 MiB of log. The next log is a new file, or the log before the
-//! current one is written over (`log.rs`).
+//! the start, at the end, at the draw, and after every 16 MiB of log, or 64 MiB without durability. The next log is a new
+//! file, or, with durability, the log before the current one is written over (`log.rs`).
 //!
 //! Where bets.csv has no room for rows that are in the log, their turn stays acknowledged and the store
 //! [lags](WalStore::lagging): it takes no more rows until it could write these. Only [`WalStore::retry`] tries that, now

@@ -11,6 +11,10 @@ use super::turn::{Rows, Turn};
 use crate::facts::Fact;
 use crate::store::NoSpace;
 
+/// How many times as long as another log one is that is not synced: each of these is a new file, which costs more than one that
+/// is written over.
+const NEW_FILE: u64 = 4;
+
 /// The open store. It holds the folder's lock until it is dropped.
 pub struct WalStore<F: Files> {
     pub(super) files: F,
@@ -211,7 +215,11 @@ impl<F: Files> WalStore<F> {
         let old = std::mem::replace(&mut self.log, log);
         self.spare = is_kept.then_some(old);
         self.no_room = None;
-        self.checkpoint_at = self.log.end + F::INTERVAL;
+        let interval = match self.durability {
+            Durability::Always => F::INTERVAL,
+            Durability::Never => F::INTERVAL * NEW_FILE,
+        };
+        self.checkpoint_at = self.log.end + interval;
         self.acknowledge()
     }
 
