@@ -59,6 +59,10 @@ fn files_that_are_sent_while_sessions_are_ended_are_stored_once() {
     let agencies = stage.agencies(3, 20_000);
     let environment = [("SERVER_AGENCIES", "3"), ("SERVER_STORE_SESSIONS", "3")];
     let (central, address) = stage.central(&environment);
+    // From then on there are tables to look at.
+    central
+        .wait_for("action: open_store | result: success")
+        .unwrap();
     let clients = agencies.iter().map(|agency| {
         let mut client = stage.client(agency, address);
         client.env("CLI_BATCH_MAXAMOUNT", "5");
