@@ -181,14 +181,9 @@ impl<S: Stream, R: Store> Hub<S, R> {
     /// Returns whether the next turn has something to do without a new event.
     pub fn has_work(&self) -> bool {
         // Where the store is full until a commit is done, an event wakes the loop.
-        let can_serve = match self.service.is_full(None) {
-            false => self.connections.ready() > 0,
-            true => {
-                let mut ready = self.connections.iter_ready();
-                ready.any(|connection| !self.service.is_full(connection.identity().agency()))
-            }
-        };
-        can_serve || self.service.wake() == Wake::Now
+        let mut ready = self.connections.iter_ready();
+        ready.any(|connection| !self.service.is_full(connection.identity().agency()))
+            || self.service.wake() == Wake::Now
     }
 
     /// Returns when the next turn is due without an event.

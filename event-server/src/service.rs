@@ -240,7 +240,8 @@ impl<R: Store> Service<R> {
         }
     }
 
-    /// Returns whether so much is staged that the rest of this agency has to wait for a commit; `None`: that of any agency.
+    /// Returns whether so much is staged that the rest of this agency has to wait for a commit; `None`: a peer whose agency is
+    /// not known yet.
     pub fn is_full(&self, agency: Option<Agency>) -> bool {
         self.store.is_full(agency)
     }

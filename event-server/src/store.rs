@@ -313,7 +313,7 @@ pub trait Store {
     fn draft(&mut self, bytes: usize) -> Result<Self::Draft<'_>, NoSpace>;
 
     /// Whether so much is staged for the next commit of this agency's session that the rest has to wait for it; `None`: for
-    /// that of any session.
+    /// those of all sessions together, for a peer whose agency is not known yet.
     fn is_full(&self, agency: Option<Agency>) -> bool;
 
     /// Makes durable what is staged, or begins to; [`poll`](Self::poll) tells when that is done. `facts` gives what the

@@ -239,10 +239,12 @@ impl<B: Database> Store for PostgresStore<B> {
 
     fn is_full(&self, agency: Option<Agency>) -> bool {
         let most = MAX_GROUP.min(MAX_GROUPS / self.queues.len());
-        let is_full = |queue: &Queue<B>| queue.staged() >= most;
         match agency {
-            Some(agency) => is_full(&self.queues[self.session_of(agency)]),
-            None => self.queues.iter().any(is_full),
+            Some(agency) => self.queues[self.session_of(agency)].staged() >= most,
+            // One session that hangs keeps nobody waiting whose agency is not its own.
+            None => {
+                self.queues.iter().map(Queue::staged).sum::<usize>() >= most * self.queues.len()
+            }
         }
     }
 

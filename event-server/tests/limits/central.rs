@@ -13,6 +13,7 @@ use event_server::limits::Limits;
 use event_server::lottery::Lottery;
 use event_server::net::Stream;
 use event_server::service::Service;
+use event_server::store::Store;
 use event_server::store::files::{Durability, FileStore, Folder};
 use event_server::tls::TlsAcceptor;
 use frame::{Frame, MAX_REPLY, Number};
@@ -159,8 +160,8 @@ impl Client {
     }
 }
 
-pub struct Central {
-    pub hub: Hub<End, FileStore<Folder>>,
+pub struct Central<R: Store = FileStore<Folder>> {
+    pub hub: Hub<End, R>,
     pub now: Instant,
     _folder: TempDir,
 }
@@ -173,12 +174,23 @@ impl Central {
 
     /// The same, where with an acceptor frames are exchanged over TLS alone.
     pub fn with(acceptor: Option<TlsAcceptor>, limits: Limits) -> Self {
+        Self::over(acceptor, limits, |store| store)
+    }
+}
+
+impl<R: Store> Central<R> {
+    /// The same, over the store that `make` makes of one in files.
+    pub fn over(
+        acceptor: Option<TlsAcceptor>,
+        limits: Limits,
+        make: impl FnOnce(FileStore<Folder>) -> R,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let files = Folder::open(folder.path()).unwrap();
         let mut lottery = Lottery::new(2);
         let (store, _) =
             FileStore::open(files, Durability::Never, |fact| lottery.apply(fact)).unwrap();
-        let service = Service::new(lottery, store, Number::new(7_574).unwrap()).unwrap();
+        let service = Service::new(lottery, make(store), Number::new(7_574).unwrap()).unwrap();
         Self {
             hub: Hub::new(service, acceptor, limits),
             now: Instant::now(),

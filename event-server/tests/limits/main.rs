@@ -9,6 +9,7 @@ mod common;
 
 mod central;
 mod crowded;
+mod hanging;
 mod memory;
 mod shares;
 
