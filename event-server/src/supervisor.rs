@@ -5,12 +5,14 @@
 //! in `sockets`. Without a service manager all of this does nothing.
 //!
 //! A message is one datagram to a local socket, and never waits: while the service manager reads nothing its queue is full,
-//! and what is still true is told later. One that cannot be sent changes nothing for the lottery: one warning.
+//! and while it is restarted its socket is gone. What is still true is told later. One that cannot be sent changes nothing for
+//! the lottery: a warning where its socket fails, which is not repeated before a message arrived.
 
 mod sockets;
 
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
+use std::mem::replace;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -33,6 +35,8 @@ pub struct Supervisor {
     pub sockets: Handed,
     /// Where it wants to be told.
     outlet: Option<Outlet>,
+    /// The last message failed, for another reason than a full queue.
+    is_failing: bool,
     /// It was told that the central is ready.
     is_ready: bool,
     watchdog: Option<Watchdog>,
@@ -68,6 +72,7 @@ impl Supervisor {
         Self {
             sockets: Handed::from_environment(),
             outlet,
+            is_failing: false,
             is_ready: false,
             watchdog: watchdog.map(|period| Watchdog { period, next: now }),
             status: String::new(),
@@ -112,9 +117,11 @@ impl Supervisor {
             watchdog.next = now + watchdog.period;
             self.tell(&[NotifyState::Watchdog]);
         }
-        let begins = !self.is_ready && is_open() && self.tell(&[NotifyState::Ready]);
+        let is_due = now >= self.look_at;
+        let may_begin = !self.is_ready && (is_due || !self.is_failing);
+        let begins = may_begin && is_open() && self.tell(&[NotifyState::Ready]);
         self.is_ready |= begins;
-        self.is_news = !begins && now < self.look_at;
+        self.is_news = !begins && !is_due;
         if self.is_news {
             return;
         }
@@ -123,19 +130,24 @@ impl Supervisor {
         if !self.is_ready {
             self.starts_still(status);
         } else if status != self.status {
-            match self.tell(&[NotifyState::Status(&status)]) {
-                true => self.status = status,
-                false => self.is_news = true,
-            }
+            self.is_news = !self.tell_status(&[], status);
         }
     }
 
     /// The start goes on, and takes its time.
     fn starts_still(&mut self, status: String) {
         let patience = u32::try_from(PATIENCE.as_micros()).unwrap_or(u32::MAX);
-        let longer = NotifyState::ExtendTimeoutUsec(patience);
-        self.tell(&[longer, NotifyState::Status(&status)]);
-        self.status = status;
+        self.tell_status(&[NotifyState::ExtendTimeoutUsec(patience)], status);
+    }
+
+    /// Tells how the lottery stands, in one message with what is `beside` it. Returns whether it was sent.
+    fn tell_status(&mut self, beside: &[NotifyState<'_>], status: String) -> bool {
+        let message = [beside, &[NotifyState::Status(&status)]].concat();
+        let is_sent = self.tell(&message);
+        if is_sent {
+            self.status = status;
+        }
+        is_sent
     }
 
     /// The central begins to read its files again.
@@ -147,10 +159,10 @@ impl Supervisor {
         }
     }
 
-    /// It has read them.
+    /// It has read them. Where that cannot be told now, a later [turn](Self::turn) does.
     pub fn reloaded(&mut self) {
         if self.is_ready {
-            self.tell(&[NotifyState::Ready]);
+            self.is_ready = self.tell(&[NotifyState::Ready]);
         }
     }
 
@@ -166,11 +178,15 @@ impl Supervisor {
             return false;
         };
         match outlet.send(message) {
-            Ok(()) => true,
-            Err(e) if e.kind() == ErrorKind::WouldBlock => false,
+            Ok(()) => {
+                self.is_failing = false;
+                true
+            }
             Err(e) => {
-                report::supervisor_lost(&e);
-                self.outlet = None;
+                // A full queue is neither a failure nor the end of one.
+                if e.kind() != ErrorKind::WouldBlock && !replace(&mut self.is_failing, true) {
+                    report::supervisor_lost(&e);
+                }
                 false
             }
         }

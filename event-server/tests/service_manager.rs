@@ -49,7 +49,7 @@ impl Manager {
         self.folder.path().join("notify").display().to_string()
     }
 
-    /// The next message that has this line; those before it are passed over, but for their lines `never`.
+    /// The next message that has this line; those before it are ignored, but for their lines `never`.
     fn wait_for(&self, line: &str, never: &str) -> String {
         loop {
             let message = self.messages.recv_timeout(PATIENCE).expect(line);
@@ -57,6 +57,23 @@ impl Manager {
             assert!(!has(never), "{never} before {line}");
             if has(line) {
                 return message;
+            }
+        }
+    }
+}
+
+/// Reads messages until each of these lines has come, in this order.
+fn hear(manager: &UnixDatagram, lines: &[&str]) {
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut bytes = [0; 4_096];
+    let begun = Instant::now();
+    for wanted in lines {
+        loop {
+            assert!(begun.elapsed() < PATIENCE, "{wanted} does not come");
+            let count = manager.recv(&mut bytes).expect(wanted);
+            let text = String::from_utf8_lossy(&bytes[..count]);
+            if text.lines().any(|line| line.starts_with(wanted)) {
+                break;
             }
         }
     }
@@ -137,22 +154,17 @@ fn a_manager_that_reads_nothing_holds_nobody_up_and_hears_what_is_still_true_onc
         assert_eq!(answer, SUCCESS);
     }
     assert_eq!(Peer::connect(address).ask(&finished(1)), SUCCESS);
-    manager.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut bytes = [0; 4_096];
-    loop {
-        let count = manager
-            .recv(&mut bytes)
-            .expect("the standing is told in the end");
-        let text = String::from_utf8_lossy(&bytes[..count]);
-        if text.contains("STATUS=1 of 5 agencies have finished") {
-            break;
-        }
-    }
+    central.signal(Signal::HUP).unwrap();
+    central
+        .wait_for("action: reload | result: success")
+        .unwrap();
+    let standing = "STATUS=1 of 5 agencies have finished";
+    hear(&manager, &["READY=1", "READY=1", standing]);
     central.stop().unwrap();
 }
 
 #[test]
-fn a_watchdog_of_another_process_and_a_manager_that_is_gone_do_no_harm() {
+fn a_watchdog_of_another_process_and_a_manager_that_is_gone_do_no_harm_until_it_is_back() {
     let folder = tempfile::tempdir().unwrap();
     let gone = folder.path().join("gone").display().to_string();
     let environment = [
@@ -167,6 +179,8 @@ fn a_watchdog_of_another_process_and_a_manager_that_is_gone_do_no_harm() {
         Peer::connect(address).ask(&batch(&bet(1, "1", false))),
         SUCCESS
     );
+    let manager = UnixDatagram::bind(&gone).unwrap();
+    hear(&manager, &["READY=1"]);
     let (status, log) = central.stop().unwrap();
     assert!(status.success() && log.matches(line).count() == 1, "{log}");
 }
