@@ -4,15 +4,21 @@
 //! In come the places that the configuration came from; out comes all that is new, or one sentence about the first file that is
 //! wrong, and then nothing has changed. Every other key needs a restart: one that has another value is warned about.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use frame::log::Level;
 
-use crate::config::{Config, Loaded, Setting, Sources, StoreConfig, TlsFiles};
+use crate::config::{Config, DEFAULT_FILE, Loaded, Setting, Sources, StoreConfig, TlsFiles};
 use crate::report;
 use crate::store::postgres::{DatabaseTls, DatabaseUrl};
 use crate::tls::TlsAcceptor;
 
 /// The key of the lowest level that is logged: in force at once.
 const LEVEL: &str = "LOGGING_LEVEL";
+
+/// The key of the file that holds the database's password.
+const PASSWORD_FILE: &str = "SERVER_STORE_PASSWORD_FILE";
 
 /// What the keys of mutual TLS begin with: in force at once, but for whether it is on.
 const TLS: &str = "SERVER_TLS_";
@@ -65,15 +71,19 @@ impl Reload {
     /// # Errors
     /// A file cannot be used: one sentence. Nothing has changed.
     pub fn read(&self) -> Result<Fresh, String> {
+        let settings = self.sources.file.as_deref();
+        expect_plain([settings.unwrap_or(Path::new(DEFAULT_FILE))])?;
+        expect_plain(self.setting(PASSWORD_FILE).map(Path::new))?;
         let loaded = self.sources.load().map_err(|e| e.to_string())?;
         let acceptor = match &loaded.config.tls {
             Some(files) if self.with_tls => Some(open(files)?),
             _ => None,
         };
-        if let Some(Authority { url, tls }) = &self.database
-            && let Some(fresh) = DatabaseTls::open(url)?
-        {
-            tls.adopt(&fresh);
+        if let Some(Authority { url, tls }) = &self.database {
+            expect_plain(url.files())?;
+            if let Some(fresh) = DatabaseTls::open(url)? {
+                tls.adopt(&fresh);
+            }
         }
         for warning in &loaded.warnings {
             report::config_warning(warning);
@@ -87,6 +97,14 @@ impl Reload {
             level: loaded.config.logging_level,
             acceptor,
         })
+    }
+
+    /// Returns what a key was set to at the start.
+    fn setting(&self, key: &str) -> Option<&str> {
+        let setting = self.settings.iter().find(|setting| setting.key == key)?;
+        Some(&setting.value)
+            .filter(|value| !value.is_empty())
+            .map(String::as_str)
     }
 
     /// Returns the keys that have another value than at the start, which a reload does not put in force.
@@ -103,6 +121,25 @@ impl Reload {
     }
 }
 
+/// Refuses files that are there and not plain: the loop must not wait for whoever writes into a pipe.
+fn expect_plain<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Result<(), String> {
+    for path in paths {
+        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(format!(
+                "{} is no plain file: reading it could keep the central waiting",
+                path.display()
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn open(files: &TlsFiles) -> Result<TlsAcceptor, String> {
+    let TlsFiles {
+        cert,
+        key,
+        client_ca,
+    } = files;
+    expect_plain([cert, key, client_ca].map(PathBuf::as_path))?;
     TlsAcceptor::open(files).map_err(|e| e.to_string())
 }

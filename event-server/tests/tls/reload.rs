@@ -1,6 +1,7 @@
 //! SIGHUP: certificates, keys, authorities and the level of the log are read again, by the program as it runs.
 
 use std::fs;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -150,11 +151,30 @@ fn a_file_that_is_wrong_changes_nothing_and_is_one_line_that_names_it() {
             None => fs::remove_file(&path).unwrap(),
         }
     }
+    // Whoever opened a pipe would wait for somebody that writes into it.
+    let (pipe, beside) = (file("central.key"), file("beside.key"));
+    fs::rename(&pipe, &beside).unwrap();
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let line = reload(&central, "fail", 5);
+    assert!(
+        line.contains("central.key is no plain file") && line.ends_with(advice),
+        "{line}"
+    );
+    assert_eq!(shown_to_new(&trust, &central), der(&trust.server));
+    fs::remove_file(&pipe).unwrap();
+    fs::rename(&beside, &pipe).unwrap();
+
     later.write(trust.folder(), "central").unwrap();
     reload(&central, "success", 1);
     assert_eq!(shown_to_new(&trust, &central), der(&later));
     let (log, _) = central.stop();
-    assert_eq!(errors(&log).len(), 4, "{log}");
+    assert_eq!(errors(&log).len(), 5, "{log}");
 }
 
 #[test]
