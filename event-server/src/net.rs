@@ -21,6 +21,39 @@ pub trait Stream: Read + Write {
     fn take_error(&self) -> io::Result<Option<io::Error>>;
 }
 
+/// A stream of either kind: over TCP, or to a local socket of this machine.
+pub enum Socket<T, U> {
+    /// To an address.
+    Tcp(T),
+    /// To a socket of this machine.
+    Unix(U),
+}
+
+impl<T: Read, U: Read> Read for Socket<T, U> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(buffer),
+            Self::Unix(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl<T: Write, U: Write> Write for Socket<T, U> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(bytes),
+            Self::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.flush(),
+            Self::Unix(stream) => stream.flush(),
+        }
+    }
+}
+
 /// Connections by their slots, and the queue of those that are ready.
 ///
 /// A slot is a small number, which the poll has as the token of the connection's stream. It is used again once its connection

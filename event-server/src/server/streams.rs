@@ -1,7 +1,7 @@
 //! Streams: how those of TCP are set up and registered, and the dialer that opens those to a database, over TCP or through a Unix
 //! socket of this machine.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use mio::{Interest, Registry, Token, Waker};
 use socket2::{SockRef, TcpKeepalive};
 
 use super::reactor::{RESOLVED, Reactor, database_token};
-use crate::net::Stream;
+use crate::net::{Socket, Stream};
 use crate::store::postgres::{Address, Dial};
 
 /// Readiness of either kind, as every stream is registered.
@@ -131,37 +131,7 @@ impl Dial for Dialer {
 }
 
 /// A stream to a database.
-pub enum DatabaseStream {
-    /// To an address.
-    Tcp(TcpStream),
-    /// To a socket of this machine.
-    Unix(UnixStream),
-}
-
-impl Read for DatabaseStream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.read(buffer),
-            Self::Unix(stream) => stream.read(buffer),
-        }
-    }
-}
-
-impl Write for DatabaseStream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.write(bytes),
-            Self::Unix(stream) => stream.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.flush(),
-            Self::Unix(stream) => stream.flush(),
-        }
-    }
-}
+pub type DatabaseStream = Socket<TcpStream, UnixStream>;
 
 impl Stream for DatabaseStream {
     fn shutdown_write(&self) -> io::Result<()> {

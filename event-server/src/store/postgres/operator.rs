@@ -3,16 +3,17 @@
 //! Beside the centrals, on a session of its own that may wait. Makes tables only where a lottery is moved to.
 
 mod changes;
-mod dial;
 pub mod filling;
 mod looking;
 
 use std::fmt;
 use std::io::{self, Write};
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use frame::{Agency, Bet, Birthdate, Channel, Document, Inbox, Name, Number, Outbox, Received};
 
-use self::dial::OperatorStream;
 use super::error::{DatabaseError, SessionError};
 use super::link::LinkOptions;
 use super::prologue::{LockWait, Prologue};
@@ -21,6 +22,7 @@ use super::session::{Login, Row, Session, SessionEvent};
 use super::sql::{Statements, identifier, parse};
 use super::tls::DatabaseTls;
 use super::url::Host;
+use crate::net::Socket;
 use crate::store::rows;
 
 /// Bytes that are read from the socket at once.
@@ -326,4 +328,43 @@ fn bet<'a>(columns: &[Option<&'a [u8]>]) -> Option<Bet<'a>> {
         birthdate: Birthdate::parse(birthdate).ok()?,
         number: Number::parse(number).ok()?,
     })
+}
+
+/// The stream of a session, which waits.
+type OperatorStream = Socket<TcpStream, UnixStream>;
+
+impl OperatorStream {
+    /// Connects to a host: to the first of its addresses that answers within the timeout. It bounds each read, too.
+    ///
+    /// # Errors
+    /// None answers, or the name is not known.
+    fn connect(host: &Host, timeout: Duration) -> io::Result<Self> {
+        if let Some(path) = host.socket() {
+            let stream = UnixStream::connect(path)?;
+            stream.set_read_timeout(Some(timeout))?;
+            return Ok(Self::Unix(stream));
+        }
+        let mut failed = io::Error::other("its name has no address");
+        for address in (host.name.as_str(), host.port).to_socket_addrs()? {
+            match TcpStream::connect_timeout(&address, timeout) {
+                Ok(stream) => {
+                    stream.set_read_timeout(Some(timeout))?;
+                    return Ok(Self::Tcp(stream));
+                }
+                Err(e) => failed = e,
+            }
+        }
+        Err(failed)
+    }
+
+    /// Lifts the bound of reads: a command on many bets takes its time.
+    ///
+    /// # Errors
+    /// The system refuses.
+    fn wait_for_ever(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_read_timeout(None),
+            Self::Unix(stream) => stream.set_read_timeout(None),
+        }
+    }
 }
