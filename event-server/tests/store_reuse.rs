@@ -2,7 +2,7 @@
 
 mod store_disk;
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -119,4 +119,21 @@ fn two_files_are_the_log_in_turn_and_one_that_somebody_reads_is_left_alone() {
 
     store.close(lottery.facts()).unwrap();
     assert!(!path.join("bets.wal.new").exists(), "left at the end");
+}
+
+#[test]
+fn a_log_that_another_program_keeps_locked_is_waited_for_only_so_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let files = Folder::open(path).unwrap();
+    let (store, _) = WalStore::open(files, Durability::Always, |_| {}).unwrap();
+    store.close(Lottery::new(0).facts()).unwrap();
+    let log = File::open(path.join("bets.wal")).unwrap();
+    log.lock().unwrap();
+    let mut reader = ReadOnlyFolder::open(path).unwrap();
+    let error = Contents::read(&mut reader).err().unwrap().to_string();
+    let expected = "bets.wal: another program has had it locked for too long; end that program";
+    assert!(error.contains(expected), "{error}");
+    log.unlock().unwrap();
+    Contents::read(&mut reader).unwrap();
 }

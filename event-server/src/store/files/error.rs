@@ -200,6 +200,7 @@ impl fmt::Display for StoreError {
                     ErrorKind::PermissionDenied => {
                         "let the server's user do that, or set another SERVER_DATA_DIR"
                     }
+                    ErrorKind::ResourceBusy => "end that program (fuser names it) and try again",
                     _ if is_misplaced(error) => {
                         "set SERVER_DATA_DIR to a folder, or to where one can be made"
                     }

@@ -70,6 +70,19 @@ impl<H: RandomAccess> Log<H> {
         Self::begin(self.file, self.room.unwrap_or(0), head, facts, room)
     }
 
+    /// A log whose records, of which none is read or written yet, begin at `start`.
+    fn new(file: Open<H>, head: Head, start: u64, room: Option<u64>) -> Self {
+        Self {
+            file,
+            head,
+            sequence: head.sequence,
+            start,
+            last: start,
+            end: start,
+            room,
+        }
+    }
+
     /// Writes head and facts into a file that has so many bytes to write over.
     fn begin(
         file: Open<H>,
@@ -95,15 +108,7 @@ impl<H: RandomAccess> Log<H> {
         file.write(&piece, start)?;
         start += piece.len() as u64;
         file.write(&head.encode(&hasher), 0)?;
-        let mut log = Self {
-            file,
-            head,
-            sequence: head.sequence,
-            start,
-            last: start,
-            end: start,
-            room: Some(start.max(written)),
-        };
+        let mut log = Self::new(file, head, start, Some(start.max(written)));
         log.make_room(room, 0)?;
         log.sync()?;
         Ok(log)

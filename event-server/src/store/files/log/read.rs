@@ -1,15 +1,23 @@
 //! A log that is read: at the start, and beside a server that may run.
 
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 use memchr::memmem;
 
 use super::Log;
 use crate::facts::Fact;
-use crate::store::files::disk::{CHUNK, Files, Name, Open, Portions, RandomAccess};
+use crate::store::files::disk::{CHUNK, Files, Name, Open, Portions, RandomAccess, failed};
 use crate::store::files::entry;
 use crate::store::files::error::StoreError;
 use crate::store::files::format::{Durability, FACT, HEAD, HEADER, Head, Header, VERSION};
+
+/// How often to try again to hold a log, and the pause before that where it is locked: a server locks it for the time of
+/// two renames.
+const HOLD_TRIES: u32 = 500;
+const HOLD_PAUSE: Duration = Duration::from_millis(10);
 
 impl<H: RandomAccess> Log<H> {
     /// Opens the current log, to be read with [`Log::facts`] and [`Log::next`].
@@ -21,18 +29,30 @@ impl<H: RandomAccess> Log<H> {
         file.map(|file| Self::read_head(file, portions)).transpose()
     }
 
-    /// As [`Log::find`], beside a server that may run: it does not write over the log before this is dropped.
+    /// As [`Log::find`], beside a server that may run: it does not write over the log before this is dropped. Waits, for some
+    /// seconds at most, while another program has locked the log.
     pub(in crate::store::files) fn hold<F: Files<File = H>>(
         files: &mut F,
         portions: &mut Portions<'_>,
     ) -> Result<Option<Self>, StoreError> {
+        let mut tries = 0;
         loop {
             let Some(file) = Open::find(files, Name::Log)? else {
                 return Ok(None);
             };
+            let is_locked = file.try_lock_shared()?;
             // Else the server may have begun to write over it since it was opened.
-            if file.try_lock_shared()? && file.has_name(files, Name::Log)? {
+            if is_locked && file.has_name(files, Name::Log)? {
                 return Self::read_head(file, portions).map(Some);
+            }
+            if tries == HOLD_TRIES {
+                let why = "another program has had it locked for too long";
+                let error = io::Error::new(ErrorKind::ResourceBusy, why);
+                return Err(failed("lock", file.path(), error));
+            }
+            tries += 1;
+            if !is_locked {
+                thread::sleep(HOLD_PAUSE);
             }
         }
     }
@@ -54,15 +74,7 @@ impl<H: RandomAccess> Log<H> {
                 version: head.version,
             });
         }
-        Ok(Self {
-            file,
-            head,
-            sequence: head.sequence,
-            start,
-            last: start,
-            end: start,
-            room: None,
-        })
+        Ok(Self::new(file, head, start, None))
     }
 
     /// Reads from the first record on again.
