@@ -51,7 +51,8 @@ fn names(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_dashboard_and_the_rules_ask_for_metrics_that_a_central_has() {
+fn the_dashboard_and_the_rules_ask_for_metrics_that_a_central_has_and_it_shows_what_alerts_are_about()
+ {
     let central = Central::start(&[]);
     let metrics = central.get("/metrics");
     let there = names(metrics.text());
@@ -59,7 +60,7 @@ fn the_dashboard_and_the_rules_ask_for_metrics_that_a_central_has() {
     let dashboard: Value = serde_json::from_str(&dashboard).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
     assert!(panels.len() > 10);
-    let mut places = BTreeSet::new();
+    let (mut places, mut shown) = (BTreeSet::new(), BTreeSet::new());
     let rows = panels.iter().filter(|panel| panel["type"] == "row");
     assert_eq!(
         rows.map(|row| &row["title"]).collect::<Vec<_>>(),
@@ -75,8 +76,14 @@ fn the_dashboard_and_the_rules_ask_for_metrics_that_a_central_has() {
         for target in targets {
             let asked = names(target["expr"].as_str().unwrap());
             assert!(!asked.is_empty() && asked.is_subset(&there), "{asked:?}");
+            shown.extend(asked);
         }
     }
     let asked = names(&fs::read_to_string(file("alerts.yaml")).unwrap());
     assert!(asked.len() > 5 && asked.is_subset(&there), "{asked:?}");
+    let unseen: Vec<_> = asked.difference(&shown).collect();
+    assert!(
+        unseen.is_empty(),
+        "an alert is about {unseen:?}, which no panel shows"
+    );
 }
