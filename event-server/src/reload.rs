@@ -1,5 +1,5 @@
-//! What a running central reads again, when SIGHUP asks for it: the files of mutual TLS, the authority of a database, and the
-//! level of the log.
+//! What a running central reads again, when SIGHUP asks for it: the files of mutual TLS, the authority and the password of a
+//! database, and the level of the log.
 //!
 //! In come the places that the configuration came from; out comes all that is new, or one sentence about the first file that is
 //! wrong, and then nothing has changed. Every other key needs a restart: one that has another value is warned about.
@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf};
 
 use frame::log::Level;
 
-use crate::config::{Config, DEFAULT_FILE, Loaded, Setting, Sources, StoreConfig, TlsFiles};
+use crate::config::{DEFAULT_FILE, Loaded, Setting, Sources, StoreConfig, TlsFiles};
 use crate::report;
-use crate::store::postgres::{DatabaseTls, DatabaseUrl};
+use crate::store::postgres::Access;
 use crate::tls::TlsAcceptor;
 
 /// The key of the lowest level that is logged: in force at once.
 const LEVEL: &str = "LOGGING_LEVEL";
 
-/// The key of the file that holds the database's password.
+/// The key of the file that holds the database's password: in force from the next session on.
 const PASSWORD_FILE: &str = "SERVER_STORE_PASSWORD_FILE";
 
 /// What the keys of mutual TLS begin with: in force at once, but for whether it is on.
@@ -30,13 +30,8 @@ pub struct Reload {
     settings: Vec<Setting>,
     /// Frames are exchanged over TLS; whether they are, does not change.
     with_tls: bool,
-    database: Option<Authority>,
-}
-
-/// What is trusted of a database.
-struct Authority {
-    url: DatabaseUrl,
-    tls: DatabaseTls,
+    /// What sessions with a database begin with.
+    database: Option<Access>,
 }
 
 /// What was read again.
@@ -48,25 +43,17 @@ pub struct Fresh {
 }
 
 impl Reload {
-    /// Begins with what was loaded at the start. `database`: what its link trusts.
-    pub fn new(sources: Sources, loaded: &Loaded, database: Option<DatabaseTls>) -> Self {
-        let Config { store, tls, .. } = &loaded.config;
-        let database = match (store, database) {
-            (StoreConfig::Postgres(options), Some(tls)) => Some(Authority {
-                url: options.url.clone(),
-                tls,
-            }),
-            _ => None,
-        };
+    /// Begins with what was loaded at the start. `database`: what its sessions begin with.
+    pub fn new(sources: Sources, loaded: &Loaded, database: Option<Access>) -> Self {
         Self {
             sources,
             settings: loaded.settings.clone(),
-            with_tls: tls.is_some(),
+            with_tls: loaded.config.tls.is_some(),
             database,
         }
     }
 
-    /// Reads everything again. The authority of a database is in force at once, the rest is returned.
+    /// Reads everything again. What sessions with a database begin with is in force at once, the rest is returned.
     ///
     /// # Errors
     /// A file cannot be used: one sentence. Nothing has changed.
@@ -79,11 +66,12 @@ impl Reload {
             Some(files) if self.with_tls => Some(open(files)?),
             _ => None,
         };
-        if let Some(Authority { url, tls }) = &self.database {
-            expect_plain(url.files())?;
-            if let Some(fresh) = DatabaseTls::open(url)? {
-                tls.adopt(&fresh);
-            }
+        if let Some(access) = &self.database {
+            expect_plain(access.files())?;
+            access.read_again(match &loaded.config.store {
+                StoreConfig::Postgres(options) => Some(&options.url),
+                StoreConfig::Files { .. } => None,
+            })?;
         }
         for warning in &loaded.warnings {
             report::config_warning(warning);
@@ -115,7 +103,8 @@ impl Reload {
             settings.any(|then| then.key == now.key && then.value != now.value)
         });
         changed.map(|now| now.key).filter(move |key| {
-            let is_in_force = *key == LEVEL || key.starts_with(TLS) && !switches_tls;
+            let is_in_force =
+                matches!(*key, LEVEL | PASSWORD_FILE) || key.starts_with(TLS) && !switches_tls;
             !is_in_force
         })
     }

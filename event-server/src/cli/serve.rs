@@ -75,10 +75,10 @@ pub fn run(
             let dialers = Dialer::several(&reactor, options.sessions).map_err(unavailable)?;
             let rng = fastrand::Rng::new();
             let links = Link::several(dialers, options, rng, Instant::now())?;
-            let tls = links.first().and_then(Link::tls);
+            let access = links.first().map(Link::access);
             let controls = Controls {
                 reactor,
-                reload: Reload::new(sources, loaded, tls),
+                reload: Reload::new(sources, loaded, access),
                 supervisor,
             };
             let store = PostgresStore::new(links, config.winner, MAX_AGENCIES as usize);

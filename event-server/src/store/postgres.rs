@@ -22,6 +22,7 @@
 //! In come several [`Database`]s, out go [`Event`]s. Knows no rule of the lottery and no connection of an agency; prints
 //! nothing.
 
+mod access;
 mod backends;
 mod database;
 mod error;
@@ -45,6 +46,7 @@ use std::time::Instant;
 
 use frame::{Agency, Bet, Number};
 
+pub use self::access::Access;
 pub use self::database::{Answer, Database, Failure, Query, Unusable};
 pub use self::error::{DatabaseError, SessionError};
 pub use self::group::Part;

@@ -6,6 +6,7 @@
 //! serving   what agencies, operators and other centrals see
 //! looking   how a lottery stands, and whether it is sound
 //! operating what operators change, beside the centrals
+//! reload    what SIGHUP has it read again
 //! refused   a database that cannot be used: one sentence each
 //! claims    what is left by agencies that resume without end, and how many agencies are let in
 //! draw      a draw over a table that takes long to read
@@ -33,6 +34,7 @@ mod moving;
 mod operating;
 mod pooler;
 mod refused;
+mod reload;
 mod serving;
 mod settings;
 mod several;

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use frame::{Channel, Pauses};
 
+use super::access::Access;
 use super::backends::{Backends, Begun};
 use super::database::{Answer, Database, Query, Unusable};
 use super::error::{DatabaseError, SessionError};
@@ -30,7 +31,7 @@ use super::schema::Schema;
 use super::session::Session;
 use super::setup::Setup;
 use super::sql::Statements;
-use super::tls::{CertificateHash, DatabaseTls};
+use super::tls::CertificateHash;
 use super::url::DatabaseUrl;
 use crate::net::Stream;
 
@@ -96,7 +97,7 @@ pub trait Dial {
 pub struct Link<D: Dial> {
     dial: D,
     options: LinkOptions,
-    tls: Option<DatabaseTls>,
+    access: Access,
     schema: Schema,
     statements: Statements,
     /// This central's name and a random number, which tell it from another one of that name. The first session of a central
@@ -252,15 +253,15 @@ impl<D: Dial> Link<D> {
         mut rng: fastrand::Rng,
         now: Instant,
     ) -> Result<Vec<Self>, Unusable> {
-        let tls = DatabaseTls::open(&options.url).map_err(Unusable)?;
+        let access = Access::open(&options.url).map_err(Unusable)?;
         let backends = Backends::of(dials.len());
         let links = (0..=u8::MAX).zip(dials).map(|(session, dial)| {
-            let (tls, backends) = (tls.clone(), backends.clone());
+            let (access, backends) = (access.clone(), backends.clone());
             Self::new(
                 session,
                 dial,
                 options.clone(),
-                tls,
+                access,
                 backends,
                 rng.fork(),
                 now,
@@ -273,7 +274,7 @@ impl<D: Dial> Link<D> {
         session: u8,
         dial: D,
         options: LinkOptions,
-        tls: Option<DatabaseTls>,
+        access: Access,
         backends: Backends,
         mut rng: fastrand::Rng,
         now: Instant,
@@ -288,7 +289,7 @@ impl<D: Dial> Link<D> {
             schema: Schema::new(lottery, central, *agencies).of_session(session),
             statements: Statements::new(lottery, central, *agencies).of_session(central, session),
             dial,
-            tls,
+            access,
             state: State::Pausing { until: now },
             host: 0,
             listener: (session == 0).then(|| format!("{central} {:016x}", rng.u64(..))),
@@ -305,9 +306,9 @@ impl<D: Dial> Link<D> {
         }
     }
 
-    /// Returns what sessions trust, where the URL wants TLS.
-    pub fn tls(&self) -> Option<DatabaseTls> {
-        self.tls.clone()
+    /// Returns what sessions begin with: to be read again while they run.
+    pub fn access(&self) -> Access {
+        self.access.clone()
     }
 }
 

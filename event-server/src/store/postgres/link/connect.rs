@@ -268,7 +268,10 @@ impl<D: Dial> Link<D> {
         // The event that told of the connection is past.
         channel.mark(true, true);
         let (url, host) = (&self.options.url, self.current_host());
-        let login = Login::new(url, host, &self.options.central);
+        let login = Login {
+            password: self.access.password(self.host),
+            ..Login::new(url, host, &self.options.central)
+        };
         let session = Session::new(login, url.transport(host));
         self.state = State::Open(Box::new(Open {
             _place: place,

@@ -90,7 +90,7 @@ impl<D: Dial> Link<D> {
                 return Ok(false);
             }
             let hash = open.hash.as_ref().and_then(CertificateHash::get);
-            let verified = self.tls.as_ref().is_some_and(DatabaseTls::verifies);
+            let verified = self.access.tls().is_some_and(DatabaseTls::verifies);
             open.session.tls_established(hash, verified);
             open.phase = Phase::Opening;
             return Ok(true);
@@ -100,7 +100,7 @@ impl<D: Dial> Link<D> {
         };
         match event {
             SessionEvent::BeginTls => {
-                let Some(tls) = &self.tls else {
+                let Some(tls) = self.access.tls() else {
                     return Err(End::Lost("it begins TLS that nobody asked for".to_owned()));
                 };
                 let begun = tls.begin(&self.current_host().name);
