@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, symlink};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use fixtures::Spec;
-use fixtures::programs::{self, Running, central, program};
+use fixtures::programs::{self, Running, Signal, central, program};
 
 use crate::common::{Peer, batch, bet, eventually, finished, row, winners};
 use crate::{SUCCESS, assert_refused, operate};
@@ -169,6 +170,39 @@ fn a_backup_replaces_nothing_and_removes_what_a_broken_off_one_has_left() {
     let (code, _, log) = backup(&at("copy"));
     assert_eq!(code, Some(0), "{log}");
     assert!(!Path::new(&at("copy.new")).exists(), "something is left");
+    let copied = fs::read_to_string(at("copy/bets.csv")).unwrap();
+    assert!(copied == rows, "it is no copy");
+}
+
+#[test]
+fn a_signal_ends_a_backup_at_once_and_what_it_leaves_is_no_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(&data).unwrap();
+    let rows = (row(1, "1", false) + "\r\n").repeat(2_000_000);
+    fs::write(data.join("bets.csv"), &rows).unwrap();
+    let target = at("copy").display().to_string();
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut command = Command::new(program("event-server").unwrap());
+        command.env("SERVER_DATA_DIR", &data);
+        let backup = Running::start(command.args(["backup", &target])).unwrap();
+        eventually("the copy is begun", || at("copy.new/bets.csv").exists());
+        let sent = backup.signal(signal);
+        let (status, log) = backup.wait().unwrap();
+        match status.signal() {
+            Some(number) => {
+                assert_eq!((number, log.as_str()), (signal.as_raw(), ""));
+                assert!(!at("copy").exists(), "{status}");
+            }
+            // It was done before.
+            None => assert!(status.success() && at("copy").exists(), "{sent:?}: {log}"),
+        }
+        let _ = fs::remove_dir_all(at("copy"));
+    }
+    let (code, _, log) = operate(&data, &["backup", &target]);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!at("copy.new").exists(), "something is left");
     let copied = fs::read_to_string(at("copy/bets.csv")).unwrap();
     assert!(copied == rows, "it is no copy");
 }

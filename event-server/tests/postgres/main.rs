@@ -16,6 +16,7 @@
 //! several   a central with several sessions, of which one is lost
 //! settings  what a role or an administrator has set
 //! moving    from files to a database, and back
+//! interrupted  the same, by a signal or by a database that goes away
 //! pooler    a pooler in between
 //! urls      the URLs that people have, and how a central shows who it is
 //! survival  everything is killed in the middle, seeded
@@ -28,6 +29,7 @@ mod away;
 mod backup;
 mod claims;
 mod draw;
+mod interrupted;
 mod locks;
 mod looking;
 mod moving;
