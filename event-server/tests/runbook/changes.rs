@@ -69,6 +69,15 @@ pub fn backup(mut scene: Scene) {
     // What comes later is not in the copy.
     scene.send(2, 20, central.address);
     scene.stop(central);
+    scene.run("systemctl stop");
+    scene.run("mv ");
+    scene.run("cp -a");
+    scene.run("systemctl start");
+    let restored = scene.central(&[]);
+    scene.send(1, 20, restored.address);
+    scene.stop(restored);
+    let rows = fs::read_to_string(scene.path("data/bets.csv")).unwrap();
+    assert_eq!(rows.lines().count(), 20);
     let restored = scene.start("--data-dir /backup/monday");
     scene.send(1, 20, restored.address);
     scene.send(2, 30, restored.address);

@@ -17,7 +17,9 @@ pub fn as_the_user(mut scene: Scene) {
     let central = scene.central(&[]);
     let ended = scene.run("sudo");
     assert!(ended.told.contains("draw: not yet"), "{}", ended.told);
+    scene.run("systemctl stop");
     scene.stop(central);
+    scene.run("systemctl start");
     scene.end(&[]);
 }
 

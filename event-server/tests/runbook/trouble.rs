@@ -82,8 +82,12 @@ pub fn full_disk(mut scene: Scene) {
     assert_eq!(ready(), "ready");
     scene.send_to(5, 100_000, central.address, 75);
     scene.hear(&ready());
+    scene.place("/var/lib/lottery", &root);
+    let full = scene.run("df -h").told;
+    assert!(full.contains('%'), "{full}");
     fs::remove_file(rest).unwrap();
     eventually("there is room", || ready() == "ready");
+    scene.run("readyz");
     scene.send(5, 100_000, central.address);
     scene.stop(central);
     scene.end(&[(
@@ -102,7 +106,8 @@ pub fn database_gone(mut scene: Scene) {
     scene.place("db1:5432", &db1);
     scene.place("db2:5432", db2);
     let both = url.replace(&host, &format!("{db1},{db2}"));
-    let alone = scene.central(&[("SERVER_STORE", &url), ("SERVER_NAME", "one")]);
+    scene.configure(&format!("SERVER_STORE = {url}\n"));
+    let alone = scene.central(&[("SERVER_NAME", "one")]);
     let two = scene.central(&[("SERVER_STORE", &both), ("SERVER_NAME", "two")]);
     let opened = "action: open_store | result: success | database: ";
     for central in [&alone, &two] {
@@ -118,8 +123,10 @@ pub fn database_gone(mut scene: Scene) {
     two.running
         .wait_for("no host of the database takes bets")
         .unwrap();
-    let ready = ask(&format!("{}/readyz", alone.http));
-    assert!(ready.contains("the database"), "{ready}");
+    let asked = scene.run_to("event-server status", 69).log;
+    assert!(asked.contains("the database cannot be reached"), "{asked}");
+    let ready = scene.run("readyz").told;
+    assert!(ready.contains("no host of the database"), "{ready}");
     database.run().unwrap();
     for central in [&alone, &two] {
         let twice = |log: &str| log.matches(opened).count() == 2;
