@@ -82,6 +82,10 @@ pub struct Operator {
     lottery: String,
     /// The tables are of an older form: a change turns them into the present one first.
     older: bool,
+    /// The host that the session is with.
+    host: String,
+    /// The host has told whether the lottery is there: no other one is tried any more.
+    is_chosen: bool,
 }
 
 impl Operator {
@@ -137,6 +141,8 @@ impl Operator {
             prologue: Prologue::new(*commit, *timeout),
             lottery: lottery.clone(),
             older: false,
+            host: host.to_string(),
+            is_chosen: false,
         };
         let mut hash = None;
         loop {
@@ -188,6 +194,7 @@ impl Operator {
             older = Schema::is_older(row);
             Ok(())
         })?;
+        self.is_chosen = true;
         match found {
             Err(e) if Schema::is_missing(&e) => Ok(false),
             Err(e) => Err(OperatorError::Unusable(self.schema.explain(&e).to_string())),
@@ -269,6 +276,18 @@ impl Operator {
 
     /// The rows of the query that was sent last, to its end.
     fn rows(
+        &mut self,
+        row: impl FnMut(&[Option<&[u8]>]) -> Result<(), OperatorError>,
+    ) -> Result<Result<(), DatabaseError>, OperatorError> {
+        self.receive_rows(row).map_err(|e| match e {
+            OperatorError::Unreachable(why) if self.is_chosen => OperatorError::Unreachable(
+                format!("the database at {} is lost: {why}; run it again", self.host),
+            ),
+            e => e,
+        })
+    }
+
+    fn receive_rows(
         &mut self,
         mut row: impl FnMut(&[Option<&[u8]>]) -> Result<(), OperatorError>,
     ) -> Result<Result<(), DatabaseError>, OperatorError> {
