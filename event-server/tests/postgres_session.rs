@@ -4,7 +4,7 @@
 //! tables are made, an agency's 60 bets are stored, and the draw finds them. The role needed no password.
 
 use event_server::store::postgres::{
-    Login, Secret, Session, SessionError, SessionEvent, Transport,
+    Login, Secret, Session, SessionError, SessionEvent, Shown, Transport,
 };
 
 const RECORDED: &[u8] = include_bytes!("vectors/postgres_session.bin");
@@ -288,12 +288,21 @@ fn two_queries_behind_each_other_are_two_transactions() {
     assert!(session.is_idle());
 }
 
+/// A server that has chosen PostgreSQL's protocol.
+fn server(certificate: Option<Vec<u8>>, verified: bool) -> Shown {
+    Shown {
+        certificate,
+        verified,
+        speaks_postgres: true,
+    }
+}
+
 /// A session over TLS with a server whose certificate was verified, or not, and that says this.
 fn over_tls(verified: bool, messages: &[Vec<u8>]) -> (Session, Result<(), SessionError>) {
     let mut session = Session::new(login(), Transport::Tls);
     session.receive(b"S");
     assert!(matches!(session.poll(), Ok(Some(SessionEvent::BeginTls))));
-    session.tls_established(None, verified);
+    session.tls_established(server(None, verified)).unwrap();
     session.take_output();
     session.receive(&messages.concat());
     let outcome = session.poll().map(drop);
@@ -342,7 +351,7 @@ fn where_the_password_has_to_be_bound_nothing_of_it_is_sent_to_a_server_that_can
         if transport == Transport::Tls {
             session.receive(b"S");
             session.poll().unwrap();
-            session.tls_established(hash, true);
+            session.tls_established(server(hash, true)).unwrap();
         }
         session.take_output();
         session.receive(&request);
@@ -382,7 +391,27 @@ fn tls_that_begins_at_once_is_not_asked_for() {
     assert!(session.take_output().is_empty());
     assert!(matches!(session.poll(), Ok(Some(SessionEvent::BeginTls))));
     assert!(matches!(session.poll(), Ok(None)));
-    session.tls_established(None, true);
+    session.tls_established(server(None, true)).unwrap();
+    assert!(!session.take_output().is_empty());
+}
+
+#[test]
+fn where_tls_begins_at_once_nothing_is_sent_to_a_server_that_has_not_chosen_postgresqls_protocol() {
+    let strange = Shown {
+        speaks_postgres: false,
+        ..server(None, true)
+    };
+    let mut session = Session::new(login(), Transport::DirectTls);
+    session.poll().unwrap();
+    let refused = session.tls_established(strange.clone());
+    assert_eq!(refused, Err(SessionError::NoProtocol));
+    assert!(session.take_output().is_empty());
+
+    // One that has agreed to TLS in its own protocol need not choose: those before PostgreSQL 17 do not.
+    let mut session = Session::new(login(), Transport::Tls);
+    session.receive(b"S");
+    session.poll().unwrap();
+    session.tls_established(strange).unwrap();
     assert!(!session.take_output().is_empty());
 }
 

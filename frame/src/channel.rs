@@ -78,6 +78,11 @@ impl<S: Read + Write> Channel<S> {
         self.tls.as_ref().is_none_or(|tls| tls.is_established())
     }
 
+    /// Returns the protocol that both sides of a TLS session have agreed on (ALPN, RFC 7301), once it is established.
+    pub fn agreed_protocol(&self) -> Option<&[u8]> {
+        self.tls.as_ref()?.agreed_protocol()
+    }
+
     /// Sets the bits that an event reports; never clears one.
     pub fn mark(&mut self, readable: bool, writable: bool) {
         self.readable |= readable;

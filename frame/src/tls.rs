@@ -97,6 +97,11 @@ impl Tls {
         !self.session.common().is_handshaking() && self.failed.is_none()
     }
 
+    /// Returns the protocol that both sides have agreed on (ALPN, RFC 7301).
+    pub(crate) fn agreed_protocol(&self) -> Option<&[u8]> {
+        self.session.common().alpn_protocol()
+    }
+
     /// Takes the bytes that were read from the stream before it was known that it carries TLS.
     pub(crate) fn begin_with(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && self.failed.is_none() {

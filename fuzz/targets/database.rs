@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use event_server::store::postgres::{Login, Secret, Session, SessionEvent, Transport};
+use event_server::store::postgres::{Login, Secret, Session, SessionEvent, Shown, Transport};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -38,7 +38,12 @@ fn replay<'b>(with_tls: bool, pieces: impl Iterator<Item = &'b [u8]>) -> Vec<Str
                 Ok(None) => break,
                 Ok(Some(event)) => {
                     if let SessionEvent::BeginTls = event {
-                        session.tls_established(None, true);
+                        let shown = Shown {
+                            verified: true,
+                            speaks_postgres: true,
+                            ..Shown::default()
+                        };
+                        session.tls_established(shown).expect("it speaks PostgreSQL's protocol");
                     }
                     events.push(format!("{event:?}"));
                 }

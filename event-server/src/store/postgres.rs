@@ -59,7 +59,7 @@ pub use self::prologue::{CommitMode, LockWait};
 use self::queue::{Queue, Told};
 pub use self::scan::{DrawRow, Layout, Slice};
 pub use self::session::{Login, Parameters, Row, Session, SessionEvent};
-pub use self::tls::DatabaseTls;
+pub use self::tls::{DatabaseTls, Shown};
 pub use self::url::parse::{Defaults, masked};
 pub use self::url::{
     ClientCertificate, DatabaseUrl, Host, RootCertificate, Secret, SslMode, Transport,

@@ -1,9 +1,17 @@
 //! The URLs that people have, and how a central shows a database who it is.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
-use fixtures::certificates::Authority;
+use fixtures::certificates::{Authority, Role, Term};
+use frame::pem;
+use rustls::crypto::ring::default_provider;
+use rustls::{ServerConfig, ServerConnection};
 
 use crate::common::{Peer, bet, one};
 use crate::refused::assert_refused;
@@ -42,6 +50,10 @@ fn users(stage: &Stage) {
     let sql = "create role agent superuser login; create role clear superuser login password 'hidden'; \
                create role scram superuser login password 'hidden'";
     stage.database.sql(sql).unwrap();
+}
+
+fn permit(file: &Path, mode: u32) {
+    fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 #[test]
@@ -139,6 +151,8 @@ fn a_client_certificate_and_an_authority_of_the_system_are_enough() {
         &nothing,
         "this system trusts no authority: name the one",
     );
+    // It stands in for a key, too.
+    permit(&certificate, 0o600);
     for (parameters, sentence) in [
         (
             format!("sslcert=/none.pem&sslkey={}", key.display()),
@@ -148,10 +162,25 @@ fn a_client_certificate_and_an_authority_of_the_system_are_enough() {
             format!("sslcert={}&sslkey={0}", certificate.display()),
             "cannot be used: it holds no private key in PEM",
         ),
+        (
+            format!("sslcert={}&sslkey=/", certificate.display()),
+            "sslkey / cannot be used: it is no plain file",
+        ),
     ] {
         let url = format!("postgresql://agent@{place}?{parameters}");
         assert_refused(&stage, &url, &system, sentence);
     }
+    let url = format!("postgresql://agent@{place}?{shown}");
+    let open = format!(
+        "sslkey {0} cannot be used: others than its owner may read or write it; run  chmod 600 {0}  (640 is enough where root owns it)",
+        key.display()
+    );
+    for mode in [0o644, 0o620, 0o601] {
+        permit(&key, mode);
+        assert_refused(&stage, &url, &system, &open);
+    }
+    permit(&key, 0o400);
+    assert_served(&stage, &url, &system);
     for (parameters, sentence) in [
         (
             "sslmode=require",
@@ -187,6 +216,52 @@ fn tls_begins_at_once_with_a_server_that_knows_it() {
         central.wait_for(why).unwrap();
         central.stop().unwrap();
     }
+}
+
+#[test]
+fn tls_that_begins_at_once_is_refused_where_nobody_chooses_postgresqls_protocol() {
+    let Some(stage) = Stage::set() else { return };
+    let authority = Authority::new("a stranger").unwrap();
+    let identity = authority
+        .sign(Role::Server, &["localhost"], Term::Current)
+        .unwrap();
+    let root = stage.folder().join("stranger.pem");
+    fs::write(&root, authority.certificate()).unwrap();
+    let chain = pem::certificates(identity.certificate.as_bytes()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, pem::key(identity.key.as_bytes()).unwrap());
+    let config = Arc::new(config.unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // A server of TLS that knows nothing of ALPN, and counts the bytes that come in its sessions.
+    let told = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&told);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut session = ServerConnection::new(Arc::clone(&config)).unwrap();
+            while session
+                .complete_io(&mut stream)
+                .is_ok_and(|(read, _)| read > 0)
+            {
+                let state = session.process_new_packets().unwrap();
+                counted.fetch_add(state.plaintext_bytes_to_read(), Ordering::Relaxed);
+            }
+        }
+    });
+    let url = format!(
+        "postgresql://agent@localhost:{port}/postgres?sslnegotiation=direct&sslrootcert={}",
+        root.display()
+    );
+    let sentence = "it takes TLS at once, and does not choose the protocol postgresql (ALPN), as PostgreSQL 17 and newer do: \
+                    check the host and the port in SERVER_STORE, or take sslnegotiation=direct out of it";
+    assert_refused(&stage, &url, &[], sentence);
+    let export = stage.operate(&["export"], &[("SERVER_STORE", &url)]);
+    assert!(export.log.contains(sentence), "{}", export.log);
+    assert_eq!(told.load(Ordering::Relaxed), 0, "a session began");
 }
 
 #[test]
@@ -246,7 +321,7 @@ fn the_password_file_of_psql_is_read_where_its_owner_alone_can() {
         format!("127.0.0.1:1:*:*:wrong\n127.0.0.1:{port}:postgres:scram:hidden\n"),
     )
     .unwrap();
-    let permit = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+    let permit = |mode| permit(&file, mode);
     let path = file.to_str().unwrap();
     let url = format!("postgresql://scram@127.0.0.1:{port}/postgres?sslmode=disable");
     permit(0o600);

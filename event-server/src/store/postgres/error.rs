@@ -83,6 +83,8 @@ pub enum SessionError {
     Doubt(DatabaseError),
     /// The server speaks no TLS, and it was asked for.
     NoTls,
+    /// TLS began at once, and the server has not chosen PostgreSQL's protocol.
+    NoProtocol,
     /// The server wants a kind of authentication that is not spoken here.
     Authentication,
     /// The server wants a password, and there is none.
@@ -117,6 +119,7 @@ impl SessionError {
     pub(super) fn is_final(&self) -> bool {
         match self {
             Self::NoTls
+            | Self::NoProtocol
             | Self::Authentication
             | Self::NoPassword
             | Self::Unprotected(_)
@@ -147,6 +150,10 @@ impl fmt::Display for SessionError {
             Self::Doubt(e) => write!(f, "a warning came during a commit: {e}"),
             Self::NoTls => f.write_str(
                 "the database speaks no TLS: set sslmode=disable in SERVER_STORE, or let it speak TLS (ssl = on)",
+            ),
+            Self::NoProtocol => f.write_str(
+                "it takes TLS at once, and does not choose the protocol postgresql (ALPN), as PostgreSQL 17 and newer do: \
+                 check the host and the port in SERVER_STORE, or take sslnegotiation=direct out of it",
             ),
             Self::Authentication => f.write_str(
                 "the database wants a kind of authentication that is not spoken here: let it ask for scram-sha-256",

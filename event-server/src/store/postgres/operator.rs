@@ -20,7 +20,7 @@ use super::prologue::{LockWait, Prologue};
 use super::schema::Schema;
 use super::session::{Login, Row, Session, SessionEvent};
 use super::sql::{Statements, identifier, parse};
-use super::tls::DatabaseTls;
+use super::tls::{ALPN, DatabaseTls, Shown};
 use super::url::Host;
 use crate::net::Socket;
 use crate::store::rows;
@@ -161,10 +161,11 @@ impl Operator {
                     if operator.channel.is_established()
                         && let Some(certificate) = hash.take()
                     {
-                        let verified = tls.is_some_and(DatabaseTls::verifies);
-                        operator
-                            .session
-                            .tls_established(certificate.get(), verified);
+                        operator.session.tls_established(Shown {
+                            certificate: certificate.get(),
+                            verified: tls.is_some_and(DatabaseTls::verifies),
+                            speaks_postgres: operator.channel.agreed_protocol() == Some(ALPN),
+                        })?;
                     }
                 }
             }

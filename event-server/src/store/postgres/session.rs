@@ -18,6 +18,7 @@ use postgres_protocol::message::backend::{DataRowBody, Header, Message};
 use postgres_protocol::message::frontend;
 
 use super::error::{DatabaseError, SessionError};
+use super::tls::Shown;
 use super::url::{DatabaseUrl, Host, Secret, Transport};
 
 /// The largest message that is taken from a server: no row of ours comes near it.
@@ -155,6 +156,7 @@ enum Proof {
 /// One session, from its first byte.
 pub struct Session {
     login: Login,
+    transport: Transport,
     state: State,
     parameters: Parameters,
     /// Nobody stands in between: the stream carries TLS and the server has shown a certificate that an authority of ours has
@@ -173,6 +175,7 @@ impl Session {
     pub fn new(login: Login, transport: Transport) -> Self {
         let mut session = Self {
             login,
+            transport,
             state: State::AwaitingTls,
             parameters: Parameters::default(),
             verified: transport == Transport::UnixSocket,
@@ -189,13 +192,20 @@ impl Session {
         session
     }
 
-    /// TLS is established. `certificate`: the hash of the server's certificate (RFC 5929, tls-server-end-point);
-    /// `verified`: an authority that the URL names has signed it.
-    pub fn tls_established(&mut self, certificate: Option<Vec<u8>>, verified: bool) {
+    /// TLS is established, with a server that has shown this.
+    ///
+    /// # Errors
+    /// TLS began at once, and the server has not chosen PostgreSQL's protocol: it may be a server of anything, which would
+    /// take the session's bytes for its own protocol. The session is over, and nothing was sent.
+    pub fn tls_established(&mut self, server: Shown) -> Result<(), SessionError> {
+        if self.transport == Transport::DirectTls && !server.speaks_postgres {
+            return Err(SessionError::NoProtocol);
+        }
         self.encrypted = true;
-        self.verified = verified;
-        self.certificate = certificate;
+        self.verified = server.verified;
+        self.certificate = server.certificate;
         self.start_up();
+        Ok(())
     }
 
     fn start_up(&mut self) {

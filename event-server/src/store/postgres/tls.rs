@@ -4,6 +4,8 @@
 //! leaves the name out, as PostgreSQL's `sslmode` says; `require` trusts whoever answers. The central shows a certificate of
 //! its own where the URL names one.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
@@ -20,8 +22,8 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::url::{ClientCertificate, DatabaseUrl, RootCertificate, SslMode};
 
-/// How PostgreSQL's protocol is named in a TLS handshake (RFC 7301); needed where TLS begins at once.
-const ALPN: &[u8] = b"postgresql";
+/// How PostgreSQL's protocol is named in a TLS handshake (RFC 7301); where TLS begins at once, a server has to choose it.
+pub(super) const ALPN: &[u8] = b"postgresql";
 
 /// Begins TLS sessions with a database. A clone trusts and shows the same, also after the files were [read again](Self::adopt).
 #[derive(Clone, Debug)]
@@ -55,6 +57,17 @@ impl CertificateHash {
     pub fn get(&self) -> Option<Vec<u8>> {
         self.0.get().cloned().flatten()
     }
+}
+
+/// What a TLS handshake has shown of a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// The hash of its certificate (RFC 5929, tls-server-end-point).
+    pub certificate: Option<Vec<u8>>,
+    /// An authority that the URL names has signed it.
+    pub verified: bool,
+    /// It has chosen PostgreSQL's protocol from those that were offered (ALPN).
+    pub speaks_postgres: bool,
 }
 
 impl DatabaseTls {
@@ -177,12 +190,37 @@ fn identity(files: &ClientCertificate) -> Result<Identity, String> {
     };
     let pem = small_file::read(certificate).map_err(|e| e.to_string());
     let chain = pem.and_then(|pem| pem::certificates(&pem));
-    let pem = small_file::read(key).map_err(|e| e.to_string());
+    let pem = private(key).and_then(|()| small_file::read(key).map_err(|e| e.to_string()));
     let private = pem.and_then(|pem| pem::key(&pem));
     Ok(Identity {
         chain: chain.map_err(|e| unusable("sslcert", certificate, e))?,
         key: private.map_err(|e| unusable("sslkey", key, e))?,
     })
+}
+
+/// Checks who else may read a key, as libpq does.
+fn private(key: &Path) -> Result<(), String> {
+    let metadata = fs::metadata(key).map_err(|e| e.to_string())?;
+    if !metadata.is_file() {
+        return Err("it is no plain file".to_owned());
+    }
+    match is_private(metadata.uid(), metadata.mode()) {
+        true => Ok(()),
+        false => Err(format!(
+            "others than its owner may read or write it; run  chmod 600 {}  (640 is enough where root owns it)",
+            key.display()
+        )),
+    }
+}
+
+/// Whether a key's file with this owner and mode is kept from others: 0600 or less; where root owns it, 0640 or less, so that
+/// a system's keys can be read by a group.
+fn is_private(owner: u32, mode: u32) -> bool {
+    let others = match owner {
+        0 => 0o037,
+        _ => 0o077,
+    };
+    mode & others == 0
 }
 
 /// Verifies as the mode says, and notes the certificate's hash.
@@ -288,6 +326,29 @@ fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
 mod tests {
     use super::*;
     use fixtures::certificates::{Authority, Role, Term};
+
+    #[test]
+    fn a_key_that_others_may_read_is_refused_as_libpq_refuses_it() {
+        const ROOT: u32 = 0;
+        const USER: u32 = 1_000;
+        for (owner, mode, allowed) in [
+            (USER, 0o600, true),
+            (USER, 0o400, true),
+            (USER, 0o640, false),
+            (USER, 0o610, false),
+            (USER, 0o604, false),
+            (ROOT, 0o600, true),
+            (ROOT, 0o640, true),
+            (ROOT, 0o440, true),
+            (ROOT, 0o660, false),
+            (ROOT, 0o650, false),
+            (ROOT, 0o644, false),
+        ] {
+            // The file's type stands in front of its permissions.
+            let found = is_private(owner, 0o100_000 | mode);
+            assert_eq!(found, allowed, "owner {owner}, mode {mode:o}");
+        }
+    }
 
     #[test]
     fn a_certificate_is_hashed_as_its_signature_is() {

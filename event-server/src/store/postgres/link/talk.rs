@@ -12,7 +12,7 @@ use crate::store::postgres::scan::{DrawRow, Layout};
 use crate::store::postgres::session::{Row, SessionEvent};
 use crate::store::postgres::setup::{ALONE, NO_STANDBY, Setup, Step};
 use crate::store::postgres::sql::{parse, parse_version};
-use crate::store::postgres::tls::{CertificateHash, DatabaseTls};
+use crate::store::postgres::tls::{ALPN, CertificateHash, DatabaseTls, Shown};
 
 impl<D: Dial> Link<D> {
     /// Receives, takes what happened, sends; whether anything moved.
@@ -89,9 +89,11 @@ impl<D: Dial> Link<D> {
             if !open.channel.is_established() {
                 return Ok(false);
             }
-            let hash = open.hash.as_ref().and_then(CertificateHash::get);
-            let verified = self.access.tls().is_some_and(DatabaseTls::verifies);
-            open.session.tls_established(hash, verified);
+            open.session.tls_established(Shown {
+                certificate: open.hash.as_ref().and_then(CertificateHash::get),
+                verified: self.access.tls().is_some_and(DatabaseTls::verifies),
+                speaks_postgres: open.channel.agreed_protocol() == Some(ALPN),
+            })?;
             open.phase = Phase::Opening;
             return Ok(true);
         }
