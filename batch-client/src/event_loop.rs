@@ -63,6 +63,8 @@ pub struct EventLoop {
     rng: fastrand::Rng,
     /// How many connections were made.
     connections: u64,
+    /// An event of the connection that is being made said that something can be read of it.
+    has_input: bool,
     /// Begins the TLS session of each connection, where the configuration has TLS.
     connector: Option<Connector>,
 }
@@ -117,6 +119,7 @@ impl EventLoop {
             lookup: Lookup::default(),
             rng: fastrand::Rng::new(),
             connections: 0,
+            has_input: false,
             connector,
         })
     }
@@ -224,14 +227,20 @@ impl EventLoop {
         done: impl Fn(&Inbox) -> bool,
     ) -> Result<(), AttemptError> {
         let mut since = Instant::now();
-        while !done(&connection.inbox) {
-            match (self.turn(connection, wait.map(|wait| since + wait))?, wait) {
-                (Turn::TimedOut, Some(wait)) => return Err(Lost::Silent(wait).into()),
-                (Turn::Moved, _) => since = Instant::now(),
-                (Turn::TimedOut | Turn::Waited, _) => {}
+        loop {
+            let moved = self.transfer(connection, &done)?;
+            if done(&connection.inbox) {
+                return Ok(());
             }
+            if moved {
+                since = Instant::now();
+                continue;
+            }
+            if let Some(wait) = wait.filter(|wait| since.elapsed() >= *wait) {
+                return Err(Lost::Silent(wait).into());
+            }
+            self.wait(Some(connection), wait.map(|wait| since + wait))?;
         }
-        Ok(())
     }
 
     /// Receives and sends what is possible. Where nothing is, waits for the connection or the deadline. Afterwards the
@@ -244,11 +253,29 @@ impl EventLoop {
         connection: &mut Connection,
         until: Option<Instant>,
     ) -> Result<Turn, AttemptError> {
+        if self.transfer(connection, |_| false)? {
+            self.wait(Some(connection), Some(Instant::now()))?;
+            return Ok(Turn::Moved);
+        }
+        if until.is_some_and(|until| until <= Instant::now()) {
+            return Ok(Turn::TimedOut);
+        }
+        self.wait(Some(connection), until)?;
+        Ok(Turn::Waited)
+    }
+
+    /// Receives and sends what is possible without waiting, and receives no more once `done` finds in the inbox what it waits
+    /// for. Returns whether bytes moved.
+    fn transfer(
+        &self,
+        connection: &mut Connection,
+        done: impl Fn(&Inbox) -> bool,
+    ) -> Result<bool, AttemptError> {
         let mut laps = Laps::begin();
         let mut moved = false;
         // Receives first: a write to a connection that was reset would lose what the server had sent before. An error
-        // comes again at the next turn, so one that comes after some bytes is left to it.
-        loop {
+        // comes again the next time, so one that comes after some bytes is left to it.
+        while !done(&connection.inbox) {
             match connection.receive() {
                 Ok(Received::Bytes(_)) => moved = true,
                 Ok(Received::NotYet | Received::Full) => break,
@@ -264,15 +291,7 @@ impl EventLoop {
             _ => moved |= connection.unsent() != unsent,
         }
         laps.lap("send");
-        if moved {
-            self.wait(Some(connection), Some(Instant::now()))?;
-            return Ok(Turn::Moved);
-        }
-        if until.is_some_and(|until| until <= Instant::now()) {
-            return Ok(Turn::TimedOut);
-        }
-        self.wait(Some(connection), until)?;
-        Ok(Turn::Waited)
+        Ok(moved)
     }
 
     /// Returns the server of the connection, or of the next attempt.
@@ -299,6 +318,11 @@ impl EventLoop {
         until: Option<Instant>,
     ) -> Result<(), Error> {
         self.logger.flush();
+        if let Some(connection) = connection.as_deref_mut()
+            && until.is_none_or(|until| until > Instant::now() + IDLE)
+        {
+            connection.watch();
+        }
         let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
         if let Some((path, why)) = trace::flush() {
             report::trace_stopped(&path, &why);
@@ -320,6 +344,7 @@ impl EventLoop {
                     let broken = event.is_error() || event.is_write_closed();
                     connection.mark(event.is_readable() || broken, event.is_writable() || broken);
                 }
+                (SERVER, None) => self.has_input |= event.is_readable() || event.is_error(),
                 _ => {}
             }
         }
@@ -333,9 +358,12 @@ const INBOX: usize = 64 * 1024;
 /// An outbox has room for another request while fewer than these bytes wait in it.
 const OUTBOX: usize = 256 * 1024;
 
+/// After so long without a byte from the server, keepalive asks whether it is there.
+const IDLE: Duration = Duration::from_secs(30);
+
 /// A server that vanished while it held a query is noticed after a minute.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
-    .with_time(Duration::from_secs(30))
+    .with_time(IDLE)
     .with_interval(Duration::from_secs(10))
     .with_retries(3);
 
@@ -344,23 +372,38 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
 /// A connection to the server, used through the channel behind it. Dropping it closes it.
 #[derive(Debug)]
-pub struct Connection(Channel<TcpStream>);
+pub struct Connection {
+    channel: Channel<TcpStream>,
+    /// The system notices a server that vanishes.
+    is_watched: bool,
+}
 
 impl Connection {
-    /// Takes a stream that has just been connected, the one of this number.
-    fn new(stream: TcpStream, serial: u64) -> Self {
+    /// Takes a stream that has just been connected, the one of this number, and whether something can be read of it.
+    fn new(stream: TcpStream, serial: u64, has_input: bool) -> Self {
         trace::opened(0, serial, "open");
         trace::focus(Some(0));
-        // Without these options a conversation is slower, and a server that vanished is noticed later. That is no reason
-        // to fail.
-        let socket = SockRef::from(&stream);
-        let _ = socket.set_tcp_nodelay(true);
-        let _ = socket.set_tcp_keepalive(&KEEPALIVE);
-        let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+        // Without this option a conversation is slower. That is no reason to fail.
+        let _ = SockRef::from(&stream).set_tcp_nodelay(true);
         let mut channel = Channel::new(stream, Inbox::new(MAX_REPLY, INBOX), Outbox::new(OUTBOX));
-        // The event of the connect is past. If there is nothing to read, the first read says so.
-        channel.mark(true, true);
-        Self(channel)
+        // The event of the connect is past.
+        channel.mark(has_input, true);
+        Self {
+            channel,
+            is_watched: false,
+        }
+    }
+
+    /// Has the system notice a server that vanishes. A wait that ends before the system would ask needs no such calls, and most
+    /// connections have none but such.
+    fn watch(&mut self) {
+        if !self.is_watched {
+            self.is_watched = true;
+            // Without these options, a server that vanished is noticed later. That is no reason to fail.
+            let socket = SockRef::from(self.channel.stream());
+            let _ = socket.set_tcp_keepalive(&KEEPALIVE);
+            let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+        }
     }
 }
 
@@ -368,22 +411,22 @@ impl Deref for Connection {
     type Target = Channel<TcpStream>;
 
     fn deref(&self) -> &Self::Target {
-        &self.0
+        &self.channel
     }
 }
 
 impl DerefMut for Connection {
     fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.0
+        &mut self.channel
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
         // Sends the closing message of a TLS session, as far as the stream takes it. Requests that wait stay unsent.
-        self.0.outbox.clear();
-        self.0.finish();
-        let _ = self.0.send();
+        self.channel.outbox.clear();
+        self.channel.finish();
+        let _ = self.channel.send();
         trace::closed(0, "closed");
         report::connection_closed();
     }

@@ -95,7 +95,7 @@ impl EventLoop {
             match self.connect_to(*address)? {
                 Ok(stream) => {
                     self.servers.connected(*address);
-                    let connection = Connection::new(stream, self.connections);
+                    let connection = Connection::new(stream, self.connections, self.has_input);
                     self.connections += 1;
                     return self.secure(connection);
                 }
@@ -148,6 +148,7 @@ impl EventLoop {
             Ok(stream) => stream,
             Err(e) => return Ok(Err(e)),
         };
+        self.has_input = false;
         self.poll
             .registry()
             .register(&mut stream, SERVER, Interest::READABLE | Interest::WRITABLE)
@@ -196,21 +197,21 @@ impl EventLoop {
 /// # Errors
 /// It failed, or it has met itself: nobody listens at that port.
 fn is_connected(stream: &TcpStream) -> io::Result<bool> {
-    if let Some(error) = stream.take_error()? {
-        return Err(error);
-    }
     match stream.peer_addr() {
         Ok(peer) => frame::check_peer(stream.local_addr()?, peer).map(|()| true),
-        Err(_) => Ok(false),
+        // One that failed has no peer either.
+        Err(_) => stream.take_error()?.map_or(Ok(false), Err),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::net::TcpListener;
+    use std::time::Duration;
 
     use frame::log::{Level, Logger};
-    use socket2::{Domain, Socket, Type};
+    use socket2::{Domain, SockRef, Socket, Type};
 
     use super::*;
     use crate::config::Config;
@@ -239,6 +240,31 @@ mod tests {
         };
         let start = "the server cannot be reached at central:12345 (127.0.0.1:1, 127.0.0.1:2): Connection refused";
         assert!(lost.to_string().starts_with(start), "{lost}");
+    }
+
+    #[test]
+    fn the_system_watches_a_server_only_once_a_wait_may_be_longer_than_that_takes() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut event_loop = event_loop("central:12345");
+        let mut connection = event_loop.connect_to_any(&[address]).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        let soon = |seconds| Some(Instant::now() + Duration::from_secs(seconds));
+        for (until, is_watched) in [(soon(20), false), (soon(40), true), (None, true)] {
+            loop {
+                server.write_all(b"x").unwrap();
+                if event_loop.turn(&mut connection, until).unwrap() == Turn::Waited {
+                    break;
+                }
+            }
+            let socket = SockRef::from(connection.stream());
+            let timeout = socket.tcp_user_timeout().unwrap().is_some();
+            assert_eq!(
+                (socket.keepalive().unwrap(), timeout),
+                (is_watched, is_watched)
+            );
+            assert!(socket.tcp_nodelay().unwrap());
+        }
     }
 
     #[test]

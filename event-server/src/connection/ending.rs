@@ -42,11 +42,12 @@ impl<S: Stream> Connection<S> {
         self.enter(State::Draining);
     }
 
-    /// All replies are out: no more will be sent.
+    /// All replies are out: no more will be sent. A peer that sends no more either learns it from the closing.
     pub(super) fn shut_down(&mut self) {
-        self.enter(match self.channel.stream().shutdown_write() {
-            Ok(()) if !self.channel.ended() => State::Drained { discarded: 0 },
-            _ => State::Closed,
+        let waits = !self.channel.ended() && self.channel.stream().shutdown_write().is_ok();
+        self.enter(match waits {
+            true => State::Drained { discarded: 0 },
+            false => State::Closed,
         });
     }
 

@@ -3,6 +3,9 @@
 //!
 //! An edge tells once that connections wait, and only `WouldBlock` says that none is left. Without file descriptors or memory
 //! there is no new edge either: a timer brings the loop back.
+//!
+//! The options of its streams are set on the socket that listens: Linux gives them to each connection that is made from then
+//! on, which costs no calls. Connections that were made before get them one by one.
 
 use std::io;
 use std::net::{self, IpAddr, SocketAddr};
@@ -12,7 +15,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::streams::register;
+use super::streams::{register, set_up};
 use crate::report;
 
 /// How long the listener is left alone after the system had no resources for a connection.
@@ -39,6 +42,8 @@ pub(super) struct Listener {
     backlog: Backlog,
     /// The most connections that one turn accepts, so that a flood of them does not stop the others.
     most: usize,
+    /// Connections may wait that were made before the socket had its options.
+    has_bare: bool,
 }
 
 impl Listener {
@@ -59,9 +64,10 @@ impl Listener {
         let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
+        set_up(&socket)?;
         socket.bind(&address.into())?;
         socket.listen(queue.try_into().unwrap_or(i32::MAX))?;
-        Self::adopt(socket.into(), most, registry, token)
+        Self::register(socket.into(), false, most, registry, token)
     }
 
     /// Takes a socket that listens already and never waits. Connections may wait in it.
@@ -74,12 +80,24 @@ impl Listener {
         registry: &Registry,
         token: usize,
     ) -> io::Result<Self> {
+        set_up(&socket)?;
+        Self::register(socket, true, most, registry, token)
+    }
+
+    fn register(
+        socket: net::TcpListener,
+        has_bare: bool,
+        most: usize,
+        registry: &Registry,
+        token: usize,
+    ) -> io::Result<Self> {
         let mut socket = TcpListener::from_std(socket);
         registry.register(&mut socket, Token(token), Interest::READABLE)?;
         Ok(Self {
             socket,
             backlog: Backlog::default(),
             most,
+            has_bare,
         })
     }
 
@@ -120,13 +138,22 @@ impl Listener {
             match self.backlog.accept(now, || self.socket.accept()) {
                 Accepted::Connection(mut stream, ip) => {
                     let token = port.free_token(now);
-                    match register(&mut stream, registry, token) {
+                    let options = if self.has_bare {
+                        set_up(&stream)
+                    } else {
+                        Ok(())
+                    };
+                    match options.and_then(|()| register(&mut stream, registry, token)) {
                         Ok(()) => port.admit(stream, ip, now),
                         Err(e) => port.report_lost(ip, &e),
                     }
                 }
                 Accepted::Gone => {}
-                Accepted::Nothing => break,
+                Accepted::Nothing => {
+                    // Without resources, those that waited still do.
+                    self.has_bare &= self.backlog.acceptable;
+                    break;
+                }
             }
         }
     }
@@ -215,7 +242,9 @@ fn is_peers(e: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mio::Poll;
     use rustix::io::Errno;
+    use socket2::SockRef;
 
     fn failed<S>(errno: Errno) -> io::Result<(S, SocketAddr)> {
         Err(errno.into())
@@ -261,6 +290,68 @@ mod tests {
             backlog.mark();
             assert_eq!(backlog.accept::<()>(now, || failed(errno)), Accepted::Gone);
             assert_eq!(backlog.ready_at(now), Some(now));
+        }
+    }
+
+    /// A port that has room, and keeps the streams that it gets.
+    struct Streams(Vec<TcpStream>);
+
+    impl Port for Streams {
+        fn place_at(&self, now: Instant) -> Option<Instant> {
+            Some(now)
+        }
+
+        fn free_token(&mut self, _: Instant) -> usize {
+            self.0.len()
+        }
+
+        fn admit(&mut self, stream: TcpStream, _: IpAddr, _: Instant) {
+            self.0.push(stream);
+        }
+
+        fn report_lost(&self, _: IpAddr, error: &io::Error) {
+            panic!("{error}");
+        }
+    }
+
+    #[test]
+    fn every_stream_has_its_options_also_where_it_waited_before_its_socket_had_them() {
+        let (poll, local) = (Poll::new().unwrap(), SocketAddr::from(([127, 0, 0, 1], 0)));
+        let handed = net::TcpListener::bind(local).unwrap();
+        handed.set_nonblocking(true).unwrap();
+        let there = handed.local_addr().unwrap();
+        let mut clients = vec![net::TcpStream::connect(there).unwrap()];
+        let mut listeners = [
+            Listener::adopt(handed, 64, poll.registry(), 64).unwrap(),
+            Listener::bind(local, 8, 64, poll.registry(), 65).unwrap(),
+        ];
+        let mut port = Streams(Vec::new());
+        for _ in 0..2 {
+            for listener in &mut listeners {
+                let address = listener.address().unwrap();
+                clients.push(net::TcpStream::connect(address).unwrap());
+                while port.0.len() < clients.len() {
+                    listener.mark();
+                    listener.accept(Instant::now(), poll.registry(), &mut port);
+                }
+            }
+        }
+        assert!(listeners.iter().all(|listener| !listener.has_bare));
+        for (at, stream) in port.0.iter().enumerate() {
+            let options = SockRef::from(stream);
+            let keepalive = options.keepalive().unwrap().then(|| {
+                let [idle, interval] = [
+                    options.tcp_keepalive_time(),
+                    options.tcp_keepalive_interval(),
+                ];
+                (
+                    idle.unwrap().as_secs(),
+                    interval.unwrap().as_secs(),
+                    options.tcp_keepalive_retries().unwrap(),
+                )
+            });
+            assert_eq!(keepalive, Some((30, 10, 3)), "stream {at}");
+            assert!(options.tcp_nodelay().unwrap(), "stream {at}");
         }
     }
 }

@@ -34,19 +34,19 @@ impl Stream for TcpStream {
     }
 }
 
-/// Sets what every stream needs.
-fn set_up(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    SockRef::from(stream).set_tcp_keepalive(&KEEPALIVE)
+/// Sets what every stream needs: on the stream, or on the socket that listens for it.
+pub(super) fn set_up<'s>(socket: impl Into<SockRef<'s>>) -> io::Result<()> {
+    let socket = socket.into();
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&KEEPALIVE)
 }
 
-/// Sets up an accepted stream and registers it with the poll, for reading and writing.
+/// Registers an accepted stream with the poll, for reading and writing.
 pub(super) fn register(
     stream: &mut TcpStream,
     registry: &Registry,
     token: usize,
 ) -> io::Result<()> {
-    set_up(stream)?;
     registry.register(stream, Token(token), BOTH)
 }
 
