@@ -44,6 +44,16 @@ fn main() -> std::io::Result<()> {
     let payloads: Vec<Frame<'_>> = payloads.collect();
     let seeds = payloads.iter().map(|frame| input::join(&[], frame.payload));
     corpus("payload", seeds.collect())?;
+    let usual = "{agency:1,nombre:Ana,apellido:Núñez,dni:1,nacimiento:2000-02-29,numero:7}";
+    let batches = [[usual; 4].join("|"), [usual; 2].join("|") + "|"].map(String::into_bytes);
+    let rows =
+        "Ana,Núñez,1,2000-02-29,7\nJosé María de la O,Paz,30904465,1999-12-31,7574\r\n".repeat(3);
+    let mut seeds: Vec<_> = batches
+        .iter()
+        .map(|batch| input::join(&[0], batch))
+        .collect();
+    seeds.extend(CONTROLS.map(|way| input::join(&[&[1], way].concat(), rows.as_bytes())));
+    corpus("copied", seeds)?;
     let odd: [(u8, &[u8]); 5] = [
         (4, b"{agency:2,apuestas:7,apuestas:7}"),
         (5, b"{ agency : \"2\" ,x:}"),

@@ -9,6 +9,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
+use frame::copy::FromColumns;
 use frame::{Agency, Batch, HEADER, MAX_CLIENT_FRAME};
 
 pub use crate::blocks::Blocks;
@@ -29,6 +30,7 @@ const MAX_PAYLOAD: usize = MAX_CLIENT_FRAME - HEADER;
 pub struct Batches<R> {
     rows: Rows<R>,
     agency: Agency,
+    copy: FromColumns,
     max_amount: u32,
     payload: Vec<u8>,
     /// How many bytes of `payload` the last batch had. At most one bet is behind them.
@@ -41,6 +43,7 @@ impl<R: Read> Batches<R> {
         Self {
             rows: Rows::again(reader, blocks),
             agency,
+            copy: FromColumns::new(agency),
             max_amount,
             payload: Vec::with_capacity(2 * MAX_CLIENT_FRAME),
             cut: 0,
@@ -65,13 +68,16 @@ impl<R: Read> Batches<R> {
     /// # Errors
     /// The reader failed, the file has changed, or a row is not a valid bet.
     pub fn next_batch(&mut self) -> Result<Option<(Batch<'_>, u32)>, RowError> {
+        let mut object = [0; FromColumns::ROOM];
         let mut bets = self.carry_over();
         self.cut = self.payload.len();
         while bets < self.max_amount {
             if bets > 0 {
                 self.payload.push(b'|');
             }
-            if let Some((_, bet)) = self.rows.next_fast(self.agency) {
+            if let Some(length) = self.rows.copy_next(&self.copy, &mut object) {
+                self.payload.extend_from_slice(&object[..length]);
+            } else if let Some((_, bet)) = self.rows.next_fast(self.agency) {
                 bet.write(&mut self.payload);
             } else if let Some(row) = self.rows.next_row()? {
                 row.bet(self.agency)?.write(&mut self.payload);

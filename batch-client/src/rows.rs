@@ -13,6 +13,7 @@ mod quoting;
 use std::io::Read;
 use std::sync::Arc;
 
+use frame::copy::FromColumns;
 use frame::{Agency, Bet, Birthdate, Document, Field, Flaw, Name, Number, payload};
 
 use crate::advice::{Quotes, Sample};
@@ -131,6 +132,20 @@ impl<R: Read> Rows<R> {
             _ => length + 1,
         });
         Some((row, bet))
+    }
+
+    /// Copies the next row to the front of `out`, as the object that its bet is written as, where it is one that
+    /// [`next_fast`](Self::next_fast) would return, and passes it; returns how many bytes the object has. `None` for any other
+    /// row, and for a few more; the bytes of `out` have no meaning then.
+    #[inline]
+    pub fn copy_next(&mut self, copy: &FromColumns, out: &mut [u8]) -> Option<usize> {
+        let (unread, next) = self.lines.unread();
+        if unread.first() == BYTE_ORDER_MARK.first() {
+            return None;
+        }
+        let (length, written) = copy.object(unread, out)?;
+        next.pass_line(length + line_end(&unread[length..])?);
+        Some(written)
     }
 
     /// Returns whether quotes were open after the first bytes of a row that was too long.
@@ -339,9 +354,7 @@ fn read_fast(agency: Agency, bytes: &[u8]) -> Option<(Bet<'_>, usize)> {
     let (document, rest) = Document::split_plain(rest.strip_prefix(b",")?)?;
     let (birthdate, rest) = rest.strip_prefix(b",")?.split_first_chunk::<10>()?;
     let (number, rest) = Number::split(rest.strip_prefix(b",")?)?;
-    if !matches!(rest, [b'\n', ..] | [b'\r', b'\n', ..]) {
-        return None;
-    }
+    line_end(rest)?;
     let bet = Bet {
         agency,
         first_name,
@@ -351,6 +364,16 @@ fn read_fast(agency: Agency, bytes: &[u8]) -> Option<(Bet<'_>, usize)> {
         number,
     };
     Some((bet, bytes.len() - rest.len()))
+}
+
+/// Returns how many bytes the line end has that `bytes` begin with.
+#[inline]
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [b'\n', ..] => Some(1),
+        [b'\r', b'\n', ..] => Some(2),
+        _ => None,
+    }
 }
 
 /// Takes the first columns of a row, without the blanks around them; returns how many columns the row has.

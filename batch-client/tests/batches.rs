@@ -5,6 +5,7 @@ use std::sync::Arc;
 use batch_client::batch::{Batches, Blocks, MAX_REPORTED, Scan, Summary, Verdict};
 use batch_client::blocks::SMALLEST;
 use batch_client::rows::Rows;
+use frame::copy::FromColumns;
 use frame::{Agency, MAX_CLIENT_FRAME, Request, UploadId};
 
 fn agency() -> Agency {
@@ -83,6 +84,72 @@ fn batches_are_the_rows_in_order_and_each_is_as_large_as_both_bounds_allow() {
         let blocks = Blocks::of(&bytes[..], SMALLEST).unwrap();
         assert_eq!(verdict, Verdict::Good(Summary { bets, upload }, blocks));
     }
+}
+
+/// A few rows, some of which are not usual or not valid.
+fn odd_file(rng: &mut fastrand::Rng) -> Vec<u8> {
+    let mut file = [&b""[..], b"\xef\xbb\xbf"][usize::from(rng.u8(..9) == 0)].to_vec();
+    let names = [
+        "Ana",
+        "María de los Ángeles",
+        "Ñ",
+        "a{b",
+        "€uro",
+        " x",
+        "abcdefghijklmnop",
+    ];
+    for _ in 0..rng.usize(2..12) {
+        let name = names[rng.usize(..names.len())].repeat(rng.usize(1..4));
+        let number = [rng.u32(..2_000_000_000).to_string(), "0464".to_owned()];
+        let number = &number[usize::from(rng.u8(..9) == 0)];
+        let end = ["\n", "\r\n", "\n\n"][rng.usize(..3)];
+        file.extend_from_slice(format!("{name},Paz,30904465,1999-03-17,{number}{end}").as_bytes());
+    }
+    for _ in 0..rng.u8(..3) {
+        let at = rng.usize(..file.len());
+        let byte = *rng.choice(b",\"\n\r \t0-\x00\x7f\xc2\x85\xc3\xef").unwrap();
+        let instead = [byte].into_iter().take(rng.usize(..2));
+        file.splice(at..at + rng.usize(..2), instead);
+    }
+    file
+}
+
+#[test]
+fn a_row_is_copied_as_reading_and_writing_it_gives_or_not_at_all() {
+    let copy = FromColumns::new(agency());
+    let (mut copied, mut object) = (0, [0; FromColumns::ROOM]);
+    for seed in 0..10_000 {
+        let file = odd_file(&mut fastrand::Rng::with_seed(seed));
+        let (mut copying, mut reading) = (Rows::new(&file[..]), Rows::new(&file[..]));
+        // Before the first look, nothing of the file is in the buffer.
+        let mut look = true;
+        loop {
+            let written = match look {
+                true => None,
+                false => copying.copy_next(&copy, &mut object),
+            };
+            look = false;
+            let read = reading
+                .next_row()
+                .map(|row| row.map(|row| (row.line(), row.bet(agency()))));
+            if let Some(length) = written {
+                let mut expected = Vec::new();
+                let (_, bet) = read.expect("a row").expect("a row");
+                bet.expect("a valid one").write(&mut expected);
+                assert_eq!(object[..length], expected, "seed {seed}");
+                copied += 1;
+                continue;
+            }
+            let row = copying
+                .next_row()
+                .map(|row| row.map(|row| (row.line(), row.bet(agency()))));
+            assert_eq!(format!("{row:?}"), format!("{read:?}"), "seed {seed}");
+            if !matches!(read, Ok(Some(_))) {
+                break;
+            }
+        }
+    }
+    assert!(copied > 5_000, "{copied}");
 }
 
 #[test]

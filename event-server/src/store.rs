@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use frame::{Agency, Bet, Number, UploadId};
+use frame::{Agency, Bet, Bets, Number, UploadId};
 
 pub use self::snapshot::{Audit, Holding, Snapshot};
 use crate::facts::{Account, Fact, MAX_AGENCIES, Tally};
@@ -280,6 +280,10 @@ impl fmt::Display for Declined {
 pub trait Draft {
     /// Adds a bet.
     fn row(&mut self, bet: &Bet<'_>);
+
+    /// Adds the next bets of a batch, all of the agency of the bet that was read last, without reading them, as far as the
+    /// store can; returns how many. The one after them has to be read, if there is one.
+    fn copy(&mut self, bets: &mut Bets<'_>) -> u32;
 
     /// Stages the bets, and the fact that they add up to. They are durable once the commit of this ticket is done.
     ///

@@ -1,9 +1,11 @@
-//! A bet: six valid fields, read from an object of a payload and written as one.
+//! A bet: six valid fields, read from an object of a payload and written as one; and the bets of a batch, which can be copied
+//! as rows without being read.
 //!
 //! Reading borrows from the payload. It allocates only for a quoted value that holds quotes, which are doubled in the
 //! payload. Knows no rule of the lottery.
 
-use crate::error::{BetError, Field};
+use crate::copy::FromObject;
+use crate::error::{BatchError, BetError, Field};
 use crate::fields::{Agency, Birthdate, Document, Name, Number, present, set};
 use crate::payload::{self, Objects};
 
@@ -101,6 +103,80 @@ impl<'a> Bet<'a> {
     }
 }
 
+/// The bets of a batch, in their order. An error is the last item.
+#[derive(Clone, Debug)]
+pub struct Bets<'a> {
+    objects: Objects<'a>,
+    /// How many were read or copied, the one with an error among them.
+    count: usize,
+    failed: bool,
+    /// The agency of the last bet that was read.
+    agency: Option<Agency>,
+    /// Copies bets of that agency.
+    copy: Option<FromObject>,
+}
+
+impl<'a> Bets<'a> {
+    pub(crate) fn new(payload: &'a [u8]) -> Self {
+        Self {
+            objects: Objects::new(payload),
+            count: 0,
+            failed: false,
+            agency: None,
+            copy: None,
+        }
+    }
+
+    /// Room for any row that is copied: it has 578 bytes at most with its line end, and a few behind it are written, too.
+    pub const ROOM: usize = 640;
+
+    /// Copies the next bet to the front of `out`, as a row of CSV: agency, first name, last name, document, birthdate and
+    /// number without quotes, and then `end`. Returns how many bytes the row has; it is the row of the bet that
+    /// [`next`](Iterator::next) would return, which is passed over.
+    ///
+    /// `None`: the next bet is not copied but has to be read, or is none; the bytes of `out` have no meaning then. Copied are
+    /// nearly all bets, but for the first one and the last one: those of the same agency as the last bet that was read,
+    /// written as [`Bet::write`] writes them, without quotes.
+    #[inline]
+    pub fn copy_row<const N: usize>(
+        &mut self,
+        end: &'static [u8; N],
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let agency = self.agency?;
+        let copy = self.copy.get_or_insert_with(|| FromObject::new(agency));
+        let (read, written) = copy.row(self.objects.rest(), end, out)?;
+        if !self.objects.pass(read) {
+            return None;
+        }
+        self.count += 1;
+        Some(written)
+    }
+}
+
+impl<'a> Iterator for Bets<'a> {
+    type Item = Result<Bet<'a>, BatchError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let read = Bet::read(&mut self.objects);
+        self.count += 1;
+        self.failed = read.is_err();
+        let agency = match &read {
+            Ok(Some(bet)) => Some(bet.agency),
+            _ => None,
+        };
+        if self.agency != agency {
+            self.agency = agency;
+            self.copy = None;
+        }
+        let bet = self.count;
+        read.map_err(|error| BatchError { bet, error }).transpose()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,14 +207,7 @@ mod tests {
         for seed in 0..50_000 {
             let mut rng = fastrand::Rng::with_seed(seed);
             let mut payload = two.clone();
-            for _ in 0..rng.u8(..4) {
-                let at = rng.usize(..payload.len());
-                let byte = *rng.choice(b"{}:,|\" \t0Az\x1f\x7f\xc2\x85\xc3").unwrap();
-                payload.splice(
-                    at..at + rng.usize(..2),
-                    [byte].into_iter().take(rng.usize(..2)),
-                );
-            }
+            damage(&mut payload, &mut rng);
             let (mut either, mut by_name) = (Objects::new(&payload), Objects::new(&payload));
             for _ in 0..3 {
                 let read = Bet::read(&mut either);
@@ -147,6 +216,90 @@ mod tests {
                     break;
                 }
             }
+        }
+    }
+
+    /// Some bytes of a payload are others, or are not there.
+    fn damage(payload: &mut Vec<u8>, rng: &mut fastrand::Rng) {
+        for _ in 0..rng.u8(..4) {
+            let at = rng.usize(..payload.len());
+            let byte = *rng.choice(b"{}:,|\" \t0Az\x1f\x7f\xc2\x85\xc3").unwrap();
+            let instead = [byte].into_iter().take(rng.usize(..2));
+            payload.splice(at..at + rng.usize(..2), instead);
+        }
+    }
+
+    /// A row of CSV that needs no quotes.
+    fn row(bet: &Bet<'_>) -> Vec<u8> {
+        let (agency, number) = (bet.agency.to_string(), bet.number.to_string());
+        let texts = [&bet.first_name, &bet.last_name].map(Name::as_bytes);
+        let columns = [
+            agency.as_bytes(),
+            texts[0],
+            texts[1],
+            bet.document.as_bytes(),
+            bet.birthdate.as_bytes(),
+            number.as_bytes(),
+        ];
+        assert!(columns.iter().all(|column| !column.contains(&b',')));
+        [&columns.join(&b','), &b"\r\n"[..]].concat()
+    }
+
+    #[test]
+    fn a_bet_is_copied_as_the_row_that_reading_it_gives_or_not_at_all() {
+        let (mut copied, mut room) = (0, [0; Bets::ROOM]);
+        for seed in 0..50_000 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let bets = (0..rng.usize(2..6)).map(|_| {
+                let name = "Año".repeat(rng.usize(1..12));
+                let usual = BET.replace("0464", &rng.u32(..1_000_000_000).to_string());
+                usual.replace("Lorca", name.trim_end_matches(|_| rng.bool()))
+            });
+            let mut payload = bets.collect::<Vec<_>>().join("|").into_bytes();
+            damage(&mut payload, &mut rng);
+            let (mut copying, mut reading) = (Bets::new(&payload), Bets::new(&payload));
+            let room = &mut room[..[640, rng.usize(..640)][usize::from(seed % 8 == 0)]];
+            loop {
+                let read = reading.next();
+                match copying.copy_row(b"\r\n", room) {
+                    Some(length) => {
+                        let bet = read.expect("a bet").expect("a valid one");
+                        assert_eq!(room[..length], row(&bet), "seed {seed}");
+                        copied += 1;
+                    }
+                    None => {
+                        assert_eq!(copying.next(), read, "seed {seed}");
+                        if read.is_none_or(|read| read.is_err()) {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        assert!(copied > 20_000, "{copied}");
+    }
+
+    #[test]
+    fn of_usual_bets_all_are_copied_but_the_first_and_the_last_as_far_as_each_field_may_go() {
+        let longest = BET
+            .replace("agency:1", "agency:4294967295")
+            .replace("Ana", &("é".repeat(127) + "e"))
+            .replace("Lorca", &"x".repeat(255))
+            .replace("012", &"9".repeat(32))
+            .replace("0464", "999999999");
+        let shortest = BET.replace("Lorca", "L").replace("0464", "0");
+        for usual in [BET.replace("0464", "464"), longest, shortest] {
+            let payload = [&*usual; 5].join("|");
+            let mut bets = Bets::new(payload.as_bytes());
+            let first = bets.next().unwrap().unwrap();
+            for _ in 0..3 {
+                let mut room = [0; Bets::ROOM];
+                let length = bets.copy_row(b"\r\n", &mut room).unwrap();
+                assert_eq!(room[..length], row(&first));
+            }
+            assert_eq!(bets.copy_row(b"\r\n", &mut [0; Bets::ROOM]), None);
+            assert_eq!(bets.next(), Some(Ok(first)));
+            assert_eq!(bets.next(), None);
         }
     }
 

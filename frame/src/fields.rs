@@ -89,6 +89,9 @@ pub type Name<'a> = Text<'a, 255>;
 pub type Document<'a> = Text<'a, 32>;
 
 impl<'a, const MAX: usize> Text<'a, MAX> {
+    /// The most bytes that it may have.
+    pub const MAX: usize = MAX;
+
     /// Takes the text as it is, blanks included.
     ///
     /// # Errors
@@ -126,11 +129,16 @@ impl<'a, const MAX: usize> Text<'a, MAX> {
     /// Takes a plain text, which must have no blank at its ends; `None` where [`parse`](Self::parse) would refuse it.
     #[inline(always)]
     pub(crate) fn from_plain(text: Plain<'a>) -> Option<Self> {
-        let valid = (1..=MAX).contains(&text.bytes.len()) && text.is_utf8();
-        valid.then_some(Self {
+        Self::allows(&text).then_some(Self {
             bytes: Cow::Borrowed(text.bytes),
             plain: true,
         })
+    }
+
+    /// Returns whether a plain text, which has no blank at its ends, is valid.
+    #[inline(always)]
+    pub(crate) fn allows(text: &Plain<'_>) -> bool {
+        (1..=MAX).contains(&text.bytes.len()) && text.is_utf8()
     }
 
     /// Appends the text as a value of a payload.
@@ -189,7 +197,10 @@ impl Birthdate {
         let year = 100 * i16::from(two(y1, y2)) + i16::from(two(y3, y4));
         // Both are at most 99, so they fit into an i8.
         let (month, day) = (two(m1, m2) as i8, two(d1, d2) as i8);
-        if year == 0 || jiff::civil::Date::new(year, month, day).is_err() {
+        // Most days are in every month.
+        let is_day = (1..=12).contains(&month) && (1..=28).contains(&day)
+            || jiff::civil::Date::new(year, month, day).is_ok();
+        if year == 0 || !is_day {
             return Err(Flaw::NotDate);
         }
         Ok(Self(bytes))

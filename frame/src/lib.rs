@@ -34,6 +34,7 @@ mod calls;
 mod channel;
 mod codec;
 mod connecting;
+pub mod copy;
 pub mod digest;
 mod display;
 mod error;
@@ -48,7 +49,7 @@ pub mod small_file;
 mod tls;
 pub mod trace;
 
-pub use bet::Bet;
+pub use bet::{Bet, Bets};
 pub use calls::{Calls, ReadOutcome, WriteOutcome};
 pub use channel::{Channel, Received};
 pub use codec::Frame;

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::bet::Bet;
+use crate::bet::{Bet, Bets};
 use crate::digest;
-use crate::error::{BatchError, BetError, Field, Flaw, PayloadError};
+use crate::error::{BetError, Field, Flaw, PayloadError};
 use crate::fields::Agency;
-use crate::payload::{self, Objects};
+use crate::payload;
 
 /// The reason of a refusal begins with these words where the server's disk is full: once there is space on it, the
 /// same request is accepted.
@@ -108,19 +108,8 @@ impl<'a> Batch<'a> {
     }
 
     /// Returns the bets in their order. An error is the last item.
-    pub fn bets(&self) -> impl Iterator<Item = Result<Bet<'a>, BatchError>> + use<'a> {
-        let mut objects = Objects::new(self.0);
-        let mut bet = 0;
-        let mut failed = false;
-        std::iter::from_fn(move || {
-            if failed {
-                return None;
-            }
-            bet += 1;
-            let next = Bet::read(&mut objects).map_err(|error| BatchError { bet, error });
-            failed = next.is_err();
-            next.transpose()
-        })
+    pub fn bets(&self) -> Bets<'a> {
+        Bets::new(self.0)
     }
 
     /// Returns how many bets the batch seems to hold: for a report on a batch that cannot be read to its end.

@@ -17,7 +17,7 @@ pub(crate) struct Plain<'a> {
 }
 
 /// The bytes that are checked at once.
-const CHUNK: usize = 16;
+pub(crate) const CHUNK: usize = 16;
 
 /// A bit for each byte of a chunk, that of the first byte the lowest.
 type Bits = u32;
@@ -37,6 +37,28 @@ impl<'a> Plain<'a> {
         }
         let length = letters.read_last(last);
         Self::cut(bytes, chunks.len() * CHUNK + length, letters)
+    }
+
+    /// Splits off the longest plain text that `bytes` begin with, and copies it to the front of `out`; returns it with what is
+    /// behind it in both. Whole chunks are read and written, so the next bytes of `out` have no meaning. `None` where `bytes`
+    /// or `out` have too few for that.
+    #[inline(always)]
+    pub(crate) fn copy<'o>(
+        bytes: &'a [u8],
+        out: &'o mut [u8],
+    ) -> Option<(Self, &'a [u8], &'o mut [u8])> {
+        let mut letters = Letters::default();
+        let (mut rest, mut room) = (bytes, out);
+        loop {
+            let chunk: [u8; CHUNK] = *rest.first_chunk()?;
+            *room.first_chunk_mut()? = chunk;
+            let length = letters.read(chunk);
+            (rest, room) = (&rest[length..], &mut room[length..]);
+            if length < CHUNK {
+                let (text, _) = Self::cut(bytes, bytes.len() - rest.len(), letters);
+                return Some((text, rest, room));
+            }
+        }
     }
 
     /// Returns all of `bytes`; `None` where they are not all plain.
@@ -117,6 +139,24 @@ fn not_plain(bytes: u8x16) -> u8x16 {
         above.simd_eq(above.min(u8x16::splat(last - first)))
     };
     between(0, b' ' - 1) | is(b'"') | is(b',') | between(b'{', 0x7f) | between(0xc0, 0xc2)
+}
+
+/// Returns how many decimal digits a chunk begins with.
+#[inline]
+pub(crate) fn leading_digits(chunk: &[u8; CHUNK]) -> usize {
+    let above = u8x16::new(*chunk) - u8x16::splat(b'0');
+    let digits = above.simd_eq(above.min(u8x16::splat(9))).to_bitmask();
+    digits.trailing_ones() as usize
+}
+
+/// Returns how many bytes are the same at the beginning of both.
+#[inline]
+pub(crate) fn common_start(one: &[u8; 2 * CHUNK], other: &[u8; 2 * CHUNK]) -> usize {
+    let same = |at: usize| {
+        let chunk = |bytes: &[u8; 2 * CHUNK]| u8x16::new(bytes.as_chunks().0[at]);
+        chunk(one).simd_eq(chunk(other)).to_bitmask()
+    };
+    (same(0) | same(1) << CHUNK).trailing_ones() as usize
 }
 
 #[cfg(test)]

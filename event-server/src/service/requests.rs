@@ -84,7 +84,7 @@ impl<R: Store> Service<R> {
         }
     }
 
-    /// Reads, judges and stages a batch in one pass: a draft that is not sealed is discarded.
+    /// Reads, judges and stages a batch in one pass, or copies what needs not be read: a draft that is not sealed is discarded.
     fn stage_batch(
         &mut self,
         id: ConnectionId,
@@ -96,8 +96,8 @@ impl<R: Store> Service<R> {
         let mut draft = self.store.draft(rows_bound(batch.payload().len()))?;
         let mut agency = None;
         let mut bets = 0;
-        for bet in batch.bets() {
-            let bet = bet?;
+        let mut unread = batch.bets();
+        while let Some(bet) = unread.next().transpose()? {
             bets += 1;
             if agency.is_none() {
                 identity.check(bet.agency)?;
@@ -107,6 +107,8 @@ impl<R: Store> Service<R> {
             }
             agency = Some(bet.agency);
             draft.row(&bet);
+            // Those are of the same agency.
+            bets += draft.copy(&mut unread);
         }
         let agency = agency.ok_or(Refusal::NoBets)?;
         let fact = Fact::Batch {

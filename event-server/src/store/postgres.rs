@@ -44,7 +44,7 @@ mod url;
 
 use std::time::Instant;
 
-use frame::{Agency, Bet, Number};
+use frame::{Agency, Bet, Bets, Number};
 
 pub use self::access::Access;
 pub use self::database::{Answer, Database, Failure, Query, Unusable};
@@ -194,6 +194,11 @@ impl<B: Database> Draft for PostgresDraft<'_, B> {
             .unwrap_or_else(|| store.queue_of(bet.agency).bets(bet.agency));
         group::write_tuple(bet, seq, &mut store.rows);
         self.seq = Some(seq + 1);
+    }
+
+    /// The tables have a column for each field.
+    fn copy(&mut self, _bets: &mut Bets<'_>) -> u32 {
+        0
     }
 
     fn seal(self, fact: Fact) -> Ticket {

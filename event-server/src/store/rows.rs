@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use frame::payload::{parse_number, write_number};
-use frame::{Agency, Bet, Birthdate, Number, Text};
+use frame::{Agency, Bet, Bets, Birthdate, Number, Text};
 use memchr::memchr;
 
 use crate::facts::MAX_AGENCIES;
@@ -51,6 +51,13 @@ pub fn write(bet: &Bet<'_>, out: &mut Vec<u8>) {
     out.push(b',');
     write_number(out, bet.number.get().into());
     out.extend_from_slice(b"\r\n");
+}
+
+/// Copies the next bet of a batch to the front of `out`, as the row that [`write`](fn@write) writes of it; returns how many bytes
+/// the row has. `None`: the bet has to be read, and the bytes of `out` have no meaning.
+#[inline]
+pub fn copy(bets: &mut Bets<'_>, out: &mut [u8; Bets::ROOM]) -> Option<usize> {
+    bets.copy_row(b"\r\n", out)
 }
 
 fn write_text<const MAX: usize>(text: &Text<'_, MAX>, out: &mut Vec<u8>) {

@@ -105,7 +105,27 @@ impl<'a> Objects<'a> {
         (self.skip(b"}") && self.leave()).then_some(())
     }
 
+    /// The bytes that were not read: they begin with the next object, or are empty.
+    #[inline]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Moves past the next object, which has so many bytes and was read elsewhere; `false`, and nothing changes, where
+    /// neither another object nor the end of the payload follows.
+    #[inline]
+    pub(crate) fn pass(&mut self, bytes: usize) -> bool {
+        let mut ahead = self.clone();
+        ahead.rest = &ahead.rest[bytes..];
+        let left = ahead.leave();
+        if left {
+            *self = ahead;
+        }
+        left
+    }
+
     /// Moves from the end of an object to the next object or to the end of the payload; `false` where neither follows.
+    #[inline]
     fn leave(&mut self) -> bool {
         self.done = self.rest.is_empty();
         self.done || self.skip(b"|")

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use frame::{Agency, Bet};
+use frame::{Agency, Bet, Bets};
 
 use super::disk::Files;
 use super::draw::Counting;
@@ -131,6 +131,10 @@ pub struct FileDraft<'a> {
 impl Draft for FileDraft<'_> {
     fn row(&mut self, bet: &Bet<'_>) {
         self.rows.row(bet);
+    }
+
+    fn copy(&mut self, bets: &mut Bets<'_>) -> u32 {
+        self.rows.copy(bets)
     }
 
     fn seal(self, fact: Fact) -> Ticket {

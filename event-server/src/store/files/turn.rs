@@ -8,7 +8,7 @@
 //! The rows stand together because they go to bets.csv in one write; the facts are put behind them when the
 //! turn is sealed, so that the record is one piece of memory. Both buffers are used again every turn.
 
-use frame::Bet;
+use frame::{Bet, Bets};
 
 use super::entry;
 use super::format::{FACT, HEADER, Header};
@@ -122,6 +122,17 @@ impl Rows<'_> {
     /// Writes a bet as the next row.
     pub fn row(&mut self, bet: &Bet<'_>) {
         rows::write(bet, &mut self.turn.record);
+    }
+
+    /// Copies the next bets as rows, as many as can be; returns how many.
+    pub fn copy(&mut self, bets: &mut Bets<'_>) -> u32 {
+        let mut row = [0; Bets::ROOM];
+        let mut count = 0;
+        while let Some(length) = rows::copy(bets, &mut row) {
+            self.turn.record.extend_from_slice(&row[..length]);
+            count += 1;
+        }
+        count
     }
 
     /// Stages the rows, and what they mean.
