@@ -4,6 +4,7 @@
 //! ```text
 //! files, definition -> containers up -> clients send | faults begin and end as the seed says | until all have ended
 //!     -> every row by SQL, versions, the draw, what each client was told -> the same winners from each central
+//!     -> what all were told, as a history, to the judge
 //! ```
 //!
 //! A seed decides which fault comes when and for how long. Which node is the primary at that moment, it cannot decide:
@@ -18,6 +19,7 @@ mod docker;
 mod fault;
 mod files;
 mod history;
+mod judged;
 mod lanes;
 mod nodes;
 mod round;

@@ -1,4 +1,5 @@
-//! What a client's log says it was told: how many bets are stored, when each reply came, and whether a count shrank.
+//! What a client's log says it was told: how many bets are stored, what each reply was and when it came, and whether a count
+//! shrank.
 //!
 //! The lines are those of `docker logs --timestamps`: a time, a blank, the line. Runs of the client that were killed and
 //! the next ones stand in one log, in order.
@@ -14,10 +15,35 @@ use super::silence::Silence;
 pub(super) struct AgencyLog {
     /// Bets that it was told are stored.
     pub(super) told: u64,
-    /// When it was told something new: a count, a stored batch, that it has finished.
-    pub(super) replies: Vec<Timestamp>,
+    /// What it was told, in the order of time.
+    pub(super) replies: Vec<Reply>,
     /// What it must never be told, a sentence each.
     pub(super) broken: Vec<String>,
+    /// When the last line was written.
+    last: Timestamp,
+}
+
+/// What a client was told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Reply {
+    /// When the line before was written: what it asked for was not sent earlier, or was sent together with the request before.
+    pub(super) since: Timestamp,
+    /// When it was told.
+    pub(super) at: Timestamp,
+    pub(super) what: What,
+}
+
+/// What a reply says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum What {
+    /// So many bets are stored.
+    Count(u64),
+    /// So many more are.
+    Batch(u64),
+    /// It is known that the file is complete.
+    Finished,
+    /// Who won.
+    Winners,
 }
 
 impl AgencyLog {
@@ -34,40 +60,57 @@ impl AgencyLog {
         log
     }
 
-    fn line(&mut self, time: Timestamp, line: &str) {
+    fn line(&mut self, at: Timestamp, line: &str) {
+        let since = std::mem::replace(&mut self.last, at);
         let number = |key: &str| {
             let rest = line.split_once(&format!(" | {key}: "))?.1;
             rest.split(' ').next()?.parse::<u64>().ok()
         };
-        if line.contains(" action: resume | result: success |") {
+        let what = if line.contains(" action: resume | result: success |") {
             let Some(count) = number("apuestas") else {
                 return;
             };
             if count < self.told {
                 let told = self.told;
                 self.broken.push(format!(
-                    "was told that {told} bets are stored, and at {time} that {count} are"
+                    "was told that {told} bets are stored, and at {at} that {count} are"
                 ));
             }
             self.told = count;
+            What::Count(count)
         } else if line.contains(" action: batch_enviado | result: success |") {
-            self.told += number("cantidad").unwrap_or_default();
-        } else if !line.contains(" action: notify_finished | result: success |") {
+            let bets = number("cantidad").unwrap_or_default();
+            self.told += bets;
+            What::Batch(bets)
+        } else if line.contains(" action: notify_finished | result: success |") {
+            What::Finished
+        } else if line.contains(" action: consulta_ganadores | result: success |") {
+            What::Winners
+        } else {
             return;
-        }
-        self.replies.push(time);
+        };
+        self.replies.push(Reply { since, at, what });
+    }
+
+    /// When it was told something new: all but the winners, for which everybody waits.
+    fn news(&self) -> impl Iterator<Item = Timestamp> {
+        let news = self
+            .replies
+            .iter()
+            .filter(|reply| reply.what != What::Winners);
+        news.map(|reply| reply.at)
     }
 
     /// When it was first told something new in a time in which it must not be, if it was.
     pub(super) fn told_in(&self, silence: &Silence) -> Option<Timestamp> {
-        let mut replies = self.replies.iter().copied();
-        replies.find(|at| (silence.since..silence.until).contains(at))
+        self.news()
+            .find(|at| (silence.since..silence.until).contains(at))
     }
 
     /// The longest time between two replies.
     pub(super) fn longest_pause(&self) -> Duration {
-        let pauses = self.replies.windows(2);
-        let pauses = pauses.map(|pair| pair[1].duration_since(pair[0]).unsigned_abs());
+        let pauses = self.news().zip(self.news().skip(1));
+        let pauses = pauses.map(|(before, after)| after.duration_since(before).unsigned_abs());
         pauses.max().unwrap_or_default()
     }
 }

@@ -9,6 +9,7 @@ use super::agency_log::AgencyLog;
 use super::database::Database;
 use super::docker::Cluster;
 use super::files::Files;
+use super::judged;
 use super::nodes::Roles;
 use super::services::{AGENCIES, CENTRALS, client};
 use super::silence::Silence;
@@ -89,6 +90,10 @@ pub(super) fn everything(
             found.compare(what, &files.winners(agency), &output);
         }
     }
+    let history = judged::history(&database, logs, |agency| {
+        Ok(lines(&cluster.last_output(&client(agency))?))
+    })?;
+    found.broken.extend(judged::judge(lottery, &history)?);
     if found.broken.is_empty() {
         database.query(&format!("drop schema {lottery} cascade"))?;
     }

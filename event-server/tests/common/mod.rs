@@ -26,7 +26,11 @@ pub struct Peer {
 
 impl Peer {
     pub fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::over(TcpStream::connect(address).unwrap())
+    }
+
+    /// A peer whose stream is connected.
+    pub fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self {
@@ -60,6 +64,13 @@ impl Peer {
                 Err(e) => panic!("{e}"),
             }
         }
+    }
+
+    /// Sends a request and returns the payload of its reply; `None` where the connection has ended.
+    pub fn try_ask(&mut self, request: &Request<'_>) -> Option<String> {
+        let (bytes, _) = encode(request);
+        self.stream.write_all(&bytes).ok()?;
+        Some(self.answer()?.payload)
     }
 
     /// Sends a request and returns the payload of its reply, which has to carry its id.
