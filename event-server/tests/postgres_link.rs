@@ -21,7 +21,7 @@ use event_server::facts::Account;
 use event_server::net::Stream;
 use event_server::store::postgres::{
     Address, Answer, CommitMode, Database, DatabaseUrl, Defaults, Dial, Link, LinkOptions,
-    LockWait, Part, Query,
+    LockWait, Part, Query, SealedRows,
 };
 use frame::Agency;
 
@@ -418,11 +418,12 @@ impl World {
             agency: Agency::new(1).unwrap(),
             version: self.version,
             account: Account::default(),
-            rows: Vec::new(),
             bets: 0,
         };
         let asking = &mut self.sessions[at];
-        asking.link.submit(&Query::Append(&[&part], wait));
+        asking
+            .link
+            .submit(&Query::Append(&[&part], &SealedRows::default(), wait));
         (asking.version, asking.asked) = (part.version, true);
     }
 

@@ -93,11 +93,29 @@ impl Outbox {
             return self.reply(id, &Reply::Winners(Winners::Drawn(documents)));
         }
         let at = append_winners_around(list.len(), id, &mut self.bytes);
+        self.share(at, list);
+    }
+
+    fn share(&mut self, at: usize, list: &Arc<Vec<u8>>) {
         self.shared = Some(Box::new(Shared {
             at,
             list: Arc::clone(list),
             sent: 0,
         }));
+    }
+
+    /// Appends bytes of another protocol that are no frame, and these `behind` them. They are shared where they are many and
+    /// nothing else is shared; else they are copied.
+    ///
+    /// # Panics
+    /// Nothing is behind them.
+    pub fn append_shared(&mut self, bytes: &Arc<Vec<u8>>, behind: &[u8]) {
+        assert!(!behind.is_empty(), "what is shared has bytes behind it");
+        match bytes.len() < Self::SHARED || self.shared.is_some() {
+            true => self.append(bytes),
+            false => self.share(self.bytes.len(), bytes),
+        }
+        self.append(behind);
     }
 
     /// Returns whether a part of a list waits that is shared.

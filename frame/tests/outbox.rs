@@ -42,6 +42,34 @@ fn bytes_leave_in_order_however_much_waits_and_however_little_is_taken() {
 }
 
 #[test]
+fn bytes_of_another_protocol_are_shared_where_they_are_many_and_leave_in_their_place() {
+    for seed in 0..200 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let (mut outbox, mut put, mut taken) = (Outbox::new(0), Vec::new(), Vec::new());
+        for n in 0..rng.u8(1..20) {
+            let rows = Arc::new(vec![n; Outbox::SHARED - 10_000 + rng.usize(..30_000)]);
+            let (is_long, is_free) = (rows.len() >= Outbox::SHARED, !outbox.shares());
+            outbox.append_shared(&rows, &[255; 7]);
+            assert_eq!(
+                Arc::strong_count(&rows) == 2,
+                is_long && is_free,
+                "seed {seed}"
+            );
+            put.extend_from_slice(&rows);
+            put.extend_from_slice(&[255; 7]);
+            for _ in 0..rng.u8(..6) {
+                take(&mut outbox, rng.usize(1..20_000), &mut taken);
+            }
+            assert_eq!(outbox.waiting(), put.len() - taken.len(), "seed {seed}");
+        }
+        while !outbox.is_empty() {
+            take(&mut outbox, rng.usize(1..20_000), &mut taken);
+        }
+        assert!(taken == put, "seed {seed}");
+    }
+}
+
+#[test]
 fn a_long_list_of_winners_is_shared_and_leaves_in_its_place_however_little_is_taken() {
     for seed in 0..200 {
         let mut rng = fastrand::Rng::with_seed(seed);

@@ -33,6 +33,7 @@ mod operator;
 mod overview;
 mod prologue;
 mod queue;
+mod rows;
 mod scan;
 mod schema;
 mod session;
@@ -57,6 +58,8 @@ pub use self::operator::{NumberChange, Operator, OperatorError};
 use self::overview::Overview;
 pub use self::prologue::{CommitMode, LockWait};
 use self::queue::{Queue, Told};
+use self::rows::Mark;
+pub use self::rows::SealedRows;
 pub use self::scan::{DrawRow, Layout, Slice};
 pub use self::session::{Login, Parameters, Row, Session, SessionEvent};
 pub use self::tls::{DatabaseTls, Shown};
@@ -86,8 +89,6 @@ pub struct PostgresStore<B> {
     overview: Overview,
     /// What happened, until it is asked for.
     told: Told,
-    /// The rows of the request that is being staged.
-    rows: Vec<u8>,
     /// The database has no space: until it is tried again nothing is staged.
     no_space: Option<NoSpace>,
     retry_at: Option<Instant>,
@@ -109,7 +110,6 @@ impl<B: Database> PostgresStore<B> {
                 .collect(),
             overview: Overview::new(winner),
             told: Told::default(),
-            rows: Vec::new(),
             no_space: None,
             retry_at: None,
         }
@@ -179,21 +179,36 @@ impl<B: Database> PostgresStore<B> {
     }
 }
 
-/// The rows of one request, while they are written.
-pub struct PostgresDraft<'a, B> {
+/// The rows of one request, while they are written behind those of its session's group.
+pub struct PostgresDraft<'a, B: Database> {
     store: &'a mut PostgresStore<B>,
-    /// Where the next bet of the agency goes.
-    seq: Option<u64>,
+    writing: Option<Writing>,
+}
+
+/// Where the rows of a request go.
+struct Writing {
+    /// The session.
+    at: usize,
+    /// Where they begin.
+    begin: Mark,
+    /// Which bet of the agency is the next.
+    seq: u64,
 }
 
 impl<B: Database> Draft for PostgresDraft<'_, B> {
     fn row(&mut self, bet: &Bet<'_>) {
         let store = &mut *self.store;
-        let seq = self
-            .seq
-            .unwrap_or_else(|| store.queue_of(bet.agency).bets(bet.agency));
-        group::write_tuple(bet, seq, &mut store.rows);
-        self.seq = Some(seq + 1);
+        let writing = self.writing.get_or_insert_with(|| {
+            let at = store.session_of(bet.agency);
+            let queue = &mut store.queues[at];
+            Writing {
+                at,
+                begin: queue.rows().mark(),
+                seq: queue.bets(bet.agency),
+            }
+        });
+        store.queues[writing.at].rows().push(bet, writing.seq);
+        writing.seq += 1;
     }
 
     /// The tables have a column for each field.
@@ -201,18 +216,22 @@ impl<B: Database> Draft for PostgresDraft<'_, B> {
         0
     }
 
-    fn seal(self, fact: Fact) -> Ticket {
+    fn seal(mut self, fact: Fact) -> Ticket {
+        self.writing = None;
         let Some(agency) = fact.agency() else {
             // The database has it.
             return Ticket::default();
         };
-        let rows = std::mem::take(&mut self.store.rows);
-        let ticket = self
-            .store
-            .queue_of(agency)
-            .stage(agency, Some(&fact), &rows);
-        self.store.rows = rows;
-        ticket
+        self.store.queue_of(agency).stage(agency, Some(&fact))
+    }
+}
+
+impl<B: Database> Drop for PostgresDraft<'_, B> {
+    /// Discards the rows of a request that is not staged.
+    fn drop(&mut self) {
+        if let Some(Writing { at, begin, .. }) = self.writing.take() {
+            self.store.queues[at].rows().truncate(begin);
+        }
     }
 }
 
@@ -237,10 +256,9 @@ impl<B: Database> Store for PostgresStore<B> {
         if let Some(no_space) = &self.no_space {
             return Err(no_space.clone());
         }
-        self.rows.clear();
         Ok(PostgresDraft {
             store: self,
-            seq: None,
+            writing: None,
         })
     }
 

@@ -12,6 +12,7 @@ use frame::{Agency, Number};
 use super::group::Part;
 use super::known::Version;
 use super::prologue::LockWait;
+use super::rows::SealedRows;
 use super::scan::{DrawRow, Layout, Slice};
 
 /// One query, and one transaction.
@@ -22,9 +23,9 @@ pub enum Query<'a> {
     Read(&'a BTreeSet<Agency>, LockWait),
     /// The same of all agencies from the first to the last of these, whatever is known of them.
     Survey(Agency, Agency),
-    /// Appends these parts, all of them or none; waits so long for a lock. With no part, only commits: what was read
-    /// before counts then.
-    Append(&'a [&'a Part], LockWait),
+    /// Appends these parts with their bets, all of them or none; waits so long for a lock. With no part, only commits: what
+    /// was read before counts then.
+    Append(&'a [&'a Part], &'a SealedRows, LockWait),
     /// Takes out versions of this agency that changed nothing: of many behind each other the first and the last stay.
     /// Nothing that is told depends on it.
     DropClaims(Agency),
@@ -44,7 +45,7 @@ impl fmt::Display for Query<'_> {
         f.write_str(match self {
             Self::Read(..) => "read",
             Self::Survey(..) => "survey",
-            Self::Append([], _) => "confirm",
+            Self::Append([], ..) => "confirm",
             Self::Append(..) => "append",
             Self::DropClaims(_) => "claims",
             Self::Look => "look",

@@ -335,8 +335,8 @@ impl<D: Dial> Database for Link<D> {
                 (Asked::Accounts, statements.read(agencies))
             }
             Query::Survey(first, last) => (Asked::Accounts, statements.survey(*first, *last)),
-            Query::Append([], _) => (Asked::Commit, statements.barrier()),
-            Query::Append(parts, wait) => {
+            Query::Append([], ..) => (Asked::Commit, statements.barrier()),
+            Query::Append(parts, _, wait) => {
                 lock = *wait;
                 (Asked::Commit, statements.append(parts.iter().copied()))
             }
@@ -349,15 +349,19 @@ impl<D: Dial> Database for Link<D> {
             Query::Winners(winner, slice) => (Asked::Winners, statements.winners(*winner, slice)),
         };
         let rows = match query {
-            Query::Append(parts, _) => parts,
-            _ => &[][..],
+            Query::Append(parts, rows, _) => {
+                parts.iter().any(|part| part.has_bets()).then_some(rows)
+            }
+            _ => None,
         };
-        let copies = rows.iter().any(|part| !part.rows.is_empty());
         // What it is about comes first: a list of sessions shows the beginning of each query.
-        let sql = format!("/* {query} */ {}{sql}", prologue.begin(lock, copies));
-        match copies {
-            true => session.query_with_copy(&sql, rows.iter().map(|part| &part.rows[..])),
-            false => session.query(&sql),
+        let sql = format!(
+            "/* {query} */ {}{sql}",
+            prologue.begin(lock, rows.is_some())
+        );
+        match rows {
+            Some(rows) => session.query_with_copy(&sql, rows, &mut open.channel.outbox),
+            None => session.query(&sql),
         }
         let mut behind = Behind::Nothing;
         if self.options.commit == CommitMode::Replicated && asked.commits() {

@@ -21,6 +21,7 @@ use super::group::{Group, Part};
 use super::known::Known;
 use super::overview::{Look, Overview};
 use super::prologue::LockWait;
+use super::rows::{Rows, SealedRows};
 use crate::facts::Fact;
 use crate::store::{Event, Freshness, Knowledge, NoSpace, Ticket};
 
@@ -32,6 +33,9 @@ const CLAIMS: i64 = 16;
 
 /// How many agencies are remembered as blocked, or as claimed. Where there are more, a table is locked, and all of them wait anyway.
 const MAX_BLOCKED: usize = 1_024;
+
+/// Memory for rows that is kept for the next group has so many bytes at most.
+const MOST_KEPT: usize = 2 * 1024 * 1024;
 
 /// A kind of work.
 #[derive(Clone, Copy)]
@@ -54,9 +58,9 @@ enum Work {
     /// These agencies are read.
     Read(BTreeSet<Agency>),
     /// A group is committed; it confirms what was read before.
-    Commit(Group),
+    Commit(Group, SealedRows),
     /// A part of a group that failed is committed alone.
-    CommitAlone(Part),
+    CommitAlone(Part, SealedRows),
     /// Versions of an agency that changed nothing are taken out.
     DropClaims,
     /// The whole lottery is looked at.
@@ -66,7 +70,7 @@ enum Work {
 /// A group that hit a version which exists: its parts are committed one after the other.
 struct Retry {
     ticket: Ticket,
-    rest: VecDeque<Part>,
+    rest: VecDeque<(Part, SealedRows)>,
     /// Whose parts were committed. Their replies wait for the ticket: if it never comes, they are forgotten like the rest.
     done: BTreeSet<Agency>,
     /// Those of the group that have no part: a commit confirms what was read of them.
@@ -75,11 +79,16 @@ struct Retry {
 
 impl Retry {
     /// Of a group of which nothing is stored.
-    fn of(group: Group) -> Self {
+    fn of(group: Group, rows: &SealedRows) -> Self {
+        let mut rows = rows.split();
+        let mut with_rows = |part: Part| {
+            let rows = rows.remove(&part.agency).unwrap_or_default();
+            (part, rows)
+        };
         Self {
             ticket: group.ticket,
             depends: group.depends().clone(),
-            rest: group.into_parts().collect(),
+            rest: group.into_parts().map(&mut with_rows).collect(),
             done: BTreeSet::new(),
         }
     }
@@ -100,6 +109,8 @@ pub(super) struct Queue<B> {
     known: Known,
     /// What is staged since the last commit began.
     gathering: Group,
+    /// The memory for the rows of the group after it: what is written into again need not be asked of the system.
+    spare: Vec<u8>,
     work: Option<Work>,
     retry: Option<Retry>,
     /// Agencies whose last read or commit waited for a lock in vain: the next one waits less, since others wait behind it.
@@ -130,7 +141,8 @@ impl<B: Database> Queue<B> {
         Self {
             database,
             known: Known::new(most_known),
-            gathering: Group::new(first.next()),
+            gathering: Group::new(first.next(), Vec::new()),
+            spare: Vec::new(),
             work: None,
             retry: None,
             blocked: BTreeSet::new(),
@@ -172,7 +184,12 @@ impl<B: Database> Queue<B> {
 
     /// Bytes of rows that are staged.
     pub(super) fn staged(&self) -> usize {
-        self.gathering.bytes()
+        self.gathering.rows.len()
+    }
+
+    /// The rows of all requests since the last commit began, and of one that is being staged.
+    pub(super) fn rows(&mut self) -> &mut Rows {
+        &mut self.gathering.rows
     }
 
     /// How many bets are stored of an agency that is known, with those that are staged.
@@ -208,9 +225,9 @@ impl<B: Database> Queue<B> {
         }
     }
 
-    /// Adds to the group what an agency has sent: a fact, and the rows that were written. Returns the commit that it will
-    /// be a part of.
-    pub(super) fn stage(&mut self, agency: Agency, fact: Option<&Fact>, rows: &[u8]) -> Ticket {
+    /// Adds to the group what an agency has sent: a fact, whose rows were written. Returns the commit that it will be a
+    /// part of.
+    pub(super) fn stage(&mut self, agency: Agency, fact: Option<&Fact>) -> Ticket {
         let (version, _) = self
             .known
             .get(agency)
@@ -220,13 +237,13 @@ impl<B: Database> Queue<B> {
             version.account.apply(fact);
         }
         let bets = version.account.bets - before;
-        self.gathering.add(agency, version, bets, rows);
+        self.gathering.add(agency, version, bets);
         self.gathering.ticket
     }
 
     /// Stages a version of an agency that changes nothing but who may go on with it.
     fn claim(&mut self, agency: Agency) {
-        self.stage(agency, None, &[]);
+        self.stage(agency, None);
         let version = (self.known.get(agency)).map_or(0, |(version, _)| version.number);
         if version % CLAIMS == 0 && self.claimed.len() < MAX_BLOCKED {
             self.claimed.insert(agency);
@@ -258,7 +275,7 @@ impl<B: Database> Queue<B> {
     pub(super) fn is_settled(&self) -> bool {
         let under_way = match (&self.work, &self.retry) {
             (_, Some(retry)) => Some(retry.ticket),
-            (Some(Work::Commit(group)), None) => Some(group.ticket),
+            (Some(Work::Commit(group, _)), None) => Some(group.ticket),
             _ => None,
         };
         let gathered = (!self.gathering.is_empty()).then_some(self.gathering.ticket);
@@ -288,13 +305,13 @@ impl<B: Database> Queue<B> {
                 let wait = self.lock_wait(agencies.iter());
                 self.database.submit(&Query::Read(agencies, wait));
             }
-            (Work::Commit(group), _) => {
+            (Work::Commit(group, rows), _) => {
                 let parts: Vec<&Part> = group.parts().collect();
                 let wait = self.lock_wait(parts.iter().map(|part| &part.agency));
-                self.database.submit(&Query::Append(&parts, wait));
+                self.database.submit(&Query::Append(&parts, rows, wait));
             }
-            (Work::CommitAlone(part), _) => {
-                let query = Query::Append(&[part], LockWait::Short);
+            (Work::CommitAlone(part, rows), _) => {
+                let query = Query::Append(&[part], rows, LockWait::Short);
                 self.database.submit(&query);
             }
             (Work::DropClaims, _) => {
@@ -340,8 +357,8 @@ impl<B: Database> Queue<B> {
 
     fn next_part(&mut self, told: &mut Told) -> Option<Work> {
         let retry = self.retry.as_mut()?;
-        if let Some(part) = retry.rest.pop_front() {
-            return Some(Work::CommitAlone(part));
+        if let Some((part, rows)) = retry.rest.pop_front() {
+            return Some(Work::CommitAlone(part, rows));
         }
         let Retry {
             ticket,
@@ -354,10 +371,10 @@ impl<B: Database> Queue<B> {
             return None;
         }
         // What was only read is confirmed by a commit without any part.
-        let mut group = Group::new(ticket);
+        let mut group = Group::new(ticket, Vec::new());
         let agencies = depends.into_iter().chain(done);
         agencies.for_each(|agency| group.depend(agency));
-        Some(Work::Commit(group))
+        Some(Work::Commit(group, SealedRows::default()))
     }
 
     fn next_read(&mut self) -> Option<Work> {
@@ -373,9 +390,22 @@ impl<B: Database> Queue<B> {
         if self.gathering.is_empty() {
             return None;
         }
-        let next = self.gathering.ticket.next();
-        let group = std::mem::replace(&mut self.gathering, Group::new(next));
-        Some(Work::Commit(group))
+        let next = Group::new(
+            self.gathering.ticket.next(),
+            std::mem::take(&mut self.spare),
+        );
+        let mut group = std::mem::replace(&mut self.gathering, next);
+        let rows = std::mem::take(&mut group.rows).seal();
+        Some(Work::Commit(group, rows))
+    }
+
+    /// Takes back the memory of rows that are stored.
+    fn keep_memory(&mut self, rows: SealedRows) {
+        if let Some(buffer) = rows.into_buffer()
+            && buffer.capacity() <= MOST_KEPT
+        {
+            self.spare = buffer;
+        }
     }
 
     /// All that was staged in this session up to this ticket is durable.
@@ -394,10 +424,12 @@ impl<B: Database> Queue<B> {
 /// The ticket that replies about this agency wait for, where a commit is under way.
 fn under_way(work: &Option<Work>, retry: &Option<Retry>, agency: Agency) -> Option<Ticket> {
     match (work, retry) {
-        (Some(Work::Commit(group)), _) if group.concerns(agency) => Some(group.ticket),
-        (Some(Work::CommitAlone(part)), Some(retry)) if part.agency == agency => Some(retry.ticket),
+        (Some(Work::Commit(group, _)), _) if group.concerns(agency) => Some(group.ticket),
+        (Some(Work::CommitAlone(part, _)), Some(retry)) if part.agency == agency => {
+            Some(retry.ticket)
+        }
         (_, Some(retry)) => {
-            let rest = retry.rest.iter().any(|part| part.agency == agency);
+            let rest = retry.rest.iter().any(|(part, _)| part.agency == agency);
             (rest || retry.depends.contains(&agency)).then_some(retry.ticket)
         }
         _ => None,

@@ -13,19 +13,18 @@ mod authentication;
 
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
+use frame::Outbox;
 use postgres_protocol::authentication::sasl::ScramSha256;
 use postgres_protocol::message::backend::{DataRowBody, Header, Message};
 use postgres_protocol::message::frontend;
 
 use super::error::{DatabaseError, SessionError};
+use super::rows::SealedRows;
 use super::tls::Shown;
 use super::url::{DatabaseUrl, Host, Secret, Transport};
 
 /// The largest message that is taken from a server: no row of ours comes near it.
 const MAX_MESSAGE: usize = 1024 * 1024;
-
-/// Bytes of a CopyData message.
-const COPY_PIECE: usize = 64 * 1024;
 
 /// As whom a session begins.
 #[derive(Clone, Debug)]
@@ -266,18 +265,16 @@ impl Session {
         }
     }
 
-    /// Sends statements of which the last is a binary COPY, and its tuples behind them without waiting: where a
-    /// statement before it fails, the server ignores them.
-    pub fn query_with_copy<'r>(&mut self, sql: &str, tuples: impl Iterator<Item = &'r [u8]>) {
+    /// Sends statements of which the last is a binary COPY, and its rows behind them without waiting: where a statement
+    /// before it fails, the server ignores them. The rows go into this outbox behind all that was to be sent before; many of
+    /// them are not copied.
+    pub fn query_with_copy(&mut self, sql: &str, rows: &SealedRows, outbox: &mut Outbox) {
         self.query(sql);
         self.copy_data(COPY_HEADER);
-        for tuples in tuples {
-            tuples
-                .chunks(COPY_PIECE)
-                .for_each(|piece| self.copy_data(piece));
-        }
+        outbox.append(&self.take_output());
         self.copy_data(COPY_TRAILER);
         frontend::copy_done(&mut self.to_send);
+        outbox.append_shared(rows.messages(), &self.take_output());
     }
 
     fn copy_data(&mut self, piece: &[u8]) {

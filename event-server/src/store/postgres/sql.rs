@@ -96,7 +96,7 @@ impl Statements {
         )
     }
 
-    /// Appends these parts; where any has rows, a binary COPY of `bets` is the last statement.
+    /// Appends these parts; where any has bets, a binary COPY of `bets` is the last statement.
     ///
     /// A version is appended only where the one before it is there, with as many bets as this one builds on, and, where this
     /// one has more of them or is open, not finished: else
@@ -139,7 +139,7 @@ impl Statements {
         if parts.clone().any(|part| part.account.finished) {
             let _ = write!(sql, "; notify {}", self.channel);
         }
-        if parts.clone().any(|part| !part.rows.is_empty()) {
+        if parts.clone().any(Part::has_bets) {
             let _ = write!(
                 sql,
                 "; copy {schema}.bets ({BETS}) from stdin (format binary)"
@@ -374,7 +374,7 @@ mod tests {
         Statements::new("it's \"mine\"", "a'b", 5)
     }
 
-    fn part(agency: u32, finished: bool, rows: &[u8]) -> Part {
+    fn part(agency: u32, finished: bool, bets: u64) -> Part {
         Part {
             agency: Agency::new(agency).unwrap(),
             version: 18,
@@ -384,14 +384,13 @@ mod tests {
                 bets: 4,
                 finished,
             },
-            rows: rows.to_vec(),
-            bets: 1,
+            bets,
         }
     }
 
     #[test]
     fn names_are_quoted_wherever_they_stand() {
-        let sql = statements().append([part(1, true, b"x")].iter());
+        let sql = statements().append([part(1, true, 1)].iter());
         assert!(
             sql.starts_with("insert into \"it's \"\"mine\"\"\".commits "),
             "{sql}"
@@ -404,7 +403,7 @@ mod tests {
 
     #[test]
     fn a_copy_is_the_last_statement_and_stands_only_where_there_are_rows() {
-        let (with, without) = (part(1, false, b"x"), part(4, false, b""));
+        let (with, without) = (part(1, false, 1), part(4, false, 0));
         let sql = statements().append([with, without.clone()].iter());
         assert!(sql.ends_with("from stdin (format binary)"), "{sql}");
         assert!(!statements().append([without].iter()).contains("copy"));
@@ -412,7 +411,7 @@ mod tests {
 
     #[test]
     fn an_agencys_row_is_read_as_it_was_appended() {
-        let account = part(1, true, b"").account;
+        let account = part(1, true, 0).account;
         let upload = "ab".repeat(16);
         let row = ["7", "18", &upload, "3", "4", "t", &upload].map(|text| Some(text.as_bytes()));
         let version = Version {

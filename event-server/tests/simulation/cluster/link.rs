@@ -4,15 +4,47 @@
 //! An event says that something has arrived, once, as an edge does: what is not fetched then waits for the next event.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 use std::time::Instant;
 
-use event_server::store::postgres::{Answer, Database, LockWait, Part, Query, Slice, Unusable};
+use event_server::facts::Account;
+use event_server::store::postgres::{
+    self, Answer, Database, LockWait, Query, SealedRows, Slice, Unusable,
+};
 use frame::{Agency, Number};
 
 use super::sessions::Sessions;
+
+/// What one agency adds, with its own bets.
+#[derive(Clone, Debug)]
+pub struct Part {
+    pub agency: Agency,
+    pub version: i64,
+    pub account: Account,
+    /// Tuples of a binary COPY.
+    pub rows: Vec<u8>,
+    pub bets: u64,
+}
+
+/// The parts, each with those of the rows that are its agency's.
+fn with_rows(parts: &[&postgres::Part], rows: &SealedRows) -> Vec<Part> {
+    let mut own: BTreeMap<Agency, Vec<u8>> = BTreeMap::new();
+    for (agency, tuple) in rows.tuples() {
+        own.entry(agency).or_default().extend_from_slice(tuple);
+    }
+    let parts = parts.iter().map(|part| Part {
+        agency: part.agency,
+        version: part.version,
+        account: part.account,
+        rows: own.remove(&part.agency).unwrap_or_default(),
+        bets: part.bets,
+    });
+    let parts = parts.collect();
+    assert!(own.is_empty(), "bets of agencies without a part");
+    parts
+}
 
 /// A query as it travels.
 pub enum Statement {
@@ -155,9 +187,7 @@ impl Database for SimLink {
                 let numbers = first.get()..=last.get();
                 Statement::Read(numbers.filter_map(Agency::new).collect())
             }
-            Query::Append(parts, wait) => {
-                Statement::Append(parts.iter().map(|part| (*part).clone()).collect(), *wait)
-            }
+            Query::Append(parts, rows, wait) => Statement::Append(with_rows(parts, rows), *wait),
             Query::DropClaims(agency) => Statement::DropClaims(*agency),
             Query::Look => Statement::Look,
             Query::Draw(winner) => Statement::Draw(*winner),

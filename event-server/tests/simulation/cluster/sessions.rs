@@ -44,7 +44,7 @@ impl Sessions {
                 self.at_home(session, agencies.iter().copied());
                 self.reads.insert(session, (*agencies).clone());
             }
-            Query::Append(parts, _) => {
+            Query::Append(parts, ..) => {
                 let agencies: BTreeSet<Agency> = parts.iter().map(|part| part.agency).collect();
                 self.at_home(session, agencies.iter().copied());
                 self.sent += 1;

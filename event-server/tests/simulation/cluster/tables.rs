@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use event_server::facts::{Account, Fact};
-use event_server::store::postgres::{Answer, DrawRow, Layout, Part, Slice, Version};
+use event_server::store::postgres::{Answer, DrawRow, Layout, Slice, Version};
 use frame::{Agency, Number};
 
+use super::link::Part;
 use super::node::Outcome;
 use crate::ledger::column;
 

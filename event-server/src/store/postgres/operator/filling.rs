@@ -10,11 +10,11 @@ use frame::{Agency, Bet};
 
 use super::{Operator, OperatorError};
 use crate::store::Snapshot;
-use crate::store::postgres::group::write_tuple;
 use crate::store::postgres::link::LinkOptions;
+use crate::store::postgres::rows::Rows;
 use crate::store::postgres::sql::{identifier, literal, source_text};
 
-/// Bytes of tuples that are sent at once.
+/// Bytes of rows that are sent at once.
 const PIECE: usize = 1024 * 1024;
 
 /// What a place for a lottery holds.
@@ -31,7 +31,7 @@ pub struct Filling {
     /// How many bets of each agency were written.
     written: BTreeMap<Agency, u64>,
     /// Rows that are not sent yet.
-    tuples: Vec<u8>,
+    rows: Rows,
 }
 
 impl Operator {
@@ -46,7 +46,7 @@ impl Operator {
                 false => Place::Free(Box::new(Filling {
                     operator,
                     written: BTreeMap::new(),
-                    tuples: Vec::with_capacity(2 * PIECE),
+                    rows: Rows::new(Vec::with_capacity(2 * PIECE)),
                 })),
             })
         })
@@ -107,27 +107,27 @@ impl Filling {
     /// As [`begin`](Self::begin).
     pub fn bet(&mut self, bet: &Bet<'_>) -> Result<(), OperatorError> {
         let next = self.written.entry(bet.agency).or_default();
-        write_tuple(bet, *next, &mut self.tuples);
+        self.rows.push(bet, *next);
         *next += 1;
-        match self.tuples.len() < PIECE {
+        match self.rows.len() < PIECE {
             true => Ok(()),
             false => self.send(),
         }
     }
 
     fn send(&mut self) -> Result<(), OperatorError> {
-        let Self {
-            operator, tuples, ..
-        } = self;
+        let Self { operator, rows, .. } = self;
         let sql = format!(
             "copy {}.bets (agency, seq, first_name, last_name, document, birthdate, number) \
              from stdin (format binary)",
             identifier(&operator.lottery)
         );
-        let sent = std::iter::once(tuples.as_slice());
-        operator.session.query_with_copy(&sql, sent);
-        tuples.clear();
-        operator.rows(|_| Ok(()))?.map_err(|e| refused(&e))
+        let sealed = std::mem::take(rows).seal();
+        let (session, outbox) = (&mut operator.session, &mut operator.channel.outbox);
+        session.query_with_copy(&sql, &sealed, outbox);
+        operator.rows(|_| Ok(()))?.map_err(|e| refused(&e))?;
+        *rows = Rows::new(sealed.into_buffer().unwrap_or_default());
+        Ok(())
     }
 
     /// Writes what the bets add up to, and commits.

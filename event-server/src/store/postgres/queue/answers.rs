@@ -6,6 +6,7 @@ use super::{MAX_BLOCKED, Queue, Retry, Told, Work};
 use crate::store::postgres::database::{Answer, Database, Failure};
 use crate::store::postgres::known::{Read, Version};
 use crate::store::postgres::overview::Overview;
+use crate::store::postgres::rows::SealedRows;
 use crate::store::{Commit, Declined, Event, NoSpace};
 
 /// What the client of an agency is told for which a read or a commit waited for a lock in vain.
@@ -63,8 +64,9 @@ impl<B: Database> Queue<B> {
                 }
                 self.read_changed();
             }
-            Some(Work::Commit(group)) => {
-                self.count_commit(group.bets(), group.bytes(), told);
+            Some(Work::Commit(group, rows)) => {
+                self.count_commit(group.bets(), &rows, told);
+                self.keep_memory(rows);
                 self.known.confirm();
                 let parts = group.parts();
                 parts.for_each(|part| _ = self.blocked.remove(&part.agency));
@@ -73,8 +75,8 @@ impl<B: Database> Queue<B> {
                 }
                 self.committed(group.ticket, told);
             }
-            Some(Work::CommitAlone(part)) => {
-                self.count_commit(part.bets, part.rows.len(), told);
+            Some(Work::CommitAlone(part, rows)) => {
+                self.count_commit(part.bets, &rows, told);
                 self.known.confirm();
                 self.blocked.remove(&part.agency);
                 if part.account.finished {
@@ -98,8 +100,8 @@ impl<B: Database> Queue<B> {
         }
     }
 
-    fn count_commit(&self, bets: u64, bytes: usize, told: &mut Told) {
-        let (took, bytes) = (self.took(), bytes as u64);
+    fn count_commit(&self, bets: u64, rows: &SealedRows, told: &mut Told) {
+        let (took, bytes) = (self.took(), rows.messages().len() as u64);
         let commit = Commit { bets, bytes, took };
         told.events.push_back(Event::Stored(commit));
         self.trace_group("group committed", bets);
@@ -115,8 +117,8 @@ impl<B: Database> Queue<B> {
     /// The same of the one under way, where there is one.
     fn trace_lost_group(&self, outcome: &'static str) {
         match &self.work {
-            Some(Work::Commit(group)) => self.trace_group(outcome, group.bets()),
-            Some(Work::CommitAlone(part)) => self.trace_group(outcome, part.bets),
+            Some(Work::Commit(group, _)) => self.trace_group(outcome, group.bets()),
+            Some(Work::CommitAlone(part, _)) => self.trace_group(outcome, part.bets),
             _ => {}
         }
     }
@@ -126,10 +128,10 @@ impl<B: Database> Queue<B> {
         self.trace_lost_group("group not stored");
         match (self.work.take(), failure) {
             // The disk is as full for each part as for all of them.
-            (Some(Work::Commit(group)), Failure::NoSpace(why)) => {
+            (Some(Work::Commit(group, _)), Failure::NoSpace(why)) => {
                 self.refuse(why, group.agencies(), told);
             }
-            (Some(Work::CommitAlone(part)), Failure::NoSpace(why)) => {
+            (Some(Work::CommitAlone(part, _)), Failure::NoSpace(why)) => {
                 self.refuse(why, [part.agency], told);
             }
             // Somebody holds the whole table: whoever waits for these agencies is told, as where a commit waited.
@@ -143,20 +145,20 @@ impl<B: Database> Queue<B> {
             // They can wait: for the next time that claims have come together.
             (Some(Work::DropClaims), _) => {}
             // Somebody holds a lock, perhaps on the row of one agency alone. A table that is locked is in the way of all.
-            (Some(Work::Commit(group)), Failure::NotNow(why)) => {
+            (Some(Work::Commit(group, rows)), Failure::NotNow(why)) => {
                 told.events.push_back(Event::Warning(why));
-                self.retry = Some(Retry::of(group));
+                self.retry = Some(Retry::of(group, &rows));
             }
             // One agency that is served twice, or whose bets the database refuses, costs nobody else.
-            (Some(Work::Commit(group)), _) if group.parts().next().is_some() => {
-                self.retry = Some(Retry::of(group));
+            (Some(Work::Commit(group, rows)), _) if group.parts().next().is_some() => {
+                self.retry = Some(Retry::of(group, &rows));
             }
             // No version comes before the first: it is refused where there are too many.
-            (Some(Work::CommitAlone(part)), Failure::Unfounded) if part.version == 1 => {
+            (Some(Work::CommitAlone(part, _)), Failure::Unfounded) if part.version == 1 => {
                 self.decline(part.agency, Declined::TooManyAgencies, told);
             }
             // Others have gone on with it long ago, so that what it builds on was taken out; or the database has lost that.
-            (Some(Work::CommitAlone(part)), Failure::Unfounded) => {
+            (Some(Work::CommitAlone(part, _)), Failure::Unfounded) => {
                 let agency = part.agency;
                 told.events.push_back(Event::Warning(format!(
                     "the version that agency {agency} goes on from is not there: other servers have served it since, or the \
@@ -165,13 +167,13 @@ impl<B: Database> Queue<B> {
                 self.decline(agency, Declined::NotNow(UNFOUNDED), told);
             }
             // Another central has gone on with it.
-            (Some(Work::CommitAlone(part)), Failure::Conflict) => {
+            (Some(Work::CommitAlone(part, _)), Failure::Conflict) => {
                 self.decline(part.agency, Declined::Replaced(part.agency), told);
             }
-            (Some(Work::CommitAlone(part)), Failure::NotNow(_)) => {
+            (Some(Work::CommitAlone(part, _)), Failure::NotNow(_)) => {
                 self.block(part.agency, told);
             }
-            (Some(Work::CommitAlone(part)), Failure::Other(why) | Failure::Unknown(why)) => {
+            (Some(Work::CommitAlone(part, _)), Failure::Other(why) | Failure::Unknown(why)) => {
                 told.events.push_back(Event::Warning(why));
                 self.decline(part.agency, Declined::NotNow(REFUSED), told);
             }
@@ -241,12 +243,12 @@ impl<B: Database> Queue<B> {
                 }
                 self.read_changed();
             }
-            Some(Work::Commit(group)) => lost.extend(group.agencies()),
-            Some(Work::CommitAlone(part)) => _ = lost.insert(part.agency),
+            Some(Work::Commit(group, _)) => lost.extend(group.agencies()),
+            Some(Work::CommitAlone(part, _)) => _ = lost.insert(part.agency),
             Some(Work::Look(_) | Work::DropClaims) | None => {}
         }
         if let Some(retry) = self.retry.take() {
-            lost.extend(retry.rest.into_iter().map(|part| part.agency));
+            lost.extend(retry.rest.into_iter().map(|(part, _)| part.agency));
             lost.extend(retry.done);
             lost.extend(retry.depends);
         }

@@ -129,6 +129,49 @@ fn however_many_agencies_come_without_end_each_kind_of_work_has_its_turn() {
     }
 }
 
+fn bet(agency: Agency) -> Bet<'static> {
+    Bet {
+        agency,
+        first_name: Name::parse(b"Ana").unwrap(),
+        last_name: Name::parse(b"Paz").unwrap(),
+        document: Document::parse(b"1").unwrap(),
+        birthdate: Birthdate::parse(b"2000-01-01").unwrap(),
+        number: Number::new(7574).unwrap(),
+    }
+}
+
+#[test]
+fn a_request_that_is_not_staged_leaves_no_rows_among_those_of_others() {
+    let (mut store, _) = store(10);
+    let now = Instant::now();
+    for number in 1..=2 {
+        store.know(agency(number), Freshness::Latest);
+    }
+    (0..4).for_each(|_| store.advance(now, Wanted::default()).unwrap());
+    for (number, is_staged) in [(1, true), (2, false), (1, true), (1, false)] {
+        let mut draft = store.draft(0).unwrap();
+        (0..3).for_each(|_| draft.row(&bet(agency(number))));
+        match is_staged {
+            true => {
+                _ = draft.seal(Fact::Batch {
+                    agency: agency(number),
+                    source: Source::Plain,
+                    id: MessageId([0; 16]),
+                    bets: 3,
+                })
+            }
+            false => drop(draft),
+        }
+    }
+    let rows = store.queues[0].rows().clone().seal();
+    let seq = |tuple: &[u8]| tuple[21];
+    let rows: Vec<_> = rows
+        .tuples()
+        .map(|(owner, tuple)| (owner.get(), seq(tuple)))
+        .collect();
+    assert_eq!(rows, [0, 1, 2, 3, 4, 5].map(|seq| (1, seq)));
+}
+
 #[test]
 fn however_much_is_staged_for_one_session_another_one_takes_more() {
     let database = || Instantly {
@@ -143,16 +186,8 @@ fn however_much_is_staged_for_one_session_another_one_takes_more() {
     }
     let now = Instant::now();
     (0..4).for_each(|_| store.advance(now, Wanted::default()).unwrap());
-    let bet = Bet {
-        agency: even,
-        first_name: Name::parse(b"Ana").unwrap(),
-        last_name: Name::parse(b"Paz").unwrap(),
-        document: Document::parse(b"1").unwrap(),
-        birthdate: Birthdate::parse(b"2000-01-01").unwrap(),
-        number: winner,
-    };
     let mut draft = store.draft(0).unwrap();
-    (0..20_000).for_each(|_| draft.row(&bet));
+    (0..20_000).for_each(|_| draft.row(&bet(even)));
     draft.seal(Fact::Batch {
         agency: even,
         source: Source::Plain,
