@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 use slab::Slab;
+use socket2::{SockRef, TcpKeepalive};
 
 /// A non-blocking stream: a read or a write that would have to wait gives
 /// [`WouldBlock`](io::ErrorKind::WouldBlock) instead. Real ones are TCP streams; tests drive the loop with simulated ones.
@@ -52,6 +54,22 @@ impl<T: Write, U: Write> Write for Socket<T, U> {
             Self::Unix(stream) => stream.flush(),
         }
     }
+}
+
+/// Finds the peers that vanished while they were waited for.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(30))
+    .with_interval(Duration::from_secs(10))
+    .with_retries(3);
+
+/// Sets what every stream over TCP needs: on the stream, or on the socket that listens for it.
+///
+/// # Errors
+/// The system refuses.
+pub fn set_up<'s>(socket: impl Into<SockRef<'s>>) -> io::Result<()> {
+    let socket = socket.into();
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&KEEPALIVE)
 }
 
 /// Connections by their slots, and the queue of those that are ready.

@@ -15,7 +15,8 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::streams::{register, set_up};
+use super::streams::register;
+use crate::net::set_up;
 use crate::report;
 
 /// How long the listener is left alone after the system had no resources for a connection.

@@ -4,25 +4,17 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use frame::Lookup;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token, Waker};
-use socket2::{SockRef, TcpKeepalive};
 
 use super::reactor::{RESOLVED, Reactor, database_token};
-use crate::net::{Socket, Stream};
+use crate::net::{Socket, Stream, set_up};
 use crate::store::postgres::{Address, Dial};
 
 /// Readiness of either kind, as every stream is registered.
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
-
-/// Finds the peers that vanished while they were held.
-const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
-    .with_time(Duration::from_secs(30))
-    .with_interval(Duration::from_secs(10))
-    .with_retries(3);
 
 impl Stream for TcpStream {
     fn shutdown_write(&self) -> io::Result<()> {
@@ -32,13 +24,6 @@ impl Stream for TcpStream {
     fn take_error(&self) -> io::Result<Option<io::Error>> {
         TcpStream::take_error(self)
     }
-}
-
-/// Sets what every stream needs: on the stream, or on the socket that listens for it.
-pub(super) fn set_up<'s>(socket: impl Into<SockRef<'s>>) -> io::Result<()> {
-    let socket = socket.into();
-    socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_keepalive(&KEEPALIVE)
 }
 
 /// Registers an accepted stream with the poll, for reading and writing.

@@ -13,6 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use frame::{Agency, Bet, Birthdate, Channel, Document, Inbox, Name, Number, Outbox, Received};
+use socket2::SockRef;
 
 use super::error::{DatabaseError, SessionError};
 use super::link::LinkOptions;
@@ -22,11 +23,15 @@ use super::session::{Login, Row, Session, SessionEvent};
 use super::sql::{Statements, identifier, parse};
 use super::tls::{ALPN, DatabaseTls, Shown};
 use super::url::Host;
-use crate::net::Socket;
+use crate::net::{self, Socket};
 use crate::store::rows;
 
 /// Bytes that are read from the socket at once.
 const INBOX: usize = 64 * 1024;
+
+/// How long bytes may be on their way to a server whose machine does not say that it has them. While there are none, keepalive
+/// finds one that vanished.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
 /// Why a command failed. Displays as one sentence.
 #[derive(Debug)]
@@ -369,6 +374,8 @@ impl OperatorStream {
             match TcpStream::connect_timeout(&address, timeout) {
                 Ok(stream) => {
                     stream.set_read_timeout(Some(timeout))?;
+                    net::set_up(&stream)?;
+                    SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
                     return Ok(Self::Tcp(stream));
                 }
                 Err(e) => failed = e,
@@ -386,5 +393,30 @@ impl OperatorStream {
             Self::Tcp(stream) => stream.set_read_timeout(None),
             Self::Unix(stream) => stream.set_read_timeout(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_server_whose_machine_vanishes_is_found_however_long_a_command_takes() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = Host {
+            name: "127.0.0.1".to_owned(),
+            port: listener.local_addr().unwrap().port(),
+            password: None,
+        };
+        let stream = OperatorStream::connect(&host, Duration::from_secs(60)).unwrap();
+        stream.wait_for_ever().unwrap();
+        let OperatorStream::Tcp(stream) = stream else {
+            panic!("no stream over TCP");
+        };
+        let options = SockRef::from(&stream);
+        assert!(options.keepalive().unwrap() && options.tcp_nodelay().unwrap());
+        assert_eq!(options.tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED));
     }
 }
