@@ -72,6 +72,15 @@ pub fn set_up<'s>(socket: impl Into<SockRef<'s>>) -> io::Result<()> {
     socket.set_tcp_keepalive(&KEEPALIVE)
 }
 
+/// Ends a stream over TCP where sent bytes are not acknowledged by the peer's system for so long. While none are on their way,
+/// keepalive finds a peer that vanished.
+///
+/// # Errors
+/// The system refuses.
+pub fn bound_unacknowledged<'s>(socket: impl Into<SockRef<'s>>, time: Duration) -> io::Result<()> {
+    socket.into().set_tcp_user_timeout(Some(time))
+}
+
 /// Connections by their slots, and the queue of those that are ready.
 ///
 /// A slot is a small number, which the poll has as the token of the connection's stream. It is used again once its connection

@@ -13,7 +13,6 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use frame::{Agency, Bet, Birthdate, Channel, Document, Inbox, Name, Number, Outbox, Received};
-use socket2::SockRef;
 
 use super::error::{DatabaseError, SessionError};
 use super::link::LinkOptions;
@@ -29,8 +28,7 @@ use crate::store::rows;
 /// Bytes that are read from the socket at once.
 const INBOX: usize = 64 * 1024;
 
-/// How long bytes may be on their way to a server whose machine does not say that it has them. While there are none, keepalive
-/// finds one that vanished.
+/// How long bytes may be on their way to a server whose machine does not say that it has them.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
 /// Why a command failed. Displays as one sentence.
@@ -375,7 +373,7 @@ impl OperatorStream {
                 Ok(stream) => {
                     stream.set_read_timeout(Some(timeout))?;
                     net::set_up(&stream)?;
-                    SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+                    net::bound_unacknowledged(&stream, UNACKNOWLEDGED)?;
                     return Ok(Self::Tcp(stream));
                 }
                 Err(e) => failed = e,
@@ -399,6 +397,8 @@ impl OperatorStream {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
+
+    use socket2::SockRef;
 
     use super::*;
 
