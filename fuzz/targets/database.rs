@@ -43,7 +43,9 @@ fn replay<'b>(with_tls: bool, pieces: impl Iterator<Item = &'b [u8]>) -> Vec<Str
                             speaks_postgres: true,
                             ..Shown::default()
                         };
-                        session.tls_established(shown).expect("it speaks PostgreSQL's protocol");
+                        session
+                            .tls_established(shown)
+                            .expect("it speaks PostgreSQL's protocol");
                     }
                     events.push(format!("{event:?}"));
                 }
