@@ -14,6 +14,7 @@ use fixtures::programs::Signal;
 use frame::{Ack, Inbox, MAX_REPLY, Reply, Request};
 
 use crate::bets;
+use crate::delay::Delay;
 use crate::ingest::Upload;
 use crate::process::{central, wait_until};
 
@@ -36,18 +37,35 @@ pub fn start() -> io::Result<Option<Postgres>> {
     Postgres::start_with(&["fsync=on"])
 }
 
+/// How a central reaches the database.
+#[derive(Clone, Copy, Debug)]
+pub struct Way<'d> {
+    /// How many sessions it has (`SERVER_STORE_SESSIONS`).
+    pub sessions: u8,
+    /// What stands in between.
+    pub delay: Option<&'d Delay>,
+}
+
+impl Way<'_> {
+    fn url(self, database: &Postgres) -> String {
+        let port = self.delay.map_or(database.port(), Delay::port);
+        format!("postgresql://postgres@127.0.0.1:{port}/postgres?sslmode=disable")
+    }
+}
+
 /// Sends all files through a new central into an empty lottery.
 ///
 /// # Errors
 /// A program could not be started, or did not end well.
-pub fn run(database: &Postgres, upload: &Upload) -> io::Result<Run> {
+pub fn run(database: &Postgres, upload: &Upload, way: Way<'_>) -> io::Result<Run> {
     drop_tables(database)?;
     let folder = tempfile::tempdir()?;
     let (server, address) = central(
         folder.path(),
         &[
             ("SERVER_AGENCIES", &upload.files.len().to_string()),
-            ("SERVER_STORE", &database.url("postgres", "postgres")),
+            ("SERVER_STORE", &way.url(database)),
+            ("SERVER_STORE_SESSIONS", &way.sessions.to_string()),
         ],
     )?;
     let ready = || {
@@ -142,14 +160,19 @@ fn connect(database: &Postgres) -> io::Result<Child> {
 ///
 /// # Errors
 /// A program could not be started, or did not end well.
-pub fn waits(database: &Postgres, count: usize) -> io::Result<(Vec<Duration>, Vec<Duration>)> {
+pub fn waits(
+    database: &Postgres,
+    way: Way<'_>,
+    count: usize,
+) -> io::Result<(Vec<Duration>, Vec<Duration>)> {
     drop_tables(database)?;
     let folder = tempfile::tempdir()?;
     let (server, address) = central(
         folder.path(),
         &[
             ("SERVER_AGENCIES", "0"),
-            ("SERVER_STORE", &database.url("postgres", "postgres")),
+            ("SERVER_STORE", &way.url(database)),
+            ("SERVER_STORE_SESSIONS", &way.sessions.to_string()),
             ("LOGGING_LEVEL", "WARNING"),
         ],
     )?;

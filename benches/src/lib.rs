@@ -3,6 +3,7 @@
 
 pub mod cluster;
 pub mod database;
+pub mod delay;
 pub mod floor;
 pub mod ingest;
 mod peer;
