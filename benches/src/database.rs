@@ -70,8 +70,8 @@ pub fn run(database: &Postgres, upload: &Upload, way: Way<'_>) -> io::Result<Run
     )?;
     let ready = || {
         database
-            .sql("select 1 from lottery.centrals")
-            .is_ok_and(|row| row == "1")
+            .sql("select count(*) from lottery.centrals")
+            .is_ok_and(|sessions| sessions == way.sessions.to_string())
     };
     wait_until(ready)?;
     server.signal(Signal::STOP)?;
