@@ -22,6 +22,7 @@ use event_server::report;
 use event_server::server::bear_file_limits;
 use event_server::supervisor::Supervisor;
 use frame::log::{Level, Logger};
+use frame::small_file;
 
 use self::arguments::{Arguments, Command, Options};
 use self::failure::{CLOSED_PIPE, CONFIGURATION, Failure, USAGE};
@@ -110,7 +111,8 @@ fn sources(options: &Options, flags: Vec<Flag>) -> Sources {
 }
 
 fn read(sources: &Sources) -> Result<Loaded, Failure> {
-    sources.load().map_err(|e| Failure::new(CONFIGURATION, e))
+    let loaded = sources.load(small_file::read);
+    loaded.map_err(|e| Failure::new(CONFIGURATION, e))
 }
 
 /// Runs a command that does not serve. Its log lines are written at once.

@@ -8,6 +8,7 @@ mod keys;
 mod layers;
 mod store;
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -74,13 +75,27 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Reads every layer.
+    /// Reads every layer, and the files that it names with `read`. A flag wins over the environment, the environment over the
+    /// file.
     ///
     /// # Errors
-    /// Those of [`Config::load`].
-    pub fn load(&self) -> Result<Loaded, ConfigError> {
+    /// The named file cannot be read, or is no INI file; or a value is not allowed; or a flag sets an unknown key.
+    pub fn load(&self, read: small_file::Read) -> Result<Loaded, ConfigError> {
+        let path = self.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
+        let text = match read(path).and_then(small_file::text) {
+            Ok(text) => text,
+            Err(e) if e.kind() == ErrorKind::NotFound && self.file.is_none() => String::new(),
+            Err(e) => {
+                return Err(ConfigError(format!(
+                    "{}: cannot be read: {e}",
+                    path.display()
+                )));
+            }
+        };
+        let path = path.display().to_string();
         let environment = self.environment.iter().cloned();
-        Config::load(self.file.as_deref(), environment, &self.flags)
+        let layers = Layers::read(&self.flags, environment, &text, &path)?;
+        Config::parse(layers, read)
     }
 }
 
@@ -96,32 +111,7 @@ pub struct Loaded {
 }
 
 impl Config {
-    /// Reads `file`, or [`DEFAULT_FILE`] where there is one. A flag wins over the environment, the environment over the
-    /// file.
-    ///
-    /// # Errors
-    /// The named file cannot be read, or is no INI file; or a value is not allowed; or a flag sets an unknown key.
-    pub fn load(
-        file: Option<&Path>,
-        environment: impl IntoIterator<Item = (String, String)>,
-        flags: &[Flag],
-    ) -> Result<Loaded, ConfigError> {
-        let path = file.unwrap_or(Path::new(DEFAULT_FILE));
-        let text = match small_file::read_text(path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound && file.is_none() => String::new(),
-            Err(e) => {
-                return Err(ConfigError(format!(
-                    "{}: cannot be read: {e}",
-                    path.display()
-                )));
-            }
-        };
-        let path = path.display().to_string();
-        Self::parse(Layers::read(flags, environment, &text, &path)?)
-    }
-
-    fn parse(layers: Layers) -> Result<Loaded, ConfigError> {
+    fn parse(layers: Layers, read: small_file::Read) -> Result<Loaded, ConfigError> {
         let mut keys = Keys::new(layers);
         let bind = keys.get(
             "SERVER_BIND",
@@ -133,7 +123,7 @@ impl Config {
         keys.get("SERVER_IP", "anything", "server", |_| Some(()))?;
         let agencies = keys.number("SERVER_AGENCIES", 5, 0..=MAX_AGENCIES)?;
         let name = central::name(&mut keys)?;
-        let store = StoreConfig::read(&mut keys, agencies, name.clone())?;
+        let store = StoreConfig::read(&mut keys, agencies, name.clone(), read)?;
         let config = Self {
             address: SocketAddr::new(bind, port),
             listen_backlog: keys.number("SERVER_LISTEN_BACKLOG", 1_024, 1..=65_535)?,

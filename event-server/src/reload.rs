@@ -4,12 +4,10 @@
 //! In come the places that the configuration came from; out comes all that is new, or one sentence about the first file that is
 //! wrong, and then nothing has changed. Every other key needs a restart: one that has another value is warned about.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use frame::log::Level;
+use frame::small_file;
 
-use crate::config::{DEFAULT_FILE, Loaded, Setting, Sources, StoreConfig, TlsFiles};
+use crate::config::{Loaded, Setting, Sources, StoreConfig};
 use crate::report;
 use crate::store::postgres::Access;
 use crate::tls::TlsAcceptor;
@@ -53,21 +51,18 @@ impl Reload {
         }
     }
 
-    /// Reads everything again. What sessions with a database begin with is in force at once, the rest is returned.
+    /// Reads everything again, from plain files alone: the loop must not wait for whoever writes into a pipe. What sessions
+    /// with a database begin with is in force at once, the rest is returned.
     ///
     /// # Errors
     /// A file cannot be used: one sentence. Nothing has changed.
     pub fn read(&self) -> Result<Fresh, String> {
-        let settings = self.sources.file.as_deref();
-        expect_plain([settings.unwrap_or(Path::new(DEFAULT_FILE))])?;
-        expect_plain(self.setting(PASSWORD_FILE).map(Path::new))?;
-        let loaded = self.sources.load().map_err(|e| e.to_string())?;
-        let acceptor = match &loaded.config.tls {
-            Some(files) if self.with_tls => Some(open(files)?),
-            _ => None,
-        };
+        let loaded = self.sources.load(small_file::read_plain);
+        let loaded = loaded.map_err(|e| e.to_string())?;
+        let files = loaded.config.tls.as_ref().filter(|_| self.with_tls);
+        let acceptor = files.map(|files| TlsAcceptor::open(files, small_file::read_plain));
+        let acceptor = acceptor.transpose().map_err(|e| e.to_string())?;
         if let Some(access) = &self.database {
-            expect_plain(access.files())?;
             access.read_again(match &loaded.config.store {
                 StoreConfig::Postgres(options) => Some(&options.url),
                 StoreConfig::Files { .. } => None,
@@ -87,14 +82,6 @@ impl Reload {
         })
     }
 
-    /// Returns what a key was set to at the start.
-    fn setting(&self, key: &str) -> Option<&str> {
-        let setting = self.settings.iter().find(|setting| setting.key == key)?;
-        Some(&setting.value)
-            .filter(|value| !value.is_empty())
-            .map(String::as_str)
-    }
-
     /// Returns the keys that have another value than at the start, which a reload does not put in force.
     fn waiting(&self, loaded: &Loaded) -> impl Iterator<Item = &'static str> {
         let switches_tls = loaded.config.tls.is_some() != self.with_tls;
@@ -108,27 +95,4 @@ impl Reload {
             !is_in_force
         })
     }
-}
-
-/// Refuses files that are there and not plain: the loop must not wait for whoever writes into a pipe.
-fn expect_plain<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Result<(), String> {
-    for path in paths {
-        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-            return Err(format!(
-                "{} is no plain file: reading it could keep the central waiting",
-                path.display()
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn open(files: &TlsFiles) -> Result<TlsAcceptor, String> {
-    let TlsFiles {
-        cert,
-        key,
-        client_ca,
-    } = files;
-    expect_plain([cert, key, client_ca].map(PathBuf::as_path))?;
-    TlsAcceptor::open(files).map_err(|e| e.to_string())
 }

@@ -71,22 +71,22 @@ impl Certified {
 }
 
 impl TlsAcceptor {
-    /// Reads the files.
+    /// Reads the files, each with `read`.
     ///
     /// # Errors
     /// One cannot be read, or does not hold what it should; the key is another certificate's.
-    pub fn open(files: &TlsFiles) -> Result<Self, BadFile> {
+    pub fn open(files: &TlsFiles, read: small_file::Read) -> Result<Self, BadFile> {
         let provider = Arc::new(default_provider());
-        let chain = read("SERVER_TLS_CERT", &files.cert, pem::certificates)?;
+        let chain = parsed("SERVER_TLS_CERT", &files.cert, read, pem::certificates)?;
         let validity = Validity::of(&chain);
-        let key = read("SERVER_TLS_KEY", &files.key, pem::key)?;
+        let key = parsed("SERVER_TLS_KEY", &files.key, read, pem::key)?;
         let client_ca = |pem: &[u8]| {
             let roots = Arc::new(pem::authorities(pem)?);
             WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
                 .build()
                 .map_err(|e| e.to_string())
         };
-        let authority = read("SERVER_TLS_CLIENT_CA", &files.client_ca, client_ca)?;
+        let authority = parsed("SERVER_TLS_CLIENT_CA", &files.client_ca, read, client_ca)?;
         let identity = CertifiedKey::from_der(chain, key, &provider).map_err(|e| BadFile {
             key: "SERVER_TLS_KEY",
             path: files.key.clone(),
@@ -150,12 +150,13 @@ impl TlsAcceptor {
     }
 }
 
-fn read<T>(
+fn parsed<T>(
     key: &'static str,
     path: &Path,
+    read: small_file::Read,
     parse: impl FnOnce(&[u8]) -> Result<T, String>,
 ) -> Result<T, BadFile> {
-    small_file::read(path)
+    read(path)
         .map_err(|e| e.to_string())
         .and_then(|pem| parse(&pem))
         .map_err(|reason| BadFile {

@@ -18,6 +18,7 @@ use event_server::store::files::{FileStore, Folder};
 use event_server::supervisor::Supervisor;
 use fixtures::Spec;
 use frame::log::{Format, Level, Logger};
+use frame::small_file;
 
 const BETS: usize = 200_000;
 
@@ -101,7 +102,7 @@ fn serve(variables: impl IntoIterator<Item = (String, String)>, logger: Logger) 
         environment: variables.into_iter().collect(),
         flags: Vec::new(),
     };
-    let loaded = sources.load().unwrap();
+    let loaded = sources.load(small_file::read).unwrap();
     let config = &loaded.config;
     let mut lottery = Lottery::new(config.agencies);
     let StoreConfig::Files {

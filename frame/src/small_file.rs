@@ -1,13 +1,16 @@
 //! Files that an operator names and that are read whole: a configuration, a certificate, a password.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
 
 /// The most bytes of a file that is read whole: a device such as `/dev/zero` has no end.
 pub const MOST: u64 = 1024 * 1024;
 
-/// Reads a file of at most [`MOST`] bytes.
+/// How a file is read: [`read`], or [`read_plain`] where nobody may be kept waiting.
+pub type Read = fn(&Path) -> io::Result<Vec<u8>>;
+
+/// Reads a file of at most [`MOST`] bytes. A pipe is one, too: it is waited for until its writer is done.
 ///
 /// # Errors
 /// It cannot be read, or has more bytes. Displays as a part of a sentence.
@@ -25,12 +28,34 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
+/// Reads a plain file of at most [`MOST`] bytes, which waits for nobody.
+///
+/// # Errors
+/// As [`read`], or it is something else, such as a pipe.
+pub fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
+    match fs::metadata(path)?.is_file() {
+        true => read(path),
+        false => Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            "it is no plain file, and reading it could keep the program waiting",
+        )),
+    }
+}
+
 /// Reads a file of at most [`MOST`] bytes of text.
 ///
 /// # Errors
 /// As [`read`], or it is not text in UTF-8.
 pub fn read_text(path: &Path) -> io::Result<String> {
-    String::from_utf8(read(path)?).map_err(|_| {
+    text(read(path)?)
+}
+
+/// Returns the text of a file that was read.
+///
+/// # Errors
+/// It is not in UTF-8. Displays as a part of a sentence.
+pub fn text(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|_| {
         io::Error::new(
             ErrorKind::InvalidData,
             "it is not text in UTF-8: save it as UTF-8",

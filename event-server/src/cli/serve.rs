@@ -18,8 +18,8 @@ use event_server::store::files::Progress;
 use event_server::store::postgres::{DatabaseTls, Link, PostgresStore};
 use event_server::supervisor::Supervisor;
 use event_server::tls::TlsAcceptor;
-use frame::Escaped;
 use frame::log::Logger;
+use frame::{Escaped, small_file};
 
 use super::failure::{CONFIGURATION, Failure, UNAVAILABLE};
 use super::store::LocalLottery;
@@ -42,8 +42,11 @@ pub fn run(
         .iter()
         .for_each(|warning| report::config_warning(warning));
 
-    let acceptor = config.tls.as_ref().map(TlsAcceptor::open).transpose();
-    let acceptor = acceptor.map_err(|e| Failure::new(CONFIGURATION, e))?;
+    let files = config.tls.as_ref();
+    let acceptor = files.map(|files| TlsAcceptor::open(files, small_file::read));
+    let acceptor = acceptor
+        .transpose()
+        .map_err(|e| Failure::new(CONFIGURATION, e))?;
     if let Some(acceptor) = &acceptor {
         acceptor.report_opened();
     }
@@ -166,7 +169,8 @@ pub fn show_settings(loaded: &Loaded) -> Result<(), Failure> {
         .for_each(|warning| report::config_warning(warning));
     let Config { tls, store, .. } = &loaded.config;
     if let Some(files) = tls {
-        let acceptor = TlsAcceptor::open(files).map_err(|e| Failure::new(CONFIGURATION, e))?;
+        let acceptor = TlsAcceptor::open(files, small_file::read);
+        let acceptor = acceptor.map_err(|e| Failure::new(CONFIGURATION, e))?;
         if let Some(validity) = acceptor.validity() {
             let written = writeln!(out, "# SERVER_TLS_CERT is valid until {validity}");
             written.map_err(|e| Failure::output(&e))?;
@@ -174,7 +178,8 @@ pub fn show_settings(loaded: &Loaded) -> Result<(), Failure> {
         }
     }
     if let StoreConfig::Postgres(options) = store {
-        DatabaseTls::open(&options.url).map_err(|e| Failure::new(CONFIGURATION, e))?;
+        let opened = DatabaseTls::open(&options.url, small_file::read);
+        opened.map_err(|e| Failure::new(CONFIGURATION, e))?;
     }
     Ok(())
 }
@@ -185,7 +190,7 @@ pub fn show_settings(loaded: &Loaded) -> Result<(), Failure> {
 pub fn check(config: &Config) -> Result<(), Failure> {
     // A health check may run without the right to read the key.
     if let Some(files) = &config.tls
-        && let Ok(acceptor) = TlsAcceptor::open(files)
+        && let Ok(acceptor) = TlsAcceptor::open(files, small_file::read)
     {
         acceptor.report_opened();
     }

@@ -40,7 +40,8 @@ enum Wanted {
 }
 
 impl StoreConfig {
-    /// Reads the keys of the store: those of both kinds, so that none is reported as unknown.
+    /// Reads the keys of the store: those of both kinds, so that none is reported as unknown. `read`: how the password's file is
+    /// read.
     ///
     /// # Errors
     /// A value is not allowed, or the password's file cannot be read.
@@ -48,6 +49,7 @@ impl StoreConfig {
         keys: &mut Keys,
         agencies: u32,
         central: String,
+        read: small_file::Read,
     ) -> Result<Self, ConfigError> {
         let data_dir = keys.get("SERVER_DATA_DIR", "a folder's path", "data", |text| {
             (!text.is_empty()).then(|| PathBuf::from(text))
@@ -105,7 +107,7 @@ impl StoreConfig {
             });
         };
         if url.password.is_none() {
-            find_password(&mut url, password_file, keys)?;
+            find_password(&mut url, password_file, keys, read)?;
         }
         Ok(Self::Postgres(Box::new(LinkOptions {
             url,
@@ -144,13 +146,14 @@ fn find_password(
     url: &mut DatabaseUrl,
     file: Option<PathBuf>,
     keys: &mut Keys,
+    read: small_file::Read,
 ) -> Result<(), ConfigError> {
     if let Some(password) = keys.variable("PGPASSWORD") {
         url.password = Some(Secret(password));
         return Ok(());
     }
     if let Some(path) = file {
-        let password = small_file::read_text(&path).map_err(|e| {
+        let password = read(&path).and_then(small_file::text).map_err(|e| {
             let path = path.display();
             ConfigError(format!("SERVER_STORE_PASSWORD_FILE: {path}: {e}"))
         })?;

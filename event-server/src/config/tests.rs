@@ -6,7 +6,10 @@ fn parse(text: &str, env: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
     let env = env
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    Config::parse(Layers::read(&[], env, text, "config.ini")?)
+    Config::parse(
+        Layers::read(&[], env, text, "config.ini")?,
+        small_file::read,
+    )
 }
 
 #[test]
@@ -309,8 +312,12 @@ fn an_empty_variable_counts_as_not_set() {
 #[test]
 fn a_missing_file_is_an_error_only_where_it_was_named() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("none.ini");
-    let error = Config::load(Some(&file), [], &[]).unwrap_err().to_string();
+    let sources = Sources {
+        file: Some(folder.path().join("none.ini")),
+        environment: Vec::new(),
+        flags: Vec::new(),
+    };
+    let error = sources.load(small_file::read).unwrap_err().to_string();
     assert!(error.contains("none.ini: cannot be read"), "{error}");
 }
 
@@ -325,7 +332,10 @@ fn a_flag_wins_over_everything_and_each_value_knows_where_it_came_from() {
         let env = [("SERVER_PORT", "2"), ("SERVER_AGENCIES", "3")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()));
         let text = "[DEFAULT]\nSERVER_PORT=1\nSERVER_AGENCIES=2\nSERVER_BIND=::1\n";
-        Config::parse(Layers::read(flags, env, text, "config.ini")?)
+        Config::parse(
+            Layers::read(flags, env, text, "config.ini")?,
+            small_file::read,
+        )
     };
     let loaded = load(&[flag("--port", "SERVER_PORT", "7")]).unwrap();
     assert_eq!(loaded.config.address, "[::1]:7".parse().unwrap());

@@ -41,6 +41,7 @@ impl DailyCheck {
 #[cfg(test)]
 mod tests {
     use fixtures::certificates::{Authority, Role, Term};
+    use frame::small_file;
 
     use super::*;
     use crate::config::TlsFiles;
@@ -59,7 +60,7 @@ mod tests {
             client_ca,
         };
         let start = Instant::now();
-        let acceptor = TlsAcceptor::open(&files).unwrap();
+        let acceptor = TlsAcceptor::open(&files, small_file::read).unwrap();
         let mut check = DailyCheck::new(Some(acceptor), start);
         for day in 1..4 {
             let due = start + DAY * day;

@@ -130,7 +130,7 @@ fn a_file_that_is_wrong_changes_nothing_and_is_one_line_that_names_it() {
             "it holds no certificate in PEM",
         ),
         (
-            settings,
+            settings.clone(),
             "[DEFAULT]\nLOGGING_LEVEL = LOUD\n",
             "",
             "LOGGING_LEVEL is 'LOUD'",
@@ -151,30 +151,38 @@ fn a_file_that_is_wrong_changes_nothing_and_is_one_line_that_names_it() {
             None => fs::remove_file(&path).unwrap(),
         }
     }
-    // Whoever opened a pipe would wait for somebody that writes into it.
-    let (pipe, beside) = (file("central.key"), file("beside.key"));
-    fs::rename(&pipe, &beside).unwrap();
-    assert!(
-        Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
+    // Whoever opened a pipe would wait for somebody that writes into it: in place of a file, and named for the first time.
+    let pipe = file("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let (key, beside) = (file("central.key"), file("beside.key"));
+    fs::rename(&key, &beside).unwrap();
+    fs::rename(&pipe, &key).unwrap();
     let line = reload(&central, "fail", 5);
     assert!(
-        line.contains("central.key is no plain file") && line.ends_with(advice),
+        line.contains("central.key cannot be used: it is no plain file"),
         "{line}"
     );
+    fs::rename(&key, &pipe).unwrap();
+    fs::rename(&beside, &key).unwrap();
+    let names_it = format!(
+        "[DEFAULT]\nSERVER_STORE = postgresql://a@h/db?sslmode=disable\nSERVER_STORE_PASSWORD_FILE = {}\n",
+        pipe.display()
+    );
+    fs::write(&settings, names_it).unwrap();
+    let line = reload(&central, "fail", 6);
+    assert!(
+        line.contains("pipe: it is no plain file") && line.ends_with(advice),
+        "{line}"
+    );
+    fs::remove_file(&settings).unwrap();
     assert_eq!(shown_to_new(&trust, &central), der(&trust.server));
-    fs::remove_file(&pipe).unwrap();
-    fs::rename(&beside, &pipe).unwrap();
 
     later.write(trust.folder(), "central").unwrap();
     reload(&central, "success", 1);
     assert_eq!(shown_to_new(&trust, &central), der(&later));
     let (log, _) = central.stop();
-    assert_eq!(errors(&log).len(), 5, "{log}");
+    assert_eq!(errors(&log).len(), 6, "{log}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use event_server::config::TlsFiles;
 use event_server::tls::TlsAcceptor;
 use fixtures::certificates::{Authority, Identity, Role, Term};
 use fixtures::programs::{self, Running, listen_address};
-use frame::pem;
+use frame::{pem, small_file};
 use rustls::ClientConfig;
 use rustls::crypto::ring::default_provider;
 use tempfile::TempDir;
@@ -62,7 +62,7 @@ impl Trust {
             key,
             client_ca,
         };
-        TlsAcceptor::open(&files).unwrap()
+        TlsAcceptor::open(&files, small_file::read).unwrap()
     }
 
     /// Starts a central that trusts the authority and shows this certificate.

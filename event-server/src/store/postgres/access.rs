@@ -3,8 +3,9 @@
 //! In come the URL and the files that it names. All sessions of a central share one; what is [read again](Access::read_again) is
 //! in force from the next session on, and sessions that are there go on.
 
-use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
+
+use frame::small_file;
 
 use super::tls::DatabaseTls;
 use super::url::{DatabaseUrl, Secret};
@@ -20,21 +21,16 @@ pub struct Access {
 }
 
 impl Access {
-    /// Reads the files that a URL names.
+    /// Reads the files that a URL names, each with `read`.
     ///
     /// # Errors
     /// A file cannot be read, or holds something else: one sentence.
-    pub fn open(url: &DatabaseUrl) -> Result<Self, String> {
+    pub fn open(url: &DatabaseUrl, read: small_file::Read) -> Result<Self, String> {
         Ok(Self {
             url: without_passwords(url),
-            tls: DatabaseTls::open(url)?,
+            tls: DatabaseTls::open(url, read)?,
             passwords: Arc::new(RwLock::new(passwords(url))),
         })
-    }
-
-    /// Returns the files that [`read_again`](Self::read_again) reads.
-    pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.url.files()
     }
 
     /// Returns what TLS sessions trust and show; `None` where no host is reached over TLS.
@@ -49,13 +45,13 @@ impl Access {
         passwords.get(host).cloned().flatten()
     }
 
-    /// Reads the files again that the URL of the start names, and takes the passwords of `now`, the URL as it is configured now,
+    /// Reads the plain files again that the URL of the start names, and takes the passwords of `now`, the URL as it is configured now,
     /// where it is the same one but for these.
     ///
     /// # Errors
     /// A file cannot be used: one sentence. Nothing has changed.
     pub fn read_again(&self, now: Option<&DatabaseUrl>) -> Result<(), String> {
-        let fresh = DatabaseTls::open(&self.url)?;
+        let fresh = DatabaseTls::open(&self.url, small_file::read_plain)?;
         if let (Some(tls), Some(fresh)) = (&self.tls, fresh) {
             tls.adopt(&fresh);
         }
@@ -91,7 +87,7 @@ mod tests {
 
     #[test]
     fn the_passwords_of_the_same_database_are_taken_and_those_of_another_one_are_not() {
-        let access = Access::open(&url("a:old@h,i/db")).unwrap();
+        let access = Access::open(&url("a:old@h,i/db"), small_file::read).unwrap();
         let shared = access.clone();
         let of = |host| shared.password(host).map(|Secret(text)| text);
         assert_eq!(

@@ -12,7 +12,9 @@ use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use frame::{Agency, Bet, Birthdate, Channel, Document, Inbox, Name, Number, Outbox, Received};
+use frame::{
+    Agency, Bet, Birthdate, Channel, Document, Inbox, Name, Number, Outbox, Received, small_file,
+};
 
 use super::error::{DatabaseError, SessionError};
 use super::link::LinkOptions;
@@ -104,7 +106,8 @@ impl Operator {
         options: &LinkOptions,
         begin: impl Fn(Self) -> Result<T, OperatorError>,
     ) -> Result<T, OperatorError> {
-        let tls = DatabaseTls::open(&options.url).map_err(OperatorError::Unusable)?;
+        let tls =
+            DatabaseTls::open(&options.url, small_file::read).map_err(OperatorError::Unusable)?;
         let mut failures = Vec::new();
         for host in &options.url.hosts {
             let opened = Self::open(host, options, tls.as_ref());

@@ -71,11 +71,11 @@ pub struct Shown {
 }
 
 impl DatabaseTls {
-    /// Reads the authorities and the certificate that a URL names; `None` where no host of it is reached over TLS.
+    /// Reads the authorities and the certificate that a URL names, each file with `read`; `None` where no host of it is reached over TLS.
     ///
     /// # Errors
     /// A file cannot be read, or holds something else: one sentence.
-    pub fn open(url: &DatabaseUrl) -> Result<Option<Self>, String> {
+    pub fn open(url: &DatabaseUrl, read: small_file::Read) -> Result<Option<Self>, String> {
         let is_remote = url.hosts.iter().any(|host| host.socket().is_none());
         if url.ssl_mode == SslMode::Disable || !is_remote {
             return Ok(None);
@@ -84,14 +84,15 @@ impl DatabaseTls {
         let authority = match &url.root_certificate {
             None => None,
             Some(root) => {
-                let roots = Arc::new(authorities(root)?);
+                let roots = Arc::new(authorities(root, read)?);
                 let verifier =
                     WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
                 let verifier = verifier.build();
                 Some(verifier.map_err(|e| format!("sslrootcert cannot be used: {e}"))?)
             }
         };
-        let identity = url.client_certificate.as_ref().map(identity).transpose()?;
+        let identity = url.client_certificate.as_ref();
+        let identity = identity.map(|files| identity_of(files, read)).transpose()?;
         let identity = identity.map(Arc::new);
         let tls = Self {
             provider,
@@ -158,13 +159,13 @@ impl DatabaseTls {
     }
 }
 
-fn authorities(root: &RootCertificate) -> Result<RootCertStore, String> {
+fn authorities(root: &RootCertificate, read: small_file::Read) -> Result<RootCertStore, String> {
     let path = match root {
         RootCertificate::System => return system_authorities(),
         RootCertificate::File(path) => path,
     };
     let unusable = |e: String| format!("sslrootcert {} cannot be used: {e}", path.display());
-    let pem = small_file::read(path).map_err(|e| unusable(e.to_string()))?;
+    let pem = read(path).map_err(|e| unusable(e.to_string()))?;
     pem::authorities(&pem).map_err(unusable)
 }
 
@@ -183,14 +184,14 @@ fn system_authorities() -> Result<RootCertStore, String> {
     }
 }
 
-fn identity(files: &ClientCertificate) -> Result<Identity, String> {
+fn identity_of(files: &ClientCertificate, read: small_file::Read) -> Result<Identity, String> {
     let ClientCertificate { certificate, key } = files;
     let unusable = |name: &str, path: &Path, e: String| {
         format!("{name} {} cannot be used: {e}", path.display())
     };
-    let pem = small_file::read(certificate).map_err(|e| e.to_string());
+    let pem = read(certificate).map_err(|e| e.to_string());
     let chain = pem.and_then(|pem| pem::certificates(&pem));
-    let pem = private(key).and_then(|()| small_file::read(key).map_err(|e| e.to_string()));
+    let pem = private(key).and_then(|()| read(key).map_err(|e| e.to_string()));
     let private = pem.and_then(|pem| pem::key(&pem));
     Ok(Identity {
         chain: chain.map_err(|e| unusable("sslcert", certificate, e))?,

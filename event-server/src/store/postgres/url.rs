@@ -17,7 +17,7 @@ mod password_file;
 mod tests;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where psql looks for a server of this machine, as Debian, Red Hat and the official images build it.
@@ -148,18 +148,6 @@ impl DatabaseUrl {
             (None, _, true) => Transport::DirectTls,
             (None, _, false) => Transport::Tls,
         }
-    }
-
-    /// Returns the files that hold certificates and their key.
-    pub fn files(&self) -> impl Iterator<Item = &Path> {
-        let root = match &self.root_certificate {
-            Some(RootCertificate::File(path)) => Some(path),
-            Some(RootCertificate::System) | None => None,
-        };
-        let shown = self.client_certificate.as_ref();
-        let shown = shown.map(|shown| [&shown.certificate, &shown.key]);
-        let files = root.into_iter().chain(shown.into_iter().flatten());
-        files.map(PathBuf::as_path)
     }
 
     /// Returns the password for this host.
