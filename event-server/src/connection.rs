@@ -2,9 +2,9 @@
 //!
 //! The states are in `state`; docs/design.md, "The states of a connection", has a picture of them.
 //!
-//! In `Open`, `Held` and `Draining`, replies may wait for a commit. Requests that came in the same turn are still served;
-//! from the end of the turn on nothing is decoded or sent until the commit is done. A connection that waits for the store
-//! counts neither as idle nor as slow, and a lost peer ends it.
+//! In `Open`, `Held` and `Draining`, replies may wait for a commit: nothing is sent until it is done. In `Open` requests are
+//! served meanwhile, as a part of the next commit; their replies wait behind the others, in a buffer of their own. A connection
+//! that waits for the store counts neither as idle nor as slow, and a lost peer ends it.
 //!
 //! The first byte decides. Where there is a [`TlsAcceptor`], 0x16 begins a TLS handshake, and frames are served after one
 //! alone; text is echoed in the clear on any port.
@@ -30,7 +30,7 @@ use frame::{Channel, HEADER, Inbox, MessageId, Outbox, Received, Reply, TlsError
 
 use self::idle_timer::{IdleTimer, Waiting};
 pub use self::state::{Awaited, Rank};
-use self::state::{Owed, State, Step};
+use self::state::{Later, Owed, State, Step};
 use crate::limits::{Limits, Share};
 use crate::net::Stream;
 use crate::observe::{CloseReason, RequestKind};
@@ -57,8 +57,10 @@ pub struct Connection<S> {
     announced: bool,
     /// Bytes of the requests that were served since replies were sent last.
     unsent_requests: usize,
-    /// The replies that wait for a commit.
+    /// The replies in the outbox that wait for a commit.
     owed: Option<Owed>,
+    /// Those that wait for the one after it, only in `Open`.
+    later: Option<Box<Later>>,
     /// Whether the frame in front was handed in before.
     attempt: Attempt,
     /// Why it is closed, once it is.
@@ -90,6 +92,7 @@ impl<S: Stream> Connection<S> {
             announced: false,
             unsent_requests: 0,
             owed: None,
+            later: None,
             attempt: Attempt::First,
             reason: CloseReason::Finished,
             idle_timer: IdleTimer::new(now),
@@ -104,6 +107,9 @@ impl<S: Stream> Connection<S> {
             trace::state(self.id.slot, State::KINDS[state.kind()]);
         }
         self.state = state;
+        if state != State::Open {
+            self.owe_later();
+        }
     }
 
     /// Notes why it will be closed. The first reason counts; an orderly end gives way to any other.
@@ -148,17 +154,15 @@ impl<S: Stream> Connection<S> {
 
     /// Returns whether serving or sending would move it now. A held one moves where the winners are known.
     pub fn can_move(&self, winners_known: bool) -> bool {
-        let Channel { inbox, outbox, .. } = &self.channel;
+        let inbox = &self.channel.inbox;
         let input = self.channel.can_receive();
-        if self.is_committing() {
-            return self.dead;
-        }
         self.dead
-            || self.channel.can_send()
+            || !self.is_committing() && self.channel.can_send()
             || match self.state {
+                State::Open => self.may_serve() && (input || inbox.has_frame()),
+                _ if self.is_committing() => false,
                 State::Sniffing | State::Echoing | State::Handshaking => input,
                 State::InClear => input || inbox.has_frame(),
-                State::Open => outbox.has_room() && (input || inbox.has_frame()),
                 State::Drained { .. } => input,
                 State::Held { .. } => winners_known,
                 State::Reading(_) | State::Draining | State::Closed | State::Lost => false,
@@ -193,7 +197,7 @@ impl<S: Stream> Connection<S> {
         if self.dead {
             self.hang_up();
         }
-        if self.is_committing() {
+        if self.is_committing() && self.state != State::Open {
             return;
         }
         // One read may bring frames for many turns, so what is read and what is served each have this budget.
@@ -205,9 +209,7 @@ impl<S: Stream> Connection<S> {
                 State::Handshaking => self.shake_hands(),
                 State::InClear => self.refuse_frame(),
                 State::Open
-                    if requests == share.requests
-                        || served >= share.bytes
-                        || !self.channel.outbox.has_room() =>
+                    if requests == share.requests || served >= share.bytes || !self.may_serve() =>
                 {
                     return;
                 }
@@ -283,25 +285,20 @@ impl<S: Stream> Connection<S> {
         };
         let Judged { verdict, waits } = service.handle(peer, (frame, md5), attempt);
         if let Some((agency, ticket)) = waits {
-            let first = self.owed.map_or(before as u32, |owed| owed.before);
-            self.owed = Some(Owed {
-                agency,
-                ticket,
-                before: first,
-            });
+            self.owe(agency, ticket, before);
         }
         if !matches!(verdict, Verdict::Wait(_)) {
             trace::frame(kind.name(), size, verdict.name());
         }
         match verdict {
-            Verdict::Reply(reply) => self.channel.outbox.reply(query, &reply),
+            Verdict::Reply(reply) => self.replies().reply(query, &reply),
             Verdict::Last(reply) => {
-                self.channel.outbox.reply(query, &reply);
+                self.replies().reply(query, &reply);
                 self.drain(CloseReason::BrokenFrame);
             }
             Verdict::Replaced(reply) => {
                 report::replaced(self.ip);
-                self.channel.outbox.reply(query, &reply);
+                self.replies().reply(query, &reply);
                 self.drain(CloseReason::Fenced);
             }
             Verdict::Hold(agency, number) => {
@@ -319,16 +316,20 @@ impl<S: Stream> Connection<S> {
             Verdict::Wait(agency) => {
                 self.channel.inbox.put_back(size);
                 // Where replies wait for a commit, it is handed in again after that.
-                if self.owed.is_none() {
-                    self.enter(State::Reading(agency));
+                match &mut self.owed {
+                    Some(owed) => owed.stops = true,
+                    None => self.enter(State::Reading(agency)),
                 }
                 return Step::Wait;
             }
         }
-        match &self.owed {
+        match &mut self.owed {
             // The request was refused, so the connection is not bound to this agency. The next one may name another agency, and
             // a connection waits for one at a time.
-            Some(owed) if self.identity.agency() != Some(owed.agency) => Step::Wait,
+            Some(owed) if self.identity.agency() != Some(owed.agency) => {
+                owed.stops = true;
+                Step::Wait
+            }
             _ => Step::Again,
         }
     }
@@ -360,7 +361,8 @@ impl<S: Stream> Connection<S> {
 
     /// Returns the bytes of memory that its buffers hold.
     pub fn buffered(&self) -> usize {
-        self.channel.allocated()
+        let later = self.later.as_ref();
+        self.channel.allocated() + later.map_or(0, |later| later.replies.allocated())
     }
 
     /// Gives back memory that it does not use.

@@ -73,6 +73,12 @@ impl Outbox {
         }
     }
 
+    /// Creates an empty outbox of the same bound. Allocates nothing yet.
+    #[must_use]
+    pub fn like(&self) -> Self {
+        Self::new(self.bound as usize)
+    }
+
     fn sent(&self) -> usize {
         self.sent as usize
     }
@@ -137,6 +143,13 @@ impl Outbox {
     /// Appends bytes that are no frame: a line of text, or a message of another protocol.
     pub fn append(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Moves all that waits in another outbox behind what waits here. No list is shared there.
+    pub fn take_from(&mut self, other: &mut Self) {
+        debug_assert!(!other.shares(), "a list would be copied");
+        self.bytes.extend_from_slice(&other.bytes[other.sent()..]);
+        other.clear();
     }
 
     /// Calls `write` with `room` bytes of space behind the waiting bytes, and appends as many of them as it returns.
@@ -225,7 +238,13 @@ impl Outbox {
 
     /// Returns whether another message may be appended.
     pub fn has_room(&self) -> bool {
-        self.waiting() < self.bound as usize
+        self.has_room_beside(0)
+    }
+
+    /// Returns whether another message may be appended where so many bytes wait elsewhere to be
+    /// [moved](Self::take_from) here.
+    pub fn has_room_beside(&self, others: usize) -> bool {
+        self.waiting() + others < self.bound as usize
     }
 
     /// Returns the number of bytes that wait, those of a shared list among them.

@@ -137,6 +137,20 @@ fn an_outbox_has_room_while_less_than_its_bound_waits() {
 }
 
 #[test]
+fn what_waits_in_another_outbox_of_the_same_bound_comes_behind_and_counts_before() {
+    let (mut outbox, mut taken) = (Outbox::new(10), Vec::new());
+    outbox.append(b"one, ");
+    let mut other = outbox.like();
+    other.append(b"not two, ");
+    take(&mut other, 4, &mut Vec::new());
+    assert!(!outbox.has_room_beside(other.waiting()) && outbox.has_room_beside(4));
+    outbox.take_from(&mut other);
+    assert!(other.is_empty() && other.has_room() && !outbox.has_room());
+    take(&mut outbox, usize::MAX, &mut taken);
+    assert_eq!(taken, b"one, two, ");
+}
+
+#[test]
 fn an_outbox_gives_its_memory_back_only_when_nothing_waits() {
     let mut outbox = Outbox::new(10);
     assert_eq!(outbox.allocated(), 0);

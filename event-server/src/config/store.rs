@@ -176,8 +176,8 @@ fn find_password(
 /// connections wait for its end. That replies leave together is done by [`Limits::gathered_bytes`] instead.
 const UNSYNCED_TURN_BYTES: usize = 16 * 1024;
 
-/// `SERVER_TURN_BYTES` and `SERVER_MAX_INBOX` with a database. While a commit is under way, nothing of its connections is decoded:
-/// what arrives meanwhile is served in their next turn, and a transaction costs the same for few bets and for many.
+/// `SERVER_TURN_BYTES` and `SERVER_MAX_INBOX` with a database: a transaction costs the same for few bets and for many, so a turn
+/// takes all that an agency sends without an answer.
 const REMOTE_TURN_BYTES: usize = 512 * 1024;
 
 /// How a commit becomes durable: how many bytes a turn should serve depends on it.

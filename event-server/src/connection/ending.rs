@@ -38,8 +38,8 @@ impl<S: Stream> Connection<S> {
     /// Serves nothing more, for this reason: the replies go out, then the connection closes.
     pub(super) fn drain(&mut self, reason: CloseReason) {
         self.blame(reason);
-        self.channel.finish();
         self.enter(State::Draining);
+        self.channel.finish();
     }
 
     /// All replies are out: no more will be sent. A peer that sends no more either learns it from the closing.
@@ -151,7 +151,7 @@ impl<S: Stream> Connection<S> {
             }
             State::Draining if matches!(self.identity, Identity::New(_)) => Some(Rank::Opening),
             State::Draining => Some(Rank::Owing),
-            State::Open if self.channel.inbox.has_frame() && self.channel.outbox.has_room() => None,
+            State::Open if self.channel.inbox.has_frame() && self.may_serve() => None,
             State::Open if self.idle_timer.waiting().is_some() => Some(Rank::Owing),
             State::Open => Some(Rank::Idle),
             State::Reading(_) | State::Held { .. } | State::Closed | State::Lost => None,

@@ -32,7 +32,8 @@ impl<S: Stream> Connection<S> {
 
     /// Bytes of replies that its peer has not taken yet.
     pub fn unsent(&self) -> usize {
-        self.channel.unsent()
+        let later = self.later.as_ref();
+        self.channel.unsent() + later.map_or(0, |later| later.replies.waiting())
     }
 
     /// Why it is closed, once it is.

@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use frame::{Ack, Agency, Channel, MessageId, Reply, Winners, kind, trace};
+use frame::{Ack, Agency, MessageId, Outbox, Reply, Winners, kind, trace};
 
 use super::Connection;
 use super::idle_timer::Waiting;
-use super::state::{Awaited, State};
+use super::state::{Awaited, Later, Owed, State};
 use crate::limits::{Limits, Share};
 use crate::net::Stream;
 use crate::observe::CloseReason;
@@ -22,22 +22,92 @@ use crate::store::{Declined, Ticket};
 impl<S: Stream> Connection<S> {
     /// Returns what it waits for in the central: one thing at a time. A commit that its replies wait for comes first.
     pub fn awaits(&self) -> Option<Awaited> {
-        match (self.state, self.owed) {
+        let owed = self.owed.map(|owed| owed.ticket);
+        let ticket = owed.or_else(|| Some(self.later.as_ref()?.ticket));
+        match (self.state, ticket) {
             (State::Closed | State::Lost, _) => None,
-            (_, Some(owed)) => Some(Awaited::Commit(owed.ticket)),
+            (_, Some(ticket)) => Some(Awaited::Commit(ticket)),
             (State::Reading(agency), None) => Some(Awaited::Read(agency)),
             (State::Held { agency, number, .. }, None) => Some(Awaited::Draw(agency, number)),
             _ => None,
         }
     }
 
-    /// Returns whether replies wait for a commit: nothing is decoded or sent until it is done.
+    /// Returns whether replies in the outbox wait for a commit: nothing is sent until it is done.
     pub(super) fn is_committing(&self) -> bool {
-        matches!(self.awaits(), Some(Awaited::Commit(_)))
+        self.owed.is_some() && !self.is_closed()
+    }
+
+    /// Returns whether the next request may be served now. While the replies to earlier ones wait for a commit, it becomes a part
+    /// of the next one. Where those wait, too, the peer has to take what the first commit has answered.
+    pub(super) fn may_serve(&self) -> bool {
+        let later = self.later.as_ref();
+        let waiting = later.map_or(0, |later| later.replies.waiting());
+        self.channel.outbox.has_room_beside(waiting)
+            && match &self.owed {
+                Some(owed) => !owed.stops,
+                None => later.is_none(),
+            }
+    }
+
+    /// Returns where the next reply goes: behind all others.
+    pub(super) fn replies(&mut self) -> &mut Outbox {
+        match &mut self.later {
+            Some(later) => &mut later.replies,
+            None => &mut self.channel.outbox,
+        }
+    }
+
+    /// The next reply is about this agency and waits for this commit; `before` bytes are in the outbox. An agency's replies wait
+    /// for two commits at most: one is under way, and the next one gathers.
+    pub(super) fn owe(&mut self, agency: Agency, ticket: Ticket, before: usize) {
+        match (&self.owed, &mut self.later) {
+            (_, Some(later)) => later.ticket = later.ticket.max(ticket),
+            (Some(owed), None) if owed.ticket.covers(ticket) => {}
+            (Some(_), later) => {
+                let replies = self.channel.outbox.like();
+                let new = Later {
+                    agency,
+                    ticket,
+                    replies,
+                };
+                *later = Some(Box::new(new));
+            }
+            (None, None) => {
+                self.owed = Some(Owed {
+                    agency,
+                    ticket,
+                    before: before as u32,
+                    stops: false,
+                });
+            }
+        }
+    }
+
+    /// Moves the replies that wait for the later one of two commits into the outbox. Those that wait for the first one, if it
+    /// is not done, then wait for the later one, too.
+    pub(super) fn owe_later(&mut self) {
+        let Some(mut later) = self.later.take() else {
+            return;
+        };
+        let outbox = &mut self.channel.outbox;
+        let first = Owed {
+            agency: later.agency,
+            ticket: later.ticket,
+            before: outbox.waiting() as u32,
+            stops: false,
+        };
+        let owed = self.owed.get_or_insert(first);
+        owed.ticket = later.ticket;
+        outbox.take_from(&mut later.replies);
     }
 
     /// The commit of this ticket is done: replies that waited for it, or for one before it in its session, may leave.
     pub fn committed(&mut self, done: Ticket) {
+        let later = self.later.as_ref();
+        if later.is_some_and(|later| done.covers(later.ticket)) {
+            self.owe_later();
+        }
         self.owed = self.owed.filter(|owed| !done.covers(owed.ticket));
     }
 
@@ -95,10 +165,13 @@ impl<S: Stream> Connection<S> {
     /// reads reasons, the last reply says it; otherwise the connection closes unanswered. Returns whether it was ended.
     pub fn forget(&mut self, agencies: &BTreeMap<Agency, Option<Declined>>) -> bool {
         let owed = self.owed.map(|owed| owed.agency);
+        let later = self.later.as_ref().map(|later| later.agency);
         let unread = self
             .awaits_read()
             .filter(|agency| agencies.get(agency).is_some_and(Option::is_some));
-        let concerns = [owed, unread, self.identity.agency()].into_iter().flatten();
+        let concerns = [owed, later, unread, self.identity.agency()]
+            .into_iter()
+            .flatten();
         let mut told = concerns.filter_map(|agency| Some((agency, agencies.get(&agency)?)));
         let Some((agency, why)) = told.next() else {
             return false;
@@ -106,6 +179,7 @@ impl<S: Stream> Connection<S> {
         if self.is_closed() {
             return false;
         }
+        self.owe_later();
         // Between turns, the replies that are owed wait for a commit, or one request waits for its agency to be read.
         match (why, self.owed.take()) {
             (Some(why), Some(owed)) if self.identity.reads_reasons() => {
@@ -141,6 +215,10 @@ impl<S: Stream> Connection<S> {
         }
         if !self.is_committing() && !self.gathers_replies(limits) {
             self.send_replies(share);
+            // The replies of a first commit are out: those of the next one take their place.
+            if self.channel.all_sent() {
+                self.owe_later();
+            }
         }
         self.set_timer(limits, now);
     }
@@ -168,11 +246,10 @@ impl<S: Stream> Connection<S> {
 
     /// Returns whether its replies wait for those of the next turn. This ends after a few turns, since each serves more bytes.
     fn gathers_replies(&self, limits: &Limits) -> bool {
-        let Channel { inbox, outbox, .. } = &self.channel;
         self.state == State::Open
             && self.unsent_requests < limits.gathered_bytes
-            && inbox.has_frame()
-            && outbox.has_room()
+            && self.channel.inbox.has_frame()
+            && self.may_serve()
     }
 
     /// Sets the idle timer to what it waits for its peer to do.

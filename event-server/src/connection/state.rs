@@ -1,6 +1,6 @@
 //! The state of a connection, what it waits for in the central, how soon it gives way, and the result of a step of serving it.
 
-use frame::{Agency, MessageId};
+use frame::{Agency, MessageId, Outbox};
 
 use crate::store::Ticket;
 
@@ -121,7 +121,7 @@ impl Rank {
     pub const ALL: [Self; 4] = [Self::Silent, Self::Opening, Self::Idle, Self::Owing];
 }
 
-/// Replies that wait for a commit: nothing is decoded or sent until it is done, in whatever state.
+/// Replies in the outbox that wait for a commit: nothing is sent until it is done, in whatever state.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Owed {
     /// The agency that they are about.
@@ -130,6 +130,20 @@ pub(super) struct Owed {
     pub ticket: Ticket,
     /// Bytes in the outbox before the first of them. An outbox is far smaller than 4 GiB.
     pub before: u32,
+    /// The next request waits for it, too.
+    pub stops: bool,
+}
+
+/// Replies behind those that are [owed](Owed), and about the same agency, which wait for the next commit of its session. All
+/// that is decoded while a commit is under way is answered here.
+#[derive(Debug)]
+pub(super) struct Later {
+    /// The agency that they are about.
+    pub agency: Agency,
+    /// The commit.
+    pub ticket: Ticket,
+    /// The replies.
+    pub replies: Outbox,
 }
 
 /// What a connection waits for in the central. In their order, commits come first and draws last.

@@ -1,25 +1,52 @@
-//! A store that takes no more of one agency until a commit of its own is done, and others that are served meanwhile.
+//! A store that takes no more of one agency until a commit of its own is done, and others that are served meanwhile; and one
+//! whose commits take long, while its agencies go on.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Instant;
 
 use event_server::facts::Fact;
 use event_server::limits::Limits;
 use event_server::store::files::{FileDraft, FileStore, Folder, StoreError};
-use event_server::store::{Event, Freshness, Knowledge, NoSpace, Status, Store, Wake, Wanted};
+use event_server::store::{
+    Declined, Event, Freshness, Knowledge, NoSpace, Status, Store, Wake, Wanted,
+};
 use frame::Agency;
 
-use crate::central::Central;
-use crate::common::{encode, finished};
+use crate::central::{Central, Client};
+use crate::common::{agency, batch, bet, encode, finished, resume};
 
 /// The agency of which nothing more is taken.
 type Hung = Rc<Cell<Option<Agency>>>;
 
-/// As a store of several sessions, of which one hangs with a full group.
+/// Commits that are done, and of which nobody is told yet.
+#[derive(Default)]
+struct Withheld {
+    /// They are withheld.
+    is_on: Cell<bool>,
+    commits: RefCell<VecDeque<Event>>,
+    /// What is told next.
+    told: RefCell<VecDeque<Event>>,
+}
+
+impl Withheld {
+    fn len(&self) -> usize {
+        self.commits.borrow().len()
+    }
+
+    /// The first of them is told.
+    fn release(&self) {
+        let first = self.commits.borrow_mut().pop_front();
+        self.told.borrow_mut().extend(first);
+    }
+}
+
+/// As a store of several sessions, of which one hangs with a full group; or one whose commits take long.
 struct Hanging {
     store: FileStore<Folder>,
     hung: Hung,
+    withheld: Rc<Withheld>,
 }
 
 impl Store for Hanging {
@@ -52,7 +79,16 @@ impl Store for Hanging {
     }
 
     fn poll(&mut self) -> Option<Event> {
-        self.store.poll()
+        if let Some(event) = self.withheld.told.borrow_mut().pop_front() {
+            return Some(event);
+        }
+        match self.store.poll()? {
+            event @ Event::Committed(_) if self.withheld.is_on.get() => {
+                self.withheld.commits.borrow_mut().push_back(event);
+                self.poll()
+            }
+            event => Some(event),
+        }
     }
 
     fn wake(&self) -> Wake {
@@ -76,6 +112,7 @@ fn a_session_that_hangs_keeps_its_own_agencies_waiting_and_nobody_else_and_the_l
     let mut central = Central::over(None, Limits::default(), |store| Hanging {
         store,
         hung: Rc::clone(&hung),
+        withheld: Rc::default(),
     });
     let ask = |agency| encode(&finished(agency)).0;
     let [waits, goes_on] = [1, 2].map(|agency| central.client(&ask(agency)));
@@ -97,4 +134,110 @@ fn a_session_that_hangs_keeps_its_own_agencies_waiting_and_nobody_else_and_the_l
     assert!(central.hub.has_work());
     central.settle();
     assert_eq!(waits.replies(), 2);
+}
+
+/// A central whose commits take long, and a client of agency 1 that carries an upload.
+fn slow(limits: Limits) -> (Central<Hanging>, Client, Rc<Withheld>) {
+    let withheld = Rc::<Withheld>::default();
+    let mut central = Central::over(None, limits, |store| Hanging {
+        store,
+        hung: Hung::default(),
+        withheld: Rc::clone(&withheld),
+    });
+    let client = central.client(&encode(&resume(1, 7)).0);
+    central.settle();
+    assert_eq!(client.replies(), 1);
+    withheld.is_on.set(true);
+    (central, client, withheld)
+}
+
+fn bets(document: &str) -> Vec<u8> {
+    encode(&batch(&bet(1, document, false))).0
+}
+
+#[test]
+fn what_comes_while_a_commit_is_under_way_is_served_and_each_reply_waits_for_its_own_commit() {
+    let (mut central, client, withheld) = slow(Limits::default());
+    for (document, commits) in [("1", 1), ("2", 2)] {
+        central.send(&client, &bets(document));
+        central.settle();
+        assert_eq!((withheld.len(), client.replies()), (commits, 1));
+    }
+    withheld.release();
+    central.settle();
+    assert_eq!(client.replies(), 2, "the second commit is under way");
+
+    central.send(&client, &bets("3"));
+    withheld.release();
+    central.settle();
+    assert_eq!((withheld.len(), client.replies()), (1, 3));
+    withheld.release();
+    central.settle();
+    assert_eq!(client.replies(), 4);
+}
+
+#[test]
+fn a_peer_that_does_not_take_its_replies_is_served_no_further_than_the_next_commit() {
+    let (mut central, client, withheld) = slow(Limits::default());
+    for document in ["1", "2"] {
+        central.send(&client, &bets(document));
+        central.settle();
+    }
+    central.take(&client, Some(0));
+    withheld.release();
+    central.settle();
+    central.send(&client, &bets("3"));
+    central.settle();
+    assert_eq!((withheld.len(), client.replies()), (1, 1));
+    assert!(!central.hub.has_work(), "an event of its stream wakes it");
+
+    // Once the second one is done, nothing is in the way of the next request.
+    withheld.release();
+    central.settle();
+    assert_eq!((withheld.len(), client.replies()), (1, 1));
+    central.take(&client, None);
+    withheld.release();
+    central.settle();
+    assert_eq!(client.replies(), 4);
+}
+
+#[test]
+fn replies_that_wait_for_two_commits_have_one_bound() {
+    let (mut central, client, withheld) = slow(Limits {
+        max_outbox: 40,
+        ..Limits::default()
+    });
+    for document in ["1", "2", "3"] {
+        central.send(&client, &bets(document));
+        central.settle();
+    }
+    assert_eq!(withheld.len(), 2, "two replies have more than 40 bytes");
+    (0..3).for_each(|_| {
+        withheld.release();
+        central.settle();
+    });
+    assert_eq!(client.replies(), 4);
+}
+
+#[test]
+fn where_nothing_is_stored_the_first_reply_that_waits_says_so_and_no_other_leaves() {
+    for first_is_done in [false, true] {
+        let (mut central, client, withheld) = slow(Limits::default());
+        for document in ["1", "2"] {
+            central.send(&client, &bets(document));
+            central.settle();
+        }
+        if first_is_done {
+            withheld.release();
+            central.settle();
+        }
+        let refused = Event::Declined(agency(1), Declined::NotNow("it is not here"));
+        withheld.told.borrow_mut().push_back(refused);
+        central.settle();
+        let replies = 2 + usize::from(first_is_done);
+        assert_eq!((client.replies(), client.is_shut()), (replies, true));
+        let received = client.received();
+        let is_said = |text: &[u8]| received.windows(text.len()).any(|bytes| bytes == text);
+        assert!(is_said(b"it is not here"));
+    }
 }
