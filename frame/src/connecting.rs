@@ -106,4 +106,53 @@ mod tests {
             pauses.reset();
         }
     }
+
+    /// The answer for a name, once it is there.
+    fn looked_up(lookup: &mut Lookup, name: &'static str) -> io::Result<Vec<SocketAddr>> {
+        let (done, is_done) = mpsc::channel();
+        lookup.begin(name, move || done.send(()).unwrap());
+        is_done.recv().unwrap();
+        lookup.answer().unwrap()
+    }
+
+    #[test]
+    fn a_name_is_answered_once_with_its_addresses_or_the_error() {
+        let mut lookup = Lookup::default();
+        assert!(lookup.answer().is_none(), "nobody has asked");
+        let answer = looked_up(&mut lookup, "127.0.0.1:80").unwrap();
+        assert_eq!(answer, [SocketAddr::from(([127, 0, 0, 1], 80))]);
+        let error = looked_up(&mut lookup, "without a port").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+
+        // Before the answer there is none, and an earlier name is given up.
+        let (go_on, waits) = mpsc::channel::<()>();
+        let (done, is_done) = mpsc::channel();
+        let slow = Slow(waits);
+        lookup.begin(slow, move || done.send(()).unwrap());
+        assert!(lookup.answer().is_none());
+        let answer = looked_up(&mut lookup, "[::1]:7").unwrap();
+        assert_eq!(answer, ["[::1]:7".parse().unwrap()]);
+        drop(go_on);
+        is_done.recv().unwrap();
+    }
+
+    /// A name whose addresses are known when the test says so.
+    struct Slow(Receiver<()>);
+
+    impl ToSocketAddrs for Slow {
+        type Iter = std::option::IntoIter<SocketAddr>;
+
+        fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
+            let _ = self.0.recv();
+            Ok(None.into_iter())
+        }
+    }
+
+    #[test]
+    fn a_connection_with_itself_is_refused_and_any_other_is_not() {
+        let [one, other] = [40_000, 40_001].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let error = check_peer(one, one).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        check_peer(one, other).unwrap();
+    }
 }

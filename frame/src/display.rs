@@ -109,6 +109,13 @@ mod tests {
     }
 
     #[test]
+    fn of_json_only_what_is_invisible_within_a_string_is_escaped() {
+        let json = "{\n\t\"nombre\": \"Ñandú\u{202e}\u{e0041}\"\n}";
+        let escaped = "{\n\t\"nombre\": \"Ñandú\\u202e\\udb40\\udc41\"\n}";
+        assert_eq!(escape_json(json), escaped);
+    }
+
+    #[test]
     fn one_is_singular_and_every_other_number_plural() {
         let text = |count| Count(count, "column").to_string();
         assert_eq!(

@@ -246,3 +246,75 @@ impl<E: Into<BetError>> From<E> for ReplyError {
         Self::Malformed(e.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_is_one_sentence_that_says_what_and_where() {
+        let length = |length| {
+            let max = 8_192;
+            FramingError::Length { length, max }.to_string()
+        };
+        assert_eq!(
+            length(17),
+            "a frame of length 17 is announced, allowed are 18 to 8192"
+        );
+        assert_eq!(
+            length(u32::from_be_bytes(*b"HTTP")),
+            "it speaks HTTP: this is the port of a page, or of a proxy"
+        );
+        let payload = PayloadError {
+            at: 7,
+            expected: "a key",
+        };
+        let at = "byte 7 of the payload: expected a key";
+        assert_eq!(payload.to_string(), at);
+        let bet = BetError::from(payload);
+        assert_eq!(bet.to_string(), at);
+        let error = BetError::Field(Field::Document, Flaw::TooLong(32));
+        assert_eq!(error.to_string(), "dni is longer than 32 bytes");
+        let of_batch = BatchError { bet: 3, error };
+        assert_eq!(of_batch.to_string(), "bet 3: dni is longer than 32 bytes");
+        for (request, words) in [
+            (
+                RequestError::WrongId,
+                "the id is not the MD5 of the payload",
+            ),
+            (RequestError::UnknownType(9), "no request has type 9"),
+            (payload.into(), at),
+        ] {
+            assert_eq!(request.to_string(), words);
+        }
+        for (reply, words) in [
+            (ReplyError::UnknownType(9), "no reply has type 9"),
+            (payload.into(), at),
+        ] {
+            assert_eq!(reply.to_string(), words);
+        }
+    }
+
+    #[test]
+    fn each_flaw_of_a_field_completes_a_sentence() {
+        for (flaw, words) in [
+            (Flaw::Missing, "is missing"),
+            (Flaw::Repeated, "is there more than once"),
+            (Flaw::Empty, "is empty"),
+            (Flaw::TooLong(255), "is longer than 255 bytes"),
+            (Flaw::Control, "holds a control character"),
+            (Flaw::NotUtf8, "is not UTF-8"),
+            (Flaw::NotAgency, "is not a number from 1 to 4294967295"),
+            (Flaw::NotDate, "is no calendar date in the form YYYY-MM-DD"),
+            (Flaw::NotNumber, "is not 1 to 9 decimal digits"),
+            (Flaw::NotUpload, "is not 32 lower-case hexadecimal digits"),
+            (Flaw::NotCount, "is not a number of bets"),
+            (
+                Flaw::NotResult,
+                "is not one that a reply of this type may have",
+            ),
+        ] {
+            assert_eq!(flaw.to_string(), words);
+        }
+    }
+}

@@ -274,6 +274,43 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn a_text_is_shown_as_it_is_and_known_to_be_plain_where_no_byte_of_it_has_a_meaning() {
+        for (text, is_plain) in [
+            ("Ñandú", true),
+            ("María de la Paz", true),
+            ("a,b", false),
+            ("\"", false),
+            (" a", false),
+            ("a ", false),
+        ] {
+            let name = Name::parse(text.as_bytes()).unwrap();
+            assert_eq!((name.as_str(), name.is_plain()), (text, is_plain));
+            assert_eq!(format!("{name:?}"), format!("{text:?}"));
+        }
+    }
+
+    #[test]
+    fn a_plain_text_is_split_off_where_it_is_valid_and_has_no_blank_at_an_end() {
+        let split = |bytes: &'static [u8]| {
+            let (name, rest) = Name::split_plain(bytes)?;
+            assert!(name.is_plain());
+            Some((name.as_str().to_owned(), rest))
+        };
+        assert_eq!(split(b"Ana,Paz"), Some(("Ana".to_owned(), &b",Paz"[..])));
+        assert_eq!(split(b"Ana"), Some(("Ana".to_owned(), &b""[..])));
+        for refused in [
+            &b",Paz"[..],
+            b" Ana,",
+            b"Ana ,",
+            b"",
+            b"\xff,",
+            &[b'x'; 256],
+        ] {
+            assert_eq!(split(refused), None, "{refused:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_number_is_split_off_where_its_digits_alone_would_be_read(

@@ -294,4 +294,44 @@ mod tests {
         assert_eq!(writes.len(), 1);
         assert_eq!(writes[0].lines().count(), 2);
     }
+
+    #[test]
+    fn a_line_is_its_message_alone_and_a_write_comes_where_more_was_gathered_than_the_bound() {
+        const LINE: usize = "2024-08-21 22:11:15 INFO     ".len();
+        let writes = written(
+            |sink| Logger::gathering(Level::Info, sink),
+            |_| {
+                let message = "x".repeat(GATHERED - LINE - 1);
+                tracing::info!(other = 5, "{message}");
+                tracing::info!("y");
+                tracing::info!("z");
+            },
+        );
+        assert_eq!(writes.len(), 1, "the bound itself may be gathered");
+        assert_eq!(writes[0].len(), GATHERED + LINE + 2);
+    }
+
+    #[test]
+    fn what_a_thread_writes_is_written_when_the_program_finishes() {
+        let loss = |lost: u64| format!("{lost} lost");
+        let sink = Sink::default();
+        let writes = Arc::clone(&sink.0);
+        let logger = Logger::background(Level::Info, Format::Json, move || sink.clone(), loss);
+        let subscriber = tracing_subscriber::registry().with(logger.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            for turn in 0..3 {
+                tracing::info!("turn: {turn}");
+                logger.flush();
+            }
+            tracing::info!("turn: last");
+        });
+        logger.finish();
+        let text = writes.lock().unwrap().concat();
+        let turns: Vec<&str> = text.lines().map(|line| &line[29..]).collect();
+        assert_eq!(
+            turns,
+            ["0", "1", "2", "last"]
+                .map(|turn| format!(",\"level\":\"INFO\",\"turn\":\"{turn}\"}}"))
+        );
+    }
 }

@@ -261,6 +261,8 @@ mod tests {
         fn an_id_is_written_as_two_digits_for_each_byte(bytes in any::<[u8; 16]>()) {
             let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             prop_assert_eq!(MessageId(bytes).to_string(), digits.as_str());
+            prop_assert_eq!(format!("{:?}", MessageId(bytes)), digits.as_str());
+            prop_assert_eq!(UploadId(bytes).to_string(), digits.as_str());
             prop_assert_eq!(format!("{:?}", UploadId(bytes)), digits.as_str());
             prop_assert_eq!(UploadId::parse(digits.as_bytes()), Ok(UploadId(bytes)));
         }

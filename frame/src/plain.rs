@@ -201,4 +201,18 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn what_follows_the_first_byte_of_a_character_is_judged_as_utf8_judges_it() {
+        let bytes = *b"a\x80\xbf\xc3\xdf\xe2\xef\xf0\xf4\xff";
+        for (one, two, three) in (0..1_000).map(|n| (n / 100, n / 10 % 10, n % 10)) {
+            for at in [0, CHUNK - 2, CHUNK - 1, CHUNK] {
+                let mut text = [b'a'; 2 * CHUNK + 3];
+                text[at..at + 3].copy_from_slice(&[bytes[one], bytes[two], bytes[three]]);
+                let utf8 = std::str::from_utf8(&text);
+                let short = utf8.is_ok_and(|text| text.chars().all(|c| c < '\u{800}'));
+                assert_eq!(Plain::split(&text).0.short, short, "{text:x?}");
+            }
+        }
+    }
 }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 
-use frame::{Channel, Inbox, MessageId, Outbox, Received};
+use frame::{Calls, Channel, Inbox, MessageId, Outbox, ReadOutcome, Received, WriteOutcome};
 
 /// What a stream does when it is read from or written to.
 #[derive(Clone, Copy, Debug)]
@@ -308,4 +308,84 @@ fn a_peer_that_shut_down_its_writing_side_still_gets_its_replies() {
     channel.outbox.append(b"reply");
     assert!(channel.send().unwrap());
     assert_eq!(channel.stream().outgoing, b"reply");
+}
+
+#[test]
+fn each_call_is_counted_under_its_outcome_with_the_bytes_that_it_moved() {
+    let reads = [
+        Bytes(7),
+        BLOCKS,
+        INTERRUPTED,
+        Bytes(5),
+        BLOCKS,
+        Bytes(288),
+        Zero,
+    ];
+    let writes = [Bytes(4), BLOCKS, Bytes(2), INTERRUPTED, BLOCKS, Bytes(4)];
+    let mut one = channel(&reads, &writes, &[b'x'; 300]);
+    one.outbox.append(&[b'x'; 10]);
+    loop {
+        match one.receive().unwrap() {
+            Received::End => break,
+            Received::Full => one.inbox.clear(),
+            Received::Bytes(_) | Received::NotYet => event(&mut one),
+        }
+    }
+    while !one.send().unwrap() {
+        event(&mut one);
+    }
+    // In the order of all outcomes: all of the space was filled once, with the last bytes.
+    let of_one = Calls {
+        received: 300,
+        sent: 10,
+        reads: [1, 2, 2, 1, 0],
+        writes: [1, 2, 2, 0],
+    };
+    assert_eq!(one.calls(), of_one);
+
+    let mut failing = channel(&[Bytes(3), RESET], &[Bytes(1), RESET], b"abc");
+    failing.outbox.append(b"xyz");
+    assert_eq!(failing.receive().unwrap(), Received::Bytes(3));
+    failing.receive().unwrap_err();
+    assert!(failing.send().is_err());
+    let mut refusing = channel(&[], &[Bytes(1), RESET], b"");
+    refusing.outbox.append(b"xyz");
+    refusing.send().unwrap_err();
+    let mut zero = channel(&[], &[Zero], b"");
+    zero.outbox.append(b"x");
+    zero.send().unwrap_err();
+    assert_eq!(zero.calls().writes, [0, 0, 0, 1]);
+
+    let mut all = Calls::default();
+    for calls in [&one, &failing, &refusing, &one] {
+        all += calls.calls();
+    }
+    let expected = Calls {
+        received: 603,
+        sent: 21,
+        reads: [2, 5, 4, 2, 1],
+        writes: [2, 5, 4, 1],
+    };
+    assert_eq!(all, expected);
+    let names = (
+        ReadOutcome::ALL.map(ReadOutcome::name),
+        WriteOutcome::ALL.map(WriteOutcome::name),
+    );
+    assert_eq!(names.0, ["full", "short", "would_block", "end", "error"]);
+    assert_eq!(names.1, ["whole", "short", "would_block", "error"]);
+}
+
+#[test]
+fn what_waits_on_either_side_is_known_and_no_more_is_sent_than_may_be() {
+    let writes = [Bytes(4), Bytes(3), Bytes(100)];
+    let mut channel = channel(&[Bytes(20)], &writes, &[b'x'; 20]);
+    assert!(channel.needs_memory());
+    assert_eq!(channel.receive().unwrap(), Received::Bytes(20));
+    assert!(!channel.needs_memory());
+    assert_eq!(channel.unread(), 20);
+    channel.outbox.append(&[b'x'; 30]);
+    assert_eq!(channel.unsent(), 30);
+    assert!(!channel.send_at_most(10).unwrap() && channel.can_send());
+    assert_eq!(channel.stream().outgoing.len(), 10);
+    assert_eq!(channel.unsent(), 20);
 }

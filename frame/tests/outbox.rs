@@ -121,6 +121,20 @@ fn a_long_list_of_winners_is_shared_and_leaves_in_its_place_however_little_is_ta
 }
 
 #[test]
+fn a_list_of_sixteen_kibibytes_is_shared_and_one_of_a_byte_less_is_copied() {
+    assert_eq!(Outbox::SHARED, 16_384);
+    for (bytes, is_shared) in [(16_383, false), (16_384, true)] {
+        let list = Arc::new(vec![b'1'; bytes]);
+        let mut outbox = Outbox::new(0);
+        outbox.winners(MessageId([7; 16]), &list);
+        assert_eq!(outbox.shares(), is_shared, "{bytes} bytes of winners");
+        let mut outbox = Outbox::new(0);
+        outbox.append_shared(&list, b"x");
+        assert_eq!(outbox.shares(), is_shared, "{bytes} bytes of a body");
+    }
+}
+
+#[test]
 fn an_outbox_has_room_while_less_than_its_bound_waits() {
     let mut outbox = Outbox::new(10);
     outbox.append(&[0; 9]);
@@ -182,6 +196,57 @@ fn what_fills_an_outbox_leaves_it_its_memory_and_what_goes_far_beyond_does_not()
     outbox.append(&vec![0; 3 * bound]);
     take(&mut outbox, usize::MAX, &mut Vec::new());
     assert_eq!(outbox.allocated(), 0);
+}
+
+#[test]
+fn requests_are_added_together_until_their_outbox_is_full_or_eight_are() {
+    let agency = Agency::new(2).unwrap();
+    let request = Request::Winners { agency };
+    let mut frame = Vec::new();
+    request.encode(&mut frame);
+    for (bound, most) in [
+        (frame.len(), 1),
+        (frame.len() + 1, 2),
+        (100 * frame.len(), 8),
+    ] {
+        let mut outbox = Outbox::new(bound);
+        let mut requests = outbox.requests();
+        let mut count = 0;
+        while requests.has_room() {
+            requests.push(&request);
+            count += 1;
+        }
+        assert_eq!((count, requests.finish().len()), (most, most));
+        assert_eq!(outbox.waiting(), most * frame.len());
+    }
+}
+
+#[test]
+fn waiting_bytes_are_moved_to_the_front_once_half_of_all_were_sent_and_no_sooner() {
+    for (sent, moved) in [(70_000, false), (99_999, false), (100_000, true)] {
+        let mut outbox = Outbox::new(0);
+        outbox.append(&[0; 200_000]);
+        take(&mut outbox, sent, &mut Vec::new());
+        outbox.append(&vec![0; sent]);
+        // In the same memory, where there was room again.
+        assert_eq!(outbox.allocated() == 200_000, moved, "{sent}");
+    }
+    // Not for a few bytes: moving them would cost more than they do.
+    let mut outbox = Outbox::new(0);
+    outbox.append(&[0; 80_000]);
+    take(&mut outbox, 64 * 1024 - 1, &mut Vec::new());
+    outbox.append(&[0; 1_000]);
+    assert!(outbox.allocated() > 80_000);
+}
+
+#[test]
+fn as_much_memory_as_is_kept_is_kept_and_not_a_byte_more() {
+    for (bytes, kept) in [(64 * 1024, true), (64 * 1024 + 1, false)] {
+        let mut outbox = Outbox::new(10);
+        outbox.append(&vec![0; bytes]);
+        take(&mut outbox, usize::MAX, &mut Vec::new());
+        assert_eq!(outbox.allocated(), if kept { bytes } else { 0 });
+    }
 }
 
 #[test]

@@ -287,7 +287,8 @@ mod tests {
         let long = "x".repeat(MOST - 20) + "\n";
         background.add(&long);
         background.add("fits\n");
-        background.add("is longer than what is left\nand\nbehind\n");
+        background.add("is longer than what is left\nand\n");
+        background.add("behind\n");
         assert_eq!(lock(&background.0.waiting).lost, 3);
         drop(allow);
         background.wait(Duration::from_secs(60));
@@ -296,6 +297,17 @@ mod tests {
         let told = messages(&reads);
         let expected = ["first", long.trim_end(), "fits", "lost: 3", "later"];
         assert!(told == expected, "{} lines", told.len());
+    }
+
+    #[test]
+    fn a_line_that_is_longer_than_all_that_may_wait_is_lost_and_told() {
+        let (background, allow, reads) = gated();
+        drop(allow);
+        background.add(&("x".repeat(MOST) + "\n"));
+        background.wait(Duration::from_secs(60));
+        drop(background);
+        let told = messages(&reads);
+        assert!(told == ["lost: 1"], "{} lines", told.len());
     }
 
     #[test]

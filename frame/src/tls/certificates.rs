@@ -274,6 +274,110 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_file_without_what_is_wanted_is_one_sentence_and_what_is_in_it_is_found() {
+        let authority = Authority::new("a").unwrap();
+        let identity = authority.sign(Role::Server, &["h"], Term::Current);
+        let identity = identity.unwrap();
+        let (certificate, key) = (identity.certificate.as_bytes(), identity.key.as_bytes());
+        let both = [certificate, authority.certificate().as_bytes()].concat();
+        assert_eq!(pem::certificates(&both).unwrap().len(), 2);
+        assert_eq!(pem::authorities(&both).unwrap().len(), 2);
+        let found = pem::key(key).unwrap();
+        assert!(found.secret_der().len() > 20);
+        for none in [&b""[..], key] {
+            let none = pem::certificates(none).unwrap_err();
+            assert_eq!(none, "it holds no certificate in PEM");
+        }
+        let none = pem::key(certificate).unwrap_err();
+        assert_eq!(none, "it holds no private key in PEM, or an encrypted one");
+        let cut = pem::certificates(&certificate[..certificate.len() / 2]).unwrap_err();
+        assert!(cut.starts_with("it is damaged: "), "{cut}");
+        let other = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let other = pem::authorities(other).unwrap_err();
+        assert!(
+            other.starts_with("it holds a certificate that is not an authority's: "),
+            "{other}"
+        );
+        assert!(pem::authorities(b"").is_err());
+    }
+
+    #[test]
+    fn what_is_left_and_what_is_wrong_is_told_by_the_clock() {
+        let past = Validity::of(&chain(Term::Past)).unwrap();
+        let until = moment("2001-01-01T00:00:00Z").as_second();
+        let before = Timestamp::now().as_second();
+        let left = past.seconds_left();
+        let after = Timestamp::now().as_second();
+        assert!((until - after..=until - before).contains(&left), "{left}");
+        let warning = past.warning().unwrap();
+        assert!(warning.starts_with("has expired on 2001-01-01 00:00:00 UTC"));
+        let current = Validity::of(&chain(Term::Current)).unwrap();
+        assert_eq!(current.warning(), None);
+        assert_eq!(SOON, Duration::from_secs(1_209_600));
+    }
+
+    /// An element with this tag, whose length is written in so many bytes.
+    fn encoded(tag: u8, bytes_of_length: usize, content: &[u8]) -> Vec<u8> {
+        let length = (content.len() as u32).to_be_bytes();
+        let length = match bytes_of_length {
+            0 => vec![length[3]],
+            count => [&[0x80 | count as u8], &length[4 - count..]].concat(),
+        };
+        [&[tag], &length[..], content].concat()
+    }
+
+    #[test]
+    fn a_moment_is_read_in_the_form_of_its_century_and_nothing_else_is() {
+        for (tag, text, expected) in [
+            (UTC_TIME, "500101000000Z", Some("1950-01-01T00:00:00Z")),
+            (UTC_TIME, "491231235958Z", Some("2049-12-31T23:59:58Z")),
+            (UTC_TIME, "000229010203Z", Some("2000-02-29T01:02:03Z")),
+            (
+                GENERALIZED_TIME,
+                "20501231235958Z",
+                Some("2050-12-31T23:59:58Z"),
+            ),
+            (UTC_TIME, "500230000000Z", None),
+            (UTC_TIME, "500101000000", None),
+            (UTC_TIME, "500101000000ZZ", None),
+            (UTC_TIME, "50010100000aZ", None),
+            (UTC_TIME, "5/0101000000Z", None),
+            (GENERALIZED_TIME, "500101000000Z", None),
+            (INTEGER, "500101000000Z", None),
+        ] {
+            let mut bytes = encoded(tag, 0, text.as_bytes());
+            bytes.push(7);
+            let expected = expected.map(|expected| (moment(expected), &[7][..]));
+            assert_eq!(time(&bytes), expected, "{tag:#x} {text}");
+        }
+    }
+
+    #[test]
+    fn an_element_may_have_a_length_of_several_bytes_and_none_beyond_its_end() {
+        let content = vec![5; 300];
+        for bytes_of_length in [2, 3, 4] {
+            let mut bytes = encoded(SEQUENCE, bytes_of_length, &content);
+            bytes.push(9);
+            let read = element(SEQUENCE, &bytes);
+            assert_eq!(read, Some((&content[..], &[9][..])), "{bytes_of_length}");
+            assert_eq!(element(INTEGER, &bytes), None);
+            assert_eq!(element(SEQUENCE, &bytes[..bytes.len() - 2]), None);
+        }
+        let longest = encoded(SEQUENCE, 0, &content[..127]);
+        assert_eq!(
+            element(SEQUENCE, &longest),
+            Some((&content[..127], &[][..]))
+        );
+        let short = encoded(SEQUENCE, 1, &content[..128]);
+        assert_eq!(element(SEQUENCE, &short), Some((&content[..128], &[][..])));
+        // A length of more than four bytes, and one whose bytes are missing.
+        assert_eq!(element(SEQUENCE, &[SEQUENCE, 0x85, 1, 0, 0, 0, 0, 0]), None);
+        assert_eq!(element(SEQUENCE, &[SEQUENCE, 0x82, 1]), None);
+        assert_eq!(element(SEQUENCE, &[SEQUENCE]), None);
+        assert_eq!(element(SEQUENCE, &[]), None);
+    }
+
     proptest! {
         #[test]
         fn bytes_that_are_no_certificate_have_no_validity_and_do_no_harm(

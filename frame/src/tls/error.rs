@@ -141,3 +141,176 @@ impl From<TlsError> for io::Error {
         Self::new(io::ErrorKind::InvalidData, e)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rustls::pki_types::{ServerName, UnixTime};
+    use rustls::{OtherError, PeerIncompatible};
+
+    use super::*;
+
+    fn sentence(error: &Error) -> String {
+        TlsError::from_rustls(error).to_string()
+    }
+
+    #[test]
+    fn each_alert_of_the_peer_is_one_sentence_that_says_whose_fault_it_is() {
+        use AlertDescription as A;
+        let refused = "the peer refused our certificate: ";
+        let impossible = "no TLS 1.3 session is possible: ";
+        let failed = "the TLS 1.3 session failed: ";
+        for (alert, begins, words) in [
+            (
+                A::UnknownCA,
+                refused,
+                "it was not signed by the authority that is trusted there",
+            ),
+            (
+                A::CertificateExpired,
+                refused,
+                "it has expired, or is not valid yet",
+            ),
+            (A::CertificateRevoked, refused, "it was revoked"),
+            (
+                A::CertificateRequired,
+                refused,
+                "there was none, and one is required",
+            ),
+            (
+                A::NoCertificate,
+                refused,
+                "there was none, and one is required",
+            ),
+            (
+                A::UnsupportedCertificate,
+                refused,
+                "it was made for another use",
+            ),
+            (A::DecryptError, refused, "its signature is not valid"),
+            (A::AccessDenied, refused, "its name has no access"),
+            (A::BadCertificate, refused, "it is not accepted there"),
+            (A::CertificateUnknown, refused, "it is not accepted there"),
+            (
+                A::ProtocolVersion,
+                impossible,
+                "the peer does not speak TLS 1.3",
+            ),
+            (
+                A::HandshakeFailure,
+                impossible,
+                "the peer has no algorithm of TLS 1.3 in common with this program",
+            ),
+            (
+                A::InsufficientSecurity,
+                impossible,
+                "the peer has no algorithm of TLS 1.3 in common with this program",
+            ),
+            (
+                A::DecodeError,
+                failed,
+                "the peer ended it with the alert DecodeError",
+            ),
+        ] {
+            let told = sentence(&Error::AlertReceived(alert));
+            assert_eq!(told, format!("{begins}{words}"));
+        }
+    }
+
+    #[test]
+    fn each_flaw_of_the_peers_certificate_is_one_sentence() {
+        use CertificateError as E;
+        let (time, other) = (
+            UnixTime::since_unix_epoch(Duration::from_secs(5)),
+            UnixTime::since_unix_epoch(Duration::from_secs(9)),
+        );
+        let expected = || ServerName::try_from("central").unwrap();
+        let named = |presented: &[&str]| E::NotValidForNameContext {
+            expected: expected(),
+            presented: presented.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let authority = OtherError(std::sync::Arc::new(io::Error::other("CaUsedAsEndEntity")));
+        let unknown = OtherError(std::sync::Arc::new(io::Error::other("something new")));
+        let new = E::Other(unknown);
+        let said = new.to_string();
+        let of_another_name = "it is not for the name of this server";
+        let of_a_host = "it has central as the name of a host, and needs it as an IP address";
+        for (flaw, words) in [
+            (E::Expired, "it has expired"),
+            (
+                E::ExpiredContext {
+                    time: other,
+                    not_after: time,
+                },
+                "it has expired",
+            ),
+            (E::NotValidYet, "it is not valid yet"),
+            (
+                E::NotValidYetContext {
+                    time,
+                    not_before: other,
+                },
+                "it is not valid yet",
+            ),
+            (
+                E::UnknownIssuer,
+                "it was not signed by the authority that is trusted here",
+            ),
+            (
+                E::BadSignature,
+                "it was not signed by the authority that is trusted here",
+            ),
+            (
+                E::InvalidPurpose,
+                "it was made for the other side of a connection",
+            ),
+            (E::NotValidForName, of_another_name),
+            (named(&[]), of_another_name),
+            (
+                named(&["DnsName(\"a\")", "DnsName(\"b\")"]),
+                "it is for a, b, not for central",
+            ),
+            (named(&["a", "DnsName(\"central\")"]), of_a_host),
+            (
+                E::ApplicationVerificationFailure,
+                "it does not name exactly one agency, in the form agency-3",
+            ),
+            (
+                E::Other(authority),
+                "it is the certificate of an authority, and not one that an authority has signed for this use",
+            ),
+            (new, said.as_str()),
+        ] {
+            let told = sentence(&Error::InvalidCertificate(flaw));
+            let begins = "the peer's certificate is refused: ";
+            assert_eq!(told, format!("{begins}{words}"));
+        }
+        assert_eq!(
+            sentence(&Error::NoCertificatesPresented),
+            "the peer's certificate is refused: it sent none"
+        );
+    }
+
+    #[test]
+    fn what_the_two_sides_do_not_have_in_common_and_what_is_no_tls_are_told_apart() {
+        let why = PeerIncompatible::Tls13RequiredForQuic;
+        assert_eq!(
+            sentence(&Error::PeerIncompatible(why)),
+            "no TLS 1.3 session is possible: Tls13RequiredForQuic"
+        );
+        assert_eq!(
+            sentence(&Error::DecryptError),
+            format!("the TLS 1.3 session failed: {}", Error::DecryptError)
+        );
+        let cut = |handshake| TlsError::Cut { handshake }.to_string();
+        assert_eq!(
+            cut(true),
+            "the peer closed the connection during the TLS handshake"
+        );
+        assert_eq!(
+            cut(false),
+            "the connection ended without the close_notify of TLS"
+        );
+    }
+}

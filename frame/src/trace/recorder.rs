@@ -380,3 +380,39 @@ impl Recorder {
         self.writer.ended()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_that_find_no_room_are_counted_and_told_once_there_is_room_again() {
+        let writer = Writer::unwritten();
+        let mut recorder = Recorder::new(Path::new("trace.json"), writer, "central");
+        let (mut recorded, mut kept) = (1, 0);
+        while recorder.lost == 0 {
+            kept = recorded;
+            // More than are gathered.
+            for serial in 0..5_000 {
+                recorder.opened(0, serial, "open");
+            }
+            recorded += 5_000;
+            recorder.flush();
+        }
+        // No more of what is lost is told before there is room.
+        recorder.flush();
+        let text = String::from_utf8(recorder.writer.take()).unwrap();
+        let there = text.matches("\"ph\"").count() as u64 - 1;
+        assert!(there >= kept && recorder.lost == recorded - there);
+        let lost = recorder.lost;
+        recorder.flush();
+        let told = String::from_utf8(recorder.writer.take()).unwrap();
+        assert!(told.contains("\"name\":\"lost\""), "{told}");
+        assert!(
+            told.ends_with(&format!("{{\"events\":{lost}}}}}")),
+            "{told}"
+        );
+        recorder.flush();
+        assert_eq!(recorder.writer.take(), b"");
+    }
+}

@@ -127,6 +127,19 @@ impl Writer {
     }
 }
 
+#[cfg(test)]
+impl Writer {
+    /// One without a thread: what is handed over waits.
+    pub(super) fn unwritten() -> Self {
+        Self(Arc::default())
+    }
+
+    /// Takes what waits, as the thread does.
+    pub(super) fn take(&self) -> Vec<u8> {
+        mem::take(&mut self.0.lock().events)
+    }
+}
+
 impl Drop for Writer {
     fn drop(&mut self) {
         self.0.lock().closed = true;
@@ -311,5 +324,19 @@ mod tests {
         let text = String::from_utf8(full.file.writes.concat()).unwrap();
         let (read, events) = (read(&text), events());
         assert_eq!(read[..], events[..read.len()]);
+    }
+
+    #[test]
+    fn so_many_bytes_wait_and_no_more_and_there_is_room_again_where_half_of_them_are_written() {
+        let writer = Writer::unwritten();
+        assert!(writer.has_room());
+        assert!(writer.add(&vec![b'x'; MOST - 1]) && writer.add(b"x"));
+        assert!(!writer.add(b"x") && !writer.has_room());
+        assert_eq!(writer.take().len(), MOST);
+        assert!(writer.add(&vec![b'x'; MOST / 2 - 1]) && writer.has_room());
+        assert!(writer.add(b"x") && !writer.has_room());
+        writer.0.lock().ended = Some(Ended::Bound(1));
+        assert!(!writer.add(b"x"));
+        assert_eq!(writer.ended(), Some(Ended::Bound(1)));
     }
 }

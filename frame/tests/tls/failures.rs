@@ -1,5 +1,7 @@
 //! Sessions that are cut, altered, or were never TLS.
 
+use std::io::ErrorKind;
+
 use frame::{Received, TlsError};
 
 use crate::pair::{Pair, SESSION, World, noise, said};
@@ -40,6 +42,23 @@ fn a_stream_cut_anywhere_is_no_end() {
         assert!(!handshake || pair.client.inbox.is_empty());
         let again = pair.client.receive().unwrap_err();
         assert_eq!(said(&again), said(&error), "what failed stays failed");
+    }
+}
+
+#[test]
+fn a_stream_that_fails_is_no_failure_of_the_session_and_stays_failed() {
+    let mut pair = Pair::established(&World::new());
+    pair.client.outbox.append(b"a bet");
+    pair.client.send().unwrap();
+    pair.up().reset = true;
+    pair.event();
+    assert!(matches!(pair.server.receive(), Ok(Received::Bytes(_))));
+    for _ in 0..2 {
+        let error = pair.server.receive().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        assert!(TlsError::of(&error).is_none());
+        // As with a stream in the clear, nothing is sent after that.
+        assert!(pair.server.send().is_err());
     }
 }
 

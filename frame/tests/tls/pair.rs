@@ -18,6 +18,9 @@ use crate::wire::{End, Way};
 /// Bytes of an inbox. Smaller than a record, so that decrypted bytes have to wait.
 pub const INBOX: usize = 5_000;
 
+/// The protocol that both sides speak (ALPN).
+pub const PROTOCOL: &[u8] = b"lottery";
+
 /// The most bytes that a session may allocate beside an inbox and an outbox: its records, their decrypted bytes, and
 /// encrypted bytes, where buffers that double may allocate too much.
 pub const SESSION: usize = (32 + 2 * 32 + 2 * 128) * 1024;
@@ -43,12 +46,13 @@ impl World {
 
     pub fn client(&self, name: &'static str) -> Tls {
         let (chain, key) = parsed(&self.agency);
-        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots(&self.authority))
             .with_client_auth_cert(chain, key)
             .unwrap();
+        config.alpn_protocols = vec![PROTOCOL.to_vec()];
         Tls::client(Arc::new(config), ServerName::try_from(name).unwrap()).unwrap()
     }
 
@@ -57,12 +61,13 @@ impl World {
         let provider = Arc::new(default_provider());
         let roots = Arc::new(roots(&self.authority));
         let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider.clone());
-        let config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_client_cert_verifier(verifier.build().unwrap())
             .with_single_cert(chain, key)
             .unwrap();
+        config.alpn_protocols = vec![b"another".to_vec(), PROTOCOL.to_vec()];
         Tls::server(Arc::new(config)).unwrap()
     }
 }
@@ -89,7 +94,17 @@ pub struct Pair {
 }
 
 impl Pair {
+    /// A pair whose sessions begin.
     pub fn new(world: &World, seed: u64, pieces: usize) -> Self {
+        let mut pair = Self::in_the_clear(seed, pieces);
+        pair.client.secure(world.client("central"));
+        pair.server.secure(world.server());
+        pair.event();
+        pair
+    }
+
+    /// A pair without sessions.
+    pub fn in_the_clear(seed: u64, pieces: usize) -> Self {
         let (up, down) = (Rc::default(), Rc::default());
         let end = |from: &Rc<RefCell<Way>>, to: &Rc<RefCell<Way>>, seed| {
             let (from, to) = (Rc::clone(from), Rc::clone(to));
@@ -103,17 +118,11 @@ impl Pair {
             };
             Channel::new(stream, Inbox::new(200, INBOX), Outbox::new(1_000))
         };
-        let mut client = end(&down, &up, seed);
-        let mut server = end(&up, &down, !seed);
-        client.secure(world.client("central"));
-        server.secure(world.server());
-        let mut pair = Self {
-            client,
-            server,
+        Self {
+            client: end(&down, &up, seed),
+            server: end(&up, &down, !seed),
             events: 0,
-        };
-        pair.event();
-        pair
+        }
     }
 
     /// A pair whose handshake is done.

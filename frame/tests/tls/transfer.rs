@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use frame::{Documents, MessageId, Received, Reply, Winners};
 
-use crate::pair::{INBOX, Pair, SESSION, World, noise};
+use crate::pair::{INBOX, PROTOCOL, Pair, SESSION, World, noise};
 
 #[test]
 fn bytes_arrive_whole_and_in_order_both_ways_and_end_with_close_notify_however_they_are_split() {
@@ -82,6 +82,46 @@ fn bytes_arrive_whole_and_in_order_both_ways_and_end_with_close_notify_however_t
 }
 
 #[test]
+fn bytes_that_came_before_it_was_known_that_they_are_tls_are_the_beginning_of_the_session() {
+    let world = World::new();
+    let mut pair = Pair::in_the_clear(0, usize::MAX);
+    pair.client.secure(world.client("central"));
+    pair.event();
+    pair.client.send().unwrap();
+    assert!(matches!(pair.server.receive(), Ok(Received::Bytes(_))));
+    pair.server.secure(world.server());
+    assert!(pair.server.inbox.is_empty());
+    while !(pair.client.is_established() && pair.server.is_established()) {
+        pair.turn().unwrap();
+    }
+}
+
+#[test]
+fn both_sides_know_the_protocol_that_they_have_agreed_on_once_the_session_is_there() {
+    let world = World::new();
+    let pair = Pair::new(&world, 0, usize::MAX);
+    assert_eq!(pair.client.agreed_protocol(), None);
+    let pair = Pair::established(&world);
+    for side in [&pair.client, &pair.server] {
+        assert_eq!(side.agreed_protocol(), Some(PROTOCOL));
+    }
+}
+
+#[test]
+fn what_comes_after_the_end_of_a_session_is_not_decrypted() {
+    let mut pair = Pair::established(&World::new());
+    pair.server.finish();
+    pair.client.outbox.append(b"late");
+    pair.client.send().unwrap();
+    assert!(matches!(pair.server.receive(), Ok(Received::Bytes(_))));
+    let sealed = pair.server.inbox.unread();
+    assert!(sealed.len() > 4 && !sealed.starts_with(b"late"));
+    let session = World::new().client("central");
+    let shown = "Tls { established: false, failed: None, .. }";
+    assert_eq!(format!("{session:?}"), shown);
+}
+
+#[test]
 fn bytes_that_wait_in_the_session_are_received_without_a_new_event() {
     let world = World::new();
     let mut pair = Pair::established(&world);
@@ -102,6 +142,8 @@ fn bytes_that_wait_in_the_session_are_received_without_a_new_event() {
                 );
                 received.extend_from_slice(server.inbox.unread());
                 server.inbox.clear();
+                let moved = server.receive().unwrap();
+                assert_eq!(moved, Received::Bytes(server.inbox.unread().len()));
             }
             Received::NotYet => blocked = true,
             Received::End => panic!("the client sent no close_notify"),
@@ -115,6 +157,25 @@ fn bytes_that_wait_in_the_session_are_received_without_a_new_event() {
         Received::NotYet,
         "the stream is not asked"
     );
+}
+
+#[test]
+fn a_session_without_a_buffer_needs_memory_for_its_next_record_and_with_a_part_of_it_none() {
+    let mut pair = Pair::established(&World::new());
+    pair.client.outbox.append(b"a bet");
+    while pair.server.inbox.is_empty() {
+        pair.turn().unwrap();
+    }
+    pair.server.release();
+    // The inbox has room: it is the session that has none.
+    assert!(!pair.server.inbox.needs_memory() && pair.server.needs_memory());
+    pair.client.outbox.append(b"another bet");
+    pair.event();
+    pair.client.send().unwrap();
+    pair.up().bytes.truncate(10);
+    assert_eq!(pair.server.receive().unwrap(), Received::Bytes(10));
+    assert!(!pair.server.needs_memory());
+    assert_eq!(pair.server.unread(), b"a bet".len() + 10);
 }
 
 #[test]
@@ -140,10 +201,18 @@ fn a_peer_that_floods_or_takes_nothing_costs_a_bounded_amount() {
         "the rest stays in the outbox"
     );
     assert!(pair.server.unsent() > 1_000_000);
+    // What does not fit into the inbox of the first record, and a part of the next one.
+    assert!(pair.server.unread() > INBOX + 20 * 1024);
     let before = pair.server.allocated();
+    // Sealed bytes, records, and what was decrypted of them.
+    assert!(before - pair.server.outbox.allocated() > (128 + 32 + 10) * 1024);
     pair.server.release();
     assert!(pair.server.allocated() <= before);
 
+    // A handshake takes memory beside its buffers.
+    let mut begun = Pair::new(&world, 0, usize::MAX);
+    begun.server.release();
+    assert!(begun.server.allocated() >= 8 * 1024);
     let mut idle = Pair::established(&world);
     idle.server.release();
     assert_eq!(

@@ -18,6 +18,8 @@ pub struct Way {
     pub altered: Option<usize>,
     /// The wire takes nothing.
     pub stuck: bool,
+    /// Whoever reads from it is told that the connection was reset.
+    pub reset: bool,
 }
 
 /// An end of a wire. As with an edge-triggered poll, a channel must not read or write again after it blocked, until there
@@ -47,6 +49,9 @@ impl Read for End {
         assert!(!self.read_blocked, "read again without an event");
         assert!(!space.is_empty(), "no room to read into");
         let waiting = self.from.borrow().bytes.len();
+        if waiting == 0 && self.from.borrow().reset {
+            return Err(ErrorKind::ConnectionReset.into());
+        }
         let count = self.piece(space.len().min(waiting));
         if waiting == 0 && self.from.borrow().closed {
             return Ok(0);
