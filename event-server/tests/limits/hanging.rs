@@ -1,10 +1,10 @@
-//! A store that takes no more of one agency until a commit of its own is done, and others that are served meanwhile; and one
-//! whose commits take long, while its agencies go on.
+//! A store that takes no more of one agency until a commit of its own is done, or that reads one for long, and others that are
+//! served meanwhile; and one whose commits take long, while its agencies go on.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use event_server::facts::Fact;
 use event_server::limits::Limits;
@@ -17,7 +17,7 @@ use frame::Agency;
 use crate::central::{Central, Client};
 use crate::common::{agency, batch, bet, encode, finished, resume};
 
-/// The agency of which nothing more is taken.
+/// The agency that is not served.
 type Hung = Rc<Cell<Option<Agency>>>;
 
 /// Commits that are done, and of which nobody is told yet.
@@ -45,7 +45,10 @@ impl Withheld {
 /// As a store of several sessions, of which one hangs with a full group; or one whose commits take long.
 struct Hanging {
     store: FileStore<Folder>,
+    /// Of this one nothing more is taken.
     hung: Hung,
+    /// This one is being read.
+    read: Hung,
     withheld: Rc<Withheld>,
 }
 
@@ -56,6 +59,9 @@ impl Store for Hanging {
     const MAX_AGENCY: u32 = FileStore::<Folder>::MAX_AGENCY;
 
     fn know(&mut self, agency: Agency, freshness: Freshness) -> Knowledge {
+        if self.read.get() == Some(agency) {
+            return Knowledge::Reading;
+        }
         self.store.know(agency, freshness)
     }
 
@@ -112,6 +118,7 @@ fn a_session_that_hangs_keeps_its_own_agencies_waiting_and_nobody_else_and_the_l
     let mut central = Central::over(None, Limits::default(), |store| Hanging {
         store,
         hung: Rc::clone(&hung),
+        read: Hung::default(),
         withheld: Rc::default(),
     });
     let ask = |agency| encode(&finished(agency)).0;
@@ -142,6 +149,7 @@ fn slow(limits: Limits) -> (Central<Hanging>, Client, Rc<Withheld>) {
     let mut central = Central::over(None, limits, |store| Hanging {
         store,
         hung: Hung::default(),
+        read: Hung::default(),
         withheld: Rc::clone(&withheld),
     });
     let client = central.client(&encode(&resume(1, 7)).0);
@@ -240,4 +248,32 @@ fn where_nothing_is_stored_the_first_reply_that_waits_says_so_and_no_other_leave
         let is_said = |text: &[u8]| received.windows(text.len()).any(|bytes| bytes == text);
         assert!(is_said(b"it is not here"));
     }
+}
+
+#[test]
+fn while_its_agency_is_read_a_peer_has_to_take_its_replies_in_time_and_one_that_took_them_waits() {
+    const MILLI: Duration = Duration::from_millis(1);
+    let (limits, read) = (Limits::default(), Hung::default());
+    let mut central = Central::over(None, limits, |store| Hanging {
+        store,
+        hung: Hung::default(),
+        read: Rc::clone(&read),
+        withheld: Rc::default(),
+    });
+    let ask = |agency| encode(&finished(agency)).0;
+    let stalls = central.connect();
+    central.take(&stalls, Some(0));
+    central.send(&stalls, &ask(9));
+    let waits = central.client(&ask(9));
+    central.settle();
+    assert_eq!((stalls.replies(), waits.replies()), (0, 1), "refused");
+    read.set(Agency::new(1));
+    central.send(&stalls, &ask(1));
+    central.send(&waits, &ask(1));
+    central.settle();
+    central.later(limits.idle_timeout - MILLI);
+    assert!(!stalls.is_dropped());
+    // It is looked at once a second.
+    central.later(Duration::from_secs(1));
+    assert!(stalls.is_dropped() && !waits.is_dropped());
 }

@@ -59,6 +59,8 @@ pub struct Duplex {
     pub excused: bool,
     /// The server has few places left.
     pub crowded: bool,
+    /// The client has got all its replies, and says nothing since then.
+    pub silent_since: Option<Duration>,
 }
 
 /// One direction.
@@ -105,6 +107,9 @@ pub struct Edges {
     pub dead: bool,
 }
 
+/// How long a client may be silent until it gives way to another one where no place is left, and a little more.
+const SILENT: Duration = Duration::from_millis(550);
+
 impl Duplex {
     /// `clock`: the time since the world began.
     pub fn new(piece: usize, clock: Rc<Cell<Duration>>, seed: u64) -> Self {
@@ -131,7 +136,15 @@ impl Duplex {
             patience: None,
             excused: false,
             crowded: false,
+            silent_since: None,
         }
+    }
+
+    /// Whether its client has been silent for so long that the server has to close it where another one needs the place.
+    pub fn has_to_give_way(&self) -> bool {
+        let told = self.edges == Edges::default() && !self.client_gone;
+        let since = self.silent_since.filter(|_| told && self.is_connected());
+        since.is_some_and(|since| self.clock.get() - since > SILENT)
     }
 
     /// The server has accepted and registered its end: what is there already is told.

@@ -95,6 +95,7 @@ impl Idler {
                 return;
             }
             self.silent_until = None;
+            link.end.duplex().borrow_mut().silent_since = None;
             link.end.send(&refused_query());
         }
         let answered = link.reply(|_, reply| {
@@ -105,7 +106,9 @@ impl Idler {
             Err(Filled::NotYet) => return,
             Err(_) => return self.lose(ledger),
         }
-        let timeout = link.end.duplex().borrow().idle_timeout();
+        let duplex = link.end.duplex();
+        duplex.borrow_mut().silent_since = Some(now);
+        let timeout = duplex.borrow().idle_timeout();
         self.silent_until = timeout.map(|timeout| now + 3 * timeout);
         if self.owed == 0 {
             self.link = None;

@@ -15,11 +15,12 @@
 //! ```
 //!
 //! One thread and one seed a world: the same seed is the same run. Among what happens in the storm: resets, half-closes,
-//! clients that vanish while held, peers that take no replies in every state, rivals for one upload, two files for one
-//! agency, power cuts and kills within any operation on the disk, failed calls, a full disk, orderly stops, restarts with
-//! another configuration, agencies that an operator reopens or closes while their clients wait. In the cluster:
-//! sessions lost before, within and after a commit, queries that are carried out after their session was lost, conflicts,
-//! a full database and one that is away, failovers, an old primary that goes on, servers killed and stopped.
+//! clients that vanish while held, peers that take no replies in every state or are silent where no place is left, rivals for
+//! one upload, two files for one agency, power cuts and kills within any operation on the disk, failed calls, a full disk,
+//! orderly stops, restarts with another configuration, agencies that an operator reopens or closes while their clients wait. In
+//! the cluster: sessions lost before, within and after a commit, queries that are carried out after their session was lost,
+//! conflicts, a full database and one that is away, slices of the draw that take too long, failovers, an old primary that goes
+//! on, servers killed and stopped; and clients that stop for a while at servers that forget their agencies.
 //!
 //! `SIMULATION_SEEDS=1000000` runs so many seeds, `SIMULATION_SEED=17` that one alone; with `-- --nocapture`
 //! it tells what happens in it.
@@ -115,6 +116,14 @@ fn a_seed_is_one_run() {
 fn whatever_happens_to_a_cluster_nothing_acknowledged_is_lost_or_doubled_and_nobody_starves() {
     each_seed(20_000, |seed, printed| {
         ClusterWorld::new(seed, Faults::All, 1, printed).run();
+    });
+}
+
+#[test]
+fn an_agency_that_is_forgotten_while_its_client_stops_is_stored_once() {
+    each_seed(10_000, |seed, printed| {
+        let world = ClusterWorld::new(seed, Faults::All, 1, printed);
+        world.forgetful().run();
     });
 }
 

@@ -183,6 +183,12 @@ impl Net {
         crowded
     }
 
+    /// Whether one of the server's connections has to give way where another one needs the place.
+    pub fn has_to_give_way(&self, server: usize) -> bool {
+        self.duplexes_of(server)
+            .any(|duplex| duplex.borrow().has_to_give_way())
+    }
+
     /// Whether the server has read or written a byte since this was asked last.
     pub fn has_moved(&mut self, server: usize) -> bool {
         self.duplexes_of(server).fold(false, |moved, duplex| {

@@ -76,7 +76,29 @@ pub struct Population {
     clients: Vec<Client>,
     /// One of them is of an agency that does not take part.
     pub has_stranger: bool,
+    /// Where clients stop for a while, as on SIGSTOP, with all that they have under way.
+    stops: Option<Stops>,
     rng: fastrand::Rng,
+}
+
+/// Clients that stop, one at a time.
+struct Stops {
+    rng: fastrand::Rng,
+    /// The one that is stopped, and for how many turns.
+    stopped: Option<(usize, u32)>,
+}
+
+impl Stops {
+    /// The client that does nothing in this turn.
+    fn next(&mut self, clients: usize) -> Option<usize> {
+        let (client, turns) = match self.stopped.take() {
+            Some((_, 0)) | None if self.rng.u8(..20) > 0 => return None,
+            Some((client, turns @ 1..)) => (client, turns - 1),
+            _ => (self.rng.usize(..clients), self.rng.u32(5..100)),
+        };
+        self.stopped = Some((client, turns));
+        Some(client)
+    }
 }
 
 impl Population {
@@ -91,6 +113,7 @@ impl Population {
         let mut population = Self {
             clients,
             has_stranger: false,
+            stops: None,
             rng,
         };
         (1..=agencies).for_each(|agency| population.populate(agency, ledger));
@@ -125,6 +148,13 @@ impl Population {
             }
         }
         population
+    }
+
+    /// From now on clients stop for a while.
+    pub fn begin_stops(&mut self) {
+        let rng = self.rng.fork();
+        let stopped = None;
+        self.stops = Some(Stops { rng, stopped });
     }
 
     /// An agency's client, and those that get in its way.
@@ -214,11 +244,18 @@ impl Population {
 
     /// Each does what it can do now; in the storm, not always.
     pub fn act(&mut self, calm: bool, net: &mut Net, ledger: &mut Ledger) {
-        let Self { clients, rng, .. } = self;
+        let Self {
+            clients,
+            stops,
+            rng,
+            ..
+        } = self;
+        let stops = stops.as_mut().filter(|_| !calm && !clients.is_empty());
+        let stopped = stops.and_then(|stops| stops.next(clients.len()));
         let mut order: Vec<usize> = (0..clients.len()).collect();
         rng.shuffle(&mut order);
         for i in order {
-            if !calm && rng.u8(..3) == 0 {
+            if stopped == Some(i) || !calm && rng.u8(..3) == 0 {
                 continue;
             }
             match &mut clients[i] {

@@ -83,6 +83,12 @@ impl<R: Store> Running<R> {
         let now = net.now();
         let events = net.events(*server, calm);
         let mut acceptable = net.has_backlog(*server) && hub.has_room(now);
+        // Where a database keeps the bets, an event of a silent one may wait until the store takes more.
+        let may_keep = ledger.lives[self.life].remote || !net.has_to_give_way(*server);
+        assert!(
+            acceptable || !net.has_backlog(*server) || may_keep,
+            "whoever is silent keeps a place that another one waits for"
+        );
         let due = hub.deadline().is_some_and(|deadline| deadline <= now);
         let woken = woken || !events.is_empty() || acceptable || due || self.stopping.is_some();
         if !woken && !hub.has_work() {

@@ -75,6 +75,8 @@ pub struct Database {
     /// For which agency alone a session has waited in vain, since it last stored something of it.
     pub(super) blocked: BTreeSet<(SessionId, Agency)>,
     pub full: bool,
+    /// A slice of more blocks takes so long that the session counts as lost meanwhile.
+    pub(super) longest_slice: u32,
     /// How its tables are kept.
     pub(super) kept: Kept,
     pub(super) calm: bool,
@@ -113,6 +115,10 @@ impl Database {
             locked: None,
             blocked: BTreeSet::new(),
             full: false,
+            longest_slice: match faults {
+                Faults::Slowness => u32::MAX,
+                _ => [2, 8, u32::MAX][(rng.clone().u64(..) % 3) as usize],
+            },
             kept: [
                 Kept::Blocks,
                 Kept::Blocks,

@@ -59,6 +59,12 @@ impl Database {
                     exchange.node = self.rng.usize(..self.nodes.len());
                     return self.serve(exchange, statement, None, true, ledger);
                 }
+                if let Some(wire) = &wire
+                    && self.takes_too_long(&exchange, &statement)
+                {
+                    self.lose(&mut wire.borrow_mut(), ledger);
+                    return None;
+                }
                 if let Some(hops) = self.lock_wait(&exchange, &statement) {
                     exchange.stage = Stage::Waiting(hops, statement);
                     return Some(exchange);
@@ -170,6 +176,15 @@ impl Database {
             }
         }
         None
+    }
+
+    /// Whether it reads so much of the table of bets that its central gives the session up before it is done.
+    fn takes_too_long(&self, exchange: &Exchange, statement: &Statement) -> bool {
+        let Statement::Winners(_, Slice::Blocks(slice)) = statement else {
+            return false;
+        };
+        let there = self.nodes[exchange.node].tables.blocks();
+        slice.end.min(there).saturating_sub(slice.start) > self.longest_slice
     }
 
     /// How many hops a query waits for the lock that somebody holds; `None` where it is not in its way.

@@ -164,11 +164,16 @@ impl Tables {
         }))
     }
 
+    /// How many blocks the table of bets has.
+    pub fn blocks(&self) -> u32 {
+        self.bets.len() as u32 / 2 + 1
+    }
+
     /// The bets with this number in a slice of the table, block by block.
     pub fn winners(&self, winner: Number, slice: &Slice) -> Outcome {
         let draw = self.draw.as_ref().expect("winners without a draw");
         assert_eq!(draw.winner, winner, "winners of another draw");
-        let blocks = self.bets.len() as u32 / 2 + 1;
+        let blocks = self.blocks();
         let (range, layout) = match slice {
             Slice::Whole => (0..blocks, None),
             Slice::Blocks(range) => {

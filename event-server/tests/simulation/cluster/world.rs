@@ -74,6 +74,15 @@ impl ClusterWorld {
         }
     }
 
+    /// Has clients stop for a while, at centrals that keep one agency in memory: each forgets the others while their clients
+    /// are connected.
+    pub fn forgetful(mut self) -> Self {
+        self.spared = false;
+        self.most_known = 1;
+        self.population.begin_stops();
+        self
+    }
+
     /// Runs it; returns the hash of what happened.
     pub fn run(mut self) -> u64 {
         let storm = [60, 150, 600][self.rng.usize(..3)];
