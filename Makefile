@@ -1,6 +1,6 @@
 # What can be done with the project; `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run show pictures test fuzz bench soak build man dist entrega docker-image docker-compose-up docker-compose-down docker-compose-logs test-containers cluster test-cluster test-packages test-postgres
+.PHONY: help run show pictures test mutants fuzz bench soak build man dist entrega docker-image docker-compose-up docker-compose-down docker-compose-logs test-containers cluster test-cluster test-packages test-postgres
 
 # The definition that generar-compose.sh was asked for, else the committed one.
 COMPOSE = docker compose -f $(or $(wildcard docker-compose-dev.yaml),compose/dev.yaml)
@@ -20,6 +20,9 @@ pictures: build ## the pictures of the documents again, from a show; wants Chrom
 test: ## every test that needs no container engine
 	cargo test --workspace --locked
 	@compose/test-scripts.sh
+
+mutants: ## which changes of the code no test notices: since BASE (origin/main), or all of OF=frame; wants cargo-mutants
+	@fixtures/mutants.sh
 
 FUZZ_SECONDS = 60
 fuzz: ## every fuzz target, FUZZ_SECONDS (60) each; wants cargo-fuzz
