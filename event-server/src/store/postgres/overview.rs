@@ -176,14 +176,8 @@ impl Overview {
         is_news
     }
 
-    /// The look under way is done, after this time.
-    pub(super) fn done(
-        &mut self,
-        look: Look,
-        now: Option<Instant>,
-        took: Option<Duration>,
-        events: &mut VecDeque<Event>,
-    ) {
+    /// The look under way is done.
+    pub(super) fn done(&mut self, look: Look, now: Option<Instant>, events: &mut VecDeque<Event>) {
         match look {
             Look::Survey(last) => self.survey.done(last, now),
             Look::Progress => {}
@@ -196,22 +190,16 @@ impl Overview {
             }
             Look::Slice {
                 winners, layout, ..
-            } => self.scanned(winners, layout, took.unwrap_or_default(), events),
+            } => self.scanned(winners, layout, events),
         }
     }
 
     /// A slice of the table was read.
-    fn scanned(
-        &mut self,
-        winners: Winners,
-        layout: Option<Layout>,
-        took: Duration,
-        events: &mut VecDeque<Event>,
-    ) {
+    fn scanned(&mut self, winners: Winners, layout: Option<Layout>, events: &mut VecDeque<Event>) {
         let Some(mut scan) = self.scan.take() else {
             return;
         };
-        if !scan.add(winners, layout, took) {
+        if !scan.add(winners, layout) {
             self.scan = Some(scan);
             return;
         }

@@ -20,8 +20,8 @@ use frame::{Agency, MAX_REPLY, Number};
 
 use crate::facts::Tally;
 
-/// What a slice should take, beside the way to the database and back. Far below the shortest silence after which a session is given up, 100 ms, and the longest
-/// that others wait for it.
+/// What a slice should take of the database's time. Far below the shortest silence after which a session is given up, 100 ms, and
+/// the longest that others wait for it.
 const SLICE: Duration = Duration::from_millis(40);
 
 /// The most blocks of a slice: bounds the winners that may come at once. 16 MiB, with the usual blocks.
@@ -45,13 +45,16 @@ pub enum Slice {
     Whole,
 }
 
-/// How the table is kept.
+/// How the table is kept of which a slice was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// Its file; `None` where it is not one file.
     pub file: Option<String>,
     /// How many blocks it has.
     pub blocks: u32,
+    /// How long the slice took, by the database's clock: without the way to the database and back, which many small slices would
+    /// cost as often.
+    pub took: Duration,
 }
 
 /// The scan for the winners of a draw.
@@ -64,8 +67,6 @@ pub(super) struct Scan {
     read: u32,
     /// How many the next slice has.
     at_once: u32,
-    /// The shortest time of a slice so far: about the way to the database and back, which many small slices would cost as often.
-    shortest: Duration,
     /// It cannot be read in blocks.
     is_whole: bool,
     winners: Winners,
@@ -79,7 +80,6 @@ impl Scan {
             file: None,
             read: 0,
             at_once: 1,
-            shortest: Duration::MAX,
             is_whole: false,
             winners: Winners::default(),
         }
@@ -98,8 +98,8 @@ impl Scan {
         }
     }
 
-    /// The slice was read, in this time: these won. Whether that was the last one. `layout`: of a slice of blocks.
-    pub(super) fn add(&mut self, winners: Winners, layout: Option<Layout>, took: Duration) -> bool {
+    /// The slice was read: these won. Whether that was the last one. `layout`: of a slice of blocks.
+    pub(super) fn add(&mut self, winners: Winners, layout: Option<Layout>) -> bool {
         if self.is_whole {
             self.winners = winners;
             return true;
@@ -107,6 +107,7 @@ impl Scan {
         let Some(Layout {
             file: Some(file),
             blocks,
+            took,
         }) = layout
         else {
             self.read_whole();
@@ -119,8 +120,6 @@ impl Scan {
         self.file = Some(file);
         self.read = self.read.saturating_add(self.at_once);
         self.winners.append(winners);
-        self.shortest = self.shortest.min(took);
-        let took = took - self.shortest;
         if took > SLICE {
             self.at_once = (self.at_once / 2).max(1);
         } else if took < SLICE / 2 {
@@ -227,13 +226,17 @@ mod tests {
         })
     }
 
+    /// A table in one file.
     fn layout(file: &str, blocks: u32) -> Option<Layout> {
-        let file = Some(file.to_owned());
-        Some(Layout { file, blocks })
+        Some(Layout {
+            file: Some(file.to_owned()),
+            blocks,
+            took: Duration::ZERO,
+        })
     }
 
-    /// Reads the next slice of a table of which every block holds one winner.
-    fn read(scan: &mut Scan, layout: Option<Layout>, took: Duration) -> bool {
+    /// Reads the next slice of a table of which every block holds one winner and takes this time.
+    fn read(scan: &mut Scan, mut layout: Option<Layout>, block: Duration) -> bool {
         let mut winners = Winners::default();
         let all = match scan.next() {
             Slice::Blocks(blocks) => blocks,
@@ -243,7 +246,11 @@ mod tests {
         {
             winners.add(Agency::new(1).unwrap(), block.into(), b"1");
         }
-        scan.add(winners, layout, took)
+        let length = winners.0.values().map(|found| found.count).sum::<u64>();
+        if let Some(layout) = &mut layout {
+            layout.took = block * length as u32;
+        }
+        scan.add(winners, layout)
     }
 
     fn count(scan: Scan) -> u64 {
@@ -252,34 +259,27 @@ mod tests {
 
     #[test]
     fn slices_grow_while_they_are_quick_shrink_when_they_are_slow_and_cover_every_block_once() {
-        // Of a database on this machine, and of one that is far away.
-        for way in [0, 20, 50, 300] {
-            cover(Duration::from_millis(way));
-        }
-    }
-
-    fn cover(way: Duration) {
-        let mut scan = scan();
-        let (mut longest, mut slices) = (0, 0);
-        loop {
-            let Slice::Blocks(blocks) = scan.next() else {
-                panic!("not in blocks");
-            };
-            let length = blocks.end - blocks.start;
-            longest = longest.max(length);
-            slices += 1;
-            // A block takes a millisecond.
-            if read(
-                &mut scan,
-                layout("a", 1_000),
-                way + Duration::from_millis(length.into()),
-            ) {
-                break;
+        // Where one block takes longer than a slice should, there is never more than one.
+        for (block, wanted) in [(1, 16..=64), (10, 2..=4), (21, 1..=1), (90, 1..=1)] {
+            let mut scan = scan();
+            let (mut longest, mut slices) = (0, 0);
+            loop {
+                let Slice::Blocks(blocks) = scan.next() else {
+                    panic!("not in blocks");
+                };
+                longest = longest.max(blocks.end - blocks.start);
+                slices += 1;
+                if read(&mut scan, layout("a", 1_000), Duration::from_millis(block)) {
+                    break;
+                }
             }
+            assert!(wanted.contains(&longest), "{block} ms: {longest}");
+            assert!(
+                slices <= 1_000 / wanted.start() + 20,
+                "{block} ms: {slices}"
+            );
+            assert_eq!(count(scan), 1_000);
         }
-        assert!((16..=64).contains(&longest), "{way:?}: {longest}");
-        assert!(slices < 80, "{way:?}: {slices}");
-        assert_eq!(count(scan), 1_000);
     }
 
     #[test]
@@ -298,6 +298,7 @@ mod tests {
         let nowhere = Layout {
             file: None,
             blocks: 0,
+            took: Duration::ZERO,
         };
         assert!(!read(&mut partitioned, Some(nowhere), Duration::ZERO));
         assert_eq!(partitioned.next(), Slice::Whole);

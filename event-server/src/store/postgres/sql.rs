@@ -262,7 +262,8 @@ impl Statements {
     }
 
     /// The bets with this number in a slice of the table: rows `agency, seq, document` in any order. Of blocks then a row
-    /// with the table's file and how many blocks it has: asked for last, while the rows' lock keeps it as it is.
+    /// with the table's file, its bytes, those of a block, and how many milliseconds all of that took: asked for last, while
+    /// the rows' lock keeps the table as it is.
     pub(super) fn winners(&self, winner: Number, slice: &Slice) -> String {
         let schema = &self.schema;
         let won =
@@ -274,7 +275,8 @@ impl Statements {
                 format!(
                     "{won} and ctid >= '({start},0)' and ctid < '({end},0)'; \
                      select pg_relation_filenode({table}::regclass), \
-                     pg_relation_size({table}::regclass) / current_setting('block_size')::bigint"
+                     pg_relation_size({table}::regclass), current_setting('block_size'), \
+                     greatest(0, extract(epoch from clock_timestamp() - statement_timestamp()) * 1000)::bigint"
                 )
             }
         }

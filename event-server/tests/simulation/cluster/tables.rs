@@ -2,6 +2,7 @@
 //! and no other rule. What the centrals have promised of them is asserted at every transaction.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use event_server::facts::{Account, Fact};
 use event_server::store::postgres::{Answer, DrawRow, Layout, Slice, Version};
@@ -178,7 +179,9 @@ impl Tables {
             Slice::Whole => (0..blocks, None),
             Slice::Blocks(range) => {
                 let file = Some(self.file.to_string());
-                (range.clone(), Some(Answer::Layout(Layout { file, blocks })))
+                let took = Duration::ZERO;
+                let layout = Layout { file, blocks, took };
+                (range.clone(), Some(Answer::Layout(layout)))
             }
         };
         // In a block are bets of all agencies, in any order.

@@ -203,10 +203,13 @@ impl<D: Dial> Link<D> {
                     seq: parse(seq).ok_or_else(senseless)?,
                     document: document.to_vec(),
                 },
-                (Asked::Winners, [file, Some(blocks)]) => Answer::Layout(Layout {
-                    file: file.map(|file| String::from_utf8_lossy(file).into_owned()),
-                    blocks: parse(blocks).ok_or_else(senseless)?,
-                }),
+                (Asked::Winners, [file, Some(size), Some(block), Some(took)]) => {
+                    Answer::Layout(Layout {
+                        file: file.map(|file| String::from_utf8_lossy(file).into_owned()),
+                        blocks: blocks(size, block).ok_or_else(senseless)?,
+                        took: Duration::from_millis(parse(took).ok_or_else(senseless)?),
+                    })
+                }
                 _ => return Err(senseless()),
             },
             _ => return Err(senseless()),
@@ -352,6 +355,12 @@ const READ_ONLY: &str = "25006";
 /// Another engine, or something in between, answers.
 fn untold() -> End {
     End::Lost("it does not tell which process of the database answers".to_owned())
+}
+
+/// How many blocks a table of so many bytes has.
+fn blocks(size: &[u8], block: &[u8]) -> Option<u32> {
+    let blocks = parse::<u64>(size)?.checked_div(parse(block)?)?;
+    u32::try_from(blocks).ok()
 }
 
 /// What a failed query means; nothing of it is stored.

@@ -87,7 +87,7 @@ impl<B: Database> Queue<B> {
                 }
             }
             Some(Work::Look(look)) => {
-                overview.done(look, self.now, self.took(), &mut told.events);
+                overview.done(look, self.now, &mut told.events);
             }
             Some(Work::DropClaims) | None => {}
         }
