@@ -47,6 +47,43 @@ fn settings_of_a_role_change_nothing() {
     }
 }
 
+/// What a transaction of a central has in force, as PostgreSQL writes it, where `SERVER_STORE_TIMEOUT` is 8 s.
+const RELIED_ON: [(&str, &str); 10] = [
+    ("client_connection_check_interval", "1s"),
+    ("client_min_messages", "warning"),
+    ("idle_in_transaction_session_timeout", "8s"),
+    ("lock_timeout", "1s"),
+    ("statement_timeout", "0"),
+    ("synchronous_commit", "on"),
+    ("tcp_keepalives_idle", "5"),
+    ("tcp_keepalives_interval", "2"),
+    ("tcp_user_timeout", "10000"),
+    ("transaction_isolation", "read committed"),
+];
+
+#[test]
+fn each_commit_is_made_with_the_settings_that_the_store_relies_on() {
+    let Some(stage) = Stage::set() else { return };
+    let sql = |sql: &str| stage.database.sql(sql).unwrap();
+    sql("alter role postgres set default_transaction_isolation = serializable");
+    let environment = [("SERVER_AGENCIES", "1"), ("SERVER_STORE_TIMEOUT", "8s")];
+    let (_central, address) = stage.central(&environment);
+    let mut peer = Peer::connect(address);
+    assert_eq!(peer.ask(&resume(1, 7)), "{apuestas:0}");
+    sql("create table seen (name text primary key, value text);
+         create function look() returns trigger language plpgsql as
+         $$ begin
+             insert into public.seen select name, current_setting(name) from pg_settings on conflict do nothing;
+             return new;
+         end $$;
+         create trigger look after insert on lottery.commits for each row execute function look()");
+    assert_eq!(peer.ask(&batch(&bet(1, "1", true))), SUCCESS);
+    for (name, value) in RELIED_ON {
+        let seen = sql(&format!("select value from seen where name = '{name}'"));
+        assert_eq!(seen, value, "{name}");
+    }
+}
+
 #[test]
 fn a_wait_for_a_replica_that_was_given_up_is_no_commit_for_a_role_that_hears_no_warnings() {
     let Some(stage) = Stage::set() else { return };
