@@ -21,14 +21,14 @@ pub struct Access {
 }
 
 impl Access {
-    /// Reads the files that a URL names, each with `read`.
+    /// Reads the files that a URL names.
     ///
     /// # Errors
     /// A file cannot be read, or holds something else: one sentence.
-    pub fn open(url: &DatabaseUrl, read: small_file::Read) -> Result<Self, String> {
+    pub fn open(url: &DatabaseUrl) -> Result<Self, String> {
         Ok(Self {
             url: without_passwords(url),
-            tls: DatabaseTls::open(url, read)?,
+            tls: DatabaseTls::open(url, small_file::read)?,
             passwords: Arc::new(RwLock::new(passwords(url))),
         })
     }
@@ -45,8 +45,8 @@ impl Access {
         passwords.get(host).cloned().flatten()
     }
 
-    /// Reads the plain files again that the URL of the start names, and takes the passwords of `now`, the URL as it is configured now,
-    /// where it is the same one but for these.
+    /// Reads the files again that the URL of the start names, from plain files alone, and takes the passwords of `now`, the URL
+    /// as it is configured now, where it is the same one but for these.
     ///
     /// # Errors
     /// A file cannot be used: one sentence. Nothing has changed.
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn the_passwords_of_the_same_database_are_taken_and_those_of_another_one_are_not() {
-        let access = Access::open(&url("a:old@h,i/db"), small_file::read).unwrap();
+        let access = Access::open(&url("a:old@h,i/db")).unwrap();
         let shared = access.clone();
         let of = |host| shared.password(host).map(|Secret(text)| text);
         assert_eq!(

@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use frame::{Channel, Pauses, small_file};
+use frame::{Channel, Pauses};
 
 use super::access::Access;
 use super::backends::{Backends, Begun};
@@ -253,7 +253,7 @@ impl<D: Dial> Link<D> {
         mut rng: fastrand::Rng,
         now: Instant,
     ) -> Result<Vec<Self>, Unusable> {
-        let access = Access::open(&options.url, small_file::read).map_err(Unusable)?;
+        let access = Access::open(&options.url).map_err(Unusable)?;
         let backends = Backends::of(dials.len());
         let links = (0..=u8::MAX).zip(dials).map(|(session, dial)| {
             let (access, backends) = (access.clone(), backends.clone());
