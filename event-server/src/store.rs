@@ -1,15 +1,15 @@
 //! What a store promises to the lottery: nothing of files, nothing of SQL.
 //!
-//! Bets and facts are staged; a commit makes all that was staged durable, at once or later. [`Store::poll`] tells when
-//! it is. Until then nobody may be told that anything of it is stored. In each turn the store is served the same way,
-//! whichever it is: requests ask what it [knows](Store::know) and stage [drafts](Store::draft), then it
+//! Bets and facts are staged; a commit makes all that was staged durable, at once or later, and [`Store::poll`] tells
+//! when that is done. Until then nobody may be told that any of it is stored. Each turn calls either store in the same
+//! order: requests ask what it [knows](Store::know) and stage [drafts](Store::draft), then it
 //! [commits](Store::commit), [advances](Store::advance), and says what happened.
 //!
 //! | | [`files`] | [`postgres`] |
 //! |---|---|---|
 //! | knows every agency | from the start | once it was read |
 //! | a commit is done | when the call returns | when the database has said so |
-//! | and where it fails | the server stops | its agencies are forgotten, or declined with a reason |
+//! | a commit fails | the server stops | its agencies are forgotten, or declined with a reason |
 //! | the draw | counted, then staged like any fact | stored first, for all servers, then counted |
 //! | others change what is stored | never | any time |
 //!
@@ -33,18 +33,18 @@ mod snapshot;
 /// [committed](Event::Committed) it.
 ///
 /// A store may commit in several sessions at once, and none of them waits for another: so a ticket names its session.
-/// Those of a session grow, and are committed in their order. In the order of all tickets, those of a session stand
-/// together. An agency belongs to one session as long as the store lives, and so do the tickets that it waits for.
+/// The numbers of a session grow, and are committed in that order. Sorted tickets stand session by session. An agency
+/// belongs to one session as long as the store lives, and so do the tickets that it waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket {
     /// The session that commits it, counted from 0. A store that commits in one way alone has session 0.
     pub session: u8,
-    /// Its number in the session; 0: nothing was staged for it, so it always was committed.
+    /// Its number in the session; 0: nothing was staged for it, so it counts as committed from the start.
     pub number: u64,
 }
 
 impl Ticket {
-    /// The ticket of a session that always was committed.
+    /// The ticket 0 of a session, which counts as committed from the start.
     #[must_use]
     pub fn first(session: u8) -> Self {
         Self { session, number: 0 }
@@ -59,19 +59,19 @@ impl Ticket {
         }
     }
 
-    /// Whether its being committed means that `other` is.
+    /// Whether `other` is committed once this one is.
     #[must_use]
     pub fn covers(self, other: Self) -> bool {
         other.number == 0 || self.session == other.session && self.number >= other.number
     }
 }
 
-/// The commits that are done, as far as was told: of each session the last one.
+/// The last commit of each session that the store has said is done.
 #[derive(Debug, Default)]
 pub struct Committed(Vec<Ticket>);
 
 impl Committed {
-    /// All up to this ticket is durable, as far as its session is concerned.
+    /// Records that all up to this ticket is durable in its session.
     pub fn add(&mut self, done: Ticket) {
         let at = usize::from(done.session);
         while self.0.len() <= at {
@@ -87,10 +87,10 @@ impl Committed {
     }
 }
 
-/// What may be said of an agency now.
+/// Whether the requests of an agency can be judged now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Knowledge {
-    /// All that is stored of it has been told. What is said of it depends on this commit.
+    /// All that is stored of it has been told. A reply about it has to wait for this commit.
     Known(Ticket),
     /// It is being read: an [`Event::Read`], an [`Event::Forgotten`] or an [`Event::Declined`] will follow.
     Reading,
@@ -99,12 +99,12 @@ pub enum Knowledge {
 /// How recent the knowledge of an agency has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// What was known last: if others have changed it since, the commit fails.
+    /// What was known last will do: if others have changed it since, the commit fails.
     Cached,
-    /// Read anew, where others can change it: an upload goes on from what is told.
+    /// Read again, where others can change it: an upload goes on from the count that the reply tells.
     Latest,
-    /// What was known last, and it stays the latest: this server goes on with the agency, and what others know of it is
-    /// out of date with the next commit.
+    /// What was known last will do, and this server takes the agency over: with its next commit, what other servers
+    /// know of the agency is out of date.
     Claimed,
 }
 
@@ -125,20 +125,20 @@ pub enum Event {
     /// All that was staged up to this ticket in its session is durable: the replies that wait for it may leave.
     Committed(Ticket),
     /// What was staged for this agency is not stored, or nobody knows whether it is: no reply that depends on it may
-    /// leave, and what was known of the agency is known no longer.
+    /// leave, and what was known of the agency no longer counts.
     Forgotten(Agency),
-    /// Too many agencies are asked for: whoever speaks for this one has to begin anew. Nothing was staged for it, and it takes
-    /// part as before.
+    /// Too many agencies are asked for, and this one is no longer kept in memory: its connections have to begin again.
+    /// Nothing was staged for it, and it takes part as before.
     Dropped(Agency),
-    /// Nothing of what was staged for this agency is stored, for this reason; what was known of it is known no longer.
+    /// Nothing of what was staged for this agency is stored, for this reason; what was known of it no longer counts.
     Declined(Agency, Declined),
     /// The winners are being counted.
     Counting,
     /// They are counted. Told once.
     Counted(Drawn),
-    /// The store can be reached. What is worth a line in the log, as keys and values.
+    /// The store can be reached; with keys and values for the log line that says so.
     Up(Vec<(&'static str, String)>),
-    /// It cannot be reached, or not be used: why. It is tried again.
+    /// The store cannot be reached or used, for this reason. It is tried again.
     Down(String),
     /// Something that an operator should know.
     Warning(String),
@@ -155,7 +155,7 @@ pub struct Commit {
     pub took: Option<Duration>,
 }
 
-/// How the agencies stand, where others store, too.
+/// How the agencies stand, where other servers use the same store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Others<'s> {
     /// There are no others: all that is stored was told as facts.
@@ -180,10 +180,11 @@ pub struct Count {
     pub winner: Number,
 }
 
-/// What is wanted of a store beside storing. What a store does not need it ignores.
+/// What the service wants of a store beside storing. A store ignores what it does not need.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// As far as is known here every agency has finished, or the draw is stored, and its winners are not known.
+    /// The draw to count: as far as is known here, every agency has finished or the draw is stored, and the winners are
+    /// not known yet.
     pub count: Option<Count>,
     /// Somebody waits for the winners.
     pub winners: bool,
@@ -209,13 +210,13 @@ pub struct Drawn {
 pub enum Wake {
     /// At once: it has more to do.
     Now,
-    /// Then, event or not.
+    /// At this time, even if nothing happens before.
     At(Instant),
     /// Once something happens to one of its streams, or something is staged.
     Never,
 }
 
-/// How a store is.
+/// What a store tells those who watch it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status<'s> {
     /// Why no bet could be stored now: one sentence.
@@ -224,7 +225,7 @@ pub struct Status<'s> {
     pub others: Others<'s>,
 }
 
-/// After so long what found no room is tried again.
+/// The pause before what found no room is tried again.
 pub const RETRY: Duration = Duration::from_secs(1);
 
 /// There is no room for a request. Nothing has changed; with room made, the same request is taken.
@@ -246,17 +247,17 @@ impl fmt::Display for NoSpace {
 
 impl std::error::Error for NoSpace {}
 
-/// Why a store did not take what was staged. The client may try again. Displays as what it is told: the first words are
-/// those by which it knows what to do.
+/// Why a store did not take what was staged. The client may try again. Displays as the text that the client is told,
+/// whose first words tell it what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Declined {
     /// There is no room.
     NoSpace(NoSpace),
-    /// Nothing is known to be wrong with the request: why it is not taken now.
+    /// It is not taken now, for this reason. Nothing is known to be wrong with the request.
     NotNow(&'static str),
-    /// Somebody else has gone on with this agency: here, or where the store is shared.
+    /// Another connection has gone on with this agency: here, or at another server of the same store.
     Replaced(Agency),
-    /// Anyone may take part, but as many agencies as may do already, here and where the store is shared.
+    /// Anyone may take part, but [`MAX_AGENCIES`] already do, at all servers of the same store together.
     TooManyAgencies,
 }
 
@@ -281,8 +282,8 @@ pub trait Draft {
     /// Adds a bet.
     fn row(&mut self, bet: &Bet<'_>);
 
-    /// Adds the next bets of a batch, all of the agency of the bet that was read last, without reading them, as far as the
-    /// store can; returns how many. The one after them has to be read, if there is one.
+    /// Adds the next bets of a batch without reading their fields, as many as the store can; returns how many. All of
+    /// them are of the agency of the bet that was read last. The bet behind them has to be read, if there is one.
     fn copy(&mut self, bets: &mut Bets<'_>) -> u32;
 
     /// Stages the bets, and the fact that they add up to. They are durable once the commit of this ticket is done.
@@ -309,15 +310,15 @@ pub trait Store {
     /// what is stored of it, it is read first.
     fn know(&mut self, agency: Agency, freshness: Freshness) -> Knowledge;
 
-    /// Begins to stage bets, of agencies that are [known](Knowledge::Known), which take `bytes` at most as rows of
-    /// bets.csv: 0 for a fact without bets.
+    /// Begins to stage bets of agencies that are [known](Knowledge::Known). As rows of bets.csv they take at most
+    /// `bytes`: 0 for a fact without bets.
     ///
     /// # Errors
     /// There is no room. Nothing has changed.
     fn draft(&mut self, bytes: usize) -> Result<Self::Draft<'_>, NoSpace>;
 
-    /// Whether so much is staged for the next commit of this agency's session that the rest has to wait for it; `None`: for
-    /// those of all sessions together, for a peer whose agency is not known yet.
+    /// Whether so much is staged for the next commit of this agency's session that more has to wait for it. `None`, for
+    /// a peer whose agency is not known yet, asks the same of all sessions together.
     fn is_full(&self, agency: Option<Agency>) -> bool;
 
     /// Makes durable what is staged, or begins to; [`poll`](Self::poll) tells when that is done. `facts` gives what the
@@ -329,8 +330,8 @@ pub trait Store {
     where
         I: Iterator<Item = Fact>;
 
-    /// Moves what can move without waiting, in each turn once, with nothing staged that a commit was not called for: a
-    /// stream, a slice of a count, what found no room.
+    /// Does what can be done without waiting: moves its streams, counts a slice, looks again for room. It is called
+    /// once in each turn, after [`commit`](Self::commit).
     ///
     /// # Errors
     /// The store failed.
@@ -345,7 +346,7 @@ pub trait Store {
     /// Sets the bits that an event of a session's stream brings; `dead` for an error or a full hang-up.
     fn mark(&mut self, session: u8, readable: bool, writable: bool, dead: bool);
 
-    /// How it is.
+    /// What those who watch it are told.
     fn status(&self) -> Status<'_>;
 
     /// Ends in order. `facts` are what the state adds up to.

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `bets.csv` | a row for each bet that is stored, and nothing else |
 //! | `bets.wal` | the log: a checkpoint, then each turn of the loop as one record; pictured in `format.rs` |
-//! | `bets.wal.new` | the next log, or the one before the current one, which the next one is written over; it means nothing |
+//! | `bets.wal.new` | the next log, or the previous one, kept to be written over; a start ignores it |
 //! | `bets.csv.new` | the next bets.csv, while an agency's rows are taken out; it counts only if bets.wal fits it |
 //! | `lock` | locked, as the folder is, while a server works here; says which turn was acknowledged last |
 //!
@@ -27,8 +27,8 @@
 //! file, or, with durability, the log before the current one is written over (`log.rs`).
 //!
 //! Where bets.csv has no room for rows that are in the log, their turn stays acknowledged and the store
-//! [lags](WalStore::lagging): it takes no more rows until it could write these. Only [`WalStore::retry`] tries that, now
-//! and then, and goes on where the last try ended: a refused request costs nothing.
+//! [lags](WalStore::lagging): it takes no more rows until these are written. Only [`WalStore::retry`] tries that, once
+//! a second, and goes on where the last try ended: a refused request costs nothing.
 //!
 //! # Recovery
 //!
@@ -54,10 +54,10 @@
 //!
 //! # What is not promised
 //!
-//! A turn that was not acknowledged may be stored all the same, whole: the power failed between its sync and
-//! its replies. Damage to the last turn in the log and a power cut that also takes back bets.csv and the lock
-//! file together look like a turn that was never acknowledged. With [`Durability::Never`] a power cut may
-//! take back anything: the log then is cut at its first bad record, with a warning.
+//! A turn that was not acknowledged may be stored all the same, whole: the power failed between its sync and its
+//! replies. If the last turn in the log is damaged, and a power cut has also taken back bets.csv and the lock file, it
+//! looks like a turn that was never acknowledged. With [`Durability::Never`] a power cut may take back anything: the
+//! log then is cut at its first bad record, with a warning.
 
 mod contents;
 mod disk;

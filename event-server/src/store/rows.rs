@@ -9,7 +9,7 @@
 //! by others:
 //!
 //! - one row a line, LF or CRLF, at most [`MAX_ROW`] bytes, UTF-8 without control characters, no blank lines;
-//! - six columns, each plain or quoted; a quote within a plain one is itself;
+//! - six columns, each plain or quoted; a quote within a plain column is an ordinary character;
 //! - agency: decimal digits, 1 to 4,294,967,295; number: 1 to 19 decimal digits;
 //! - birthdate: a real day, `YYYY-MM-DD`; names and document: any text, empty too.
 //!
@@ -24,7 +24,7 @@ use memchr::memchr;
 
 use crate::facts::MAX_AGENCIES;
 
-/// The longest row that is read, its line end not counted. Ours have 1,200 bytes at most.
+/// The longest row that is read, in bytes, its line end not counted. Rows that are written here have at most 1,200.
 pub const MAX_ROW: usize = 8 * 1024;
 
 /// What the columns of a row are.
@@ -152,7 +152,8 @@ fn column_at(line: &[u8], at: usize) -> usize {
     number
 }
 
-/// Takes the next column off; `None` is left after the last.
+/// Takes the next column off `rest`, which is `None` after the last one. A flaw of quotes has the column number 0: the
+/// caller knows which column it is.
 fn column<'a>(rest: &mut Option<&'a [u8]>) -> Result<Cow<'a, [u8]>, RowFlaw> {
     let line = rest.take().ok_or(RowFlaw::Columns)?;
     let Some(quoted) = line.strip_prefix(b"\"") else {
@@ -203,7 +204,7 @@ fn undouble(column: &[u8]) -> Vec<u8> {
 /// Cuts a stream of slices into lines.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    /// The line that the last slice has begun.
+    /// The beginning of a line that the last slice did not complete.
     partial: Vec<u8>,
     /// How many lines came before it.
     lines: u64,
@@ -254,7 +255,7 @@ pub enum RowFlaw {
     Columns,
     /// A quote that nothing closes, or something between a closing one and the comma; the column's number.
     Quotes(usize),
-    /// No UTF-8, or a control character; the column's number.
+    /// Bytes that are not UTF-8, or a control character; the column's number.
     Text(usize),
     /// No agency's number.
     Agency,
@@ -266,7 +267,7 @@ pub enum RowFlaw {
     TooLong,
     /// The file ends within it.
     Unfinished,
-    /// Of a new agency, and the file has as many as a lottery knows.
+    /// It is of one agency more than the [`MAX_AGENCIES`] that a lottery knows.
     OneAgencyMore,
 }
 
@@ -305,7 +306,7 @@ impl fmt::Display for RowFlaw {
     }
 }
 
-/// What is in a column, behind its number.
+/// The name of a column in parentheses, to stand behind its number.
 fn named(column: usize) -> String {
     let name = column.checked_sub(1).and_then(|at| COLUMNS.get(at));
     name.map_or_else(String::new, |name| format!(" ({name})"))

@@ -13,7 +13,7 @@ use crate::facts::{Account, Fact, Source};
 /// A lottery at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// How many agencies take part, 0: anyone, without a draw; `None`: that is not stored yet.
+    /// How many agencies take part; 0: anyone may, and there is no draw; `None`: not stored yet.
     pub number: Option<u32>,
     /// The number that won, once the draw is done.
     pub winner: Option<Number>,
@@ -24,7 +24,7 @@ pub struct Snapshot {
 /// What is stored of one agency.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holding {
-    /// What its facts add up to; its bets are those of which there are rows.
+    /// What its facts add up to; `bets` counts its rows instead.
     pub account: Account,
     /// Its uploads that an operator has taken out.
     pub barred: Vec<UploadId>,
@@ -40,9 +40,9 @@ const MOST_FLAWS: usize = 100;
 pub struct Audit {
     /// What is stored.
     pub snapshot: Snapshot,
-    /// What is wrong, a sentence each; the first hundred. Nothing: the lottery is sound.
+    /// What is wrong, one sentence each, at most 100; none: the lottery is sound.
     pub flaws: Vec<String>,
-    /// How many more there are.
+    /// How many flaws were found beyond these.
     pub more: u64,
 }
 
@@ -55,7 +55,7 @@ impl Audit {
         }
     }
 
-    /// Holds what agencies have against what was acknowledged to them, once all is counted.
+    /// Compares what is stored of each agency with what was acknowledged to it, once all rows are counted.
     pub(super) fn compare(&mut self) {
         let Snapshot { number, winner, .. } = self.snapshot;
         let agencies = std::mem::take(&mut self.snapshot.agencies);
@@ -72,7 +72,8 @@ impl Audit {
                     Count(bets, "bet")
                 ));
             }
-            // The number of a lottery of release 0.1.0 was stored after its draw.
+            // Release 0.1.0 stored no number. A lottery that it drew got one later, and agencies above it may have
+            // bets.
             let stands_outside = number.is_some_and(|number| number > 0 && agency.get() > number);
             if stands_outside && winner.is_none() && (bets > 0 || finished) {
                 self.flaw(format_args!(
@@ -90,12 +91,12 @@ impl Audit {
 }
 
 impl Snapshot {
-    /// The place for what is stored of an agency; made where there is none.
+    /// The entry of an agency, made where there is none.
     pub fn of(&mut self, agency: Agency) -> &mut Holding {
         self.agencies.entry(agency).or_default()
     }
 
-    /// Adds a fact. What bets it speaks of is counted by their rows.
+    /// Adds a fact, but not its bets: [`count`](Self::count) counts their rows.
     pub(super) fn apply(&mut self, fact: &Fact) {
         match *fact {
             Fact::Bet { agency } => _ = self.of(agency),
@@ -133,8 +134,8 @@ impl Snapshot {
         holding.winners += u64::from(won);
     }
 
-    /// Brings what may stand in any order into one, and leaves out agencies of which nothing is stored: two snapshots of
-    /// one lottery are equal then.
+    /// Sorts the barred uploads, and removes agencies of which nothing is stored, so that two snapshots of one lottery
+    /// are equal.
     pub(super) fn tidy(&mut self) {
         let nothing = Holding::default();
         self.agencies.retain(|_, holding| *holding != nothing);
@@ -143,7 +144,7 @@ impl Snapshot {
         }
     }
 
-    /// The facts that the lottery adds up to, where bets.csv has so many bytes.
+    /// Facts that add up to this lottery, whose bets.csv has `length` bytes.
     pub fn facts(&self, length: u64) -> impl Iterator<Item = Fact> {
         let number = self.number.map(|agencies| Fact::Agencies { agencies });
         let drawn = self.winner.map(|winner| Fact::Drawn {
@@ -176,7 +177,7 @@ impl Snapshot {
             .sum()
     }
 
-    /// How many of those that take part have finished.
+    /// How many of the agencies that take part have finished.
     pub fn finished(&self) -> usize {
         let takes_part = |agency: &Agency| match self.number {
             None | Some(0) => true,

@@ -6,7 +6,7 @@
 //!
 //! Everything is [read and judged](super::reading) first, as a start does it: what a start refuses is refused. Then it is
 //! read again, and handed out. The log that was opened is held: a server that goes on to the next ones meanwhile does not
-//! write over it. Of bets.csv only bytes are told that were synced. So what comes out is what a start would have found at
+//! write over it. Of bets.csv only synced bytes are handed out. So what comes out is what a start would have found at
 //! one moment. Changes no file of the folder, and locks none but the log, which others may read too.
 
 use std::io::{self, Write};
@@ -30,7 +30,7 @@ pub struct Contents<'p, H> {
 
 impl<'p, H: RandomAccess> Contents<'p, H> {
     /// Reads and judges the files. A server that runs here may begin a new log meanwhile, or a reopening may put its files
-    /// in place, so that a log and a bets.csv are met that do not belong together: then it is done again.
+    /// in place. Then the log and the bets.csv that were opened may not belong together, and all is read again.
     ///
     /// # Errors
     /// The files are not what a server has left, or cannot be read.
@@ -205,7 +205,7 @@ impl<'p, H: RandomAccess> Contents<'p, H> {
     }
 }
 
-/// Goes through the turns of a log that was read to its end before, from the position in bets.csv on where it begins.
+/// Goes through the turns of a log that was read to its end before. `position` is where its first rows go in bets.csv.
 fn each_turn<H: RandomAccess>(
     log: &mut Log<H>,
     position: &mut u64,

@@ -3,7 +3,7 @@
 //! The store is generic over [`Files`], so that a test can cut the power at any operation. The real ones
 //! are a [`Folder`](super::Folder)'s. [`Open`] adds to a file what the store needs at every call: whole reads
 //! and writes, and errors that name the file. However large a file is, it is read through the one buffer of
-//! [`Portions`], a portion at a time; after each portion somebody is told, and may end the reading.
+//! [`Portions`], a portion at a time; after each portion [`OnProgress`] is called, and may end the reading.
 
 use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
@@ -55,14 +55,14 @@ impl Name {
 ///
 /// The constants are bounds in bytes. A test's files have smaller ones, to meet them more often.
 pub trait Files {
-    /// By how much the room in the log grows at least.
+    /// The least by which the room in the log grows.
     const ROOM: u64 = 1024 * 1024;
 
-    /// How long the log grows before a checkpoint is due: what recovery has to read, but for the last turn. Four times as long
-    /// without durability.
+    /// By how much the log grows before a checkpoint is due: what recovery has to read, but for the last turn. Four
+    /// times as much without durability.
     const INTERVAL: u64 = 16 * 1024 * 1024;
 
-    /// How much of bets.csv is left unsynced, unless a single turn has more.
+    /// The most of bets.csv that is left unsynced, unless a single turn has more.
     const PORTION: u64 = 8 * 1024 * 1024;
 
     /// An open file. Dropping it closes it and releases its lock.
@@ -74,8 +74,9 @@ pub trait Files {
     /// Opens a file for reading and writing; `None` where there is none.
     fn open(&mut self, name: Name) -> io::Result<Option<Self::File>>;
 
-    /// Makes an empty file for its owner's eyes only. Where one is there that is being made ([`Name::is_new`]), it takes its
-    /// place; any other is an error, [`AlreadyExists`](ErrorKind::AlreadyExists).
+    /// Makes an empty file for its owner's eyes only. It takes the place of a file that was being made
+    /// ([`Name::is_new`]); where another file has the name, that is an error,
+    /// [`AlreadyExists`](ErrorKind::AlreadyExists).
     fn create(&mut self, name: Name) -> io::Result<Self::File>;
 
     /// Gives a file another name, in place of one that may have it.
@@ -104,7 +105,7 @@ pub trait Files {
     fn salt(&mut self) -> u64;
 }
 
-/// A file as the kernel offers it: any call may do less than it was asked for, and fail.
+/// A file as the kernel offers it: any call may do less than it was asked for, or fail.
 pub trait RandomAccess {
     /// Bytes in the file.
     fn length(&self) -> io::Result<u64>;
@@ -124,12 +125,12 @@ pub trait RandomAccess {
     /// Locks the file against every other opening of it; `false` where another has locked it.
     fn try_lock(&self) -> io::Result<bool>;
 
-    /// Locks the file together with others who do so, and against [`try_lock`](Self::try_lock); `false` where another has
-    /// locked it so. Either lock takes the place of the other one.
+    /// Locks the file against [`try_lock`](Self::try_lock), as others may at the same time; `false` where another has
+    /// locked it with that. A file that has one of the two locks exchanges it for the other.
     fn try_lock_shared(&self) -> io::Result<bool>;
 }
 
-/// An open file, and what errors call it.
+/// An open file, and the path by which errors name it.
 pub(super) struct Open<H> {
     handle: H,
     path: PathBuf,
@@ -160,7 +161,7 @@ impl<H: RandomAccess> Open<H> {
         }
     }
 
-    /// Gives the file a name under which it stays after a power cut.
+    /// Gives the file another name: until [`Files::sync`] a power cut may take that back.
     pub(super) fn rename<F: Files<File = H>>(
         &mut self,
         files: &mut F,
@@ -172,7 +173,8 @@ impl<H: RandomAccess> Open<H> {
         Ok(())
     }
 
-    /// Has this file, which is called `own`, exchange its name with another one; `false` where that cannot be done.
+    /// Has this file, named `own`, exchange its name with another one, named `others`; `false` where the file system
+    /// cannot do that.
     pub(super) fn exchange<F: Files<File = H>>(
         &mut self,
         files: &mut F,
@@ -203,7 +205,7 @@ impl<H: RandomAccess> Open<H> {
         (files.is_named(name, &self.handle)).map_err(|error| failed("find", &self.path, error))
     }
 
-    /// What errors call the file.
+    /// The path by which errors name the file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -349,7 +351,7 @@ pub struct Progress {
     pub of: u64,
 }
 
-/// Is called after each portion. A break ends the reading with [`StoreError::Stopped`].
+/// A function that is called after each portion. A break ends the reading with [`StoreError::Stopped`].
 pub type OnProgress<'p> = &'p mut dyn FnMut(Progress) -> ControlFlow<()>;
 
 /// A buffer for portions of files.
@@ -368,7 +370,7 @@ impl<'p> Portions<'p> {
         }
     }
 
-    /// The same buffer, and nobody is told any more.
+    /// The same buffer, for reading of which nobody is told.
     pub(super) fn alone(self) -> Portions<'static> {
         Portions {
             buffer: self.buffer,
@@ -377,12 +379,12 @@ impl<'p> Portions<'p> {
         }
     }
 
-    /// So many bytes more are to be read.
+    /// Adds bytes that are to be read.
     pub(super) fn expect(&mut self, bytes: u64) {
         self.progress.of = self.progress.of.saturating_add(bytes);
     }
 
-    /// So many bytes were read.
+    /// Counts bytes that were read, and tells how far the reading is.
     ///
     /// # Errors
     /// [`StoreError::Stopped`].

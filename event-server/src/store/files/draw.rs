@@ -24,7 +24,7 @@ pub(super) struct Counting {
     at: u64,
     /// Where it ends: the file's length when the draw began.
     until: u64,
-    /// What wins.
+    /// The number that wins.
     winner: Number,
     /// The draw was stored before it was counted: by an earlier run.
     is_stored: bool,
@@ -32,7 +32,7 @@ pub(super) struct Counting {
 }
 
 impl Counting {
-    /// Begins at the file's start; a draw that is not stored goes over all bytes of the file, so many.
+    /// Begins at the file's start; a draw that is not stored goes over all `length` bytes of the file.
     pub(super) fn new(count: Count, length: u64) -> Self {
         let Count { until, winner } = count;
         Self {

@@ -111,7 +111,7 @@ pub enum StoreError {
         /// bets.csv.
         path: PathBuf,
     },
-    /// The reading of the files was ended; they mean what they meant.
+    /// The caller has ended the reading of the files; nothing in them has changed.
     Stopped,
     /// A row of bets.csv is no bet.
     Row {
@@ -163,7 +163,7 @@ fn lacks_descriptors(error: &io::Error) -> bool {
 }
 
 impl StoreError {
-    /// What a client is told whose request this error leaves without room.
+    /// What a client is told when this error leaves its request without room.
     pub(super) fn no_space(&self) -> NoSpace {
         NoSpace::new(match self {
             Self::Io {

@@ -16,7 +16,7 @@ use rustix::process::geteuid;
 use super::disk::{Files, Name, RandomAccess, failed};
 use super::error::{Distrust, StoreError};
 
-/// What the owner alone may do.
+/// The modes of folders and files that are made: for their owner alone.
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: Mode = Mode::from_raw_mode(0o600);
 
@@ -25,10 +25,10 @@ const FLAGS: OFlags = OFlags::NOFOLLOW
     .union(OFlags::CLOEXEC)
     .union(OFlags::NONBLOCK);
 
-/// What others may not have: to write to it.
+/// The bits of a mode that let others than the owner write.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// A folder that is there.
+/// An open folder whose files are read and written.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
@@ -38,8 +38,8 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Opens a folder, and makes it and its parents where they are not there, for the owner alone. One that
-    /// is there keeps its mode; the files in it are made the owner's in any case.
+    /// Opens a folder, and makes it and its parents where they are missing, for the owner alone. An existing folder
+    /// keeps its mode; the files in it are [kept private](Files::keep_private) all the same.
     ///
     /// # Errors
     /// It cannot be made or opened, or it is not [trusted](Distrust).
@@ -88,7 +88,7 @@ impl Folder {
     }
 }
 
-/// The whole path of a folder. A slash at its end would have a link followed.
+/// The absolute path of a folder, without a slash at its end: with one the system would follow a link.
 fn absolute(path: &Path) -> Result<PathBuf, StoreError> {
     let whole = std::path::absolute(path).map_err(|e| failed("find", path, e))?;
     Ok(whole.components().collect())
@@ -108,10 +108,10 @@ fn refusal(e: Errno, path: &Path) -> io::Error {
 pub struct ReadOnlyFolder(Folder);
 
 impl ReadOnlyFolder {
-    /// A folder that is there.
+    /// Opens an existing folder.
     ///
     /// # Errors
-    /// It is not, or may not be looked into, or is not [trusted](Distrust).
+    /// It does not exist, cannot be opened, or is not [trusted](Distrust).
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Folder::find(absolute(path)?).map(Self)
     }
@@ -165,7 +165,7 @@ impl Files for ReadOnlyFolder {
     }
 }
 
-/// Makes the folder where it is not there, each name durable in the folder above it.
+/// Makes the folder and its parents where they are missing, each name durable in the folder above it.
 fn create(path: &Path) -> io::Result<()> {
     let make = || DirBuilder::new().mode(FOLDER_MODE).create(path);
     let (mut made, parent) = (make(), path.parent());
@@ -173,7 +173,7 @@ fn create(path: &Path) -> io::Result<()> {
         && e.kind() == ErrorKind::NotFound
     {
         create(parent)?;
-        // Once: there are folders, such as /proc, in which none can be made, and which say that they are not there.
+        // Tried once more only: some folders, such as /proc, answer every try to make one in them with "not found".
         made = make();
     }
     match (made, parent) {
@@ -254,7 +254,8 @@ impl Files for Folder {
 
     fn try_lock(&mut self) -> io::Result<bool> {
         match taken(self.handle.try_lock()) {
-            // A network file system locks only what is open for writing, which no folder can be: there the lock file is all.
+            // A network file system locks only what is open for writing, which no folder can be: there only the lock
+            // file is locked.
             Err(e) if is_unsupported(&e) => Ok(true),
             locked => locked,
         }
@@ -293,14 +294,14 @@ impl RandomAccess for File {
 
     fn try_lock_shared(&self) -> io::Result<bool> {
         match taken(self.try_lock_shared()) {
-            // Where nobody can lock it, nobody takes it for free.
+            // Where files cannot be locked, the server never takes a log for free.
             Err(e) if is_unsupported(&e) => Ok(true),
             taken => taken,
         }
     }
 }
 
-/// Whether a lock was taken, or another has it.
+/// Whether a lock was taken; `false`: another has it.
 fn taken(locked: Result<(), TryLockError>) -> io::Result<bool> {
     match locked {
         Ok(()) => Ok(true),
@@ -309,7 +310,7 @@ fn taken(locked: Result<(), TryLockError>) -> io::Result<bool> {
     }
 }
 
-/// Whether the file system cannot do such a thing at all.
+/// Whether the file system does not support the call at all.
 fn is_unsupported(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),
@@ -327,8 +328,8 @@ struct Owners {
 }
 
 impl Owners {
-    /// Judges a folder by its owner and mode: it has to belong to who runs this program. The superuser may work in the
-    /// folder of another user: that one's files stay that one's.
+    /// Judges a folder by its owner and mode: it has to belong to the user who runs this program. The superuser may
+    /// work in the folder of another user, and the files in it stay that user's.
     fn of(folder: &Stat) -> Result<Self, Distrust> {
         Self::judged(geteuid().as_raw(), folder.st_uid, folder.st_mode)
     }
@@ -344,7 +345,8 @@ impl Owners {
         Ok(Self { user, folder })
     }
 
-    /// Judges a file that was found in the folder: it has to be the folder's owner's, or who runs this program has made it.
+    /// Judges a file that was found in the folder: it has to belong to the folder's owner or to the user who runs this
+    /// program.
     fn check(self, file: &Stat) -> Result<(), Distrust> {
         if FileType::from_raw_mode(file.st_mode) != FileType::RegularFile {
             return Err(Distrust::Kind);
@@ -363,7 +365,7 @@ impl Owners {
         }
     }
 
-    /// To whom a file that is made has to be given, where that is not who runs this program.
+    /// The user to whom a new file has to be given, where that is not the one who runs this program.
     fn chown_to(self) -> Option<u32> {
         (self.folder != self.user).then_some(self.folder)
     }

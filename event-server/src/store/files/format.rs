@@ -36,8 +36,8 @@ use crc32fast::Hasher;
 /// The first bytes of a log.
 const MAGIC: [u8; 8] = *b"BETS.WAL";
 
-/// The version that is written. Version 1, of release 0.1.0, is read too: it knows no fact of the kinds above 5, and a
-/// program that knows it alone refuses all others.
+/// The version that is written. Version 1, of release 0.1.0, is read too: it has no facts of the kinds above 5. That
+/// release refuses every other version.
 pub(super) const VERSION: u32 = 2;
 
 /// Bytes of a log's head, its facts not counted.
@@ -83,7 +83,8 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// A head before its facts are counted. Its salt is never zero: places that nothing was written to are.
+    /// A head before its facts are counted. Its salt is never zero, or zeros behind the last turn could pass for a
+    /// record.
     pub(super) fn new(
         durability: Durability,
         salt: u64,
@@ -130,8 +131,8 @@ impl Head {
         bytes
     }
 
-    /// The head, the checksum that it holds, and one that begins with its bytes, to be compared with that. `None`: this is
-    /// no log.
+    /// The head, the checksum stored in it, and a hasher that has taken in the head: with the facts added, it has to
+    /// give that checksum. `None`: this is no log.
     pub(super) fn decode(bytes: &[u8; HEAD]) -> Option<(Self, u32, Hasher)> {
         let mut fields = Fields(bytes);
         if fields.take::<8>() != MAGIC {
@@ -175,7 +176,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Writes the header, with the checksum that fits, to the place kept for it at the record's begin.
+    /// Writes the header, with the record's checksum, to the place kept for it at the record's beginning.
     pub(super) fn seal(&self, record: &mut [u8]) {
         let (header, body) = record.split_at_mut(HEADER);
         let (covered, crc) = header.split_at_mut(HEADER - CRC);
@@ -194,7 +195,7 @@ impl Header {
         put(crc, &[&hasher.finalize().to_be_bytes()]);
     }
 
-    /// The header, and a checksum that begins with its bytes.
+    /// The header, and a hasher that has taken in its bytes.
     pub(super) fn decode(bytes: &[u8; HEADER]) -> (Self, Hasher) {
         let mut fields = Fields(bytes);
         let header = Self {
@@ -208,7 +209,7 @@ impl Header {
         (header, begin(&bytes[..HEADER - CRC]))
     }
 
-    /// Where the record ends that begins at `at`; `None` where no file reaches.
+    /// Where the record that begins at `at` ends; `None` where that overflows: no file is so long.
     pub(super) fn end(&self, at: u64) -> Option<u64> {
         let facts = u64::from(self.facts) * FACT as u64;
         at.checked_add(HEADER as u64)?
@@ -217,14 +218,14 @@ impl Header {
     }
 }
 
-/// A checksum that begins with these bytes.
+/// A hasher that has taken in these bytes.
 pub(super) fn begin(bytes: &[u8]) -> Hasher {
     let mut hasher = Hasher::new();
     hasher.update(bytes);
     hasher
 }
 
-/// Fills a place with parts of just its size.
+/// Fills `place` with `parts`, one behind the other; together they have its size.
 pub(super) fn put(place: &mut [u8], parts: &[&[u8]]) {
     let mut rest = place;
     for part in parts {
@@ -235,7 +236,7 @@ pub(super) fn put(place: &mut [u8], parts: &[&[u8]]) {
     debug_assert!(rest.is_empty(), "parts fill their place");
 }
 
-/// Takes fields off bytes whose size is that of all fields together.
+/// Reads fields one behind the other; together they have the size of these bytes.
 pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 impl Fields<'_> {

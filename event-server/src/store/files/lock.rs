@@ -46,8 +46,8 @@ pub(super) fn lock<F: Files>(files: &mut F) -> Result<(Open<F::File>, bool), Sto
         if !lock.try_lock()? {
             return Err(StoreError::Locked { path });
         }
-        // Where a folder cannot be locked: a start that was refused may have removed the lock file that it had made, while
-        // this one was about to lock it.
+        // A folder that cannot be locked lets two starts come here. The one that is refused removes the lock file that
+        // it has made, perhaps while this one is about to lock it.
         if lock.has_name(files, Name::Lock)? {
             return Ok((lock, is_made));
         }
@@ -92,10 +92,10 @@ impl Drop for LockedFolder {
     }
 }
 
-/// Says that a turn was acknowledged.
+/// The note in the lock file: the turn that was acknowledged last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LastCommit {
-    /// Of the log that has the turn.
+    /// The salt of the log that has the turn.
     pub(super) salt: u64,
     /// The turn.
     pub(super) sequence: u64,

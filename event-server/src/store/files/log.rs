@@ -6,10 +6,10 @@
 //!
 //! # Two files in turn
 //!
-//! At a checkpoint the log before the current one is written over, and the two exchange their names: a byte that is written
-//! over another one costs a part of what one on a new page costs. The new salt tells the records of the new log from those
-//! that are still behind them. Who reads a log beside the server [holds](Log::hold) it, and what somebody holds is not
-//! written over: then a new file is made.
+//! At a checkpoint the log before the current one is written over, and the two exchange their names: to write over a
+//! byte costs less than to write one to a new page. The new salt tells the records of the new log from older ones that
+//! still stand behind them. A program that reads a log beside the server [holds](Log::hold) it with a shared lock. A
+//! log that is held is not written over: a new file is made instead.
 
 use std::io::{self, ErrorKind};
 
@@ -28,7 +28,7 @@ static ZEROS: [u8; CHUNK] = [0; CHUNK];
 pub(super) struct Log<H> {
     file: Open<H>,
     pub(super) head: Head,
-    /// The last turn in it, or before it.
+    /// The last turn that was read or written; at first the one before this log.
     pub(super) sequence: u64,
     /// Where the first record begins.
     start: u64,
@@ -36,7 +36,7 @@ pub(super) struct Log<H> {
     last: u64,
     /// Where the last record ends.
     pub(super) end: u64,
-    /// How far there are bytes to write over; `None` in a log that is only read.
+    /// Up to where the file has bytes that can be written over; `None` in a log that is only read.
     room: Option<u64>,
 }
 
@@ -54,13 +54,13 @@ impl<H: RandomAccess> Log<H> {
     }
 
     /// Whether this log, which is the one before the current one, may be written over: it still has its name, and nobody
-    /// holds it. Then nobody can until [`Log::exchange`].
+    /// holds it. If so, it is locked, and nobody can hold it until [`Log::exchange`].
     pub(super) fn is_free<F: Files<File = H>>(&self, files: &F) -> bool {
         matches!(self.file.has_name(files, Name::NewLog), Ok(true))
             && matches!(self.file.try_lock(), Ok(true))
     }
 
-    /// Makes another log of this one, which [is free](Log::is_free), as [`Log::create`] does.
+    /// Makes a log in the file of this one, which [is free](Log::is_free), as [`Log::create`] does in a new file.
     pub(super) fn write_over(
         self,
         head: Head,
@@ -83,7 +83,7 @@ impl<H: RandomAccess> Log<H> {
         }
     }
 
-    /// Writes head and facts into a file that has so many bytes to write over.
+    /// Writes head and facts into a file that has `written` bytes to write over.
     fn begin(
         file: Open<H>,
         written: u64,
@@ -136,7 +136,7 @@ impl<H: RandomAccess> Log<H> {
         current: &mut Self,
     ) -> Result<bool, StoreError> {
         let exchanged = (self.file).exchange(files, Name::NewLog, &mut current.file, Name::Log)?;
-        // From now on it may be held.
+        // From now on others may hold it.
         self.file.try_lock_shared()?;
         Ok(exchanged)
     }
@@ -154,8 +154,8 @@ impl<H: RandomAccess> Log<H> {
         }
     }
 
-    /// Sees to it that a record of `size` bytes can be written without asking the disk for more. Where it
-    /// asks, it asks for `step` bytes at least.
+    /// Makes sure that a record of `size` bytes can be written over bytes of the file. Where it lacks some, the file
+    /// grows by at least `step` bytes.
     pub(super) fn make_room(&mut self, size: u64, step: u64) -> Result<(), StoreError> {
         let Some(room) = &mut self.room else {
             let why = "there was none for the checkpoint at the start";

@@ -117,7 +117,7 @@ impl NewFolder {
         let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
             return Err(NewFolderError::Exists(target));
         };
-        // Not made: it may be a disk that is not mounted.
+        // A missing folder above it is not made: it may be on a disk that is not mounted.
         fs::metadata(parent).map_err(|e| failed("find the folder", parent, e))?;
         let mut new = OsString::from(name);
         new.push(".new");
@@ -178,7 +178,8 @@ impl NewFolder {
         self.rows(&[])
     }
 
-    /// All rows are there. `facts` say what the state adds up to, from the bytes that bets.csv has.
+    /// Writes the log, once all rows are there. `facts` gives what the state adds up to, for the bytes that bets.csv
+    /// has.
     ///
     /// # Errors
     /// They cannot be written.

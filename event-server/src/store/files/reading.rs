@@ -61,12 +61,12 @@ impl fmt::Display for Recovery {
     }
 }
 
-/// What a log that was made without durability can lead to.
+/// A loss that is possible with a log that was made without durability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Warning {
     /// The log cannot be read to its end.
     TurnsLost {
-        /// The last turn that can be.
+        /// The last turn that can be read.
         last: u64,
         /// Bytes behind it.
         bytes: u64,
@@ -98,17 +98,17 @@ impl fmt::Display for Warning {
 
 /// The files of a folder, and what they say.
 pub(super) struct Reading<H> {
-    /// How many rows each agency has of a bets.csv without a log.
+    /// A fact for each agency with rows in a bets.csv that has no log.
     pub(super) taken_over: Vec<Fact>,
     pub(super) log: Option<Log<H>>,
     pub(super) bets: Option<Open<H>>,
-    /// `bets` is a bets.csv without an agency's rows: it still has to take its place.
+    /// `bets` is bets.csv.new, the rows without an agency's: it still has to be renamed to bets.csv.
     pub(super) unplaced: bool,
     /// Where bets.csv ends if it holds all turns.
     pub(super) position: u64,
     /// Its checksum up to there.
     pub(super) crc: Hasher,
-    /// Bytes that bets.csv has beyond, which only a log without durability excuses.
+    /// Bytes that bets.csv has beyond `position`: with durability they are an error.
     pub(super) surplus: u64,
     pub(super) recovery: Recovery,
 }
@@ -238,8 +238,8 @@ impl<H: RandomAccess> Reading<H> {
     }
 }
 
-/// A bets.csv without an agency's rows that has not taken its place, though the log that belongs to it has been put in place.
-/// What bets.csv had beyond the log's checkpoint is written again from the log, whichever of the two files it was.
+/// The file bets.csv.new, where a reopening was broken off between its two renames: the log that fits it is in place,
+/// and the file is not. The rows of later turns are written to it from the log.
 fn unplaced<F: Files>(
     files: &mut F,
     head: &Head,

@@ -60,7 +60,7 @@ impl<F: Files> WalStore<F> {
     }
 }
 
-/// Makes the files what they should be, and durable, and the store of them.
+/// Brings the files to the state that was read, makes them durable, and opens the store on them.
 fn recover<F: Files>(
     mut files: F,
     durability: Durability,
@@ -98,7 +98,8 @@ fn recover<F: Files>(
             log.keep_private(&mut files)?;
             harden(durability, &log, &bets, &mut portions)?;
             let (start, synced) = (log.start(), log.head.length);
-            // All of it, also what seems to be there: the kernel may show pages that a failed sync did not write.
+            // All rows of the log are written to bets.csv, also those that seem to be there: the kernel may show pages
+            // that a failed sync did not write.
             (log, Some(start), synced)
         }
         None => {

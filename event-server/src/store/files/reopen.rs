@@ -42,11 +42,11 @@ impl<F: Files> WalStore<F> {
         facts: impl IntoIterator<Item = Fact>,
     ) -> Result<u64, StoreError> {
         self.redo()?;
-        // Its name goes to the log that is made.
+        // The new log takes the name of the spare one.
         self.spare = None;
         let prepared = self.prepare(agency, facts);
         if prepared.is_err() {
-            // If they stay they do no harm: they mean nothing.
+            // If the files stay, they do no harm: a start ignores them.
             let _ = self.files.remove(Name::NewBets);
             let _ = self.files.remove(Name::NewLog);
         }

@@ -1,7 +1,7 @@
 //! The store as the service uses it: bets.csv with its log, and the count of the winners over it.
 //!
-//! A commit is done when the call returns, and its event follows in the same turn. Where there was no room it looks again
-//! every second, however many requests are refused meanwhile.
+//! A commit is done when the call returns, and its event follows in the same turn. Where there was no room, the store
+//! looks again every second, however many requests are refused meanwhile.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -39,7 +39,7 @@ pub struct FileStore<F: Files> {
     retry_at: Option<Instant>,
     /// The winners are being counted.
     counting: Option<Box<Counting>>,
-    /// The next slice of that is wanted.
+    /// The next slice of the count is wanted.
     counts: bool,
 }
 
@@ -99,7 +99,7 @@ impl<F: Files> FileStore<F> {
             // A draft that is dropped leaves no trace.
             self.no_space = self.wal.draft(PROBE).err();
             if self.no_space.is_some() {
-                // There may be room for a new log where the old one cannot grow, and it gives back what that one has.
+                // A new log may fit where the old one cannot grow, and it frees the space of the old one.
                 self.wal.demand_checkpoint();
             }
         }

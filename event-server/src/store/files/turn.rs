@@ -15,7 +15,7 @@ use super::format::{FACT, HEADER, Header};
 use crate::facts::Fact;
 use crate::store::rows;
 
-/// The turn's group.
+/// All that is staged in a turn.
 #[derive(Debug)]
 pub(super) struct Turn {
     /// Begins with the header's place.
@@ -23,7 +23,7 @@ pub(super) struct Turn {
     facts: Vec<u8>,
     /// How many bets the facts stand for.
     bets: u64,
-    /// The draw is among them.
+    /// The draw is among the facts.
     has_draw: bool,
 }
 
@@ -52,12 +52,12 @@ impl Turn {
         self.has_draw
     }
 
-    /// Bytes of the record that has these rows, and one fact more than now.
+    /// Bytes of the record with so many bytes of rows, and one fact, more than now.
     pub(super) fn size_with(&self, rows: usize) -> u64 {
         (HEADER + self.staged() + rows + FACT) as u64
     }
 
-    /// Begins to write rows, `bytes` of them at most.
+    /// Begins to write rows, which take at most `bytes`.
     pub(super) fn draft(&mut self, bytes: usize) -> Rows<'_> {
         self.record.reserve(bytes);
         let start = self.record.len();

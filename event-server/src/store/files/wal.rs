@@ -11,8 +11,8 @@ use super::turn::{Rows, Turn};
 use crate::facts::Fact;
 use crate::store::NoSpace;
 
-/// How many times as long as another log one is that is not synced: each of these is a new file, which costs more than one that
-/// is written over.
+/// How many times longer a log without durability grows before a checkpoint: each begins in a new file, which costs
+/// more than a file that is written over.
 const NEW_FILE: u64 = 4;
 
 /// The open store. It holds the folder's lock until it is dropped.
@@ -22,7 +22,7 @@ pub struct WalStore<F: Files> {
     pub(super) lock: Open<F::File>,
     pub(super) bets: Open<F::File>,
     pub(super) log: Log<F::File>,
-    /// The log before it, named as the next one, to be written over at the next checkpoint.
+    /// The log before the current one, under the name of the next one: the next checkpoint writes over it.
     pub(super) spare: Option<Log<F::File>>,
     pub(super) turn: Turn,
     pub(super) portions: Portions<'static>,
@@ -60,8 +60,8 @@ impl<F: Files> WalStore<F> {
         Ok(self.turn.draft(bytes))
     }
 
-    /// Makes room in the log for a request with so many bytes of rows. Without room it is refused, and so it is where the
-    /// disk failed: that ends the turn.
+    /// Makes room in the log for a request with so many bytes of rows. Without room the request is refused. Where the
+    /// disk failed it is refused, too, and the commit of the turn fails.
     fn make_room(&mut self, rows: usize) -> Result<(), NoSpace> {
         match self.log.make_room(self.turn.size_with(rows), F::ROOM) {
             Err(e) if e.is_full() => Err(e.no_space()),
@@ -98,7 +98,7 @@ impl<F: Files> WalStore<F> {
         let begin = log.end;
         let (record, rows) = turn.seal(log.head.salt, log.sequence + 1, self.position);
         log.append(record)?;
-        // Durable. What follows may fail for space, and be made up for from the log.
+        // Now the turn is durable. If bets.csv has no room for its rows, they are written later, from the log.
         let start = self.position;
         self.position += rows.len() as u64;
         self.crc.update(rows);
@@ -132,7 +132,7 @@ impl<F: Files> WalStore<F> {
             sequence: self.log.sequence,
         };
         match last.write(&self.lock) {
-            // A failure is ignored: the note only helps a later start to tell damage from a torn turn.
+            // A lack of room is ignored: the note only helps a later start to tell damage from a torn turn.
             Err(e) if e.is_full() => Ok(()),
             written => written,
         }
@@ -157,7 +157,7 @@ impl<F: Files> WalStore<F> {
     /// The disk failed, now or before.
     ///
     /// # Panics
-    /// Something is staged: the facts may know of it, and it is not durable.
+    /// Something is staged: the facts may include it, and it is not durable.
     pub fn checkpoint(&mut self, facts: impl IntoIterator<Item = Fact>) -> Result<(), StoreError> {
         self.renew_log(facts, F::ROOM)
     }
@@ -204,7 +204,7 @@ impl<F: Files> WalStore<F> {
             made => made?,
         };
         let is_kept = match self.put_in_place(&mut log, room) {
-            // Only where it still has its name, the old one certainly is the current log.
+            // The old log certainly is the current one only while it has its name.
             Err(e) if e.is_full() && matches!(self.log.is_current(&self.files), Ok(true)) => {
                 self.put_off(&e);
                 return Ok(());
@@ -240,9 +240,9 @@ impl<F: Files> WalStore<F> {
         }
     }
 
-    /// Puts the next log in the place of the current one; says whether that one is kept, to be written over. Without syncs
-    /// it never is: after a power cut what it held before could pass for the current log. One that was found at the start
-    /// may lack places on the disk.
+    /// Puts the next log in the place of the current one; says whether the current one is kept, to be written over.
+    /// Without durability it never is: after a power cut what it held before could pass for the current log. Nor is one
+    /// that was found at the start: some of its bytes may have no place on the disk yet.
     fn put_in_place(&mut self, next: &mut Log<F::File>, room: u64) -> Result<bool, StoreError> {
         let may_keep =
             self.durability == Durability::Always && room > 0 && !self.log.is_read_only();
@@ -253,9 +253,9 @@ impl<F: Files> WalStore<F> {
         Ok(false)
     }
 
-    /// There is no room for a new log: the old one stays the current one.
+    /// Keeps the old log as the current one, since there is no room for a new one.
     fn put_off(&mut self, why: &StoreError) {
-        // If it stays it does no harm: the next one takes its place.
+        // If the file stays, it does no harm: the next new log takes its place.
         let _ = self.files.remove(Name::NewLog);
         if self.log.is_read_only() {
             self.no_room = Some(why.no_space());
@@ -289,8 +289,8 @@ impl<F: Files> WalStore<F> {
         self.no_room.as_ref()
     }
 
-    /// Looks again for room where there was none: writes what bets.csv lacks, as far as it goes, and then has the
-    /// checkpoint due that was put off at the start.
+    /// Looks again for room where there was none: writes the rows that bets.csv lacks, as many as there is room for,
+    /// and then makes the checkpoint due that was put off at the start.
     ///
     /// # Errors
     /// The disk failed, now or before.
@@ -310,7 +310,7 @@ impl<F: Files> WalStore<F> {
         Ok(())
     }
 
-    /// Writes what bets.csv lacks. What was written before there was no more room is not written again.
+    /// Writes the rows that bets.csv lacks, but for the turns that an earlier try has written.
     pub(super) fn redo(&mut self) -> Result<(), StoreError> {
         if let Some(from) = &mut self.lag {
             self.log.copy_rows(from, &self.bets, &mut self.portions)?;
@@ -323,7 +323,7 @@ impl<F: Files> WalStore<F> {
     /// only where `from` has come to `until`.
     ///
     /// # Errors
-    /// The file cannot be read, or is shorter than `until`. It is while the store [lags](Self::lagging).
+    /// The file cannot be read, or is shorter than `until`, as it may be while the store [lags](Self::lagging).
     pub fn read(&mut self, from: u64, until: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
         let wanted = usize::try_from(until.saturating_sub(from)).unwrap_or(usize::MAX);
         let length = buffer.len().min(wanted);
@@ -359,7 +359,7 @@ impl<F: Files> WalStore<F> {
         self.failed.clone().map_or(Ok(()), Err)
     }
 
-    /// Keeps an error: after it nothing can be promised any more.
+    /// Keeps an error: after it the store takes nothing more.
     pub(super) fn settle<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(e) = &result {
             self.failed = Some(e.clone());

@@ -14,9 +14,10 @@ use crate::store::files::entry;
 use crate::store::files::error::StoreError;
 use crate::store::files::format::{Durability, FACT, HEAD, HEADER, Head, Header, VERSION};
 
-/// How often to try again to hold a log, and the pause before that where it is locked: a server locks it for the time of
-/// two renames.
+/// How often to try again to hold a log.
 const HOLD_TRIES: u32 = 500;
+
+/// The pause before the next try where the log is locked: a server unlocks it right after giving it its name.
 const HOLD_PAUSE: Duration = Duration::from_millis(10);
 
 impl<H: RandomAccess> Log<H> {
@@ -29,8 +30,8 @@ impl<H: RandomAccess> Log<H> {
         file.map(|file| Self::read_head(file, portions)).transpose()
     }
 
-    /// As [`Log::find`], beside a server that may run: it does not write over the log before this is dropped. Waits, for some
-    /// seconds at most, while another program has locked the log.
+    /// As [`Log::find`], beside a server that may run: the server does not write over the log until this is dropped.
+    /// Waits, for some seconds at most, while another program has locked the log.
     pub(in crate::store::files) fn hold<F: Files<File = H>>(
         files: &mut F,
         portions: &mut Portions<'_>,
@@ -88,7 +89,7 @@ impl<H: RandomAccess> Log<H> {
         self.file.length()
     }
 
-    /// What errors call the log.
+    /// The path by which errors name the log.
     pub(in crate::store::files) fn path(&self) -> PathBuf {
         self.file.path().to_owned()
     }
@@ -217,7 +218,8 @@ impl<H: RandomAccess> Log<H> {
         }
     }
 
-    /// Bytes of the record at the log's end that is not whole, as far as its header says them.
+    /// Bytes of the unfinished record at the log's end, as its header says, but not beyond the file's end; 0: there is
+    /// none.
     fn begun(&self) -> Result<u64, StoreError> {
         let mut bytes = [0; HEADER];
         self.file.read(&mut bytes, self.end)?;
@@ -229,7 +231,7 @@ impl<H: RandomAccess> Log<H> {
         })
     }
 
-    /// Writes the rows to bets.csv of the turn that begins at `at`, and of all turns after it. `at` moves on with every
+    /// Writes to bets.csv the rows of the turn that begins at `at`, and of all turns after it. `at` moves on with every
     /// turn whose rows are written.
     pub(in crate::store::files) fn copy_rows(
         &self,
@@ -263,9 +265,9 @@ impl<H: RandomAccess> Log<H> {
 
 /// What stands behind a log's last record.
 pub(in crate::store::files) struct Tail {
-    /// How many bytes of a record that is not whole. A log without durability is never written over: there it is all
-    /// until only zeros follow.
+    /// Bytes of an unfinished record. In a log without durability, which is never written over, all bytes before the
+    /// zeros at its end.
     pub(in crate::store::files) bytes: u64,
-    /// Where a whole record begins: the one before it did not end the log.
+    /// Where a later record begins that is whole: then the log does not end here, but is damaged.
     pub(in crate::store::files) later: Option<u64>,
 }
