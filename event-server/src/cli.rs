@@ -27,14 +27,15 @@ use frame::small_file;
 use self::arguments::{Arguments, Command, Options};
 use self::failure::{CLOSED_PIPE, CONFIGURATION, Failure, USAGE};
 
-/// Does what the command line asks for, the program's name first, and returns the exit code.
+/// Runs the command that the arguments ask for, and returns the exit code. The first argument is the program's name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    // Where the system refuses this, a write beyond the limit ends the program silently. It starts all the same.
+    // If the system refuses this, the program still starts, but a write beyond the limit of file sizes ends it without
+    // a message.
     let _ = bear_file_limits();
     let arguments = match Arguments::read(arguments) {
         Ok(arguments) => arguments,
         Err(e) => {
-            // Help and version are no errors. Where standard output is closed, there is nobody to tell.
+            // Help and version come as an `Err`, too. An error of printing is ignored: there is nobody to tell.
             let _ = e.print();
             return if e.use_stderr() {
                 USAGE.into()
@@ -80,7 +81,8 @@ fn load(options: &Options) -> Result<Loaded, Failure> {
     read(&sources(options, options.flags()))
 }
 
-/// Reads every layer of the configuration, with the store that a flag names: a folder, or the URL of a database.
+/// Reads every layer of the configuration, with `store` in place of the configured one: a folder, or the URL of a
+/// database. `name` is the flag that it comes from.
 fn load_store(options: &Options, name: &str, store: &str) -> Result<Loaded, Failure> {
     let is_url = store.starts_with("postgresql://") || store.starts_with("postgres://");
     let flag = |key: &str, value: &str| Flag {
@@ -99,7 +101,7 @@ fn load_store(options: &Options, name: &str, store: &str) -> Result<Loaded, Fail
     read(&sources(options, flags))
 }
 
-/// Returns where the configuration is read from, with these flags.
+/// Returns the places that the configuration is read from, with these flags.
 fn sources(options: &Options, flags: Vec<Flag>) -> Sources {
     let text = |text: OsString| text.to_string_lossy().into_owned();
     let environment = std::env::vars_os().map(|(key, value)| (text(key), text(value)));

@@ -1,7 +1,8 @@
 //! The configuration: flags over the environment over `config.ini` over defaults.
 //!
-//! Every key has a range; a value outside it is an error that names key, value, where it came from and what is
-//! allowed. For an unknown key there is a warning. Opens nothing but that file, and the one with the database's password.
+//! Every key has a range; a value outside it is an error that names key, value, where it came from and what is allowed.
+//! An unknown key is a warning, or an error if a flag sets it. Opens no files but config.ini and those that may hold
+//! the database's password.
 
 mod central;
 mod keys;
@@ -35,19 +36,20 @@ pub struct Config {
     pub address: SocketAddr,
     /// `SERVER_LISTEN_BACKLOG`: passed to listen(2).
     pub listen_backlog: u32,
-    /// `SERVER_NAME`: this central, where there are several.
+    /// `SERVER_NAME`: the name that tells this central from others.
     pub name: String,
-    /// `SERVER_HTTP`: where the central can be watched.
+    /// `SERVER_HTTP`: where the HTTP port listens; `None`: it is off.
     pub http: Option<SocketAddr>,
-    /// `SERVER_TRACE`: where a trace of the loop is written from the start on.
+    /// `SERVER_TRACE`: the file of a trace that begins with the central; `None`: none begins.
     pub trace: Option<PathBuf>,
-    /// `SERVER_TRACE_BYTES`: the most bytes that a trace may have.
+    /// `SERVER_TRACE_BYTES`: the largest size of a trace, in bytes.
     pub trace_bytes: u64,
-    /// The names by which the HTTP port may be asked: the host's, `SERVER_NAME` and those of `SERVER_HTTP_HOSTS`.
+    /// The host names that requests to the HTTP port may name: the host's, `SERVER_NAME` and those of
+    /// `SERVER_HTTP_HOSTS`.
     pub http_hosts: Vec<String>,
-    /// `LOGGING_LEVEL`.
+    /// `LOGGING_LEVEL`: the lowest level that is logged.
     pub logging_level: Level,
-    /// `LOGGING_FORMAT`.
+    /// `LOGGING_FORMAT`: log lines as text or as JSON.
     pub logging_format: Format,
     /// `SERVER_AGENCIES`: 1 to this number take part; 0: anyone, no draw.
     pub agencies: u32,
@@ -55,31 +57,30 @@ pub struct Config {
     pub store: StoreConfig,
     /// `SERVER_MAX_…`, `SERVER_TURN_…` and `SERVER_IDLE_TIMEOUT`.
     pub limits: Limits,
-    /// `SERVER_SHUTDOWN_GRACE`.
+    /// `SERVER_SHUTDOWN_GRACE`: how long a server that stops waits for its connections to end.
     pub shutdown_grace: Duration,
-    /// `LOTTERY_WINNER_NUMBER`.
+    /// `LOTTERY_WINNER_NUMBER`: the number that wins.
     pub winner: Number,
-    /// `SERVER_TLS_…`: frames are exchanged over mutual TLS.
+    /// `SERVER_TLS_…`: the files of mutual TLS; `None`: frames are exchanged in the clear.
     pub tls: Option<TlsFiles>,
 }
 
-/// The places that a configuration is read from. Read again, the file may say something else.
+/// The places that a configuration is read from. A reload reads them again: the file may have changed.
 #[derive(Clone)]
 pub struct Sources {
-    /// The file; where none is named, [`DEFAULT_FILE`] if it is there.
+    /// The file that a flag names; `None`: [`DEFAULT_FILE`], which may be missing.
     pub file: Option<PathBuf>,
-    /// The variables of the environment: nobody changes those of a program that runs.
+    /// The variables of the environment, which do not change while the program runs.
     pub environment: Vec<(String, String)>,
     /// The flags of the command line.
     pub flags: Vec<Flag>,
 }
 
 impl Sources {
-    /// Reads every layer, and the files that it names with `read`. A flag wins over the environment, the environment over the
-    /// file.
+    /// Reads every layer. `read` reads the configuration file, and the files that keys name.
     ///
     /// # Errors
-    /// The named file cannot be read, or is no INI file; or a value is not allowed; or a flag sets an unknown key.
+    /// A file cannot be read, or is no INI file; or a value is not allowed; or a flag sets an unknown key.
     pub fn load(&self, read: small_file::Read) -> Result<Loaded, ConfigError> {
         let path = self.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
         let text = match read(path).and_then(small_file::text) {
@@ -99,14 +100,14 @@ impl Sources {
     }
 }
 
-/// A configuration, and what in it is ignored.
+/// A configuration, and where it came from.
 #[derive(Debug)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
     /// Every key, with the value that is in force and where it came from.
     pub settings: Vec<Setting>,
-    /// One sentence for each thing that is ignored.
+    /// One sentence for each thing that an operator should know, such as an unknown key, which is ignored.
     pub warnings: Vec<String>,
 }
 
@@ -159,7 +160,7 @@ impl Config {
     }
 }
 
-/// Reads an IP address; one of IPv6 may stand in brackets, as beside a port.
+/// Parses an IP address. An IPv6 address may stand in brackets, as before a port.
 fn ip_address(text: &str) -> Option<IpAddr> {
     let bare = text
         .strip_prefix('[')

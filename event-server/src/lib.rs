@@ -1,4 +1,4 @@
-//! The lottery's central: one thread, one `Poll`, straight calls.
+//! The lottery's central: one thread, one `Poll`, direct function calls.
 //!
 //! The modules, each with those that it calls below it:
 //!
@@ -16,8 +16,7 @@
 //! store and lottery have in common), `limits` (the bounds of connections), `net` (a peer's stream, and the slots of
 //! connections), `observe` (what is counted, and what can be seen from outside), `reload` (what SIGHUP reads again), `report`
 //! (the text of every log line; lottery and store write none), `supervisor` (the service manager, where one started the central)
-//! and `tls` (whom to trust, where that is asked for). What the
-//! command line does is in the program's own `cli`.
+//! and `tls` (mutual TLS with the agencies). The commands of the command line are in the program's own `cli`.
 
 pub mod config;
 pub mod connection;

@@ -8,47 +8,48 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// The bounds that the configuration sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once; more wait in the backlog. Half of them may be held.
+    /// Connections at once; more wait in the backlog. At most half of them are held for the draw.
     pub max_connections: usize,
-    /// The largest `length` of a frame.
+    /// The largest `length` of a frame, in bytes.
     pub max_frame: usize,
-    /// Unread bytes of a connection in memory, or one largest frame where that is more. A line of text must
-    /// fit: 1,024 bytes or more.
+    /// Unread bytes of a connection in memory, or those of one largest frame, if that is more. At least 1,024, so that
+    /// a line of text fits.
     pub max_inbox: usize,
     /// Unsent bytes of replies beyond which a connection is not served; one reply may come on top.
     pub max_outbox: usize,
-    /// Bytes of both kinds for all connections together; beyond, those that wait longest are closed.
+    /// Bytes in the inboxes and outboxes of all connections together. Beyond it, the connections whose bytes have
+    /// waited the longest are closed.
     pub max_buffered: usize,
-    /// Bytes of one connection that are read, that are served, and that are sent of a long list of winners in one turn, so
-    /// that all get theirs; the last read may bring more, as much as the inbox takes. Less where many connections share the
-    /// turn: [`Limits::share`].
+    /// Bytes of one connection in one turn: of those that are read, of those that are served, and of a long list of
+    /// winners that is sent. The last read may bring more, as much as the inbox takes. Where many connections share the
+    /// turn, each has less: [`Limits::share`].
     pub turn_bytes: usize,
-    /// The replies of a connection whose next requests are here already wait for the replies to those, until so many bytes
-    /// of its requests were served. With 0 they leave at the end of each turn.
+    /// The replies of a connection whose next requests have come already wait for the replies to those, until so many
+    /// bytes of its requests were served. With 0 they leave at the end of each turn.
     pub gathered_bytes: usize,
     /// Requests of one connection that are served in one turn.
     pub turn_requests: usize,
-    /// For a first byte, for the rest of a frame begun, for taking replies.
+    /// The longest wait for a first byte, for the rest of a frame that was begun, and for a peer to take its replies.
     pub idle_timeout: Duration,
 }
 
-/// Bytes that one turn reads, that it serves, and that it sends of long lists, over all connections: the time of a turn is
-/// what each of them waits.
+/// Bytes of all connections in one turn: of those that are read, of those that are served, and of long lists that are
+/// sent. It bounds how long a turn takes, and so how long each connection waits.
 const TURN_BYTES: usize = 8 * 1024 * 1024;
 
-/// Requests that one turn serves, over all connections.
+/// Requests of all connections that one turn serves.
 const TURN_REQUESTS: usize = 8_192;
 
-/// The least that a connection gets of a turn, however many share it.
+/// The smallest share of a turn, however many connections share it.
 const LEAST: Share = Share {
     bytes: 8 * 1024,
     requests: 4,
 };
 
-/// What one connection gets of a turn.
+/// The share that one connection has of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// Bytes that are read, that are served, and that are sent of a long list.
+    /// Bytes: of those that are read, of those that are served, and of a long list that is sent.
     pub bytes: usize,
     /// Requests that are served.
     pub requests: usize,
@@ -88,11 +89,11 @@ impl Default for Limits {
 /// File descriptors for anything but connections: standard streams, poll, signals, listener, files of the store.
 const OWN: u64 = 32;
 
-/// Raises the limit of file descriptors to the hard one, and returns how many connections it leaves room for: each takes one, and
-/// without one the listener cannot accept.
+/// Raises the soft limit of file descriptors to the hard one, and returns how many connections that leaves room for:
+/// each needs one descriptor.
 ///
 /// # Errors
-/// The system would not raise it.
+/// The system refuses.
 pub fn room_for_connections() -> io::Result<usize> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(

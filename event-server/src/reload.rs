@@ -1,8 +1,9 @@
 //! What a running central reads again, when SIGHUP asks for it: the files of mutual TLS, the authority and the password of a
 //! database, and the level of the log.
 //!
-//! In come the places that the configuration came from; out comes all that is new, or one sentence about the first file that is
-//! wrong, and then nothing has changed. Every other key needs a restart: one that has another value is warned about.
+//! It takes the places that the configuration came from, and returns all that is new; or one sentence about the first
+//! file that cannot be used, and then nothing has changed. Every other key needs a restart: a warning names each that
+//! has a new value.
 
 use frame::log::Level;
 use frame::small_file;
@@ -12,13 +13,13 @@ use crate::report;
 use crate::store::postgres::Access;
 use crate::tls::TlsAcceptor;
 
-/// The key of the lowest level that is logged: in force at once.
+/// The key of the lowest level that is logged: a new value is in force at once.
 const LEVEL: &str = "LOGGING_LEVEL";
 
-/// The key of the file that holds the database's password: in force from the next session on.
+/// The key of the file that holds the database's password: a new one is in force from the next session on.
 const PASSWORD_FILE: &str = "SERVER_STORE_PASSWORD_FILE";
 
-/// What the keys of mutual TLS begin with: in force at once, but for whether it is on.
+/// What the keys of mutual TLS begin with: new values are in force at once, but they do not switch TLS on or off.
 const TLS: &str = "SERVER_TLS_";
 
 /// Reads again what may change while the central runs.
@@ -26,9 +27,9 @@ pub struct Reload {
     sources: Sources,
     /// What was in force at the start.
     settings: Vec<Setting>,
-    /// Frames are exchanged over TLS; whether they are, does not change.
+    /// Frames are exchanged over TLS. A reload does not change that.
     with_tls: bool,
-    /// What sessions with a database begin with.
+    /// The authority and the passwords that sessions with a database begin with.
     database: Option<Access>,
 }
 
@@ -36,12 +37,12 @@ pub struct Reload {
 pub struct Fresh {
     /// The lowest level that is logged.
     pub level: Level,
-    /// Where sessions begin; `None` without TLS.
+    /// Begins TLS sessions; `None` without TLS.
     pub acceptor: Option<TlsAcceptor>,
 }
 
 impl Reload {
-    /// Begins with what was loaded at the start. `database`: what its sessions begin with.
+    /// Begins with what was loaded at the start. `database` is what sessions with it begin with, if there is one.
     pub fn new(sources: Sources, loaded: &Loaded, database: Option<Access>) -> Self {
         Self {
             sources,
@@ -51,11 +52,11 @@ impl Reload {
         }
     }
 
-    /// Reads everything again, from plain files alone: the loop must not wait for whoever writes into a pipe. What sessions
-    /// with a database begin with is in force at once, the rest is returned.
+    /// Reads everything again, from regular files alone: the loop must not wait for the writer of a pipe. The
+    /// database's authority and passwords are in force at once, the rest is returned.
     ///
     /// # Errors
-    /// A file cannot be used: one sentence. Nothing has changed.
+    /// One sentence about the first file that cannot be used. Nothing has changed.
     pub fn read(&self) -> Result<Fresh, String> {
         let loaded = self.sources.load(small_file::read_plain);
         let loaded = loaded.map_err(|e| e.to_string())?;
@@ -82,7 +83,7 @@ impl Reload {
         })
     }
 
-    /// Returns the keys that have another value than at the start, which a reload does not put in force.
+    /// Returns the keys whose values have changed since the start and need a restart.
     fn waiting(&self, loaded: &Loaded) -> impl Iterator<Item = &'static str> {
         let switches_tls = loaded.config.tls.is_some() != self.with_tls;
         let changed = loaded.settings.iter().filter(|now| {

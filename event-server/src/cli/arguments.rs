@@ -1,5 +1,5 @@
-//! What the command line may say: the command, and the keys that flags set. From the same definition come the completions
-//! for shells and the manual pages.
+//! The definition of the command line: its commands, and the flags that set keys of the configuration. The completions
+//! for shells and the manual pages are made from it.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -32,7 +32,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Reads the command line, the program's name first.
+    /// Parses the arguments, the first of which is the program's name.
     ///
     /// # Errors
     /// An argument is not valid, or the command line asks for help or the version.
@@ -230,7 +230,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Returns the keys that flags set. Where a key is set twice, the later one counts, so a flag of its own wins over `--set`.
+    /// Returns the keys that flags set. Of two for the same key the later one counts, so a key's own flag wins over
+    /// `--set`.
     pub fn flags(&self) -> Vec<Flag> {
         let flag = |name: &str, key: &str, value: &str| Flag {
             name: name.to_owned(),

@@ -85,7 +85,8 @@ pub fn reopen(config: &Config, agency: u32, allow_same_file: bool) -> Result<(),
     report::reopened(agency, removed);
     Ok(())
 }
-/// Reads the number of `--agency`.
+
+/// Checks the number that `--agency` names.
 pub fn agency_number(agency: u32) -> Result<Agency, Failure> {
     Agency::new(agency)
         .ok_or_else(|| Failure::new(USAGE, "--agency is 0, agencies are numbered from 1"))
@@ -104,8 +105,8 @@ enum Opened {
     Postgres(Operator),
 }
 
-/// Opens the lottery. Refuses an agency that does not take part and has stored nothing, and a drawn lottery where that is
-/// known already: a database says it only when the agency is changed.
+/// Opens the lottery. Refuses an agency that does not take part and has stored nothing. Files of a drawn lottery are
+/// refused here, too; a database refuses that when the agency is changed.
 fn open(config: &Config, agency: Agency) -> Result<Opened, Failure> {
     match &config.store {
         StoreConfig::Files {

@@ -1,8 +1,8 @@
 //! Copies of a whole lottery: `backup` into a new folder, and `move` from a folder to a database or back.
 //!
-//! A backup is made beside a running central. Before a move the source is closed to further changes; it is left as it is. A
-//! copy is read again and compared before it counts. A command that was interrupted can be run again: the lottery is at the
-//! target whole, or not at all.
+//! A backup may be made while a central serves. A move first closes the source to further changes, and keeps all that
+//! is stored there. A copy is read again and compared before the command succeeds. An interrupted command can be run
+//! again: the target has the whole lottery, or nothing of it.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -54,7 +54,7 @@ pub fn backup(config: &Config, target: &Path, json: bool) -> Result<(), Failure>
     Ok(())
 }
 
-/// Copies all rows of a folder. Returns what they add up to.
+/// Copies all rows of a folder. Returns the state that they add up to.
 fn from_files(mut contents: Contents<'_, File>, copy: &mut NewFolder) -> Result<Snapshot, Failure> {
     let warnings = contents.warnings().iter();
     warnings.for_each(|warning| report::store_warning(warning));
@@ -72,7 +72,7 @@ fn from_files(mut contents: Contents<'_, File>, copy: &mut NewFolder) -> Result<
     }
 }
 
-/// Copies all bets of a database, as of one moment. Returns what they add up to.
+/// Copies all bets of a database, as of one moment. Returns the state that they add up to.
 fn from_database(
     mut operator: Operator,
     copy: &mut NewFolder,
@@ -105,7 +105,7 @@ fn unsound(flaw: &str) -> Failure {
     )
 }
 
-/// Completes the copy, reads it again and compares it, and gives it its name.
+/// Completes the copy, reads it again, compares it with `snapshot`, and gives the folder its name.
 fn finish(mut copy: NewFolder, snapshot: &Snapshot) -> Result<(), Failure> {
     copy.seal(|length| snapshot.facts(length))?;
     let audit = copy.audit()?;
@@ -121,7 +121,8 @@ fn finish(mut copy: NewFolder, snapshot: &Snapshot) -> Result<(), Failure> {
         ),
     ))
 }
-/// `move`: copies a lottery to another kind of store. `relocate`, since `move` is a keyword.
+
+/// `move`: copies a lottery to another kind of store. It is named `relocate` since `move` is a keyword.
 pub fn relocate(from: &Config, to: &Config, json: bool) -> Result<(), Failure> {
     let snapshot = match (&from.store, &to.store) {
         (StoreConfig::Files { data_dir, .. }, StoreConfig::Postgres(options)) => {
@@ -180,7 +181,7 @@ fn to_database(data_dir: &Path, options: &LinkOptions, json: bool) -> Result<Sna
             let (mut row, mut failed) = (0_u64, None);
             let told = contents.each_row(|bet| {
                 row += 1;
-                // A database counts agencies to 2,147,483,647.
+                // The database's column holds agencies up to 2,147,483,647.
                 let fits = i32::try_from(bet.agency.get()).is_ok();
                 let written = match bet.to_bet().filter(|_| fits) {
                     Some(bet) => filling.bet(&bet).map_err(Failure::from),
@@ -198,7 +199,7 @@ fn to_database(data_dir: &Path, options: &LinkOptions, json: bool) -> Result<Sna
             filling.finish(&snapshot)?;
             Operator::connect(&options)?.audit(|_, _| {}, |_| Ok(()))?
         }
-        // An earlier run has done it, or it is another lottery.
+        // Either an earlier run has moved it, or it is another lottery: they are compared.
         Place::Taken(mut operator) => operator.audit(|_, _| {}, |_| Ok(()))?,
     };
     match there.flaws.first() {
@@ -229,7 +230,7 @@ fn to_files(options: &LinkOptions, data_dir: &Path, json: bool) -> Result<Snapsh
     let mut operator = Operator::connect(options)?;
     operator.fence()?;
     if data_dir.symlink_metadata().is_ok() {
-        // An earlier run has done it, or it is another lottery.
+        // Either an earlier run has moved it, or it is another lottery: they are compared.
         let source = operator.audit(|done, of| progress.tell(done, of), |_| Ok(()))?;
         let mut files = ReadOnlyFolder::open(data_dir)?;
         let there = Contents::read(&mut files)?.audit()?;

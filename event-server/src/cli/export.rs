@@ -1,5 +1,5 @@
 //! Stored bets on standard output: all of them as bets.csv has them (`export`), or the documents that won (`winners`). Both
-//! run beside a central, too.
+//! may run while a central serves.
 
 use std::io::{self, BufWriter, Write};
 
@@ -16,10 +16,10 @@ use super::change::agency_number;
 use super::failure::{CONFIGURATION, Failure, REFUSED, USAGE};
 use super::store::existing;
 
-/// Bytes that are written to standard output at once.
+/// The size of the buffer for standard output, in bytes.
 const BUFFER: usize = 256 * 1024;
 
-/// `export`: writes every committed bet. The last log line says how many whole rows were written, also where it fails.
+/// `export`: writes every committed bet. The last log line says how many whole rows were written, even if it fails.
 pub fn run(config: &Config) -> Result<(), Failure> {
     let out = Counted {
         out: io::stdout().lock(),
@@ -27,7 +27,7 @@ pub fn run(config: &Config) -> Result<(), Failure> {
     };
     let mut out = BufWriter::with_capacity(BUFFER, out);
     let exported = export(config, &mut out);
-    // Rows that could not be written are not tried again.
+    // Taken apart, the writer drops the rows in its buffer: they are not written again.
     let (Counted { rows, .. }, _) = out.into_parts();
     match exported {
         Ok(()) => {
@@ -58,7 +58,7 @@ fn export(config: &Config, out: &mut impl Write) -> Result<(), Failure> {
     out.flush().map_err(|e| Failure::output(&e))
 }
 
-/// Counts the lines that were written to their end.
+/// A writer that counts the complete lines that it has written.
 struct Counted<W> {
     out: W,
     rows: u64,
@@ -76,8 +76,8 @@ impl<W: Write> Write for Counted<W> {
     }
 }
 
-/// `winners`: prints a line for each winner, once the draw is done: its agency and its document, or the document alone where
-/// one agency is asked for.
+/// `winners`: prints a line for each winner, once the draw is done: its agency and its document, or the document alone
+/// if one agency is asked for.
 pub fn winners(config: &Config, agency: Option<u32>, json: bool) -> Result<(), Failure> {
     let agency = agency.map(agency_number).transpose()?;
     let mut out = BufWriter::new(io::stdout().lock());
@@ -100,7 +100,7 @@ pub fn winners(config: &Config, agency: Option<u32>, json: bool) -> Result<(), F
                 if Some(row.number) != won || agency.is_some_and(|agency| agency != row.agency) {
                     return Ok(());
                 }
-                // Rows are UTF-8 throughout.
+                // Every stored row is valid UTF-8.
                 let document = String::from_utf8_lossy(&row.document);
                 winner(row.agency, &document).map_err(|e| {
                     failed = Some(e);

@@ -1,4 +1,4 @@
-//! Why the program ends, and the exit code that says so (sysexits.h).
+//! Why the program fails, and the exit code that says so (sysexits.h).
 
 use std::fmt::Display;
 use std::io;
@@ -9,20 +9,20 @@ use event_server::store::postgres::{OperatorError, Unusable};
 
 /// The command line is wrong.
 pub const USAGE: u8 = 64;
-/// What is stored is not what it should be.
+/// A row of bets.csv cannot be moved to a database.
 pub const DATA: u8 = 65;
-/// Something that is needed is not there: an address, a resource, a database.
+/// Something needed is not available: an address, a resource, a database.
 pub const UNAVAILABLE: u8 = 69;
-/// A file cannot be read or written.
+/// A file cannot be read or written, or what it holds is damaged.
 pub const IO_ERROR: u8 = 74;
 /// Not now: the same command may succeed later.
 pub const REFUSED: u8 = 75;
 /// The configuration is wrong, or does not fit what is stored.
 pub const CONFIGURATION: u8 = 78;
-/// Standard output was closed by whoever read it: 128 and the number of SIGPIPE.
+/// The reader of standard output has closed it: 128 plus the number of SIGPIPE, as a shell would show it.
 pub const CLOSED_PIPE: u8 = 141;
 
-/// Why the program ends.
+/// Why the program fails.
 pub struct Failure {
     pub code: u8,
     /// One sentence.
@@ -35,7 +35,7 @@ impl Failure {
         Self { code, reason }
     }
 
-    /// Standard output takes no more.
+    /// Returns the failure of a write to standard output.
     pub fn output(e: &io::Error) -> Self {
         let code = match e.kind() {
             io::ErrorKind::BrokenPipe => CLOSED_PIPE,

@@ -1,6 +1,6 @@
-//! The server of a configuration: run, checked from outside, and shown before it starts.
+//! Running the server, checking a running one from outside (`--check`), and showing its configuration (`config`).
 //!
-//! Serving is configuration → store → bind → run.
+//! The steps of a run: configuration → store → bind → serve.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -60,7 +60,7 @@ pub fn run(
             let on_progress = |progress| opening.check(progress);
             let found = LocalLottery::start(config, data_dir, *durability, on_progress)?;
             let Some(LocalLottery { lottery, store }) = found else {
-                // A signal did that: there is nothing to close.
+                // A signal stopped the reading: there is nothing to close.
                 supervisor.stopping();
                 return Ok(());
             };
@@ -113,8 +113,8 @@ const CHECK: Duration = Duration::from_millis(50);
 /// The time between two log lines about the progress of the reading.
 const LOG: Duration = Duration::from_secs(3);
 
-/// Checks for signals while the files are read, tells the service manager of the progress, and logs it where the reading takes
-/// long.
+/// Checks for signals while the files are read, tells the service manager of the progress, and logs it if the reading
+/// takes long.
 struct Opening<'o> {
     logger: &'o Logger,
     reactor: &'o mut Reactor,
@@ -188,7 +188,7 @@ pub fn show_settings(loaded: &Loaded) -> Result<(), Failure> {
 ///
 /// For health checks where there is neither a shell nor a netcat.
 pub fn check(config: &Config) -> Result<(), Failure> {
-    // A health check may run without the right to read the key.
+    // Unreadable files are no error here: a health check may run without the right to read the key.
     if let Some(files) = &config.tls
         && let Ok(acceptor) = TlsAcceptor::open(files, small_file::read)
     {
@@ -206,10 +206,10 @@ pub fn check(config: &Config) -> Result<(), Failure> {
 /// The longest time for the connection, and for each read and write of a check.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Sends a line of text to the server that listens on `address`, and expects it back. Blocks for [`TIMEOUT`] at most a step.
+/// Sends a line of text to the server at `address`, and expects it back. Each step takes [`TIMEOUT`] at most.
 ///
 /// # Errors
-/// There is no answer in time, or another one than this line.
+/// The connection fails, no answer comes in time, or the answer is not this line.
 fn echo(address: SocketAddr) -> io::Result<()> {
     let line = format!("check {}\n", std::process::id());
     let mut stream = TcpStream::connect_timeout(&reachable(address), TIMEOUT)?;
@@ -234,7 +234,7 @@ fn echo(address: SocketAddr) -> io::Result<()> {
     }
 }
 
-/// Explains a timeout: the system completes connections for a server that accepts none.
+/// Explains a timeout: the kernel completes a connection even if the server never accepts it.
 fn explain(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => io::Error::other(format!(
@@ -244,7 +244,7 @@ fn explain(error: io::Error) -> io::Error {
     }
 }
 
-/// Returns the loopback address in place of "every address", which a server may be bound to.
+/// Replaces 0.0.0.0 and ::, which a server may be bound to, by the loopback address.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),

@@ -1,4 +1,4 @@
-//! How a lottery stands as it is stored, and whether it is sound: `status` and `verify`. Both run beside a central, too.
+//! `status` and `verify`: how a stored lottery stands, and whether it is sound. Both may run while a central serves.
 
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
@@ -141,7 +141,7 @@ fn write_text(
     silent.write(out)
 }
 
-/// Writes how an agency stands, on a line.
+/// Writes a line about an agency.
 fn write_agency(
     snapshot: &Snapshot,
     agency: Agency,
@@ -171,7 +171,7 @@ fn write_agency(
     out.write_all(b"\n")
 }
 
-/// Agencies in a row that have stored nothing.
+/// A range of agencies that have stored nothing, first and last: it becomes one line.
 #[derive(Default)]
 struct Silent(Option<(Agency, Agency)>);
 
@@ -190,7 +190,7 @@ impl Silent {
     }
 }
 
-/// `verify`: reads all that is stored, and fails where it is not sound.
+/// `verify`: reads all that is stored, and fails if it is not sound.
 pub fn verify(config: &Config, json: bool) -> Result<(), Failure> {
     let audit = read(config, json)?;
     let mut out = BufWriter::new(io::stdout().lock());
@@ -212,7 +212,7 @@ pub fn verify(config: &Config, json: bool) -> Result<(), Failure> {
     }
 }
 
-/// Reads all of the lottery. With `quiet` no progress is shown.
+/// Reads and checks the whole lottery. With `quiet` no progress is shown.
 fn read(config: &Config, quiet: bool) -> Result<Audit, Failure> {
     let mut progress = Progress::new("reading", quiet);
     match &config.store {

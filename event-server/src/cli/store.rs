@@ -1,6 +1,6 @@
 //! The stored lottery that a command works on: where it is, a folder opened for it, and the progress of a long reading.
 //!
-//! A folder is opened by the central, by a command that changes it while no central runs, or to be read beside a central.
+//! A folder is opened by a central, by a command that changes it while no central runs, or read-only at any time.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::ops::ControlFlow;
@@ -27,8 +27,8 @@ pub struct LocalLottery {
 }
 
 impl LocalLottery {
-    /// Opens the folder for a central, which continues with the number of agencies that is stored there. Returns `None` where
-    /// `on_progress` stopped the reading.
+    /// Opens the folder for a central. Fails if its lottery has another number of agencies than the configuration.
+    /// Returns `None` if `on_progress` stopped the reading.
     pub fn start(
         config: &Config,
         folder: &Path,
@@ -62,7 +62,7 @@ impl LocalLottery {
         let (mut found, recovery) = Self::read(config, folder, durability, None)?;
         warn(&recovery);
         let Self { lottery, store } = &mut found;
-        // The log that was found is closed to new records; this begins another one.
+        // The log that was found takes no further records: this begins a new one.
         store.commit(|| lottery.facts())?;
         Ok(found)
     }
@@ -97,7 +97,7 @@ impl LocalLottery {
     }
 }
 
-/// Opens the folder for reading. Fails where it has no lottery, and creates nothing.
+/// Opens the folder for reading. Fails if there is no lottery in it; creates nothing.
 pub fn existing(folder: &Path) -> Result<ReadOnlyFolder, Failure> {
     let files = ReadOnlyFolder::open(folder)?;
     let is_there = |name: Name| folder.join(name.as_str()).exists();
@@ -147,7 +147,7 @@ pub fn place(config: &Config) -> String {
     }
 }
 
-/// The time between two updates of the line.
+/// The time between two updates of the progress line.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// The progress of a long command, shown on a terminal alone: one line on standard error that is overwritten, and removed
@@ -155,12 +155,13 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub struct Progress {
     what: &'static str,
     is_shown: bool,
+    /// The line was written, so it is to be removed.
     is_there: bool,
     next: Instant,
 }
 
 impl Progress {
-    /// Begins without a line. `what` is being done. Nothing is shown with `quiet`, or where standard error is no terminal.
+    /// Begins without a line. `what` names the work. With `quiet`, or without a terminal, nothing is shown.
     pub fn new(what: &'static str, quiet: bool) -> Self {
         let terminal = std::env::var("TERM").is_ok_and(|term| !term.is_empty() && term != "dumb");
         Self {

@@ -1,4 +1,4 @@
-//! The keys of the central as others meet it: its name, the HTTP port, the trace, the log, and the certificates of mutual TLS.
+//! The keys of the central itself: its name, HTTP port, trace, log, and TLS certificates.
 //!
 //! `SERVER_NAME`, `SERVER_HTTP…`, `SERVER_TRACE…`, `LOGGING_…` and `SERVER_TLS_…`.
 
@@ -10,10 +10,10 @@ use frame::log::{Format, Level};
 use super::keys::Keys;
 use super::layers::ConfigError;
 
-/// What a name may be, in words: of a central, or of a lottery in a database.
+/// What is allowed as the name of a central or of a lottery in a database, in words for a message.
 pub(super) const NAME: &str = "1 to 63 letters, digits, '-', '_' and '.'";
 
-/// Reads this central's name; the host's where none is set.
+/// Reads this central's name; the default is the host's.
 pub(super) fn name(keys: &mut Keys) -> Result<String, ConfigError> {
     let (name, warning) = of_host(&host_name());
     let name = keys.get("SERVER_NAME", NAME, &name, parse_name)?;
@@ -23,7 +23,7 @@ pub(super) fn name(keys: &mut Keys) -> Result<String, ConfigError> {
     Ok(name)
 }
 
-/// Reads a name that is [as allowed](NAME).
+/// Parses a name. [`NAME`] says what is allowed.
 pub(super) fn parse_name(text: &str) -> Option<String> {
     let wanted = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     ((1..=63).contains(&text.len()) && text.chars().all(wanted)).then(|| text.to_owned())
@@ -35,7 +35,7 @@ pub(super) fn host_name() -> String {
     host.nodename().to_string_lossy().into_owned()
 }
 
-/// Returns the name of a central on this host, and a warning where it is not the host's.
+/// Returns the default name of a central on this host, and a warning if the host's own name is not allowed.
 fn of_host(host: &str) -> (String, Option<String>) {
     if let Some(name) = parse_name(host) {
         return (name, None);
@@ -47,7 +47,7 @@ fn of_host(host: &str) -> (String, Option<String>) {
     ("central".to_owned(), Some(warning))
 }
 
-/// Reads where the HTTP port is; `None` where it is off.
+/// Reads where the HTTP port listens; `None`: it is off.
 pub(super) fn http(keys: &mut Keys) -> Result<Option<SocketAddr>, ConfigError> {
     keys.get(
         "SERVER_HTTP",
@@ -60,7 +60,7 @@ pub(super) fn http(keys: &mut Keys) -> Result<Option<SocketAddr>, ConfigError> {
     )
 }
 
-/// Reads the names by which the HTTP port may be asked: `own`, and those of the key.
+/// Returns the host names that requests to the HTTP port may name: `own`, and those of the key.
 pub(super) fn http_hosts(keys: &mut Keys, own: [String; 2]) -> Result<Vec<String>, ConfigError> {
     let further = keys.get(
         "SERVER_HTTP_HOSTS",
@@ -74,21 +74,21 @@ pub(super) fn http_hosts(keys: &mut Keys, own: [String; 2]) -> Result<Vec<String
     Ok(own.into_iter().chain(further).collect())
 }
 
-/// Reads a host's name, without a port; it has at most 253 bytes (RFC 1035).
+/// Parses a host's name of at most 253 bytes (RFC 1035), without a port; removes a dot at its end.
 fn host(name: &str) -> Option<String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let is_name = (1..=253).contains(&name.len()) && name.chars().all(is_plain);
     is_name.then(|| name.trim_end_matches('.').to_owned())
 }
 
-/// Reads the file of a trace; `None` where no trace begins before a signal asks for it.
+/// Reads the file of a trace that begins with the central; `None`: no trace begins before a signal asks for one.
 pub(super) fn trace(keys: &mut Keys) -> Result<Option<PathBuf>, ConfigError> {
     keys.get("SERVER_TRACE", "the path of a file", "", |text| {
         Some((!text.is_empty()).then(|| text.into()))
     })
 }
 
-/// Reads the most bytes that a trace may have.
+/// Reads the largest size of a trace, in bytes.
 pub(super) fn trace_bytes(keys: &mut Keys) -> Result<u64, ConfigError> {
     const MIB: u64 = 1024 * 1024;
     keys.number("SERVER_TRACE_BYTES", 256 * MIB, 65_536..=u32::MAX)

@@ -1,6 +1,6 @@
 //! The keys of the configuration: each is asked for once, with its default and what is allowed.
 //!
-//! Knows no key by its name. A value that is not allowed becomes a sentence that names its source.
+//! Knows no key by its name. A value that is not allowed becomes an error that names where it came from.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -19,7 +19,7 @@ pub struct Setting {
     pub origin: Origin,
 }
 
-/// The keys of all layers, and the settings that were read so far.
+/// The layers, and the settings that were read from them so far.
 pub(super) struct Keys {
     layers: Layers,
     settings: Vec<Setting>,
@@ -55,8 +55,8 @@ impl Keys {
         parsed
     }
 
-    /// Reads a value that may hold a secret, as [`get`](Self::get) does. `parse` says why it cannot be used, `masked` returns
-    /// what may be shown of it.
+    /// Reads a value that may hold a secret, as [`get`](Self::get) does. An error of `parse` says why it cannot be
+    /// used; `masked` returns what may be shown of it.
     pub(super) fn secret<T>(
         &mut self,
         key: &'static str,
@@ -138,7 +138,7 @@ impl Keys {
         })
     }
 
-    /// Returns the settings in the order in which they were read, and one sentence for each thing that is ignored.
+    /// Returns the settings in the order in which they were read, and the warnings.
     ///
     /// # Errors
     /// A flag sets an unknown key.
@@ -149,7 +149,7 @@ impl Keys {
     }
 }
 
-/// Returns what to add to the error about a value that only an orchestrator writes.
+/// Returns what to add to the error about a value: advice, if it looks like one that an orchestrator has set.
 fn hint(value: &str) -> &'static str {
     match value.starts_with("tcp://") {
         true => {

@@ -1,4 +1,4 @@
-//! The places that a value of the configuration comes from, the strongest first: flags, environment, file, default.
+//! The layers of the configuration, highest precedence first: flags, environment, file, default.
 
 use std::fmt;
 
@@ -51,13 +51,13 @@ impl fmt::Display for Origin {
 pub struct Flag {
     /// The flag, as it is written: `--port`.
     pub name: String,
-    /// The key that it stands for.
+    /// The key that it sets.
     pub key: String,
     /// Its value.
     pub value: String,
 }
 
-/// All values of all layers, before anything is known of the keys.
+/// All values of all layers. Which keys exist is not known here.
 #[derive(Debug)]
 pub(super) struct Layers {
     flags: Vec<Flag>,
@@ -68,10 +68,10 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    /// Reads the text of the file `path`.
+    /// Collects the values of all layers; `text` is that of the file `path`.
     ///
     /// # Errors
-    /// It is no INI file.
+    /// The text is no INI file.
     pub(super) fn read(
         flags: &[Flag],
         environment: impl IntoIterator<Item = (String, String)>,
@@ -114,7 +114,7 @@ impl Layers {
         Ok(layers)
     }
 
-    /// Takes out the strongest value of a key, and where it comes from.
+    /// Removes a key from all layers. Returns the value that wins, and where it came from.
     pub(super) fn take(&mut self, key: &str) -> Option<(String, Origin)> {
         let flag = self.flags.iter().rposition(|flag| flag.key == key);
         let flag = flag.map(|at| self.flags[at].clone());
@@ -127,13 +127,13 @@ impl Layers {
             .or(in_file.map(|value| (value, Origin::File(self.path.clone()))))
     }
 
-    /// Takes out a variable of the environment. An empty one counts as not set.
+    /// Removes a variable of the environment and returns its value. An empty one counts as not set.
     pub(super) fn variable(&mut self, name: &str) -> Option<String> {
         let at = self.environment.iter().position(|(key, _)| key == name)?;
         Some(self.environment.swap_remove(at).1)
     }
 
-    /// Returns one sentence for each value that no key has asked for.
+    /// Returns one sentence for each value, key or section that is ignored.
     ///
     /// # Errors
     /// A flag sets an unknown key.
@@ -170,7 +170,7 @@ impl Layers {
     }
 }
 
-/// Returns the keys that stand more than once in one section of an INI text, each once.
+/// Returns the keys that a section of an INI text has more than once, each once.
 fn repeated(text: &str) -> impl Iterator<Item = String> {
     let (mut section, mut seen, mut repeated) = (String::new(), Vec::new(), Vec::new());
     for line in text.lines().map(str::trim) {

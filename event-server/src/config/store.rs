@@ -1,5 +1,5 @@
-//! The keys of the store, `SERVER_STORE` and what goes with it, and those of the bounds, whose defaults depend on it:
-//! `SERVER_MAX_…`, `SERVER_TURN_…` and `SERVER_IDLE_TIMEOUT`.
+//! The keys of the store, `SERVER_STORE` and those that go with it; and those of the bounds, whose defaults depend on
+//! the store: `SERVER_MAX_…`, `SERVER_TURN_…` and `SERVER_IDLE_TIMEOUT`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::store::files::Durability;
 use crate::store::postgres::{CommitMode, DatabaseUrl, Defaults, LinkOptions, Secret, masked};
 
-/// Why a password may not stand in an argument.
+/// Why a password must not be in an argument.
 const SHOWN: &str = "every user of this machine can read a password in an argument: put it into the variable PGPASSWORD, \
                      into the file that SERVER_STORE_PASSWORD_FILE names, or write SERVER_STORE into config.ini";
 
@@ -40,8 +40,8 @@ enum Wanted {
 }
 
 impl StoreConfig {
-    /// Reads the keys of the store: those of both kinds, so that none is reported as unknown. `read`: how the password's file is
-    /// read.
+    /// Reads the keys of the store: those of both kinds, so that none is reported as unknown. `read` reads the
+    /// password's file.
     ///
     /// # Errors
     /// A value is not allowed, or the password's file cannot be read.
@@ -140,8 +140,8 @@ impl StoreConfig {
     }
 }
 
-/// Gives a URL without a password the first that there is: that of `PGPASSWORD`, of `SERVER_STORE_PASSWORD_FILE`, or those of
-/// libpq's password file.
+/// Sets the password of a URL that has none, from the first of these that is set: `PGPASSWORD`,
+/// `SERVER_STORE_PASSWORD_FILE`, libpq's password file.
 fn find_password(
     url: &mut DatabaseUrl,
     file: Option<PathBuf>,
@@ -172,12 +172,13 @@ fn find_password(
     Ok(())
 }
 
-/// `SERVER_TURN_BYTES` without syncs. A long turn shares its sync among many batches. Without one it gains little, and all other
-/// connections wait for its end. That replies leave together is done by [`Limits::gathered_bytes`] instead.
+/// The default of `SERVER_TURN_BYTES` without syncs. A long turn pays off where many batches share its sync. Without
+/// one it gains little, and all other connections wait for its end; [`Limits::gathered_bytes`] lets replies leave
+/// together instead.
 const UNSYNCED_TURN_BYTES: usize = 16 * 1024;
 
-/// `SERVER_TURN_BYTES` and `SERVER_MAX_INBOX` with a database: a transaction costs the same for few bets and for many, so a turn
-/// takes all that an agency sends without an answer.
+/// The default of `SERVER_TURN_BYTES` and `SERVER_MAX_INBOX` with a database: a transaction costs the same for few bets
+/// and for many, so a turn takes all that an agency sends before it waits for an answer.
 const REMOTE_TURN_BYTES: usize = 512 * 1024;
 
 /// How a commit becomes durable: how many bytes a turn should serve depends on it.
