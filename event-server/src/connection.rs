@@ -4,13 +4,13 @@
 //!
 //! In `Open`, `Held` and `Draining`, replies may wait for a commit: nothing is sent until it is done. In `Open` requests are
 //! served meanwhile, as a part of the next commit; their replies wait behind the others, in a buffer of their own. A connection
-//! that waits for the store counts neither as idle nor as slow, and a lost peer ends it.
+//! that waits for the store counts neither as idle nor as slow, but it ends if its peer is lost.
 //!
-//! The first byte decides. Where there is a [`TlsAcceptor`], 0x16 begins a TLS handshake, and frames are served after one
-//! alone; text is echoed in the clear on any port.
+//! The first byte decides what is spoken. With a [`TlsAcceptor`], 0x16 begins a TLS handshake, and frames are served
+//! only after one; text is echoed in the clear on any port.
 //!
-//! Every transition is here or in one of three files beside: `opening`, until frames are served; `replies`, which wait for the
-//! store or the draw and are sent; and `ending`.
+//! Every transition is in this file or in one of three others: `opening`, until frames are served; `replies`, which
+//! wait for the store or the draw and are sent; and `ending`.
 //!
 //! Bytes come in through [`Connection::mark`] (readiness only) and [`Connection::serve`], replies go out through
 //! [`Connection::send`]; between the two the hub commits the turn. Judges no request itself.
@@ -49,19 +49,19 @@ pub struct Connection<S> {
     ip: IpAddr,
     state: State,
     identity: Identity,
-    /// During a TLS handshake: where the agency in the peer's certificate will be.
+    /// During a TLS handshake: gets the agency in the peer's certificate, once that is verified.
     certified: Option<Certified>,
     /// An event told of an error or a full hang-up.
     dead: bool,
-    /// It was logged that it was accepted. That waits for the first byte, since lines about a probe or a health check are quieter.
+    /// It was logged that it was accepted. That waits for the first byte: probes and health checks are logged at DEBUG.
     announced: bool,
     /// Bytes of the requests that were served since replies were sent last.
     unsent_requests: usize,
     /// The replies in the outbox that wait for a commit.
     owed: Option<Owed>,
-    /// Those that wait for the one after it, only in `Open`.
+    /// The replies behind those that wait for the next commit; only in `Open`.
     later: Option<Box<Later>>,
-    /// Whether the frame in front was handed in before.
+    /// Whether the frame in front is handed in for the first time.
     attempt: Attempt,
     /// Why it is closed, once it is.
     reason: CloseReason,
@@ -127,7 +127,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Returns whether its log lines are quieter: those about a health check, and about a peer that has said nothing (a probe).
+    /// Returns whether its lines are logged at DEBUG: it is a health check, or has said nothing (a probe).
     fn quiet(&self) -> bool {
         !self.announced || self.may_be_health_check()
     }
@@ -142,7 +142,7 @@ impl<S: Stream> Connection<S> {
         self.dead |= dead;
     }
 
-    /// Returns what it has said about itself.
+    /// Returns the agency and the upload that it speaks for, as far as it has said.
     pub fn identity(&self) -> Identity {
         self.identity
     }
@@ -152,7 +152,7 @@ impl<S: Stream> Connection<S> {
         matches!(self.state, State::Closed | State::Lost)
     }
 
-    /// Returns whether serving or sending would move it now. A held one moves where the winners are known.
+    /// Returns whether serving or sending would move it now. Once the winners are known, a held query can be answered.
     pub fn can_move(&self, winners_known: bool) -> bool {
         let inbox = &self.channel.inbox;
         let input = self.channel.can_receive();
@@ -169,8 +169,8 @@ impl<S: Stream> Connection<S> {
             }
     }
 
-    /// Reads bytes and hands whole frames to the service, within the budget of a turn. Replies are staged, not sent. With an
-    /// `acceptor` only TLS is spoken. With `tight` no more memory is taken for its input.
+    /// Reads bytes and hands whole frames to the service, within its share of the turn. Replies are staged, not sent.
+    /// With an `acceptor`, frames are served over TLS alone. With `tight`, it takes no more memory for its input.
     pub fn serve<R: Store>(
         &mut self,
         service: &mut Service<R>,
@@ -249,7 +249,7 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Reads from the stream. A failed stream closes the connection; a failed TLS session drains it, since its alert has to be
-    /// sent. Both return as nothing to read.
+    /// sent. Both return [`Received::NotYet`].
     fn receive(&mut self) -> Received {
         self.channel.receive().unwrap_or_else(|e| {
             match TlsError::of(&e) {
@@ -315,7 +315,7 @@ impl<S: Stream> Connection<S> {
             }
             Verdict::Wait(agency) => {
                 self.channel.inbox.put_back(size);
-                // Where replies wait for a commit, it is handed in again after that.
+                // If replies wait for a commit, the frame is handed in again after it.
                 match &mut self.owed {
                     Some(owed) => owed.stops = true,
                     None => self.enter(State::Reading(agency)),
@@ -324,8 +324,8 @@ impl<S: Stream> Connection<S> {
             }
         }
         match &mut self.owed {
-            // The request was refused, so the connection is not bound to this agency. The next one may name another agency, and
-            // a connection waits for one at a time.
+            // The request was refused, so the connection is not bound to this agency. The next request may name another
+            // one, and a connection waits for commits of one agency at a time.
             Some(owed) if self.identity.agency() != Some(owed.agency) => {
                 owed.stops = true;
                 Step::Wait
@@ -344,7 +344,7 @@ impl<S: Stream> Connection<S> {
         Step::Again
     }
 
-    /// Closes it where the peer took longer than `limit`, and gives back memory that it does not use. Called about once a second.
+    /// Closes it if the peer took longer than `limit`, and gives back unused memory. Called about once a second.
     pub fn sweep(&mut self, limit: Duration, now: Instant) {
         self.release();
         match self.idle_timer.exhausted(limit, now) {

@@ -7,7 +7,7 @@
 //!          serve   each ready connection once, within its budget: replies are staged
 //!          commit  all that was staged becomes durable, with one sync, or begins to
 //!          hear    what the store says: replies whose commit is done may leave; the files say it at once
-//!          advance the store moves: its identity, a slice of the count where all agencies have finished
+//!          advance the store moves: its sessions, a slice of the count where all agencies have finished
 //!          hear    again: an agency was read, a commit of the database is done, the winners are counted
 //!          seal    where they are counted now: the draw is staged, committed and heard of in this turn
 //!          send    what the outboxes hold
@@ -15,8 +15,8 @@
 //!          relieve where all buffers together hold too much, some connections are closed
 //! ```
 //!
-//! Generic over the stream and the store: a test drives it with fake ones. Never waits, and knows no poll. The time comes
-//! in: a clock is read only to time the parts of a turn, where somebody watches.
+//! Generic over the stream and the store: a test drives it with fake ones. Never waits, and knows no poll. The time is
+//! passed in; a clock is read only to time the phases of a turn, if somebody watches.
 
 mod connections;
 mod giving_way;
@@ -48,10 +48,10 @@ pub struct Hub<S, R: Store> {
     connections: Connections<S>,
     /// Slots that were served in this turn, or whose replies may leave. Empty between turns.
     served: Vec<usize>,
-    /// Slots that do nothing, by their rank among those that give way.
+    /// The slots of connections that do nothing, by their rank among those that give way.
     silence: Silence,
     service: Service<R>,
-    /// Where frames are exchanged over TLS alone.
+    /// Begins TLS sessions; if there is one, frames are exchanged over TLS alone.
     acceptor: Option<TlsAcceptor>,
     limits: Limits,
     /// How many connections were accepted so far.
@@ -67,14 +67,14 @@ pub struct Hub<S, R: Store> {
     ended: Vec<usize>,
 }
 
-/// How long a query stays held while the store cannot be reached: as long as a client waits for any other reply. Another server
-/// may reach the store, and may have drawn.
+/// How long a query stays held while the store cannot be reached: as long as a client waits for any other reply. Then
+/// the client asks another server, which may reach the store, and may have drawn.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The time in which the store cannot be reached.
+/// A period in which the store cannot be reached.
 #[derive(Clone, Copy, Debug)]
 struct Away {
-    /// When it began; where queries were let go since, when that was.
+    /// When it began, or when queries were last let go in it.
     since: Instant,
     /// How many queries had been held until then, in all.
     queries: u64,
@@ -92,7 +92,7 @@ impl Away {
         self.since + PATIENCE
     }
 
-    /// Returns the number of the last query that has been held since the beginning.
+    /// Returns the number of the last query that was held when it began: those up to it have been held all the time.
     fn queries(&self) -> u64 {
         self.queries
     }
@@ -165,7 +165,7 @@ impl<S: Stream, R: Store> Hub<S, R> {
         }
     }
 
-    /// Has a connection send, or end, at the end of this turn.
+    /// Lets a connection send, or end, at the end of this turn, without being served.
     fn attend(&mut self, slot: usize) {
         if self.connections.claim(slot) {
             self.served.push(slot);
@@ -180,7 +180,7 @@ impl<S: Stream, R: Store> Hub<S, R> {
 
     /// Returns whether the next turn has something to do without a new event.
     pub fn has_work(&self) -> bool {
-        // Where the store is full until a commit is done, an event wakes the loop.
+        // If the store takes no more before a commit is done, the event of that commit wakes the loop.
         let mut ready = self.connections.iter_ready();
         ready.any(|connection| !self.service.is_full(connection.identity().agency()))
             || self.service.wake() == Wake::Now
@@ -199,10 +199,10 @@ impl<S: Stream, R: Store> Hub<S, R> {
     /// Does one turn.
     ///
     /// # Errors
-    /// The disk failed: nothing of this turn was answered, and nothing may be any more.
+    /// The store failed: nothing of this turn was answered, and nothing may be answered any more.
     pub fn tick(&mut self, now: Instant) -> Result<(), R::Error> {
         self.sweep(now);
-        // All that are ready share this turn, so that each waits for one turn of the others at most.
+        // The ready connections share the budget of this turn, so that all of them are served in it.
         let share = self.limits.share(self.connections.ready());
         trace::note("ready", self.connections.ready() as u64);
         self.serve(share);
@@ -245,7 +245,7 @@ impl<S: Stream, R: Store> Hub<S, R> {
             let connection = self.connections.get(slot);
             let agency = connection.and_then(|connection| connection.identity().agency());
             if self.service.is_full(agency) {
-                // A store that commits in several sessions may take more of other agencies.
+                // A store that commits in several sessions may still take what other agencies send.
                 self.connections.release(slot);
                 self.connections.queue(slot);
                 continue;
@@ -260,8 +260,8 @@ impl<S: Stream, R: Store> Hub<S, R> {
         }
     }
 
-    /// Keeps at most half of all places held. Where this connection is held beyond that, the oldest held query of the same agency
-    /// is answered without a result; it may be this one.
+    /// Keeps at most half of all places held. If this connection is held beyond that, the oldest held query of the same
+    /// agency is answered without a result; it may be this one.
     fn bound_held(&mut self, slot: usize) {
         if self.connections.held() <= self.limits.max_connections / 2 {
             return;
@@ -308,7 +308,7 @@ impl<S: Stream, R: Store> Hub<S, R> {
         connection.report_closed();
     }
 
-    /// About once a second: closes what took too long, frees what is not used, logs what was only counted.
+    /// About once a second: closes connections whose peers took too long, frees unused memory, reports withheld lines.
     fn sweep(&mut self, now: Instant) {
         if self.next_sweep.is_none_or(|due| now < due) {
             return;
@@ -338,7 +338,7 @@ impl<S: Stream, R: Store> Hub<S, R> {
         SWEEP.min(self.limits.idle_timeout / 4)
     }
 
-    /// The server stops: from now on nothing is decoded, counted or held; replies are still sent.
+    /// Begins to stop: from now on no request is served, no winner counted and no query held; replies are still sent.
     pub fn stop(&mut self) {
         self.stopping = true;
         self.service.stop();
@@ -352,7 +352,7 @@ impl<S: Stream, R: Store> Hub<S, R> {
     /// Drops every connection and closes the store.
     ///
     /// # Errors
-    /// The disk failed; what was committed stays so.
+    /// The store failed; what was committed stays so.
     pub fn close(mut self) -> Result<(), R::Error> {
         for slot in 0..self.connections.slots() {
             self.reap(slot);

@@ -16,18 +16,18 @@ pub trait Stream: Read + Write {
     /// The stream is not connected any more.
     fn shutdown_write(&self) -> io::Result<()>;
 
-    /// Returns why the stream failed, where it did.
+    /// Returns why the stream failed, if it did.
     ///
     /// # Errors
-    /// The system would not say.
+    /// The system does not say.
     fn take_error(&self) -> io::Result<Option<io::Error>>;
 }
 
-/// A stream of either kind: over TCP, or to a local socket of this machine.
+/// A stream of either kind: over TCP, or through a Unix socket of this machine.
 pub enum Socket<T, U> {
-    /// To an address.
+    /// Over TCP.
     Tcp(T),
-    /// To a socket of this machine.
+    /// Through a Unix socket.
     Unix(U),
 }
 
@@ -56,13 +56,13 @@ impl<T: Write, U: Write> Write for Socket<T, U> {
     }
 }
 
-/// Finds the peers that vanished while they were waited for.
+/// Finds a peer that vanished while it was waited for, after a minute.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_time(Duration::from_secs(30))
     .with_interval(Duration::from_secs(10))
     .with_retries(3);
 
-/// Sets what every stream over TCP needs: on the stream, or on the socket that listens for it.
+/// Sets the options that every stream over TCP needs: on the stream, or on the socket that listens for it.
 ///
 /// # Errors
 /// The system refuses.
@@ -72,8 +72,8 @@ pub fn set_up<'s>(socket: impl Into<SockRef<'s>>) -> io::Result<()> {
     socket.set_tcp_keepalive(&KEEPALIVE)
 }
 
-/// Ends a stream over TCP where sent bytes are not acknowledged by the peer's system for so long. While none are on their way,
-/// keepalive finds a peer that vanished.
+/// Lets a stream over TCP fail once sent bytes have not been acknowledged by the peer's system for so long. While none
+/// are on their way, keepalive finds a peer that vanished.
 ///
 /// # Errors
 /// The system refuses.
@@ -83,9 +83,9 @@ pub fn bound_unacknowledged<'s>(socket: impl Into<SockRef<'s>>, time: Duration) 
 
 /// Connections by their slots, and the queue of those that are ready.
 ///
-/// A slot is a small number, which the poll has as the token of the connection's stream. It is used again once its connection
-/// was removed. So a connection is removed when its turn is over, or while it is not queued: then neither an event of this turn
-/// nor the queue refers to its slot.
+/// A slot is a small number, from which the poll's token of the connection's stream is made. It is used again once its
+/// connection was removed. So a connection is removed when its turn is over, or while it is not queued: then neither an
+/// event of this turn nor the queue refers to its slot.
 ///
 /// ```text
 ///           queue                take_next              release
@@ -124,7 +124,7 @@ impl<T> Slots<T> {
         self.slab.is_empty()
     }
 
-    /// Returns a number above all slots.
+    /// Returns a number that is larger than every slot.
     pub fn bound(&self) -> usize {
         self.slab.capacity()
     }
@@ -194,7 +194,7 @@ impl<T> Slots<T> {
         was_idle
     }
 
-    /// Begins the turn of an idle slot at once, past the queue. Returns whether it was idle.
+    /// Begins the turn of an idle slot at once, without the queue. Returns whether it was idle.
     pub fn claim(&mut self, slot: usize) -> bool {
         let slot = self.slab.get_mut(slot);
         slot.is_some_and(|slot| !std::mem::replace(&mut slot.queued, true))

@@ -1,5 +1,5 @@
-//! How a connection ends: in order, with its replies sent and the rest of the input read away; or at once. And its rank among
-//! those that give way where the last places are taken, or where all buffers together hold too much.
+//! How a connection ends: in order, with its replies sent and the rest of its input thrown away; or at once. And its
+//! rank among those that give way when all places are taken, or when all buffers together hold too much.
 
 use std::io;
 use std::time::Instant;
@@ -14,11 +14,11 @@ use crate::observe::CloseReason;
 use crate::report;
 use crate::service::Identity;
 
-/// Bytes that are read away after the last reply, so that no reset discards it.
+/// Bytes of input that are thrown away after the last reply, so that no reset discards it.
 const DRAIN_BYTES: usize = 1024 * 1024;
 
 impl<S: Stream> Connection<S> {
-    /// The input has ended: no more bytes will come.
+    /// Handles the end of the input: no more bytes will come.
     pub(super) fn input_ended(&mut self) {
         match self.state {
             // The next step echoes the part of the line that came.
@@ -42,7 +42,7 @@ impl<S: Stream> Connection<S> {
         self.channel.finish();
     }
 
-    /// All replies are out: no more will be sent. A peer that sends no more either learns it from the closing.
+    /// Shuts down the writing side: all replies are out. Closes at once if the peer has ended its side already.
     pub(super) fn shut_down(&mut self) {
         let waits = !self.channel.ended() && self.channel.stream().shutdown_write().is_ok();
         self.enter(match waits {
@@ -65,7 +65,7 @@ impl<S: Stream> Connection<S> {
         Step::NeedsInput
     }
 
-    /// An event said that the peer is gone.
+    /// Ends the connection: an event said that the peer is gone.
     pub(super) fn hang_up(&mut self) {
         match self.channel.stream().take_error() {
             _ if self.is_closed() => {}
@@ -75,7 +75,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// The stream failed.
+    /// Ends the connection and logs why: the stream failed.
     pub(super) fn lost(&mut self, error: &io::Error) {
         let quiet = self.quiet();
         self.announce(quiet);
@@ -101,7 +101,7 @@ impl<S: Stream> Connection<S> {
         self.close();
     }
 
-    /// The server stops: nothing more is decoded, replies are still sent, a held query is dropped.
+    /// Ends the serving, since the server stops: nothing more is decoded, replies are sent, a held query is dropped.
     pub fn stop(&mut self) {
         if matches!(self.state, State::Draining | State::Drained { .. }) || self.is_closed() {
             return;
@@ -163,7 +163,7 @@ impl<S: Stream> Connection<S> {
         self.idle_timer.since()
     }
 
-    /// Returns whether its certificate was verified, where TLS is spoken.
+    /// Returns whether its certificate was verified. This means nothing where frames are exchanged in the clear.
     pub fn is_verified(&self) -> bool {
         !matches!(self.identity, Identity::New(None))
     }
@@ -178,7 +178,7 @@ impl<S: Stream> Connection<S> {
     /// requests behind a held query or behind one that waits for a remote store.
     pub fn keeps_waiting(&self) -> Option<Instant> {
         let waits = match self.state {
-            // That its replies are not sent is no fault of the peer.
+            // Its replies wait for the central, not for the peer.
             _ if self.is_committing() => self.channel.unread() > 0,
             State::Held { .. } | State::Reading(_) => {
                 self.channel.unread() > 0 || !self.channel.all_sent()

@@ -9,7 +9,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waiting {
     FirstByte,
-    /// Of a frame or a line that was begun.
+    /// The rest of a frame, a line or a handshake that was begun.
     Rest,
     RepliesTaken,
     Close,
@@ -32,7 +32,7 @@ impl Waiting {
 pub(super) struct IdleTimer {
     waiting: Option<Waiting>,
     since: Instant,
-    /// Something moved since then.
+    /// A frame was completed, or replies were taken, since the timer was last set.
     progress: bool,
 }
 
@@ -51,7 +51,7 @@ impl IdleTimer {
         self.progress = true;
     }
 
-    /// Sets what is waited for, at the end of a turn. The time begins anew where that has changed, or something has moved.
+    /// Sets what is waited for, at the end of a turn. The time begins anew if that has changed, or after progress.
     pub(super) fn set(&mut self, waiting: Option<Waiting>, now: Instant) {
         if waiting != self.waiting || self.progress {
             self.since = now;
@@ -64,7 +64,7 @@ impl IdleTimer {
         self.waiting
     }
 
-    /// Returns since when.
+    /// Returns since when it is waited for.
     pub(super) fn since(&self) -> Instant {
         self.since
     }

@@ -11,13 +11,13 @@ use crate::net::Stream;
 use crate::observe::{CloseReason, ConnectionView, Wait};
 
 impl<S: Stream> Connection<S> {
-    /// The names of all states.
+    /// The names of states in metrics.
     pub const STATES: [&str; State::NAMES.len()] = State::NAMES;
 
-    /// The names of all states where each one is told apart.
+    /// The names of states in traces and on pages, where each state has its own.
     pub const KINDS: &[&str] = &State::KINDS;
 
-    /// The name of the state that it is in.
+    /// Returns the name in metrics of its state.
     pub fn state_name(&self) -> &'static str {
         match self.is_committing() {
             true => State::COMMITTING,
@@ -25,28 +25,28 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// What the calls on its stream came to.
+    /// Returns the outcomes of its reads and writes so far.
     pub fn calls(&self) -> Calls {
         self.channel.calls()
     }
 
-    /// Bytes of replies that its peer has not taken yet.
+    /// Returns the bytes of replies that its peer has not taken yet.
     pub fn unsent(&self) -> usize {
         let later = self.later.as_ref();
         self.channel.unsent() + later.map_or(0, |later| later.replies.waiting())
     }
 
-    /// Why it is closed, once it is.
+    /// Returns why it is closed, once it is.
     pub fn close_reason(&self) -> CloseReason {
         self.reason
     }
 
-    /// Whether it is in the middle of a frame.
+    /// Returns whether it is in the middle of a frame.
     pub fn has_partial_frame(&self) -> bool {
         self.state == State::Open && self.channel.inbox.begun().is_some()
     }
 
-    /// The place of its state's name in [`KINDS`](Self::KINDS).
+    /// Returns the index of its state's name in [`KINDS`](Self::KINDS).
     pub(super) fn kind(&self) -> usize {
         match self.is_committing() {
             true => State::COMMITTING_KIND,
@@ -54,20 +54,20 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// A trace begins: it is there already.
+    /// Tells a trace that begins of this connection, which was there before.
     pub fn begin_trace(&self) {
         trace::opened(self.id.slot, self.id.serial, Self::KINDS[self.kind()]);
         self.trace_wait();
     }
 
-    /// It waits for something else.
+    /// Tells the trace what it waits for.
     pub(super) fn trace_wait(&self) {
         if trace::is_on() {
             trace::waits(self.id.slot, Wait::NAMES[self.waits() as usize]);
         }
     }
 
-    /// All of it, where it was accepted so long ago.
+    /// Returns all that can be seen of it. `age` is the time since it was accepted.
     pub fn view(&self, age: Duration) -> ConnectionView {
         ConnectionView {
             slot: self.id.slot,

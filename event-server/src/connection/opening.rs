@@ -15,10 +15,10 @@ use crate::tls::TlsAcceptor;
 /// The longest line of text that is echoed.
 const MAX_LINE: usize = 1_024;
 
-/// The first byte of a frame: one of 16 MiB or more is never valid.
+/// The first byte of a frame, the highest one of its length: no frame has 16 MiB or more.
 const FRAME: u8 = 0x00;
 
-/// The first byte of a TLS identity: the type of a record of its handshake (RFC 8446, section 5.1).
+/// The first byte of a TLS session: the type of a handshake record (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 0x16;
 
 /// The reason in the answer to a frame in the clear, where only TLS is spoken.
@@ -76,7 +76,7 @@ impl<S: Stream> Connection<S> {
         Step::Again
     }
 
-    /// Goes on with the TLS handshake. Once it is complete, the connection speaks for the agency of the certificate.
+    /// Goes on with the TLS handshake. After it, the connection may speak for the certificate's agency alone.
     pub(super) fn shake_hands(&mut self) -> Step {
         if !self.channel.is_established() {
             return Step::NeedsInput;
@@ -114,7 +114,7 @@ impl<S: Stream> Connection<S> {
     }
 }
 
-/// What a peer begins with. `A` is what begins TLS sessions, where TLS is spoken.
+/// What a peer begins with. `A` is the acceptor of TLS sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Protocol<A> {
     /// A line of text, which is echoed on any port.
@@ -123,7 +123,7 @@ enum Protocol<A> {
     Frame,
     /// A frame, where only TLS is spoken.
     FrameInClear,
-    /// A TLS identity, where TLS is spoken.
+    /// A TLS handshake, where TLS is spoken.
     TlsHandshake(A),
     /// Something else, and why it is refused.
     Unknown(Cow<'static, str>),

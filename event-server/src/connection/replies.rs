@@ -2,7 +2,7 @@
 //!
 //! A reply waits for a commit, a request for its agency to be read, a winners query for the draw. What waits for nothing is
 //! sent. A send wakes the peer, which costs both sides more than the bytes in it: so where turns are short, the replies of a
-//! connection whose next requests are here already wait for the replies to those.
+//! connection whose next requests have come already wait for the replies to those.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -38,8 +38,8 @@ impl<S: Stream> Connection<S> {
         self.owed.is_some() && !self.is_closed()
     }
 
-    /// Returns whether the next request may be served now. While the replies to earlier ones wait for a commit, it becomes a part
-    /// of the next one. Where those wait, too, the peer has to take what the first commit has answered.
+    /// Returns whether the next request may be served now. While replies wait for a commit, the request becomes a part
+    /// of the next commit. Once the first commit is done, nothing is served until its replies are sent.
     pub(super) fn may_serve(&self) -> bool {
         let later = self.later.as_ref();
         let waiting = later.map_or(0, |later| later.replies.waiting());
@@ -58,8 +58,8 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// The next reply is about this agency and waits for this commit; `before` bytes are in the outbox. An agency's replies wait
-    /// for two commits at most: one is under way, and the next one gathers.
+    /// Notes that the next reply is about this agency and waits for this commit; `before` bytes are in the outbox. An
+    /// agency's replies wait for two commits at most: the one under way, and the next one.
     pub(super) fn owe(&mut self, agency: Agency, ticket: Ticket, before: usize) {
         match (&self.owed, &mut self.later) {
             (_, Some(later)) => later.ticket = later.ticket.max(ticket),
@@ -102,7 +102,7 @@ impl<S: Stream> Connection<S> {
         outbox.take_from(&mut later.replies);
     }
 
-    /// The commit of this ticket is done: replies that waited for it, or for one before it in its session, may leave.
+    /// Releases the replies that waited for this commit, which is done, or for one before it in its session.
     pub fn committed(&mut self, done: Ticket) {
         let later = self.later.as_ref();
         if later.is_some_and(|later| done.covers(later.ticket)) {
@@ -130,7 +130,7 @@ impl<S: Stream> Connection<S> {
         self.drain(CloseReason::Dropped);
     }
 
-    /// This agency was read: a connection that waited for it goes on.
+    /// Goes on if it waited for this agency, which was read.
     pub fn read(&mut self, agency: Agency) {
         if self.state == State::Reading(agency) {
             self.enter(State::Open);
@@ -146,7 +146,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Returns the request that waits for its agency to be read, where its peer reads why it is refused.
+    /// Returns the id of the request that waits for its agency to be read, if its peer reads the reasons of refusals.
     fn unserved(&mut self) -> Option<MessageId> {
         self.awaits_read()?;
         let (frame, _) = self.channel.inbox.hashed_frame().ok()??;
@@ -160,9 +160,10 @@ impl<S: Stream> Connection<S> {
         Reply::Ack(Ack::Failure { reason })
     }
 
-    /// Ends a connection that speaks for one of these agencies, or owes a reply about one. For each agency either nobody knows
-    /// what is stored (`None`), or nothing of what was sent last is stored, for a reason. Where there is a reason and the peer
-    /// reads reasons, the last reply says it; otherwise the connection closes unanswered. Returns whether it was ended.
+    /// Ends the connection if it speaks for one of these agencies, or owes a reply about one. For each agency either
+    /// nobody knows what is stored (`None`), or nothing of what was sent last is stored, for a reason. If there is a
+    /// reason and the peer reads reasons, the last reply says it; otherwise the connection closes without one. Returns
+    /// whether it was ended.
     pub fn forget(&mut self, agencies: &BTreeMap<Agency, Option<Declined>>) -> bool {
         let owed = self.owed.map(|owed| owed.agency);
         let later = self.later.as_ref().map(|later| later.agency);
@@ -180,7 +181,7 @@ impl<S: Stream> Connection<S> {
             return false;
         }
         self.owe_later();
-        // Between turns, the replies that are owed wait for a commit, or one request waits for its agency to be read.
+        // Replies may wait for a commit, or one request for its agency to be read: never both at once.
         match (why, self.owed.take()) {
             (Some(why), Some(owed)) if self.identity.reads_reasons() => {
                 // The staged replies say that the requests are stored: they are replaced.
@@ -244,7 +245,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Returns whether its replies wait for those of the next turn. This ends after a few turns, since each serves more bytes.
+    /// Returns whether its replies wait for those of the next turn. This ends soon, since each turn serves more bytes.
     fn gathers_replies(&self, limits: &Limits) -> bool {
         self.state == State::Open
             && self.unsent_requests < limits.gathered_bytes
@@ -252,7 +253,7 @@ impl<S: Stream> Connection<S> {
             && self.may_serve()
     }
 
-    /// Sets the idle timer to what it waits for its peer to do.
+    /// Sets the idle timer to what its peer has to do next.
     pub(super) fn set_timer(&mut self, limits: &Limits, now: Instant) {
         let channel = &self.channel;
         let waiting = match self.state {
@@ -277,7 +278,7 @@ impl<S: Stream> Connection<S> {
     }
 }
 
-/// Returns why such a connection is closed, for this reason where one is known.
+/// Returns why a connection is closed whose agency is forgotten, or declined for this reason.
 fn reason_of(why: Option<&Declined>) -> CloseReason {
     match why {
         Some(Declined::Replaced(_)) => CloseReason::Fenced,

@@ -28,7 +28,7 @@ pub(super) enum State {
     },
     /// Nothing more is served; the last replies go out.
     Draining,
-    /// The last reply is out and the stream shut down; so much was read away since.
+    /// The last reply is out and the writing side is shut down. So many bytes of input were thrown away since.
     Drained { discarded: usize },
     /// To be dropped.
     Closed,
@@ -37,7 +37,7 @@ pub(super) enum State {
 }
 
 impl State {
-    /// The names that states have in metrics.
+    /// The names of states in metrics.
     pub(super) const NAMES: [&str; 8] = [
         "new",
         "echoing",
@@ -52,7 +52,7 @@ impl State {
     /// The name in metrics of a connection whose replies wait for a commit.
     pub(super) const COMMITTING: &str = "committing";
 
-    /// The names that states have where each one is told apart: in traces and on pages.
+    /// The names of states in traces and on pages, where each state has its own.
     pub(super) const KINDS: [&str; 11] = [
         "sniffing",
         "echoing",
@@ -67,10 +67,10 @@ impl State {
         "closed",
     ];
 
-    /// The place in [`KINDS`](Self::KINDS) of a connection whose replies wait for a commit.
+    /// The index in [`KINDS`](Self::KINDS) of a connection whose replies wait for a commit.
     pub(super) const COMMITTING_KIND: usize = 6;
 
-    /// The place of its name in [`KINDS`](Self::KINDS).
+    /// Returns the index of its name in [`KINDS`](Self::KINDS).
     pub(super) fn kind(self) -> usize {
         match self {
             Self::Sniffing => 0,
@@ -86,7 +86,7 @@ impl State {
         }
     }
 
-    /// The name in metrics of a connection in this state whose replies do not wait for a commit.
+    /// Returns the name in metrics of a connection in this state whose replies do not wait for a commit.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Sniffing => "new",
@@ -102,7 +102,7 @@ impl State {
     }
 }
 
-/// How soon a connection gives way where its place is needed: the first rank does so first.
+/// How soon a connection gives way when its place is needed: those of the first rank do so first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rank {
     /// It has said nothing.
@@ -110,9 +110,9 @@ pub enum Rank {
     /// None of its frames was served yet, or no more will be: it sends a line of text, makes a TLS session, or got its last
     /// reply.
     Opening,
-    /// It did nothing since its last reply.
+    /// It has done nothing since its last reply.
     Idle,
-    /// The central waits for it: for the rest of a frame, or until it takes its replies.
+    /// The central waits for its peer: for the rest of a frame, or to take its replies.
     Owing,
 }
 
@@ -128,9 +128,9 @@ pub(super) struct Owed {
     pub agency: Agency,
     /// The commit.
     pub ticket: Ticket,
-    /// Bytes in the outbox before the first of them. An outbox is far smaller than 4 GiB.
+    /// Bytes in the outbox before the first of them: an outbox is far smaller than 4 GiB.
     pub before: u32,
-    /// The next request waits for it, too.
+    /// No request is served before that commit is done.
     pub stops: bool,
 }
 
@@ -146,7 +146,7 @@ pub(super) struct Later {
     pub replies: Outbox,
 }
 
-/// What a connection waits for in the central. In their order, commits come first and draws last.
+/// What a connection waits for in the central. Ordered, commits come first and draws last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Awaited {
     /// This commit.
@@ -158,7 +158,7 @@ pub enum Awaited {
 }
 
 impl Awaited {
-    /// Whether it is the draw.
+    /// Returns whether it is the draw.
     pub fn is_draw(self) -> bool {
         matches!(self, Self::Draw(..))
     }
@@ -170,6 +170,6 @@ pub(super) enum Step {
     Again,
     /// Only more bytes help.
     NeedsInput,
-    /// The store has to do something first.
+    /// The store or the draw has to go on first.
     Wait,
 }

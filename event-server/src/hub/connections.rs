@@ -43,7 +43,7 @@ impl<S: Stream> Connections<S> {
         self.slots.is_empty()
     }
 
-    /// Returns a number above all slots.
+    /// Returns a number that is larger than every slot.
     pub(super) fn slots(&self) -> usize {
         self.slots.bound()
     }
@@ -91,7 +91,7 @@ impl<S: Stream> Connections<S> {
         self.slots.queue(slot)
     }
 
-    /// Begins the turn of a connection past the queue. Returns whether it was neither there nor in its turn.
+    /// Begins the turn of a connection at once. Returns whether it was neither in the queue nor in its turn.
     pub(super) fn claim(&mut self, slot: usize) -> bool {
         self.slots.claim(slot)
     }

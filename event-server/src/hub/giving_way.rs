@@ -1,4 +1,4 @@
-//! The bounds over all connections, places and memory, and which connections give way where one is reached.
+//! The bounds of all connections together, places and memory; and which connections give way when one is reached.
 
 use std::cmp::Reverse;
 use std::time::{Duration, Instant};
@@ -41,7 +41,7 @@ impl<S: Stream, R: Store> Hub<S, R> {
         self.longest_silent().map(|(_, at)| at).min()
     }
 
-    /// Closes the connection that has been silent the longest, where no place is free and one gives way. Its slot is
+    /// Closes the connection that has been silent the longest, if no place is free and one gives way. Its slot is
     /// free at once: it was not marked since the last turn, so nothing else refers to it.
     pub fn make_room(&mut self, now: Instant) {
         if self.has_free_place() {
@@ -72,7 +72,7 @@ impl<S: Stream, R: Store> Hub<S, R> {
             && self.connections.len() - self.connections.verified() >= most - verified
     }
 
-    /// Returns who gives way, in this order, and from when on: of each rank the one that has been silent the longest.
+    /// Returns the slots that may give way, in this order, and from when on: the longest silent one of each rank.
     fn longest_silent(&self) -> impl Iterator<Item = (usize, Instant)> {
         let ranks: &[Rank] = match self.keeps_places_for_verified() {
             true => &[Rank::Silent, Rank::Opening],
@@ -122,10 +122,10 @@ impl<S: Stream, R: Store> Hub<S, R> {
 }
 
 impl<S: Stream, R: Store> Hub<S, R> {
-    /// Makes room where all connections together buffer too much: frees what is not used, then closes the connections whose
-    /// bytes have waited the longest, until a quarter of the bound is free again.
+    /// Makes room if all connections together buffer too much: frees what is not used, then closes the connections
+    /// whose bytes have waited the longest, until a quarter of the bound is free again.
     ///
-    /// What is left then belongs to connections that are served or wait for the store. Where that is still too much, those
+    /// What is left then belongs to connections that are served or wait for the store. If that is still too much, those
     /// that hold the most are closed: otherwise no other connection would get a buffer.
     pub(super) fn relieve(&mut self) {
         if self.connections.buffered() <= self.limits.max_buffered {

@@ -13,20 +13,20 @@ use crate::store::Store;
 use crate::tls::TlsAcceptor;
 
 impl<S: Stream, R: Store> Hub<S, R> {
-    /// From now on commits and the phases of turns are timed: somebody may look.
+    /// Times commits and the phases of turns from now on: somebody may look.
     pub fn measure(&mut self) {
         self.service.measure();
         self.turns.measure();
     }
 
-    /// The loop was given so many events.
+    /// Counts a poll that gave the loop so many events.
     pub fn polled(&mut self, events: u64) {
         self.service.counters_mut().poll(events);
         self.turns.polled(events);
         trace::note("events", events);
     }
 
-    /// A phase of the turn is over that is not a part of [`tick`](Self::tick).
+    /// Notes the end of a phase of the turn that is not a part of [`tick`](Self::tick).
     pub fn lap(&mut self, phase: Phase) {
         self.turns.lap(phase);
     }
@@ -36,18 +36,18 @@ impl<S: Stream, R: Store> Hub<S, R> {
         self.service.is_open()
     }
 
-    /// How the lottery stands, in a few words. Takes time in proportion to the agencies.
+    /// Returns how the lottery stands, in a few words. Takes time in proportion to the agencies.
     pub fn standing(&self) -> String {
         self.unavailable()
             .unwrap_or_else(|| self.service.standing())
     }
 
-    /// A trace begins: tells it of the connections that are there.
+    /// Tells a trace that begins of the connections that are there.
     pub fn begin_trace(&self) {
         self.all().for_each(Connection::begin_trace);
     }
 
-    /// The turn is over.
+    /// Ends the turn in the figures and in the trace.
     pub fn end_turn(&mut self) {
         if trace::is_on() {
             trace::counter("ready connections", self.connections.ready() as u64);
@@ -60,7 +60,7 @@ impl<S: Stream, R: Store> Hub<S, R> {
         }
     }
 
-    /// How long after the first connection this is.
+    /// Returns the time since the first connection, in units of [`AGE`].
     pub(super) fn age_ticks(&mut self, now: Instant) -> u32 {
         let since = now.saturating_duration_since(*self.epoch.get_or_insert(now));
         u32::try_from(since.as_millis() / AGE.as_millis()).unwrap_or(u32::MAX)

@@ -1,4 +1,4 @@
-//! Who has been silent the longest, so that it is found at once where a place is needed.
+//! Which connection has been silent the longest: it is found at once when a place is needed.
 //!
 //! A list for each [`Rank`]: a slot that moved goes to the end of its list, so the one in front has been silent the
 //! longest. The lists are links between slots, 12 bytes for each slot, and nothing is ever searched.
@@ -32,13 +32,13 @@ impl Silence {
         }
     }
 
-    /// The slot of this rank that has been silent the longest.
+    /// Returns the slot of this rank that has been silent the longest.
     pub(super) fn longest(&self, rank: Rank) -> Option<usize> {
         let (first, _) = self.ends[rank as usize];
         (first != NONE).then_some(first as usize)
     }
 
-    /// The slot is silent from now on, in this rank.
+    /// Notes that the slot is silent from now on, in this rank.
     pub(super) fn begin(&mut self, slot: usize, rank: Rank) {
         self.end(slot);
         if self.links.len() <= slot {
@@ -59,7 +59,7 @@ impl Silence {
         self.set_before(rank, NONE, slot as u32);
     }
 
-    /// The slot moves, or is free.
+    /// Notes that the slot is not silent any more, or is free.
     pub(super) fn end(&mut self, slot: usize) {
         let Some(link) = self.links.get_mut(slot) else {
             return;
@@ -77,7 +77,7 @@ impl Silence {
         self.links.shrink_to_fit();
     }
 
-    /// What comes after a slot; after none, the first of the list.
+    /// Sets what comes after a slot; with [`NONE`] as the slot, the first of the list.
     fn set_after(&mut self, rank: Rank, slot: u32, after: u32) {
         match self.links.get_mut(slot as usize) {
             Some(link) => link.after = after,
@@ -85,7 +85,7 @@ impl Silence {
         }
     }
 
-    /// What comes before a slot; before none, the last of the list.
+    /// Sets what comes before a slot; with [`NONE`] as the slot, the last of the list.
     fn set_before(&mut self, rank: Rank, slot: u32, before: u32) {
         match self.links.get_mut(slot as usize) {
             Some(link) => link.before = before,

@@ -12,7 +12,8 @@ use crate::report;
 use crate::store::{Declined, Event, Store, Ticket};
 
 impl<S: Stream, R: Store> Hub<S, R> {
-    /// Takes all events of the store, and lets go on whoever waited for one, for the winners, or too long.
+    /// Takes all events of the store. Connections that waited for one of them or for the winners go on; queries that
+    /// the store has kept waiting for too long are let go.
     pub(super) fn hear_store(&mut self, now: Instant) {
         self.take_events(now);
         self.let_go(now);
@@ -58,14 +59,14 @@ impl<S: Stream, R: Store> Hub<S, R> {
         self.forget(&mut forgotten);
     }
 
-    /// When [`let_go`](Self::let_go) is due.
+    /// Returns when [`let_go`](Self::let_go) is due.
     pub(super) fn let_go_at(&self) -> Option<Instant> {
         let away = self.away.filter(|_| self.connections.held() > 0)?;
         Some(away.due())
     }
 
     /// Lets go of the queries that have been held all the time that the store was away, once that is too long: their clients
-    /// ask another server. Queries that were held later wait as long again.
+    /// ask another server. Queries that came later are given the same time, from now on.
     fn let_go(&mut self, now: Instant) {
         if self.let_go_at().is_none_or(|due| now < due) {
             return;
@@ -97,7 +98,7 @@ impl<S: Stream, R: Store> Hub<S, R> {
         }
     }
 
-    /// Ends the connections that speak for these agencies, with a last reply where there is a reason, and empties the map.
+    /// Ends the connections that speak for these agencies, with a last reply if there is a reason, and empties the map.
     fn forget(&mut self, agencies: &mut BTreeMap<Agency, Option<Declined>>) {
         let agencies = std::mem::take(agencies);
         if agencies.is_empty() {
