@@ -127,15 +127,15 @@ impl<'a> Bets<'a> {
         }
     }
 
-    /// Room for any row that is copied: it has 578 bytes at most with its line end, and a few behind it are written, too.
+    /// Room for any row that is copied: it has 578 bytes at most with its line end, and a few bytes after it are written, too.
     pub const ROOM: usize = 640;
 
     /// Copies the next bet to the front of `out`, as a row of CSV: agency, first name, last name, document, birthdate and
     /// number without quotes, and then `end`. Returns how many bytes the row has; it is the row of the bet that
-    /// [`next`](Iterator::next) would return, which is passed over.
+    /// [`next`](Iterator::next) would return, which is skipped.
     ///
-    /// `None`: the next bet is not copied but has to be read, or is none; the bytes of `out` have no meaning then. Copied are
-    /// nearly all bets, but for the first one and the last one: those of the same agency as the last bet that was read,
+    /// `None`: the next bet cannot be copied and has to be read, or there is none; the bytes of `out` have no meaning then.
+    /// Nearly all bets but the first and the last can be copied: those of the same agency as the last bet that was read,
     /// written as [`Bet::write`] writes them, without quotes.
     #[inline]
     pub fn copy_row<const N: usize>(
@@ -219,7 +219,7 @@ mod tests {
         }
     }
 
-    /// Some bytes of a payload are others, or are not there.
+    /// Changes or removes some bytes of a payload.
     fn damage(payload: &mut Vec<u8>, rng: &mut fastrand::Rng) {
         for _ in 0..rng.u8(..4) {
             let at = rng.usize(..payload.len());

@@ -93,8 +93,7 @@ impl WriteOutcome {
     }
 }
 
-/// The counts of one stream, as small as they can be: each stays at its largest value, about four thousand million,
-/// where there are more.
+/// The counts of one stream, as small as they can be: a count of calls that has reached `u32::MAX` stays there.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
     received: u64,

@@ -186,8 +186,8 @@ impl<S: Read + Write> Channel<S> {
         self.send_at_most(usize::MAX)
     }
 
-    /// Does the same as [`send`](Self::send), but writes no more than `most` bytes. Then it [can send](Self::can_send)
-    /// on.
+    /// Does the same as [`send`](Self::send), but writes no more than `most` bytes. What is left [can be
+    /// sent](Self::can_send) later.
     ///
     /// # Errors
     /// Those of [`send`](Self::send).

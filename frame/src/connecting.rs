@@ -42,7 +42,7 @@ impl Lookup {
     }
 }
 
-/// Refuses a connection that has met itself, given the addresses of its two ends.
+/// Refuses a connection of a socket with itself, given the addresses of its two ends.
 ///
 /// A client gets a port of the system's range (32768 to 60999, as a rule). Where it connects to a port of that range on its own
 /// machine, and nobody listens there, both ports may be the same; then the socket is connected with itself, and reads what it
@@ -77,8 +77,8 @@ impl Pauses {
         Self { next: FIRST, bound }
     }
 
-    /// Notes that an attempt failed, and returns how long to pause: at least half of the longest pause now. `chance` is a random
-    /// number from 0 to 1.
+    /// Notes that an attempt failed, and returns how long to pause: from half of the longest pause now to all of it. `chance`
+    /// is a random number from 0 to 1.
     pub fn next(&mut self, chance: f64) -> Duration {
         let pause = self.next.mul_f64(0.5 + chance / 2.0);
         self.next = (self.next * 2).min(self.bound);

@@ -18,7 +18,7 @@ use std::io::Write;
 use crate::fields::{Agency, Birthdate, Document, Name, Text};
 use crate::plain::{CHUNK, Plain, common_start, leading_digits};
 
-/// What stands between the fields of a form, behind the first name.
+/// The bytes between the fields of a form, after the first name.
 trait Form {
     /// The bytes before the last name, the document, the birthdate and the number.
     const BEFORE: [&'static [u8]; 4];
@@ -75,7 +75,7 @@ pub(crate) struct FromObject {
 }
 
 impl FromObject {
-    /// For bets of this agency alone.
+    /// Copies bets of this agency alone.
     pub(crate) fn new(agency: Agency) -> Self {
         Self {
             object: Lead::of_object(agency),
@@ -107,14 +107,14 @@ pub struct FromColumns {
 }
 
 impl FromColumns {
-    /// For bets of this agency.
+    /// Creates what copies bets as those of this agency.
     pub fn new(agency: Agency) -> Self {
         Self {
             object: Lead::of_object(agency),
         }
     }
 
-    /// Room for an object: it has 623 bytes at most, and a few behind it are written, too.
+    /// Room for an object: it has 623 bytes at most, and a few bytes after it are written, too.
     pub const ROOM: usize = 704;
 
     /// Copies the first name, last name, document, birthdate and number that `columns` begin with to the front of `out`, as
@@ -129,15 +129,15 @@ impl FromColumns {
     }
 }
 
-/// One copy under way: what is not read, and the room that is left. Each step is `None` where the bytes that are next are not
-/// what it copies.
+/// A copy under way: the bytes that are not read yet, and the room that is left. A step returns `None` where the next bytes are
+/// not what it copies.
 struct Copy<'a, 'o> {
     from: &'a [u8],
     out: &'o mut [u8],
 }
 
 impl<'a, 'o> Copy<'a, 'o> {
-    /// Goes on behind so many bytes of both.
+    /// Moves past these numbers of bytes of the input and of the room.
     #[inline(always)]
     fn advance(self, read: usize, written: usize) -> Option<Self> {
         Some(Self {
@@ -160,7 +160,7 @@ impl<'a, 'o> Copy<'a, 'o> {
         self.advance(0, lead.length)
     }
 
-    /// All fields but the agency, and what is between them.
+    /// Copies all fields but the agency, and what is between them.
     #[inline(always)]
     fn fields<From: Form, To: Form>(self) -> Option<Self> {
         self.text::<{ Name::MAX }>()?
@@ -174,7 +174,7 @@ impl<'a, 'o> Copy<'a, 'o> {
             .number()
     }
 
-    /// Reads these bytes, and writes those.
+    /// Reads the bytes `from`, and writes the bytes `to`.
     #[inline(always)]
     fn between(self, from: &'static [u8], to: &'static [u8]) -> Option<Self> {
         if !self.from.starts_with(from) {
@@ -199,7 +199,7 @@ impl<'a, 'o> Copy<'a, 'o> {
         Some(Self { from, out })
     }
 
-    /// A number as it is written: one to nine digits, and no zero before others.
+    /// Copies a number: one to nine digits without a leading zero.
     #[inline(always)]
     fn number(self) -> Option<Self> {
         let digits: &[u8; CHUNK] = self.from.first_chunk()?;

@@ -30,7 +30,7 @@ pub struct Inbox {
     /// The last fill ended at the end of the buffer and brought at least half of its bytes: the buffer is too small for
     /// this peer.
     flooded: bool,
-    /// Those of the frames that begin at `start`.
+    /// The MD5s of the frames that begin at `start`.
     digests: Digests,
     /// The largest length field that is accepted.
     max_length: u32,
@@ -232,8 +232,8 @@ impl Inbox {
     }
 }
 
-/// The MD5s of the payloads of the next whole frames, computed together before the first of these frames is taken out; at most [`LANES`], in the order of the stream. In a box: an idle connection has
-/// none.
+/// The MD5s of the payloads of the next whole frames, computed together before the first of these frames is taken out; at most
+/// [`LANES`], in the order of the stream. In a box: an idle connection has none.
 #[derive(Debug, Default)]
 struct Digests(Option<Box<Known>>);
 

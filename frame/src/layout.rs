@@ -17,7 +17,7 @@ pub const MAX_LENGTH: usize = 16_777_215;
 pub mod kind {
     /// One bet.
     pub const BET: u16 = 1;
-    /// The reply to 1, 3 and 4.
+    /// The reply to 1, 3 and 4, and to a refused 7.
     pub const ACK: u16 = 2;
     /// Bets, joined by `|`.
     pub const BATCH: u16 = 3;

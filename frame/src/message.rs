@@ -73,7 +73,7 @@ pub enum Ack<'a> {
     Success,
     /// Refused; nothing was stored.
     Failure {
-        /// The reason; sent only on connections that began with a resume.
+        /// The reason; sent only where the server knows that the client reads it.
         reason: Option<Cow<'a, str>>,
     },
 }
@@ -83,11 +83,11 @@ pub enum Ack<'a> {
 pub enum Winners<'a> {
     /// The documents that won.
     Drawn(Documents<'a>),
-    /// There was no draw yet, and the server cannot hold more queries: ask again.
+    /// Not now, because the server cannot hold more queries, or tells too many others the same list: ask again.
     InProgress,
     /// Refused.
     Refused {
-        /// The reason; sent only on connections that began with a resume.
+        /// The reason; sent only where the server knows that the client reads it.
         reason: Option<Cow<'a, str>>,
     },
 }
@@ -147,7 +147,7 @@ impl<'a> Documents<'a> {
     /// Returns the documents in their order.
     ///
     /// # Errors
-    /// As those of [`for_each`](Self::for_each).
+    /// Those of [`for_each`](Self::for_each).
     pub fn to_vec(&self) -> Result<Vec<Cow<'a, str>>, BetError> {
         let mut documents = Vec::new();
         self.for_each(|document| documents.push(document))?;

@@ -42,7 +42,7 @@ pub struct Outbox {
     /// The number of bytes at the front that were sent. It is below `bytes.len()`, or both are 0.
     sent: u32,
     bound: u32,
-    /// A list that is sent in between.
+    /// A list that is not copied, sent at its place among `bytes`.
     shared: Option<Box<Shared>>,
 }
 
@@ -110,11 +110,11 @@ impl Outbox {
         }));
     }
 
-    /// Appends bytes of another protocol that are no frame, and these `behind` them. They are shared where they are many and
-    /// nothing else is shared; else they are copied.
+    /// Appends `bytes` of another protocol, which are no frame, and then the bytes `behind`. `bytes` are shared where there are
+    /// [`SHARED`](Self::SHARED) or more and nothing else is shared; else they are copied.
     ///
     /// # Panics
-    /// Nothing is behind them.
+    /// `behind` is empty.
     pub fn append_shared(&mut self, bytes: &Arc<Vec<u8>>, behind: &[u8]) {
         assert!(!behind.is_empty(), "what is shared has bytes behind it");
         match bytes.len() < Self::SHARED || self.shared.is_some() {
@@ -124,7 +124,7 @@ impl Outbox {
         self.append(behind);
     }
 
-    /// Returns whether a part of a list waits that is shared.
+    /// Returns whether a part of a shared list waits.
     pub fn shares(&self) -> bool {
         self.shared.is_some()
     }
@@ -203,7 +203,7 @@ impl Outbox {
         }
     }
 
-    /// So many of the [first](Self::first) bytes were sent.
+    /// Removes so many of the [first](Self::first) bytes: they were sent.
     fn advance(&mut self, count: usize) {
         let sent = self.sent();
         match &mut self.shared {
@@ -262,8 +262,8 @@ impl Outbox {
         self.bytes.is_empty()
     }
 
-    /// Puts one reply in the place of all replies behind the first `count` waiting bytes, which end behind a list that is
-    /// shared. It answers the request that the first of them answers. Where there are none, nothing changes.
+    /// Replaces all replies after the first `count` waiting bytes by one reply; these bytes reach beyond a shared list, where
+    /// there is one. It answers the request that the first replaced reply answers. Where there are none, nothing changes.
     pub fn replace(&mut self, count: usize, reply: &Reply<'_>) {
         let at = self.sent() + count.saturating_sub(self.waiting_shared());
         let first = self.bytes.get(at..).and_then(Frame::split);

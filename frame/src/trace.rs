@@ -126,7 +126,7 @@ impl Laps {
     }
 }
 
-/// Records the present value of a counter; where it changes often, not each value.
+/// Records the present value of a counter, but no more often than every 10 ms.
 #[inline]
 pub fn counter(name: &'static str, value: u64) {
     if is_on() {

@@ -1,5 +1,5 @@
-//! The certificates of both programs: how they are read from PEM files, and from when until when they are valid, which rustls
-//! tells only to the peer that is refused.
+//! The certificates of both programs: how they are read from PEM files, and from when until when they are valid. rustls tells
+//! these dates only where it refuses a peer.
 //!
 //! In come the bytes of a file, or a certificate in DER (RFC 5280, section 4.1); out come certificates, keys, and two moments.
 //! Reads the few values that stand before these moments and nothing else: rustls decides whether a certificate is trusted.
@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(of(&past), Validity { from, until });
         assert_eq!(of(&current).until, moment("4000-01-01T00:00:00Z"));
         assert_eq!(of(&past).to_string(), "2001-01-01 00:00:00 UTC");
-        // A chain is valid while all of it are.
+        // A chain is valid while all its certificates are.
         let both = [past, current].concat();
         assert_eq!(of(&both).until, until);
     }

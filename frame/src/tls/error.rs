@@ -105,7 +105,7 @@ fn objection(alert: AlertDescription) -> Option<&'static str> {
     })
 }
 
-/// What an alert says of what the two sides have in common; `None` where it is about something else.
+/// What the two sides do not have in common, as the peer's alert says; `None` where the alert is about something else.
 fn mismatch(alert: AlertDescription) -> Option<&'static str> {
     use AlertDescription as A;
     Some(match alert {

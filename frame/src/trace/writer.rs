@@ -55,7 +55,7 @@ struct Shared {
     waiting: Mutex<Waiting>,
     /// Signals that events were added, or that no more will come.
     added: Condvar,
-    /// The thread has ended.
+    /// Signals that the thread has ended.
     done: Condvar,
 }
 
@@ -129,7 +129,7 @@ impl Writer {
 
 #[cfg(test)]
 impl Writer {
-    /// One without a thread: what is handed over waits.
+    /// Creates one without a thread: events that are handed over wait.
     pub(super) fn unwritten() -> Self {
         Self(Arc::default())
     }
