@@ -73,7 +73,7 @@ impl Backoff {
 mod tests {
     use super::*;
 
-    /// The longest that the first pause is.
+    /// The bound of the first pause.
     const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
     #[test]

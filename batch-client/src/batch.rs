@@ -19,7 +19,7 @@ pub use crate::scan::{MAX_REPORTED, Scan, Summary, Verdict};
 /// The most bytes of the payload of a batch.
 const MAX_PAYLOAD: usize = MAX_CLIENT_FRAME - HEADER;
 
-/// A later pass over a file.
+/// The batches of a file, from a later pass over it.
 ///
 /// ```text
 ///  payload            cut
@@ -33,7 +33,7 @@ pub struct Batches<R> {
     copy: FromColumns,
     max_amount: u32,
     payload: Vec<u8>,
-    /// How many bytes of `payload` the last batch had. At most one bet is behind them.
+    /// How many bytes of `payload` the last batch had. At most one bet is after them.
     cut: usize,
 }
 

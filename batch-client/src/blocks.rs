@@ -23,7 +23,7 @@ pub const SMALLEST: usize = 64 * 1024;
 /// How many blocks a file has at most.
 const MAX_BLOCKS: usize = 64 * 1024;
 
-/// So that each block has another one with which it can be made one.
+// Doubling joins the blocks in pairs.
 const _: () = assert!(MAX_BLOCKS.is_multiple_of(2));
 
 /// The checksums of a file's blocks.
@@ -58,7 +58,7 @@ impl Blocks {
         self.length
     }
 
-    /// The bytes of the block with this index; 0 behind the last one.
+    /// The bytes of the block with this index; 0 after the last one.
     fn bytes_of(&self, index: usize) -> usize {
         let begin = index as u64 * self.size as u64;
         let left = self.length.saturating_sub(begin);

@@ -102,13 +102,13 @@ pub(crate) fn strict(path: &Path, strict: bool, damages: &[Damage]) -> Result<()
 /// What mode check finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found<'a> {
-    /// Every row is a bet, and there are so many of them.
+    /// The number of bets: every row is one.
     Bets(u64),
     /// What the file is instead, and how to save it right. Comes once, before the rows.
     Advice(&'a Advice),
     /// A row that is not a bet. Comes for every such row, in their order.
     Row(&'a BadRow),
-    /// So many rows are not bets. Comes behind them.
+    /// How many rows are not bets. Comes after them.
     BadRows(u64),
     /// Rows with values that look damaged. Comes last, once for each kind.
     Damage(&'a Damage),

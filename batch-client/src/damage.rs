@@ -45,7 +45,7 @@ struct Found {
 }
 
 impl Inspector {
-    /// Begins with the first bet of a file. `today`: the last birthdate that is no damage.
+    /// Begins with the first bet of a file. `today`: the latest birthdate that does not look damaged.
     pub(crate) fn new(today: Birthdate) -> Self {
         Self {
             today,
@@ -75,7 +75,7 @@ impl Inspector {
         !is_usual || may_be_odd && odd_bytes::is_odd(row)
     }
 
-    /// Returns whether the year is neither early nor the present one or a later one.
+    /// Returns whether the year is neither too early nor the present one nor later.
     #[inline]
     fn is_usual(&self, birthdate: Birthdate) -> bool {
         let year = |date: &[u8; 10]| u32::from_be_bytes([date[0], date[1], date[2], date[3]]);

@@ -63,7 +63,7 @@ pub struct EventLoop {
     rng: fastrand::Rng,
     /// How many connections were made.
     connections: u64,
-    /// An event of the connection that is being made said that something can be read of it.
+    /// An event said that the connection that is being made can be read.
     has_input: bool,
     /// Begins the TLS session of each connection, where the configuration has TLS.
     connector: Option<Connector>,
@@ -370,7 +370,7 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
 /// How long bytes that were sent may stay without an acknowledgement of TCP.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
-/// A connection to the server, used through the channel behind it. Dropping it closes it.
+/// A connection to the server, used through its channel. Dropping it closes it.
 #[derive(Debug)]
 pub struct Connection {
     channel: Channel<TcpStream>,
@@ -379,7 +379,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Takes a stream that has just been connected, the one of this number, and whether something can be read of it.
+    /// Takes a stream that has just been connected: the connection with the number `serial`. `has_input`: it can be read.
     fn new(stream: TcpStream, serial: u64, has_input: bool) -> Self {
         trace::opened(0, serial, "open");
         trace::focus(Some(0));
@@ -394,8 +394,8 @@ impl Connection {
         }
     }
 
-    /// Has the system notice a server that vanishes. A wait that ends before the system would ask needs no such calls, and most
-    /// connections have none but such.
+    /// Lets the system notice a server that vanishes. Called before the first wait that is longer than the time after which the
+    /// system asks: most connections have no such wait, and are spared these calls.
     fn watch(&mut self) {
         if !self.is_watched {
             self.is_watched = true;

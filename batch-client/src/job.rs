@@ -114,7 +114,7 @@ impl<'a> Job<'a> {
 /// all of them together have less than 4 GiB.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WinnerList {
-    /// All documents, one behind the other.
+    /// All documents, one after the other.
     text: String,
     /// Where each ends in the text. It begins where the one before it ends.
     ends: Vec<u32>,

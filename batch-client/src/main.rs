@@ -75,7 +75,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Returns what has to be done before a result is printed: it comes behind the log, and on a terminal it replaces the bar.
+/// Returns what has to be done before a result is printed: it comes after the log, and on a terminal it replaces the bar.
 fn before_result(logger: &Logger, progress: &Progress) -> impl FnOnce() + Send + 'static {
     let (logger, progress) = (logger.clone(), progress.clone());
     move || {

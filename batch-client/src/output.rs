@@ -141,7 +141,7 @@ pub fn print_certificate(
     writeln!(out, "{}: valid until {validity}", Escaped(&path))
 }
 
-/// Prints until when the agency's certificate is valid, as a comment behind the keys.
+/// Prints until when the agency's certificate is valid, as a comment after the keys.
 ///
 /// # Errors
 /// It cannot be written.

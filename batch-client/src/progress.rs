@@ -4,7 +4,7 @@
 //! the event loop -> State <- a thread that draws -> Bar -> standard error <- lines <- the thread of the log
 //! ```
 //!
-//! A terminal may take nothing for as long as it likes, as after Ctrl-S. So only threads write to it for which nobody waits:
+//! A terminal may take nothing for as long as it likes, as after Ctrl-S. So only threads for which nobody waits write to it:
 //! the loop notes what is to be shown, and the thread draws the newest state and skips those before it. Bar and log share
 //! standard error, so log lines go through [`Progress::sink`], which removes the bar while it writes them.
 

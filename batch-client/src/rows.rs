@@ -38,7 +38,7 @@ pub struct Rows<R> {
     lines: Lines<R>,
     /// The fields of the last row that had quotes.
     fields: Fields,
-    /// How a row began that was too long, after which nothing can be read.
+    /// How a row that was too long began; nothing can be read after it.
     ended: Option<Ended>,
 }
 
@@ -343,7 +343,7 @@ impl<'a> Row<'a> {
 }
 
 /// The fast path: returns the bet of a valid line whose values have no blanks around them and whose texts are plain, and how
-/// many bytes the line has without its end. `None` where the bytes begin with any other row, or hold no line end behind it.
+/// many bytes the line has without its end. `None` where the bytes begin with any other row, or do not hold its line end.
 #[inline(always)]
 fn read_fast(agency: Agency, bytes: &[u8]) -> Option<(Bet<'_>, usize)> {
     if bytes.first() == BYTE_ORDER_MARK.first() {

@@ -17,8 +17,8 @@ use frame::TlsError;
 use crate::config::{Address, Addresses};
 use crate::error::Error;
 
-/// How many handshakes have to fail with a server that never completed one, each in a way that shows that it will not, until
-/// the server counts as unusable.
+/// A server that never completed a handshake counts as unusable once so many in a row have failed in a way that shows that it
+/// will not complete one.
 const HANDSHAKES: u32 = 3;
 
 /// The servers of the configuration.
@@ -89,7 +89,7 @@ impl Servers {
         &self.list[self.place].address
     }
 
-    /// Returns the IP addresses to try, in their order. First comes the one behind the address that was connected to last.
+    /// Returns the IP addresses to try, in their order. First comes the one after the address that was connected to last.
     /// `known`: what the name stands for now.
     pub fn candidates(&mut self, known: Vec<SocketAddr>) -> Vec<SocketAddr> {
         let server = &mut self.list[self.place];

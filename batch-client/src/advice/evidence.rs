@@ -94,7 +94,7 @@ impl Clues {
     }
 }
 
-/// A date in the right form, with a time behind it.
+/// A date in the right form, with a time after it.
 pub(super) const WITH_TIME: &str = "a date and a time";
 
 /// A date as spreadsheets store it: the number of days since the end of 1899.

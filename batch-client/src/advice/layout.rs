@@ -21,7 +21,7 @@ pub(super) struct Layout<'a> {
     quoted: bool,
     /// The first line tells a spreadsheet the delimiter.
     note: bool,
-    /// The line behind that, or the first one, names the columns.
+    /// The line after that, or the first one, names the columns.
     header: bool,
     /// How many columns every bad row has, where that is not five.
     columns: Option<usize>,
@@ -142,7 +142,7 @@ impl<'a> Layout<'a> {
         layout
     }
 
-    /// Returns the five columns of a row which has them, and perhaps one more before or behind them.
+    /// Returns the five columns of a row that has them, and perhaps one more before or after them.
     pub(super) fn bet<'r>(&self, row: &'r [&'r [u8]]) -> Option<&'r [&'r [u8]]> {
         match (row.len(), self.extra) {
             (COLUMNS, _) => Some(row),

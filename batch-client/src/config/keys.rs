@@ -273,7 +273,7 @@ fn part(text: &str) -> Option<(u64, &str)> {
     Some((u64::try_from(part).ok()?, rest))
 }
 
-/// Splits a text behind the digits that it begins with.
+/// Splits a text after the digits that it begins with.
 fn digits(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !c.is_ascii_digit());
     text.split_at(end.unwrap_or(text.len()))

@@ -67,7 +67,7 @@ impl OddBytes {
     }
 
     /// Returns whether an odd byte may be in this row, which has no blanks and no quotes around its values. Each row begins
-    /// behind the one before it.
+    /// after the one before it.
     #[inline]
     pub(crate) fn meets(&mut self, row: Range<u64>) -> bool {
         row.end > self.next && self.meets_part(&row)

@@ -19,8 +19,8 @@ const KEPT: usize = 4 * 1024;
 /// The first bit of a hash that decides whether its row is kept. The map uses the bits at both ends.
 const SAMPLED_FROM: u32 = 24;
 
-/// From this number of equal rows on, and from one of this many rows on, they are reported: somebody may bet the same number
-/// twice.
+/// Repeated rows are reported where there are at least so many, and at least one of [`ONE_OF`] rows is one: somebody may bet
+/// the same number twice.
 const MANY: u64 = 10;
 const ONE_OF: u64 = 100;
 

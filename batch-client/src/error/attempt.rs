@@ -64,7 +64,7 @@ pub enum Left {
         path: PathBuf,
         /// How many of its first rows are stored.
         stored: u64,
-        /// How many rows behind them may be stored or not.
+        /// How many of the rows after them may be stored or not.
         doubtful: u64,
     },
     /// To say that the agency has finished: all rows of a file are stored.

@@ -69,7 +69,7 @@ impl EventLoop {
         }
     }
 
-    /// Connects to one of the IP addresses of a server: the first one that answers, beginning behind the last one that
+    /// Connects to one of the IP addresses of a server: the first one that answers, beginning after the last one that
     /// did. Each of them has `server.timeout`, and so has the TLS handshake.
     ///
     /// # Errors
@@ -195,7 +195,7 @@ impl EventLoop {
 /// Returns whether a connection is complete.
 ///
 /// # Errors
-/// It failed, or it has met itself: nobody listens at that port.
+/// It failed, or the socket is connected with itself: nobody listens at that port.
 fn is_connected(stream: &TcpStream) -> io::Result<bool> {
     match stream.peer_addr() {
         Ok(peer) => frame::check_peer(stream.local_addr()?, peer).map(|()| true),
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_has_met_itself_is_none() {
+    fn a_connection_of_a_socket_with_itself_is_refused() {
         // As the system does by chance, where nobody listens on a port of its own range.
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket

@@ -196,7 +196,7 @@ fn is_sums(columns: &[&[u8]]) -> bool {
     (last_alone || named) && !dated && count <= COLUMNS + 1
 }
 
-/// Returns whether the row ends with Control-Z, behind which zero bytes may fill up a block.
+/// Returns whether the row ends with Control-Z, after which zero bytes may fill up a block.
 fn is_end_mark(columns: &[&[u8]]) -> bool {
     let last = columns.last().copied().unwrap_or_default();
     let filled = last.iter().rev().take_while(|b| **b == 0).count();

@@ -17,7 +17,7 @@ use csv::{ByteRecord, ReaderBuilder, Terminator};
 /// What is wrong with the quotes of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuoteFlaw {
-    /// There is text behind the quote that closes the field.
+    /// There is text after the quote that closes the field.
     TextAfter,
     /// Blanks stand before the first quote.
     BlankBefore,
@@ -95,7 +95,7 @@ impl Fields {
         read.expect("a row of any bytes is read from memory");
     }
 
-    /// Returns the fields in their order. A field keeps the blanks behind its quotes.
+    /// Returns the fields in their order. A field keeps the blanks after its quotes.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.record.iter()
     }
@@ -170,18 +170,18 @@ impl Read for OneRow {
 enum Place {
     /// At the beginning of a field.
     Begin,
-    /// In a field without quotes, or behind the text that stands behind closing quotes.
+    /// In a field without quotes, or in text that follows closing quotes.
     Plain,
     /// Between quotes.
     Quoted,
-    /// Behind a quote between quotes: it closes the field, or is the first one of two.
+    /// After a quote between quotes: it closes the field, or is the first one of two.
     Quote,
-    /// Behind the blanks that stand behind closing quotes.
+    /// After blanks that follow closing quotes.
     Closed,
 }
 
 impl Place {
-    /// The place behind this byte.
+    /// The place after this byte.
     fn after(self, byte: u8) -> Self {
         match (self, byte) {
             (Self::Quoted, b'"') => Self::Quote,

@@ -14,8 +14,8 @@ fn local() -> (TcpListener, String) {
     (listener, address)
 }
 
-/// Serves one connection of a central that shares its store with the other ones. It hangs up when the batch comes that
-/// would be after the first `batches`, and then forgets nothing.
+/// Serves one connection of a central that shares its store with the other ones. It closes the connection when the
+/// batch after the first `batches` comes, and keeps what it has stored.
 fn serve_once(listener: &TcpListener, stored: &mut Vec<u32>, batches: usize) {
     let mut peer = Peer::accept(listener);
     let mut taken = 0;
@@ -136,7 +136,7 @@ fn a_client_gives_up_only_after_it_has_tried_every_central() {
     assert_eq!(failed[..2], [ports[1].address(), ports[0].address()]);
 }
 
-/// What is no central of this lottery, or none at all. It answers one connection after the other in the same way.
+/// What an address may lead to instead of a central of this lottery. It answers one connection after the other in the same way.
 #[derive(Clone, Copy, Debug)]
 enum Wrong {
     Http,
@@ -170,7 +170,7 @@ const ALL_WRONG: [Wrong; 4] = [
 ];
 
 #[test]
-fn what_is_no_central_of_this_lottery_is_passed_over_while_another_address_is_left() {
+fn what_is_no_central_of_this_lottery_is_skipped_while_another_address_is_left() {
     for kind in ALL_WRONG {
         let (listener, good) = local();
         let bad = wrong(kind);

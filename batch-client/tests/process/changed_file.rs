@@ -26,7 +26,7 @@ fn rewritten(path: &Path, content: &str) {
     fs::write(path, content.replace("2000-02-29", "2001-03-01")).unwrap();
 }
 
-/// In the middle of a number.
+/// It is cut in the middle of a number.
 fn cut(path: &Path, content: &str) {
     fs::write(path, &content[..content.len() - 2]).unwrap();
 }
