@@ -23,7 +23,7 @@ use frame::{
     Ack, Agency, Batch, Frame, MAX_CLIENT_FRAME, MessageId, Outbox, Reply, Request, Requests,
 };
 
-/// Batches that the server finds in a turn.
+/// Batches that the server serves in a turn.
 const WINDOW: usize = 64;
 
 fn batch(c: &mut Criterion) {
@@ -89,7 +89,7 @@ fn batch(c: &mut Criterion) {
     group.finish();
 }
 
-/// Reads and validates a batch, and writes it down as rows.
+/// Reads and validates a batch, and writes it as rows.
 fn rewrite<'s>(store: &'s mut WalStore<Folder>, batch: Batch<'_>) -> Rows<'s> {
     let mut draft = store.draft(2 * batch.payload().len()).expect("room");
     for bet in batch.bets() {
@@ -98,7 +98,7 @@ fn rewrite<'s>(store: &'s mut WalStore<Folder>, batch: Batch<'_>) -> Rows<'s> {
     draft
 }
 
-/// The next batches as frames, as many as the client prepares at once; says whether there were any.
+/// Appends the next batches as frames, as many as the client prepares at once; returns whether there were any.
 fn prepare(outbox: &mut Outbox, batches: &mut Batches<File>) -> bool {
     let mut requests = outbox.requests();
     while requests.has_room()

@@ -22,7 +22,7 @@ use fixtures::postgres::Postgres;
 /// How often everything is run.
 const ROUNDS: usize = 5;
 
-/// How often, where the database is far away.
+/// How often everything is run with a database that is far away.
 const FAR_ROUNDS: usize = 3;
 
 const AGENCIES: u32 = 5;
@@ -39,7 +39,7 @@ const ROUND_TRIPS: [Duration; 2] = [Duration::from_millis(5), Duration::from_mil
 /// Bets that are acknowledged one after another.
 const QUIET_BETS: usize = 2_000;
 
-/// The same over a long way.
+/// The same with a database that is far away.
 const FAR_BETS: usize = 200;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -168,7 +168,7 @@ fn far(
     Ok(())
 }
 
-/// So many milliseconds at most for 99 of 100.
+/// Returns the 99th percentile, in milliseconds.
 fn percentile(mut times: Vec<Duration>) -> f64 {
     times.sort();
     times[times.len() * 99 / 100].as_secs_f64() * 1e3

@@ -1,7 +1,7 @@
 //! The draw: a million rows counted, a slice a turn, from the page cache; and the longest of these turns.
 //!
-//! As a central counts that starts after its draw and has to find the winners again. Without the syncs that make
-//! a first draw durable: they are the disk's time, the same however many rows there are.
+//! The central has been started again after its draw, and counts the winners anew. So there are none of the syncs that make a
+//! first draw durable: their time is the disk's, and does not depend on the number of rows.
 
 mod common;
 mod stored;
@@ -17,7 +17,7 @@ use frame::Number;
 
 const ROWS: usize = 1_000_000;
 
-/// What the fixtures let win.
+/// The number that wins in the fixtures.
 const WINNER: u32 = 7574;
 
 /// A draw that has been done in this folder and is to be counted again.

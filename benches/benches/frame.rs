@@ -15,7 +15,7 @@ use frame::digest::{LANES, md5_many};
 use frame::payload::Objects;
 use frame::{Batch, Bet, Frame, Inbox, MessageId, Outbox, Request};
 
-/// What an Ethernet packet carries.
+/// Bytes of TCP in an Ethernet packet.
 const SEGMENT: usize = 1460;
 
 fn frame(c: &mut Criterion) {
@@ -146,7 +146,7 @@ fn bench_frames(
     });
 }
 
-/// Decodes the next frame as a server does; says whether there was one.
+/// Decodes the next frame as a server does; returns whether there was one.
 fn decode_next(inbox: &mut Inbox) -> bool {
     let Some((frame, md5)) = inbox.hashed_frame().unwrap() else {
         return false;
@@ -155,7 +155,7 @@ fn decode_next(inbox: &mut Inbox) -> bool {
     true
 }
 
-/// Takes out the next frame; says whether there was one.
+/// Takes out the next frame; returns whether there was one.
 fn take_next(inbox: &mut Inbox) -> bool {
     black_box(inbox.frame().unwrap()).is_some()
 }
@@ -202,7 +202,7 @@ fn read_stream(
     frames
 }
 
-/// The same bet again and again: the best case.
+/// Reads the same bet again and again: the best case.
 fn bench_one_bet(group: &mut BenchmarkGroup<'_, WallTime>, bet: &Bet<'_>) {
     let text = payload(std::slice::from_ref(bet));
     group.throughput(Throughput::ElementsAndBytes {

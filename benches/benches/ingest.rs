@@ -1,6 +1,6 @@
 //! The whole path over real sockets, server and clients as processes, and what share of the floor they reach.
 //!
-//! Not criterion's kind of bench: a run takes a second and six processes. The floor and the programs take turns, and
+//! Not a bench of criterion: a run takes a second and six processes. The floor and the programs take turns, and
 //! what counts is the median of their ratios, so that a noisy machine does not matter.
 
 use std::error::Error;
@@ -17,7 +17,7 @@ use fixtures::programs::program;
 /// How often everything is run.
 const ROUNDS: usize = 3;
 
-/// How often the setting is run that the goals speak of.
+/// How often the setting that has goals is run.
 const MAIN_ROUNDS: usize = 7;
 
 const AGENCIES: [u32; 3] = [1, 5, 50];
@@ -74,7 +74,7 @@ fn shares(folder: &Path, table: &mut Table) -> Outcome {
     Ok(())
 }
 
-/// The floor, hashing one frame at a time and several at once, and the programs: the seconds of each.
+/// Returns the seconds of the floor that hashes one frame at a time, of the floor that hashes several at once, and of the programs.
 fn round(upload: &Upload, durable: bool, level: &str) -> Outcome<[f64; 3]> {
     let times = [
         upload.run_floor(durable, Hashing::Single)?,
@@ -84,7 +84,7 @@ fn round(upload: &Upload, durable: bool, level: &str) -> Outcome<[f64; 3]> {
     Ok(times.map(|time| time.as_secs_f64()))
 }
 
-/// What the programs take beside time.
+/// Measures what the programs take beside time: memory, system calls, size.
 fn limits(folder: &Path, table: &mut Table) -> Outcome {
     let run = |bets: u64| -> Outcome<(Run, f64)> {
         let upload = Upload::make(folder, 5, bets, Connection::Pipelined)?;

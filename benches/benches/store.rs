@@ -9,7 +9,7 @@ use benches::{BATCH, bets};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use event_server::store::files::Durability;
 
-/// Batches of a turn: of one client that waits for each ack, of five, of one full window, of five.
+/// Batches of a turn: of one client that waits for each ack, of five such clients, of one full window, of five full windows.
 const GROUPS: [usize; 4] = [1, 5, 64, 320];
 
 const RECOVERED: usize = 1_000_000;
@@ -42,7 +42,7 @@ fn commit(c: &mut Criterion) {
     group.finish();
 }
 
-/// A central was killed when its log held a million bets.
+/// Recovers from the log of a central that was killed with a million bets in it.
 fn recover(c: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder");
     drop(stored::left_behind(folder.path(), RECOVERED));

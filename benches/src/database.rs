@@ -18,7 +18,7 @@ use crate::delay::Delay;
 use crate::ingest::Upload;
 use crate::process::{central, wait_until};
 
-/// What a run through a central came to.
+/// The figures of a run through a central.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
     /// From the first batch until every agency was told that it has finished.
@@ -42,7 +42,7 @@ pub fn start() -> io::Result<Option<Postgres>> {
 pub struct Way<'d> {
     /// How many sessions it has (`SERVER_STORE_SESSIONS`).
     pub sessions: u8,
-    /// What stands in between.
+    /// A proxy between the two that delays.
     pub delay: Option<&'d Delay>,
 }
 
@@ -103,7 +103,7 @@ pub fn run(database: &Postgres, upload: &Upload, way: Way<'_>) -> io::Result<Run
     }
 }
 
-/// Copies the same rows into the same table with a psql an agency; returns the time from the first row on.
+/// Copies the same rows into the same table with one psql for each agency; returns the time from the first row on.
 ///
 /// # Errors
 /// psql fails.
@@ -130,7 +130,7 @@ pub fn copy(database: &Postgres, upload: &Upload) -> io::Result<Duration> {
     Ok(begin.elapsed())
 }
 
-/// The columns of the table, as the agency's file has them behind the agency's number and the row's own.
+/// Writes the rows of an agency's file with the columns of the table: the agency's number, the row's number, and the columns of the file.
 fn number_rows(number: u32, file: &Path, rows: &Path) -> io::Result<()> {
     let mut out = BufWriter::new(File::create(rows)?);
     for (seq, line) in fs::read_to_string(file)?.lines().enumerate() {
@@ -139,7 +139,7 @@ fn number_rows(number: u32, file: &Path, rows: &Path) -> io::Result<()> {
     out.flush()
 }
 
-/// A psql that has connected and waits for what to do.
+/// Starts a psql; returns it once it has connected and waits for statements.
 fn connect(database: &Postgres) -> io::Result<Child> {
     let mut psql = database.psql("postgres");
     psql.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -155,7 +155,7 @@ fn connect(database: &Postgres) -> io::Result<Child> {
     Ok(child)
 }
 
-/// How long the database takes for a commit of one row, and how long an agency waits for the acknowledgement of one
+/// Measures how long the database takes for a commit of one row, and how long an agency waits for the acknowledgement of one
 /// bet, each so many times, one after the other.
 ///
 /// # Errors
@@ -218,7 +218,7 @@ fn acknowledgements(central: SocketAddr, count: usize) -> io::Result<Vec<Duratio
     Ok(waits)
 }
 
-/// The last lines of a log.
+/// Returns the last lines of a log.
 fn end_of(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// Bytes that are read at once.
 const PIECE: usize = 64 * 1024;
 
-/// Pieces of one direction that are on their way: what is sent beyond them waits in the sockets.
+/// The most pieces of one direction that are on their way: what is sent beyond them waits in the sockets.
 const ON_THE_WAY: usize = 256;
 
 /// Delays whoever connects to it until the process ends.

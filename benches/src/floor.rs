@@ -31,7 +31,7 @@ const SERVER_OUTBOX: usize = 64 * 1024;
 const CLIENT_INBOX: usize = 64 * 1024;
 const CLIENT_OUTBOX: usize = 256 * 1024;
 
-/// By how much the file grows at least, by zeros: syncing what was written over them is cheaper.
+/// The file is filled with at least so many zeros ahead: syncing bytes that are written over zeros is cheaper.
 const ROOM: usize = 1024 * 1024;
 
 type Peer = Channel<mio::net::TcpStream>;
@@ -46,7 +46,7 @@ pub enum Hashing {
 }
 
 impl Hashing {
-    /// As it is written on the command line.
+    /// Returns its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Single => "single",
@@ -54,7 +54,7 @@ impl Hashing {
         }
     }
 
-    /// The hashing of this name.
+    /// Returns the hashing with this name.
     pub fn named(name: &str) -> Option<Self> {
         [Self::Single, Self::Together]
             .into_iter()
@@ -62,10 +62,10 @@ impl Hashing {
     }
 }
 
-/// Serves for good.
+/// Serves until the process is killed.
 ///
 /// # Errors
-/// Anything failed but a connection.
+/// Anything but a connection failed.
 pub fn serve(address: SocketAddr, file: File, durable: bool, hashing: Hashing) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut listener = TcpListener::bind(address)?;
@@ -284,10 +284,10 @@ impl Batches {
         }
     }
 
-    /// The next batch; `None` after the last.
+    /// Returns the next batch; `None` after the last.
     fn next(&mut self) -> io::Result<Option<&[u8]>> {
         self.batch.clear();
-        // The bet that did not fit into the last batch.
+        // The first bet is the one that did not fit into the last batch.
         self.batch.append(&mut self.bet);
         let mut bets = usize::from(!self.batch.is_empty());
         while bets < BATCH && self.format_row()? {

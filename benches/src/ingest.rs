@@ -34,7 +34,7 @@ pub struct Upload {
     pub connection: Connection,
 }
 
-/// How a client speaks.
+/// How a client uses connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connection {
     /// All requests over one connection, a window of them at a time.
@@ -43,7 +43,7 @@ pub enum Connection {
     PerRequest,
 }
 
-/// What a run of the programs came to.
+/// The figures of a run of the programs.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
     /// From when the server went on to the last bet stored.
@@ -95,7 +95,7 @@ impl Upload {
             .map(|(run, ())| run)
     }
 
-    /// As [`run`](Self::run), durable and at INFO; returns how many system calls the server made in that time.
+    /// Does the same as [`run`](Self::run), durable and at INFO; returns how many system calls the server made in that time.
     /// `None` where there is no strace.
     ///
     /// # Errors
@@ -110,7 +110,7 @@ impl Upload {
         Ok(calls)
     }
 
-    /// A run, and something that is begun before it and ended after it.
+    /// Does a run, and something that is begun before it and ended after it.
     fn run_beside<B, T>(
         &self,
         durable: bool,
@@ -259,7 +259,7 @@ impl Trace {
     }
 }
 
-/// How long a new central takes from its start until it has accepted and answered somebody.
+/// Measures how long a new central takes from its start until it has accepted and answered somebody.
 ///
 /// # Errors
 /// It could not be started.

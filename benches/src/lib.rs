@@ -1,5 +1,5 @@
-//! What the benches share: the bets of the first committed agency file, as they travel, the winners of any agency file, and the
-//! numbers that the environment tells them.
+//! What the benches share: the bets of the first committed agency file, as they travel, the winners of any agency file, and
+//! settings from the environment.
 
 pub mod cluster;
 pub mod database;
@@ -24,8 +24,8 @@ use frame::{Agency, Bet, Birthdate, Document, Name, Number};
 /// Bets in a batch, as the client is configured by default.
 pub const BATCH: usize = 86;
 
-/// The bets of agency 1, all of them: a processor that is given the same few bets again and again learns
-/// them by heart, and looks faster than it is.
+/// Returns all bets of agency 1: with the same few bets again and again, a processor would predict every branch, and look faster
+/// than it is.
 ///
 /// # Panics
 /// A row of the fixture is no valid bet; the fixtures' own tests say that all are.
@@ -35,7 +35,7 @@ pub fn bets() -> Vec<Bet<'static>> {
     fixture.spec.rows().map(|row| bet(agency, &row)).collect()
 }
 
-/// The documents that win in an agency file, in its order.
+/// Returns the documents that win in an agency file, in its order.
 ///
 /// # Errors
 /// It cannot be read.
@@ -51,10 +51,10 @@ pub fn winners(file: &Path) -> io::Result<Vec<String>> {
     Ok(winners)
 }
 
-/// A number of the environment, or this one where it is not set.
+/// Returns a number of the environment, or `default` where it is not set.
 ///
 /// # Errors
-/// A sentence: it is no number.
+/// The value is no number. The error is a sentence.
 pub fn setting<T: FromStr>(key: &str, default: T) -> Result<T, String> {
     match std::env::var(key) {
         Ok(value) => {

@@ -24,12 +24,12 @@ pub(crate) fn connect(to: SocketAddr, from: Option<Ipv4Addr>) -> io::Result<TcpS
     Ok(stream)
 }
 
-/// Closes it with a reset.
+/// Closes a stream with a reset.
 pub(crate) fn reset(stream: TcpStream) -> io::Result<()> {
     SockRef::from(&stream).set_linger(Some(Duration::ZERO))
 }
 
-/// A frame of this type, whatever its payload holds.
+/// Returns a frame of this type, whatever its payload holds.
 pub(crate) fn frame(kind: u16, payload: &[u8]) -> Vec<u8> {
     let length = (HEADER - 4 + payload.len()) as u32;
     let mut frame = length.to_be_bytes().to_vec();
@@ -55,7 +55,7 @@ impl Peer {
         Self { stream, inbox }
     }
 
-    /// The connection. What is read from it is missing in the next reply.
+    /// Returns the stream. Bytes that are read from it are missing in the next reply.
     pub(crate) fn stream(&self) -> &TcpStream {
         &self.stream
     }
@@ -68,7 +68,7 @@ impl Peer {
         self.stream.write_all(&frame(kind, payload))
     }
 
-    /// The payload of the next reply.
+    /// Returns the payload of the next reply.
     pub(crate) fn answer(&mut self) -> io::Result<String> {
         loop {
             if let Some(frame) = self.inbox.frame().map_err(io::Error::other)? {

@@ -15,13 +15,13 @@ use rustix::process::{Pid, kill_process};
 /// How often a run is looked at.
 const LOOK: Duration = Duration::from_micros(500);
 
-/// How long programs have to do nothing to be waiting.
+/// Programs that use no processor for so long count as waiting.
 const QUIET: Duration = Duration::from_millis(30);
 
 /// How long a run may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The value of `SERVER_DURABILITY`.
+/// Returns the value of `SERVER_DURABILITY`.
 pub fn durability(durable: bool) -> &'static str {
     if durable { "always" } else { "never" }
 }
@@ -53,14 +53,14 @@ pub fn central(folder: &Path, environment: &[(&str, &str)]) -> io::Result<(Proce
 /// Has an empty line echoed.
 ///
 /// # Errors
-/// Nobody did.
+/// It was not echoed.
 pub fn echo(address: SocketAddr) -> io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
     stream.write_all(b"\n")?;
     stream.read_exact(&mut [0])
 }
 
-/// An address that nobody listens on. Somebody may come before us: then the run fails.
+/// Returns an address at which nothing listens. Another program may take it before the caller does: then the run fails.
 ///
 /// # Errors
 /// The system has none.
@@ -68,7 +68,7 @@ pub fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
-/// How long all of them together were on a processor; those that have ended do not count.
+/// Returns how long all of them together were on a processor; those that have ended do not count.
 pub fn total_time(processes: &[Process]) -> Duration {
     let times = processes.iter().filter_map(|p| p.processor_time().ok());
     times.sum()
@@ -87,10 +87,10 @@ pub fn wait_until_idle(processes: &[Process]) -> io::Result<Instant> {
     })
 }
 
-/// Returns when it was so.
+/// Waits until `so` returns `true`; returns when that was.
 ///
 /// # Errors
-/// It was not for too long.
+/// It was not so for too long.
 pub fn wait_until(mut so: impl FnMut() -> bool) -> io::Result<Instant> {
     let begin = Instant::now();
     while !so() {
@@ -123,7 +123,7 @@ impl Process {
     /// Waits for its end.
     ///
     /// # Errors
-    /// It did not end well; its last words are told.
+    /// It did not end well; the error has the end of its log.
     pub fn end(mut self) -> io::Result<()> {
         let status = self.child.wait()?;
         if status.success() {
@@ -142,12 +142,12 @@ impl Process {
         self.child.wait().map(drop)
     }
 
-    /// Its number.
+    /// Returns its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Whether another process sees its system calls.
+    /// Returns whether another process traces its system calls.
     pub fn is_traced(&self) -> bool {
         let status = self.proc("status").unwrap_or_default();
         let tracer = status
@@ -168,7 +168,7 @@ impl Process {
         fs::read_to_string(format!("/proc/{}/{file}", self.child.id()))
     }
 
-    /// The most memory that it has had, in bytes.
+    /// Returns the most memory that it has had, in bytes.
     ///
     /// # Errors
     /// It has ended.
@@ -176,7 +176,7 @@ impl Process {
         kilobytes(&self.proc("status")?, "VmHWM:")
     }
 
-    /// The memory that is its own now, in bytes: anonymous pages, no part of a file.
+    /// Returns the memory that is its own now, in bytes: anonymous pages, no part of a file.
     ///
     /// # Errors
     /// It has ended.
@@ -184,7 +184,7 @@ impl Process {
         kilobytes(&self.proc("smaps_rollup")?, "Anonymous:")
     }
 
-    /// How long it was on a processor.
+    /// Returns how long it was on a processor.
     ///
     /// # Errors
     /// It has ended.
@@ -201,7 +201,7 @@ impl Drop for Process {
     }
 }
 
-/// What a line of this name says, in bytes.
+/// Returns the value of the line with this name, in bytes.
 fn kilobytes(text: &str, name: &str) -> io::Result<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     number(line).map(|kilobytes| kilobytes * 1024)

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::process::Command;
 
-/// Whether `cargo bench` asks for this bench: for all, or for one whose name holds the filter.
+/// Returns whether `cargo bench` asks for this bench: for all, or for those whose names hold the filter.
 pub fn wanted(name: &str) -> bool {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
@@ -11,7 +11,7 @@ pub fn wanted(name: &str) -> bool {
     measures && filter.is_none_or(|filter| name.contains(filter.as_str()))
 }
 
-/// Builds both programs, so that those of today are measured.
+/// Builds both programs, so that the present code is measured.
 ///
 /// # Errors
 /// They cannot be built.
@@ -28,15 +28,15 @@ pub fn build() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Bytes as MiB.
+/// Returns bytes as MiB.
 pub fn mib(bytes: u64) -> f64 {
     bytes as f64 / 1024.0 / 1024.0
 }
 
-/// The value in the middle.
+/// Returns the median.
 ///
 /// # Panics
-/// There is none.
+/// There are no values.
 pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);

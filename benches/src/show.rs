@@ -5,8 +5,8 @@
 //!     -> peers that read slowly or not at all -> SIGTERM while replies are owed -> everybody has ended
 //! ```
 //!
-//! Each scene checks what its peers are answered: a show that went wrong ends with an error. What is to be seen in which
-//! order is told to whoever started it; nothing is printed here.
+//! Each scene checks what its peers are answered: a show that went wrong ends with an error. The caller is told what there is to
+//! see, in its order; nothing is printed here.
 
 mod agencies;
 mod scenes;
@@ -48,14 +48,14 @@ pub struct Settings {
     pub trace: Option<PathBuf>,
 }
 
-/// What whoever started the show is told.
+/// What the caller is told.
 #[derive(Clone, Copy, Debug)]
 pub enum Told<'a> {
     /// The central is there, and its pages are at this address.
     Opened(SocketAddr),
     /// A scene begins.
     Begins(&'a Scene),
-    /// What a scene came to.
+    /// The result of a scene, as a sentence.
     Came(&'a str),
     /// The central is told to stop.
     Stops,
@@ -114,7 +114,7 @@ pub fn play(
     }
 }
 
-/// What went wrong with a peer.
+/// Returns what went wrong with a peer.
 fn failure(peer: ScopedJoinHandle<'_, io::Result<()>>) -> Option<String> {
     match peer.join() {
         Ok(outcome) => outcome.err().map(|e| e.to_string()),

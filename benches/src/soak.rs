@@ -7,8 +7,7 @@
 //! ```
 //!
 //! Five agencies upload with the real client. The abusers have an agency to themselves, the sixth: what they may
-//! store is stored for it, and the draw waits for it. Times are told and judged by whoever calls; everything else is
-//! judged here.
+//! store is stored for it, and the draw waits for it. Times are judged by the caller; everything else is judged here.
 
 pub mod abuse;
 mod check;
@@ -39,7 +38,7 @@ const AGENCIES: u32 = 5;
 /// The agency of the abusers.
 pub const ABUSERS: u32 = AGENCIES + 1;
 
-/// More than all abusers together open.
+/// More connections than all abusers together open.
 const MAX_CONNECTIONS: usize = 16_000;
 
 /// By how much the central's memory may have grown when everybody is gone, in bytes: the buffers of one turn, and the
@@ -67,7 +66,7 @@ pub struct Beside<'a> {
     pub echo: bool,
     /// Whether every turn is synced.
     pub durable: bool,
-    /// What the abusers do is told by this.
+    /// Decides what the abusers do.
     pub seed: u64,
 }
 
@@ -89,7 +88,7 @@ pub struct Seen {
     pub connections: u64,
     /// How often a client had to connect again.
     pub reconnects: u64,
-    /// What was not as it has to be, a sentence each.
+    /// What was wrong, a sentence each.
     pub broken: Vec<String>,
 }
 
@@ -105,7 +104,7 @@ impl Lottery {
         Ok(Self { upload, winners })
     }
 
-    /// Bets of all agencies.
+    /// Returns the number of bets of all agencies.
     pub fn bets(&self) -> u64 {
         self.upload.bets
     }
@@ -167,7 +166,7 @@ impl Lottery {
 
             let echo = echoing.map_or(Ok(Ok(Latencies::default())), |thread| thread.join());
             let echo = echo.map_err(|_| io::Error::other("the echo check failed"))??;
-            // Who is in the middle of a request would find its agency finished.
+            // An abuser in the middle of a request would find its agency finished.
             while settling.recv().is_ok() {}
             finish(&scene)?;
             clients.into_iter().try_for_each(Process::end)?;
@@ -234,7 +233,7 @@ impl Lottery {
     }
 }
 
-/// The last of the six has finished: the draw.
+/// Says that the last of the six agencies has finished, which begins the draw.
 fn finish(scene: &Scene<'_>) -> io::Result<()> {
     let mut peer = Peer::connect(scene.address, None)?;
     let reply = peer.ask(kind::FINISHED, format!("{{agency:{ABUSERS}}}").as_bytes())?;
@@ -256,7 +255,7 @@ fn settle(server: &Process, bound: u64) -> io::Result<u64> {
     }
 }
 
-/// An error, and how the central's log ends.
+/// Returns an error with the end of the central's log.
 fn last_words(error: io::Error, folder: &Path) -> io::Error {
     let log = fs::read(folder.join("server.log")).unwrap_or_default();
     let log = String::from_utf8_lossy(&log);

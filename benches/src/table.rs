@@ -32,7 +32,7 @@ impl Goal {
 }
 
 impl Table {
-    /// Adds a line: what was measured, what it came to, what that is beside something else, and the goal.
+    /// Adds a line: what was measured, its figure, the figure beside another one, and the goal.
     pub fn line(
         &mut self,
         what: impl Into<String>,
@@ -58,7 +58,7 @@ impl Table {
         self.line(what, figure, beside, goal);
     }
 
-    /// Adds the lines of another one.
+    /// Adds the lines of another table.
     pub fn append(&mut self, mut other: Self) {
         self.0.append(&mut other.0);
     }
@@ -105,7 +105,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// The folder of this program's figures: `criterion` in the folder that cargo builds in.
+/// Returns the folder of this program's figures: `criterion` in the folder that cargo builds in.
 ///
 /// # Errors
 /// This program was not built by cargo.
@@ -121,5 +121,5 @@ pub fn figures() -> io::Result<PathBuf> {
 /// The file that the bench of the whole path leaves its lines in.
 pub const INGEST: &str = "ingest.tsv";
 
-/// The same of the bench of the whole path into a database.
+/// The file that the bench of the whole path into a database leaves its lines in.
 pub const DATABASE: &str = "database.tsv";

@@ -11,7 +11,7 @@ use frame::{Bet, MessageId};
 /// Bytes that a row of the fixtures has at most.
 const ROW: usize = 128;
 
-/// The store in a folder; `replay` is told what is there already.
+/// Opens the store in a folder; `replay` is called with each fact that is there already.
 pub fn open(folder: &Path, durability: Durability, replay: impl FnMut(&Fact)) -> WalStore<Folder> {
     let files = Folder::open(folder).expect("a folder");
     let (store, _) = WalStore::open(files, durability, replay).expect("a good store");
@@ -33,7 +33,7 @@ pub fn append(store: &mut WalStore<Folder>, bets: &[Bet<'_>]) {
     store.commit().expect("a disk");
 }
 
-/// A store that was left as a kill leaves it: so many bets in bets.csv and in the log.
+/// Makes a store as a kill leaves it: with so many bets in bets.csv and in the log.
 pub fn left_behind(folder: &Path, rows: usize) -> WalStore<Folder> {
     let mut store = open(folder, Durability::Never, |_| ());
     store.checkpoint([]).expect("a disk");

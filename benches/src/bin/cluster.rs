@@ -1,14 +1,14 @@
 //! A cluster in containers that loses its nodes, its centrals and its clients, and no bet. `make test-cluster` runs it.
 //!
 //! First the definition as it is committed: the clients end with 0 and print their winners. Then `SEEDS` (1) lotteries,
-//! each with every kind of fault once, as its seed says; the first seed is `SEED` (1). In the long form, which is any number
-//! but one, a lottery for each fault alone follows, to see how long agencies wait, and the speed with one, two and three
-//! nodes; with 0 only these two. Ends with the results as a row of a table, and with an error where a promise is broken: the
+//! each with every kind of fault once, as its seed says; the first seed is `SEED` (1). Where `SEEDS` is not 1, a lottery for
+//! each fault alone follows, to see how long agencies wait, and then the speed with one, two and three nodes; where it is 0,
+//! only these two. Ends with the results as a row of a table, and with an error where a promise is broken: the
 //! history of what was done, and the log of every container, are then in `target/cluster`, and the next lottery is played
 //! all the same.
 //!
-//! `LANES=3` plays the lotteries of the seeds in three clusters beside each other; what is measured alone comes after them,
-//! in one.
+//! `LANES=3` plays the lotteries of the seeds in three clusters beside each other; pauses and speed are measured after them,
+//! in one cluster.
 //!
 //! `REPLICATION=asynchronous` breaks the cluster: a bet may be acknowledged that no standby has. The test has to find it.
 
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether every promise was kept.
+/// Runs the test; returns whether every promise was kept.
 fn run() -> Outcome<bool> {
     let first: u64 = setting("SEED", 1)?;
     let seeds: u64 = setting("SEEDS", 1)?;
@@ -111,7 +111,7 @@ fn run() -> Outcome<bool> {
     Ok(test.broken == 0)
 }
 
-/// Where a failure is written down.
+/// The folder for the history and the logs of a failure.
 const FAILURES: &str = "target/cluster";
 
 struct Test {
@@ -123,7 +123,7 @@ struct Test {
 }
 
 impl Test {
-    /// Plays a lottery; the longest pause of an agency.
+    /// Plays a lottery; returns the longest pause of an agency.
     fn play(&mut self, lottery: &str, plan: &[Planned]) -> Outcome<Duration> {
         let mut history = History::begin();
         let (cluster, files, replication) = (&self.cluster, &self.files, self.replication);
@@ -153,7 +153,7 @@ impl Test {
         Ok(pause)
     }
 
-    /// Leaves the history and the containers' logs to be read.
+    /// Writes the history and the containers' logs into [`FAILURES`].
     fn write_down(&self, lottery: &str, history: &History) -> io::Result<()> {
         let folder = Path::new(FAILURES).join(lottery);
         fs::create_dir_all(&folder)?;
@@ -164,7 +164,7 @@ impl Test {
         Ok(())
     }
 
-    /// Each fault alone, and how long an agency had to wait because of it.
+    /// Plays a lottery for each fault alone, and prints how long an agency had to wait because of it.
     fn one_by_one(&mut self, seed: u64) -> Outcome {
         let mut pauses = Vec::new();
         for (i, kind) in Kind::ALL.into_iter().enumerate() {

@@ -15,7 +15,7 @@ use std::thread;
 use benches::show::{LENGTH, Settings, Told, play, trace};
 use fixtures::browser::Browser;
 
-/// Bytes of all pictures together.
+/// The most bytes of all pictures together.
 const MOST: u64 = 600 * 1024;
 
 /// The picture of the trace.
@@ -32,13 +32,13 @@ struct Picture {
     name: &'static str,
     /// The page, below the address of the port.
     page: &'static str,
-    /// What has to be so in the page.
+    /// The condition in the page that the picture waits for, as an expression of JavaScript.
     wait: &'static str,
     /// The elements of the page that it shows.
     part: &'static str,
 }
 
-/// Chooses the connection of an agency, again and again until there is one for which this is so.
+/// Chooses the connection of an agency, again and again until there is one that meets the condition.
 macro_rules! choose {
     ($agency:literal, $so:literal) => {
         concat!(
@@ -130,7 +130,7 @@ fn pictures() -> Result<(), Box<dyn Error>> {
         length: LENGTH,
         trace: Some(recorded.clone()),
     };
-    // Whoever has no picture to wait for any more ends the show.
+    // The show ends once the last picture is taken.
     let done = AtomicBool::new(false);
     let (cues, heard) = channel();
     let played = thread::scope(|scope| {

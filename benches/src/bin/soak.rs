@@ -3,8 +3,8 @@
 //! First an honest agency beside crowds that want all of the central for themselves: its places, its time, its memory, its
 //! log. Then each abuse alone: it and an undisturbed upload take turns, and what counts is the median of their ratios, so
 //! that a noisy machine does not matter. At last all of them at once, again and again, for `SOAK_MINUTES` (1). What the
-//! abusers do follows from `SOAK_SEED`, which is printed. Ends with an error where a promise is broken or a figure
-//! missed: figures are of the machine too, and so this is no test.
+//! abusers do follows from `SOAK_SEED`, which is printed. Ends with an error where a promise is broken or a goal is
+//! missed. Figures depend on the machine, too, so this is no test.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -27,8 +27,8 @@ const PAIRS: usize = 3;
 const CROWD: usize = 10_000;
 const CROWD_IN_THE_MIX: usize = 4_000;
 
-/// What is left of the upload's speed beside watchers and idle connections, which cost less than a noisy machine makes of
-/// a difference, and beside abuse.
+/// The goals: the part of the upload's speed that is left beside watchers and idle connections, which cost less than the noise
+/// of a machine, and beside abuse.
 const BESIDE_IDLE: f64 = 0.8;
 const BESIDE_ABUSE: f64 = 0.5;
 
@@ -109,14 +109,14 @@ fn soak() -> Outcome<Vec<String>> {
 
 struct Soak {
     lottery: Lottery,
-    /// Of the next lottery; each has its own.
+    /// The seed of the next lottery; each has its own.
     seed: u64,
-    /// What was promised and not kept, or not reached, a sentence each.
+    /// Promises that were not kept and goals that were not reached, a sentence each.
     missed: Vec<String>,
 }
 
 impl Soak {
-    /// How an honest agency fares beside a crowd. Its times are told, and whether they reach the goal.
+    /// Plays a row: an honest agency beside a crowd. Prints its times, and whether they reach the goal.
     fn beside(&mut self, row: &Row) -> Outcome {
         let name = row.name;
         let seen = row.play().map_err(|e| format!("beside {name}: {e}"))?;
@@ -137,7 +137,7 @@ impl Soak {
         Ok(())
     }
 
-    /// What this abuse, and an echo check, cost an upload that nobody else disturbs.
+    /// Measures what this abuse, and an echo check, cost an upload that nobody else disturbs.
     fn alone(&mut self, name: &str, abuses: &[&'static Abuse], least: f64) -> Outcome {
         let mut echo = Latencies::default();
         let mut pairs = Vec::new();
@@ -162,7 +162,7 @@ impl Soak {
         Ok(())
     }
 
-    /// Everything at once, on a disk that is synced.
+    /// Plays a lottery beside everything at once, on a disk that is synced.
     fn mix(&mut self) -> Outcome {
         let all: Vec<&Abuse> = OTHERS.iter().chain([&SILENT, &WATCHING]).collect();
         let name = format!("all of it, seed {}", self.seed);
@@ -211,7 +211,7 @@ impl Soak {
     }
 }
 
-/// Half of the times, 99 of 100 of them, and all of them are at most this.
+/// Returns the 50th and the 99th percentile and the longest of the times, in milliseconds.
 fn milliseconds(times: &Latencies) -> [String; 3] {
     [50, 99, 100].map(|percent| {
         let time = times.percentile(percent).unwrap_or_default();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use fixtures::{FIXTURES, Fixture, programs};
 
-/// What became of an agency.
+/// The result of an agency's run.
 struct Outcome {
     bets: u64,
     winners: Vec<String>,
@@ -125,7 +125,7 @@ fn send(fixture: &Fixture, central: std::net::SocketAddr, cwd: &Path) -> io::Res
     })
 }
 
-/// Whether the file is, row for row in any order, the five inputs with the agency prepended.
+/// Returns whether the file has the rows of the five inputs, each with its agency in front, in any order.
 fn stores_all(bets: &Path) -> io::Result<bool> {
     let mut expected = Vec::new();
     for fixture in FIXTURES {

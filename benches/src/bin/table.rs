@@ -8,8 +8,8 @@ use std::path::Path;
 use benches::table::{DATABASE, Goal, INGEST, Table, figures};
 use serde_json::Value;
 
-/// A bench of criterion's: its name; what it does; the one of the same bytes that it is beside, and at most how
-/// many times that one's time it may take.
+/// A bench of criterion: its name; what it does; the bench of the same bytes that it is compared with; and the goal, at most
+/// how many times that one's time it may take.
 type Bench = (&'static str, &'static str, &'static str, Option<f64>);
 
 #[rustfmt::skip]
@@ -118,7 +118,7 @@ impl Measured {
         count / self.seconds
     }
 
-    /// Bets, or rows, a second; and bytes.
+    /// Returns bets, or rows, a second; and bytes a second.
     fn rate(&self) -> String {
         let bets = format!("{:.2} M/s", self.rate_of(self.elements) / 1e6);
         match self.bytes {

@@ -11,19 +11,19 @@ use super::nodes::Roles;
 use super::schedule::Planned;
 use super::services::{CENTRALS, NODES};
 
-/// How the session is named that keeps a lock.
+/// The name of the session that keeps a lock.
 const LOCKER: &str = "lottery-test-lock";
 
 /// The faults that have begun and not ended, by the container that they hit.
 #[derive(Default)]
 pub(super) struct ActiveFaults {
     active: BTreeMap<String, Action>,
-    /// The setting was emptied in this lottery; a node that begins anew from another takes it over.
+    /// `synchronous_standby_names` was emptied in this lottery; a node that is made anew from another one takes that over.
     unnamed: bool,
 }
 
 impl ActiveFaults {
-    /// Whether a container can be asked something.
+    /// Returns whether a container can be asked something.
     pub(super) fn is_reachable(&self, service: &str) -> bool {
         !matches!(
             self.active.get(service),
@@ -31,7 +31,7 @@ impl ActiveFaults {
         )
     }
 
-    /// The node whose database somebody holds up, so that sessions wait there.
+    /// Returns the node on which sessions wait because of a fault in its database.
     pub(super) fn held_up(&self) -> Option<&str> {
         let holds_up =
             |action: &Action| matches!(action, Action::LockTable | Action::UnnameStandbys);
@@ -39,7 +39,7 @@ impl ActiveFaults {
         active.find_map(|(node, action)| holds_up(action).then_some(node.as_str()))
     }
 
-    /// Begins a fault; the container that it hits. `None` where nobody has that role now, or who has it is hit already.
+    /// Begins a fault; returns the container that it hits. `None` where none has that role now, or the one that has it is hit already.
     pub(super) fn begin(
         &mut self,
         cluster: &Cluster,
@@ -106,14 +106,14 @@ impl ActiveFaults {
         ended
     }
 
-    /// Where the standbys are to be waited for again, sees that no reachable node has the empty setting.
+    /// Where the standbys are to be waited for again, resets the empty setting on every reachable node.
     fn name_standbys(&self, cluster: &Cluster) {
         let emptied = |action: &Action| *action == Action::UnnameStandbys;
         if !self.unnamed || self.active.values().any(emptied) {
             return;
         }
         for node in NODES.into_iter().filter(|node| self.is_reachable(node)) {
-            // One that starts at this moment is seen to when the next fault ends, or all have.
+            // A node that starts at this moment is reset when the next fault ends, or all have ended.
             let reset = cluster.psql(node, "alter system reset synchronous_standby_names");
             let _ = reset.and_then(|_| cluster.psql(node, "select pg_reload_conf()"));
         }

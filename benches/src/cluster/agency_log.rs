@@ -13,11 +13,11 @@ use super::silence::Silence;
 /// What an agency was told, over all runs of its client.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct AgencyLog {
-    /// Bets that it was told are stored.
+    /// How many bets it was told are stored, over all its replies.
     pub(super) told: u64,
     /// What it was told, in the order of time.
     pub(super) replies: Vec<Reply>,
-    /// What it must never be told, a sentence each.
+    /// What it was told and must never be told, a sentence each.
     pub(super) broken: Vec<String>,
     /// When the last line was written.
     last: Timestamp,
@@ -26,7 +26,7 @@ pub(super) struct AgencyLog {
 /// What a client was told.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Reply {
-    /// When the line before was written: what it asked for was not sent earlier, or was sent together with the request before.
+    /// When the line before was written: the request was not sent earlier, or was sent together with the request before it.
     pub(super) since: Timestamp,
     /// When it was told.
     pub(super) at: Timestamp,
@@ -38,7 +38,7 @@ pub(super) struct Reply {
 pub(super) enum What {
     /// So many bets are stored.
     Count(u64),
-    /// So many more are.
+    /// So many more bets are stored.
     Batch(u64),
     /// It is known that the file is complete.
     Finished,
@@ -92,7 +92,7 @@ impl AgencyLog {
         self.replies.push(Reply { since, at, what });
     }
 
-    /// When it was told something new: all but the winners, for which everybody waits.
+    /// Returns when it was told something new: all but the winners, for which everybody waits.
     fn news(&self) -> impl Iterator<Item = Timestamp> {
         let news = self
             .replies
@@ -101,13 +101,13 @@ impl AgencyLog {
         news.map(|reply| reply.at)
     }
 
-    /// When it was first told something new in a time in which it must not be, if it was.
+    /// Returns when it was first told something new in a time in which it must not be told anything; `None` where it was not.
     pub(super) fn told_in(&self, silence: &Silence) -> Option<Timestamp> {
         self.news()
             .find(|at| (silence.since..silence.until).contains(at))
     }
 
-    /// The longest time between two replies.
+    /// Returns the longest time between two replies.
     pub(super) fn longest_pause(&self) -> Duration {
         let pauses = self.news().zip(self.news().skip(1));
         let pauses = pauses.map(|(before, after)| after.duration_since(before).unsigned_abs());

@@ -14,10 +14,10 @@ use super::nodes::Roles;
 use super::services::{AGENCIES, CENTRALS, client};
 use super::silence::Silence;
 
-/// Looks at everything; a sentence for whatever is not as it has to be. Where there is none, the tables are removed.
+/// Checks everything; returns a sentence for whatever is wrong. Where nothing is, the tables are removed.
 ///
 /// # Errors
-/// It cannot be looked at: the engine failed, or there is no primary.
+/// It cannot be checked: the engine failed, or there is no primary.
 pub(super) fn everything(
     cluster: &Cluster,
     files: &Files,
@@ -100,7 +100,7 @@ pub(super) fn everything(
     Ok(found.broken)
 }
 
-/// What is not as it has to be.
+/// What is wrong.
 #[derive(Default)]
 struct Findings {
     broken: Vec<String>,
@@ -119,7 +119,7 @@ fn lines(text: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// Compares the rows of an agency with its file; a sentence where they differ.
+/// Compares the rows of an agency with its file; returns a sentence where they differ.
 fn rows(database: &Database<'_>, files: &Files, agency: usize) -> io::Result<Option<String>> {
     let query = format!(
         "copy (select seq, first_name, last_name, document, birthdate, number from bets

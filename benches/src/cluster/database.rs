@@ -13,14 +13,14 @@ pub(super) struct Database<'c> {
 }
 
 impl Database<'_> {
-    /// The one value of a query, as text.
+    /// Returns the one value of a query, as text.
     pub(super) fn query(&self, query: &str) -> io::Result<String> {
         let mut value = String::new();
         self.lines(query, |line| line.clone_into(&mut value))?;
         Ok(value)
     }
 
-    /// Each line that a query gives. There may be many: they are read one after another.
+    /// Calls `each` with each line of a query's result. There may be many: they are read one after another.
     pub(super) fn lines(&self, query: &str, mut each: impl FnMut(&str)) -> io::Result<()> {
         let lottery = self.lottery;
         let query =

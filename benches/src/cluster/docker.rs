@@ -11,7 +11,7 @@ use super::files::Files;
 use super::lanes::{lane, network};
 use super::services::{AGENCIES, CENTRALS, client};
 
-/// The compose project; behind it the lane, where there are several.
+/// The compose project; the lane is appended where there are several.
 const PROJECT: &str = "lottery-cluster-test";
 
 /// The image that has iptables: stage `partition` of `compose/cluster/Dockerfile`.
@@ -122,7 +122,7 @@ impl Cluster {
         self.changes.path().join("changes.json")
     }
 
-    /// Docker's compose command on the definition and the changes to it.
+    /// Runs Docker's compose command on the definition and the changes to it; returns its standard output.
     ///
     /// # Errors
     /// Those of [`docker`].
@@ -136,7 +136,7 @@ impl Cluster {
         docker(&all)
     }
 
-    /// Runs an agency's client once more, against one central alone; what it writes to standard output.
+    /// Runs an agency's client once more, against one central alone; returns its standard output.
     ///
     /// # Errors
     /// Those of [`docker`]; the client failed.
@@ -154,7 +154,7 @@ impl Cluster {
         self.compose(&run)
     }
 
-    /// A command of the engine on a service's container: `kill`, `pause`, `start` and so on.
+    /// Runs a command of the engine on a service's container: `kill`, `pause`, `start` and so on; returns its standard output.
     ///
     /// # Errors
     /// Those of [`docker`].
@@ -163,7 +163,7 @@ impl Cluster {
         docker(&[command, &[&name]].concat())
     }
 
-    /// What a command says that runs inside a service's container.
+    /// Runs a command inside a service's container; returns its standard output.
     ///
     /// # Errors
     /// Those of [`docker`]; the command failed.
@@ -171,7 +171,7 @@ impl Cluster {
         docker(&[&["exec", &container_name(service)], command].concat())
     }
 
-    /// What a statement gives, asked by a node's own superuser.
+    /// Runs a statement as the superuser of a node; returns its result as text.
     ///
     /// # Errors
     /// Those of [`docker`]; the node's database does not answer, or refuses.
@@ -187,7 +187,7 @@ impl Cluster {
         Ok(self.exec(node, &psql)?.trim().to_owned())
     }
 
-    /// Begins statements in a session that goes on beside the test.
+    /// Starts statements in a session that goes on beside the test.
     ///
     /// # Errors
     /// Those of [`docker`].
@@ -204,14 +204,14 @@ impl Cluster {
         docker(&[&["exec", "--detach", &name][..], &psql].concat()).map(drop)
     }
 
-    /// A command to read from, inside a service's container.
+    /// Returns a command that runs inside a service's container, for its output to be read.
     pub(super) fn exec_command(&self, service: &str) -> Command {
         let mut command = Command::new("docker");
         command.args(["exec", &container_name(service)]);
         command
     }
 
-    /// Rules for the packets of a service's container, each the arguments of an iptables command.
+    /// Sets rules for the packets of a service's container; each is the arguments of an iptables command.
     ///
     /// # Errors
     /// Those of [`docker`].
@@ -234,7 +234,7 @@ impl Cluster {
         docker(&[&run[..], &["sh", "-c", &commands]].concat()).map(drop)
     }
 
-    /// The addresses of a service's container; none while it is stopped.
+    /// Returns the addresses of a service's container; none while it is stopped.
     ///
     /// # Errors
     /// Those of [`docker`].
@@ -244,7 +244,7 @@ impl Cluster {
         Ok(text.split_whitespace().map(str::to_owned).collect())
     }
 
-    /// Whether a service's container runs; where it has ended, its exit code.
+    /// Returns the exit code of a service's container; `None` while it runs.
     ///
     /// # Errors
     /// Those of [`docker`].
@@ -255,7 +255,7 @@ impl Cluster {
         code.transpose().map_err(io::Error::other)
     }
 
-    /// How often the engine had to start a service's container again, because its program ended by itself.
+    /// Returns how often the engine had to start a service's container again, because its program ended by itself.
     ///
     /// # Errors
     /// Those of [`docker`].
@@ -264,7 +264,7 @@ impl Cluster {
         text.trim().parse().map_err(io::Error::other)
     }
 
-    /// The log of a service's container, a time before each line.
+    /// Returns the log of a service's container, a time before each line.
     ///
     /// # Errors
     /// Those of [`docker`].
@@ -277,7 +277,7 @@ impl Cluster {
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
-    /// The logs of all containers, with the names of their services.
+    /// Returns the logs of all containers, with the names of their services.
     ///
     /// # Errors
     /// The engine does not answer, or refuses.
@@ -287,7 +287,7 @@ impl Cluster {
         services.lines().map(log).collect()
     }
 
-    /// What the last run of a service's container wrote to standard output.
+    /// Returns what the last run of a service's container wrote to standard output.
     ///
     /// # Errors
     /// Those of [`docker`].
@@ -296,7 +296,7 @@ impl Cluster {
         self.container(&["logs", "--since", &started], service)
     }
 
-    /// When a service's container was started last.
+    /// Returns when a service's container was started last.
     ///
     /// # Errors
     /// Those of [`docker`].
@@ -318,7 +318,7 @@ fn container_name(service: &str) -> String {
     format!("{}-{service}-1", project())
 }
 
-/// The compose project of this process.
+/// Returns the compose project of this process.
 fn project() -> String {
     match lane() {
         Some(lane) => format!("{PROJECT}-{lane}"),
@@ -326,7 +326,7 @@ fn project() -> String {
     }
 }
 
-/// Runs docker; what it says on standard output.
+/// Runs docker; returns its standard output.
 ///
 /// # Errors
 /// It is not there, or failed: the error is what it said.

@@ -1,4 +1,4 @@
-//! The kinds of fault: whom each hits, and what is done to it.
+//! The kinds of fault: which container each hits, and what is done to it.
 
 use super::nodes::Roles;
 use super::services::{AGENCIES, CENTRALS, client};
@@ -37,7 +37,7 @@ pub enum Kind {
     SessionEnded,
 }
 
-/// Who is hit.
+/// The role of the container that is hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Primary,
@@ -62,7 +62,7 @@ pub(super) enum Action {
 }
 
 impl Kind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 14] = [
         Self::PrimaryKilled,
         Self::PrimaryFrozen,
@@ -80,7 +80,7 @@ impl Kind {
         Self::SessionEnded,
     ];
 
-    /// The fault in words.
+    /// Returns the fault in words.
     pub fn name(self) -> &'static str {
         match self {
             Self::PrimaryKilled => "primary killed",
@@ -100,7 +100,7 @@ impl Kind {
         }
     }
 
-    /// Who is hit.
+    /// Returns the role of the container that is hit.
     pub(super) fn role(self) -> Role {
         match self {
             Self::PrimaryKilled
@@ -115,7 +115,7 @@ impl Kind {
         }
     }
 
-    /// What is done to the container.
+    /// Returns what is done to the container.
     pub(super) fn action(self) -> Action {
         match self {
             Self::PrimaryKilled
@@ -132,7 +132,7 @@ impl Kind {
         }
     }
 
-    /// The container that it hits; `None` where nobody has that role now.
+    /// Returns the container that it hits; `None` where none has that role now.
     pub(super) fn target(self, roles: &Roles, pick: usize) -> Option<String> {
         match self.role() {
             Role::Primary | Role::Administrator => roles.primary.clone(),

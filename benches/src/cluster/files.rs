@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::services::AGENCIES;
 
-/// How many times as long as the fixtures.
+/// How many times as long as the fixtures the files are.
 const TIMES: usize = 10;
 
 /// The files, in a folder that is deleted when this is dropped.
@@ -43,17 +43,17 @@ impl Files {
         self.folder.path()
     }
 
-    /// The rows of an agency's file, in their order.
+    /// Returns the rows of an agency's file, in their order.
     pub(super) fn rows(&self, agency: usize) -> impl ExactSizeIterator<Item = Row> {
         self.specs[agency - 1].rows()
     }
 
-    /// Bets of all files.
+    /// Returns the number of bets in all files.
     pub fn bets(&self) -> usize {
         self.specs.iter().map(|spec| spec.rows().len()).sum()
     }
 
-    /// The documents that win for an agency, in the file's order.
+    /// Returns the documents that win for an agency, in the file's order.
     pub(super) fn winners(&self, agency: usize) -> Vec<String> {
         let winners = self.rows(agency).filter(|row| row.number == WINNER);
         winners.map(|row| row.document.to_string()).collect()

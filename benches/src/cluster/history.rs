@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-/// Begins when it is made.
+/// The history of a lottery; its times count from when it is made.
 pub struct History {
     begin: Instant,
     lines: Vec<String>,
 }
 
 impl History {
-    /// Nothing has happened yet.
+    /// Begins an empty history now.
     pub fn begin() -> Self {
         Self {
             begin: Instant::now(),
@@ -25,7 +25,7 @@ impl History {
         self.lines.push(line);
     }
 
-    /// All lines so far, each with its end.
+    /// Returns all lines so far, each with a line break.
     pub fn text(&self) -> String {
         self.lines.iter().map(|line| format!("{line}\n")).collect()
     }

@@ -17,8 +17,8 @@ use super::database::Database;
 /// Where the last histories are.
 const FOLDER: &str = "target/cluster";
 
-/// Writes what these agencies were told as a history, with what the database says in the end. `winners` are those that an agency
-/// was told.
+/// Returns what these agencies were told as a history, with what the database says in the end. `winners` returns those that an
+/// agency was told.
 ///
 /// # Errors
 /// The database, or who was told winners, cannot be asked.
@@ -60,7 +60,7 @@ pub(super) fn history(
     Ok(lines.collect())
 }
 
-/// Asks the judge; a sentence for whatever is not right.
+/// Asks the judge; returns a sentence for whatever is not right.
 ///
 /// # Errors
 /// The judge cannot be built, or cannot read the history.
@@ -78,7 +78,7 @@ pub(super) fn judge(lottery: &str, history: &str) -> io::Result<Vec<String>> {
     }
 }
 
-/// Builds the judge as the tests do, where it costs least; where it is then.
+/// Builds the judge with the profile of the tests, which most likely was built already; returns its path.
 fn build() -> io::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
     let mut build = Command::new(cargo);
@@ -121,8 +121,8 @@ impl Writer {
         self.events.extend(told);
     }
 
-    /// What one agency was told, over all runs of its client. Batches that were acknowledged one after the other are one. Where a
-    /// later count is higher, the difference was sent, and nothing was told of it.
+    /// Appends what one agency was told, over all runs of its client. Batches that were acknowledged one after the other are one
+    /// operation. Where a later count is higher, the difference was sent, and was not answered.
     fn agency(&mut self, agency: u32, log: &AgencyLog, winners: Vec<String>) {
         let client = self.client();
         let last_winners = log

@@ -18,22 +18,22 @@ const STEP: &str = "CLUSTER_STEP";
 /// The addresses of the first lane, where `LOTTERY_NET` does not say them: not those of a lottery that is played beside.
 const NETWORK: (&str, u8) = ("172.16", 127);
 
-/// What a lottery says of itself, for the process that started its lane.
+/// What a lottery prints for the process that started its lane.
 const PAUSE: &str = "the longest pause of an agency: ";
 const BROKEN: &str = "a promise was broken";
 
-/// Which lane this process is, of several.
+/// Returns which lane this process is; `None` where there is only one.
 pub fn lane() -> Option<u8> {
     std::env::var(LANE).ok()?.parse().ok()
 }
 
-/// How far the seeds of this process are apart.
+/// Returns how far the seeds of this process are apart.
 pub fn step() -> u64 {
     let step = std::env::var(STEP).ok().and_then(|step| step.parse().ok());
     step.unwrap_or(1)
 }
 
-/// What a lottery is told by.
+/// Prints the result of a lottery for the process that started its lane.
 pub fn tell(pause: Duration, is_broken: bool) {
     println!("{PAUSE}{:.1} s", pause.as_secs_f64());
     if is_broken {
@@ -41,7 +41,7 @@ pub fn tell(pause: Duration, is_broken: bool) {
     }
 }
 
-/// The first two or three numbers of the addresses of a lane, counted from 0.
+/// Returns the first two or three numbers of the addresses of a lane; lanes count from 0.
 pub(super) fn network(lane: u8) -> String {
     let asked = std::env::var("LOTTERY_NET").ok();
     let asked = asked.as_deref().and_then(|net| net.rsplit_once('.'));
@@ -52,16 +52,16 @@ pub(super) fn network(lane: u8) -> String {
     format!("{start}.{}", last + lane)
 }
 
-/// What all lanes came to.
+/// The results of all lanes.
 #[derive(Debug, Default)]
 pub struct Total {
     /// Lotteries in which a promise was broken.
     pub broken: u64,
-    /// Of an agency, in all of them.
+    /// The longest pause of an agency in all lotteries.
     pub longest_pause: Duration,
 }
 
-/// Plays so many lotteries, of this seed and those that follow, in so many lanes.
+/// Plays `seeds` lotteries, with the seed `first` and those that follow, in so many lanes.
 ///
 /// # Errors
 /// A lane could not be started, or could not play on.
@@ -95,7 +95,7 @@ pub fn play_in_lanes(lanes: u8, first: u64, seeds: u64) -> io::Result<Total> {
     Ok(total)
 }
 
-/// How many of so many seeds are those of a lane, counted from 0: its own number and each that is `lanes` further.
+/// Returns how many of the seeds belong to a lane; lanes count from 0, and a lane has every seed of which it is the remainder by `lanes`.
 fn share(seeds: u64, lanes: u8, lane: u8) -> u64 {
     seeds.saturating_sub(lane.into()).div_ceil(lanes.into())
 }

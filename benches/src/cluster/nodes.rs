@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Roles {
     pub(super) primary: Option<String>,
-    /// That confirms commits; where replication is asynchronous, any standby.
+    /// The standby that confirms commits; where replication is asynchronous, any one.
     pub(super) standby: Option<String>,
 }
 

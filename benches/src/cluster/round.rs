@@ -18,7 +18,7 @@ use super::schedule::Planned;
 use super::services::{AGENCIES, CENTRALS, client};
 use super::silence::Silence;
 
-/// How often is looked at who is the primary and which clients have ended.
+/// The time between two looks at who is the primary and which clients have ended.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// How long it may take until the next fault begins or ends, or all clients have ended. Only a broken cluster makes
@@ -34,7 +34,7 @@ const SESSIONS: usize = 3;
 
 /// The result of a lottery.
 pub struct Played {
-    /// What was not as it has to be, a sentence each.
+    /// What was wrong, a sentence each.
     pub broken: Vec<String>,
     /// The longest time that an agency had to wait for its next reply.
     pub longest_pause: Duration,
@@ -107,7 +107,7 @@ enum Event {
 }
 
 impl Round<'_> {
-    /// Begins and ends the faults, until all clients have ended. What is broken.
+    /// Begins and ends the faults, until all clients have ended; returns what is broken.
     fn run(&mut self, plan: &[Planned]) -> io::Result<Vec<String>> {
         let start = Instant::now();
         let begin = |fault: &Planned| (start + fault.at, Event::Begin(*fault));
@@ -146,7 +146,7 @@ impl Round<'_> {
         }
     }
 
-    /// Begins or ends a fault: what follows, and whether it happened. It is put off while it finds nobody to hit.
+    /// Begins or ends a fault; returns the event that follows, and whether it happened. A fault that finds no container to hit is put off.
     fn handle(&mut self, event: Event) -> io::Result<(Option<(Instant, Event)>, bool)> {
         let fault = match event {
             Event::Begin(fault) => fault,

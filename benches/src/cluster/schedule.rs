@@ -31,13 +31,13 @@ pub struct Planned {
     pub kind: Kind,
     /// When it begins, from the start of the clients.
     pub at: Duration,
-    /// How long until it is mended.
+    /// How long it lasts.
     pub lasts: Duration,
     /// Which of several is hit, where the kind does not say: a central, an agency.
     pub pick: usize,
 }
 
-/// Every kind of fault once, in random order but for the first, which hits the primary. Many come at the same time.
+/// Returns every kind of fault once, in random order but for the first, which hits the primary. Many overlap.
 pub fn overlapping(seed: u64) -> Vec<Planned> {
     let mut rng = Rng::with_seed(seed);
     let mut kinds = Kind::ALL;
@@ -63,7 +63,7 @@ pub fn overlapping(seed: u64) -> Vec<Planned> {
     planned
 }
 
-/// One fault, long enough for another node to take over.
+/// Returns one fault alone, long enough for another node to take over.
 pub fn alone(seed: u64, kind: Kind) -> Vec<Planned> {
     let pick = Rng::with_seed(seed).usize(..);
     let lasts = Duration::from_secs_f64(FIRST_LASTS[1]);

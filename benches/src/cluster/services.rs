@@ -9,7 +9,7 @@ pub(super) const NODES: [&str; 3] = ["pg1", "pg2", "pg3"];
 /// The centrals.
 pub(super) const CENTRALS: [&str; 2] = ["central-1", "central-2"];
 
-/// An agency's client.
+/// Returns the service of an agency's client.
 pub(super) fn client(agency: usize) -> String {
     format!("client{agency}")
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-/// Such a time.
+/// A time in which no standby is waited for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Silence {
     pub(super) since: Timestamp,

@@ -8,7 +8,7 @@ use super::files::Files;
 use super::services::NODES;
 use super::{clients, nodes};
 
-/// Bets a second from five agencies over two centrals: into one node that waits for nobody, into a primary and its
+/// Measures bets a second from five agencies over two centrals: into one node that waits for nobody, into a primary and its
 /// synchronous standby, and with another standby beside them.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ const WINNERS: usize = 5;
 
 pub(super) const SUCCESS: &str = "{result:success}";
 
-/// The payload of a batch of the agency's next bets.
+/// Returns the payload of a batch of the agency's next bets.
 pub(super) fn batch(agency: u32, rows: impl Iterator<Item = fixtures::Row>) -> Vec<u8> {
     let agency = Agency::new(agency).expect("an agency's number");
     let bets: Vec<_> = rows.map(|row| bet(agency, &row)).collect();
@@ -25,12 +25,12 @@ pub(super) fn batch(agency: u32, rows: impl Iterator<Item = fixtures::Row>) -> V
     payload
 }
 
-/// The payload of `finished` and of a winners query.
+/// Returns the payload of `finished` and of a winners query.
 pub(super) fn own(agency: u32) -> Vec<u8> {
     format!("{{agency:{agency}}}").into_bytes()
 }
 
-/// Sends a request that has to be answered so.
+/// Sends a request; its reply has to begin with `expected`.
 pub(super) fn ask(peer: &mut Peer, kind: u16, payload: &[u8], expected: &str) -> io::Result<()> {
     let reply = peer.ask(kind, payload)?;
     match reply.starts_with(expected) {
@@ -41,14 +41,14 @@ pub(super) fn ask(peer: &mut Peer, kind: u16, payload: &[u8], expected: &str) ->
     }
 }
 
-/// The agency has finished: says so over a connection of its own.
+/// Says over a connection of its own that the agency has finished.
 pub(super) fn finish(stage: &Stage<'_>, agency: u32) -> io::Result<()> {
     let mut peer = Peer::connect(stage.central, None)?;
     ask(&mut peer, kind::FINISHED, &own(agency), SUCCESS)
 }
 
-/// An agency at human speed: some bets every few seconds, then finished, then the winners, for which it waits until the
-/// draw; after it, it asks for them again now and then.
+/// Plays an agency at human speed: some bets every few seconds, then finished, then the winners, for which it waits until the
+/// draw; after the draw it asks for them again now and then.
 pub(super) fn calm(stage: &Stage<'_>, agency: u32) -> io::Result<()> {
     let mut rng = Rng::with_seed(agency.into());
     let spec = Spec::new(agency.into(), ROWS, WINNERS).map_err(io::Error::other)?;
@@ -57,7 +57,7 @@ pub(super) fn calm(stage: &Stage<'_>, agency: u32) -> io::Result<()> {
     while stage.pause(0.5 + 3.5 * rng.f64(), Phase::Betting) {
         let some = rows.by_ref().take(rng.usize(1..=12));
         let payload = batch(agency, some);
-        // All rows were sent: it says nothing more until it finishes.
+        // Once all rows were sent it sends nothing until it finishes.
         if !payload.is_empty() {
             ask(&mut peer, kind::BATCH, &payload, SUCCESS)?;
         }

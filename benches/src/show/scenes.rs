@@ -27,7 +27,7 @@ const RESET: u32 = 31;
 /// Bets of the agency with many winners; each of them wins.
 const WINNERS: usize = 20_000;
 
-/// Bets in a batch of it.
+/// Bets in a batch of that agency.
 const BATCH: usize = 500;
 
 /// Connections of the flood.
@@ -53,7 +53,7 @@ pub struct Scene {
     pub name: &'static str,
     /// Who plays it, and what to look at.
     pub line: &'static str,
-    /// How far the show is with it.
+    /// The phase of the show that it begins.
     pub(super) phase: Phase,
     /// What its peers do, and how many do so.
     pub(super) peers: &'static [(Act, u32)],
@@ -160,7 +160,7 @@ pub const SCENES: &[Scene] = &[
     },
 ];
 
-/// Says nothing, until the central closes it.
+/// Sends nothing until the central closes the connection.
 fn silent(stage: &Stage<'_>, _: u32) -> io::Result<()> {
     let stream = peer::connect(stage.central, None)?;
     stage.bear(until_closed(&stream))
@@ -209,7 +209,7 @@ fn byte_by_byte(stage: &Stage<'_>, _: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes a byte every so many seconds; all the rest at once when the show is past the phase.
+/// Writes a byte every so many seconds; once the show is past the phase, all the rest at once.
 fn write_slowly(
     stage: &Stage<'_>,
     mut stream: &TcpStream,
@@ -251,7 +251,7 @@ fn half_close(stage: &Stage<'_>, _: u32) -> io::Result<()> {
     stage.bear(answered)
 }
 
-/// Sends batches that the central has to read whole and refuse, so that the show fills no disk; says how long a health
+/// Sends batches that the central has to read whole and refuse, so that the show fills no disk; tells how long a health
 /// check took meanwhile.
 fn flood(stage: &Stage<'_>, _: u32) -> io::Result<()> {
     let until = Instant::now() + stage.seconds(10.0);
@@ -285,7 +285,7 @@ fn send_and_read(stage: &Stage<'_>, until: Instant) -> io::Result<usize> {
     let stream = peer::connect(stage.central, None)?;
     let spec = Spec::new(FLOOD.into(), 60, 0).map_err(io::Error::other)?;
     let mut payload = batch(FLOOD, spec.rows());
-    // A bet that names no agency spoils the whole batch.
+    // A bet without an agency makes the whole batch invalid.
     payload.extend_from_slice(b"|{}");
     let request = frame(kind::BATCH, &payload);
     expect(request.len() <= MAX_CLIENT_FRAME, "the batch is too long")?;
@@ -310,11 +310,11 @@ fn send_and_read(stage: &Stage<'_>, until: Instant) -> io::Result<usize> {
     })
 }
 
-/// The same upload over a new connection, three times; the older one learns it with its next batch.
+/// Resumes the same upload over a new connection, three times; the older connection is told with its next batch.
 fn fenced(stage: &Stage<'_>, _: u32) -> io::Result<()> {
     let spec = Spec::new(FENCED.into(), 1_000, 0).map_err(io::Error::other)?;
     let mut rows = spec.rows();
-    // Any name of the upload will do.
+    // The upload may have any name.
     let resume = format!("{{agency:{FENCED},envio:{FENCED:032x}}}");
     let mut older: Option<Peer> = None;
     for stored in [0, 10, 20, 30] {
@@ -334,7 +334,7 @@ fn fenced(stage: &Stage<'_>, _: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends in the middle of a frame, three times.
+/// Resets its connection in the middle of a frame, three times.
 fn reset(stage: &Stage<'_>, _: u32) -> io::Result<()> {
     let spec = Spec::new(RESET.into(), 60, 0).map_err(io::Error::other)?;
     for _ in 0..3 {
@@ -350,7 +350,7 @@ fn reset(stage: &Stage<'_>, _: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Those finish that have not: the central draws. One of them sends its winning bets before.
+/// Finishes for all agencies that have not, so that the central draws. Before that, one of them sends its winning bets.
 fn finish_others(stage: &Stage<'_>, _: u32) -> io::Result<()> {
     let spec = Spec::new(MANY_WINNERS.into(), WINNERS, WINNERS).map_err(io::Error::other)?;
     let rows: Vec<_> = spec.rows().collect();
@@ -365,7 +365,7 @@ fn finish_others(stage: &Stage<'_>, _: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// A connection with little room on the way, that has asked for the many winners.
+/// Returns a connection with small buffers that has asked for the many winners.
 fn ask_for_many(stage: &Stage<'_>) -> io::Result<Peer> {
     let socket = Socket::new(Domain::for_address(stage.central), Type::STREAM, None)?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
@@ -376,7 +376,7 @@ fn ask_for_many(stage: &Stage<'_>) -> io::Result<Peer> {
     Ok(peer)
 }
 
-/// Until the central has ended.
+/// Asks for the many winners and reads nothing until the central has ended.
 fn never_reads(stage: &Stage<'_>, _: u32) -> io::Result<()> {
     let peer = ask_for_many(stage)?;
     while stage.pause(1.0, Phase::Over) {}

@@ -23,11 +23,11 @@ pub enum Phase {
 /// How often a wait looks whether the show was stopped.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// The place where all peers of a show play.
+/// What all peers of a show share.
 pub(super) struct Stage<'a> {
     /// Where agencies find the central.
     pub(super) central: SocketAddr,
-    /// How many seconds a second of the show takes.
+    /// How many seconds of real time a second of the show takes.
     pace: f64,
     began: Instant,
     phase: Mutex<Phase>,
@@ -51,24 +51,24 @@ impl<'a> Stage<'a> {
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How far the show is.
+    /// Returns how far the show is.
     pub(super) fn phase(&self) -> Phase {
         *self.lock()
     }
 
-    /// Whether the central was told to stop: from then on a peer that is not answered is none that was let down.
+    /// Returns whether the central was told to stop: from then on a peer that is not answered is no failure.
     pub(super) fn is_over(&self) -> bool {
         self.phase() >= Phase::Over
     }
 
-    /// The show is so far now, or farther.
+    /// Moves the show on to this phase, unless it is beyond it.
     pub(super) fn enter(&self, phase: Phase) {
         let mut now = self.lock();
         *now = phase.max(*now);
         self.entered.notify_all();
     }
 
-    /// So many seconds of the show, as time.
+    /// Returns how long so many seconds of the show take.
     pub(super) fn seconds(&self, seconds: f64) -> Duration {
         Duration::from_secs_f64(seconds * self.pace)
     }
@@ -95,12 +95,12 @@ impl<'a> Stage<'a> {
         *now <= phase
     }
 
-    /// Tells what a scene came to.
+    /// Tells the result of a scene.
     pub(super) fn came(&self, what: &str) {
         (self.tell)(what);
     }
 
-    /// A stream that failed after the central was told to stop is no failure.
+    /// Ignores the failure of a stream after the central was told to stop.
     pub(super) fn bear(&self, outcome: io::Result<()>) -> io::Result<()> {
         outcome.or_else(|e| if self.is_over() { Ok(()) } else { Err(e) })
     }

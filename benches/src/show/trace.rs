@@ -20,7 +20,7 @@ const CONNECTIONS: usize = 6;
 /// The track of the loop.
 const LOOP: u64 = 1;
 
-/// The page of a trace in the Trace Event Format, one event a line, as a central writes it.
+/// Returns the page of a trace in the Trace Event Format, one event a line, as a central writes it.
 ///
 /// # Errors
 /// The file cannot be read, or has no short write.
@@ -45,7 +45,7 @@ pub fn page(trace: &Path) -> io::Result<String> {
             all.push(event);
         }
     })?;
-    // The loop, who does not read, and others that did something meanwhile.
+    // The loop, the connection that does not read, and others that did something meanwhile.
     let mut tracks = vec![LOOP, track];
     for event in all.iter().filter(|event| event["ph"] == "i") {
         let other = event["tid"].as_u64().unwrap_or(LOOP);
@@ -68,7 +68,7 @@ pub fn page(trace: &Path) -> io::Result<String> {
     Ok(PAGE.replace("/* piece */", &piece.to_string()))
 }
 
-/// Hands over each event of a trace.
+/// Calls `take` with each event of a trace.
 fn events(trace: &Path, mut take: impl FnMut(Value)) -> io::Result<()> {
     for line in BufReader::new(File::open(trace)?).lines() {
         let line = line?;

@@ -1,7 +1,7 @@
-//! Who abuses the central, and how: a thread for each, at its own pace, until the lottery's upload is stored.
+//! The abusers of the central: a thread for each, at its own pace, until the lottery's upload is stored.
 //!
 //! Every abuser first settles: it opens what is to be open when the upload begins. It then acts once a tick, so that
-//! what it takes of the machine is bounded, and is the same beside a slow central as beside a fast one.
+//! its load on the machine is bounded, and is the same beside a slow central as beside a fast one.
 
 mod connections;
 pub mod list;
@@ -39,9 +39,9 @@ const ENDED: u8 = 2;
 
 /// What the abusers of a lottery share.
 pub struct Scene<'a> {
-    /// The central's.
+    /// The address of the central.
     pub(super) address: SocketAddr,
-    /// Where the central is watched.
+    /// The address of its HTTP port.
     http: SocketAddr,
     crowd: usize,
     /// What each agency is to be told.
@@ -50,7 +50,7 @@ pub struct Scene<'a> {
     failed: AtomicBool,
 }
 
-/// Ends a scene where nobody else does.
+/// Ends a scene when it is dropped.
 pub(super) struct EndOnDrop<'a>(&'a Scene<'a>);
 
 impl Drop for EndOnDrop<'_> {
@@ -92,18 +92,18 @@ impl<'a> Scene<'a> {
         self.phase.load(Ordering::Relaxed) == ENDED
     }
 
-    /// Whether somebody met what may not be.
+    /// Returns whether an abuser has failed.
     pub(super) fn failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
     }
 }
 
-/// What an abuser did that the central's files will tell of.
+/// What an abuser did, to be compared with the central's files.
 #[derive(Debug, Default)]
 pub(super) struct Deeds {
     /// Connections that it made.
     pub(super) connections: u64,
-    /// Requests that the central did.
+    /// Requests that the central accepted.
     pub(super) accepted: u64,
     /// The rows of the bets that are stored for it.
     pub(super) rows: Vec<String>,
@@ -117,12 +117,12 @@ impl Deeds {
     }
 }
 
-/// One who abuses.
+/// An abuser.
 pub(super) struct Abuser<'a> {
     scene: &'a Scene<'a>,
-    /// Until it acts no more.
+    /// Dropped once it asks the central for nothing more.
     acting: Option<Sender<()>>,
-    /// Where its connections come from: nobody else's do.
+    /// The address from which its connections come, and no others.
     from: Ipv4Addr,
     rng: Rng,
     deeds: Deeds,
@@ -152,7 +152,7 @@ impl<'a> Abuser<'a> {
         let acted = (abuse.act)(&mut self);
         if acted.is_err() {
             self.scene.failed.store(true, Ordering::Relaxed);
-            // Nobody has to wait for this one; who would have may be gone.
+            // Nobody has to wait for this abuser. The receiver may be gone.
             let _ = self.acting.as_ref().map(|acting| acting.send(()));
         }
         match acted {
@@ -161,7 +161,7 @@ impl<'a> Abuser<'a> {
         }
     }
 
-    /// What is to be open before the upload begins is open.
+    /// Notes that everything is open that is to be open before the upload begins, and waits for that moment.
     fn settle(&self) -> io::Result<()> {
         let settled = self.acting.as_ref().map(|acting| acting.send(()));
         settled.unwrap_or(Ok(())).map_err(io::Error::other)?;
@@ -171,7 +171,7 @@ impl<'a> Abuser<'a> {
         Ok(())
     }
 
-    /// From here on it only waits for what it is owed.
+    /// Notes that from here on it only waits for replies.
     fn rest(&mut self) {
         self.acting = None;
     }

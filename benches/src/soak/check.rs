@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Lines of failures that the central writes a second at most: a hundred of each of its actions, and then one.
 const FAILURES_A_SECOND: u64 = 1_000;
 
-/// Lines of a connection at most: accepted, the listener waits again, closed.
+/// Lines of a connection at most: it is accepted, the listener waits again, it is closed.
 const LINES_A_CONNECTION: u64 = 3;
 
 /// Lines of a start, a draw and a stop, with something to spare.
@@ -18,19 +18,19 @@ const OTHER_LINES: u64 = 100;
 /// The longest line, in bytes: the longest text that is echoed, each of its bytes escaped.
 const LONGEST_LINE: usize = 16 * 1024;
 
-/// What the central's log has to tell.
+/// What the central's log must hold.
 pub(super) struct Expected {
     /// Bets that were stored in batches.
     pub(super) bets: u64,
-    /// Connections that there were.
+    /// Connections that were made.
     pub(super) connections: u64,
-    /// Requests beside batches that were done: each may have its line.
+    /// Requests other than batches that were accepted: each may have its line.
     pub(super) accepted: u64,
     /// How long it ran.
     pub(super) time: Duration,
 }
 
-/// What it tells.
+/// What the log holds.
 pub(super) struct Log {
     pub(super) lines: u64,
     pub(super) broken: Vec<String>,

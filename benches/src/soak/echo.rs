@@ -1,4 +1,4 @@
-//! Is the central alive, and how soon does it say so?
+//! Lines of text that the central echoes during a lottery, and how long each takes.
 
 use std::io::{self, Read, Write};
 use std::thread;
@@ -21,7 +21,7 @@ impl From<Vec<Duration>> for Latencies {
 }
 
 impl Latencies {
-    /// How many lines.
+    /// Returns how many lines there were.
     pub fn count(&self) -> usize {
         self.0.len()
     }
@@ -31,7 +31,7 @@ impl Latencies {
         self.0.extend(other.0);
     }
 
-    /// What so many of a hundred lines did not exceed; `None` without a line.
+    /// Returns the time that so many of a hundred lines did not exceed; `None` without a line.
     pub fn percentile(&self, percent: usize) -> Option<Duration> {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();

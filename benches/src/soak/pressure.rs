@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The crowd comes from an address of this machine that is not the loopback one: such peers get their lines in the log.
-//! The central has its own bounds, as they are by default. Times are told; everything else is judged here.
+//! The central has its default bounds. Times are judged by the caller; everything else is judged here.
 
 mod crowd;
 mod honest;
@@ -28,7 +28,7 @@ use super::{Latencies, MAY_KEEP, settle};
 /// How long the honest agency asks once the crowd is there.
 const TIME: Duration = Duration::from_secs(5);
 
-/// Between two of its requests.
+/// The pause between two of its requests.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Bytes of log a second that peers can bring about, whatever they do, and those of the lines about one connection.
@@ -50,7 +50,7 @@ pub struct Seen {
     pub connections: u64,
     /// Bytes of log a second.
     pub log: u64,
-    /// What was not as it has to be, a sentence each.
+    /// What was wrong, a sentence each.
     pub broken: Vec<String>,
 }
 

@@ -34,7 +34,7 @@ pub(super) fn silent(abuser: &mut Abuser<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// They go all at once, and come again.
+/// Closes all connections at once, and opens them again.
 pub(super) fn leaving(abuser: &mut Abuser<'_>) -> io::Result<()> {
     let mut crowd = abuser.crowd(abuser.scene.crowd, Abuser::connect)?;
     abuser.settle()?;
@@ -51,7 +51,7 @@ pub(super) fn leaving(abuser: &mut Abuser<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Each of them is in the middle of a frame all the time.
+/// Keeps each connection in the middle of a frame all the time.
 pub(super) fn trickling(abuser: &mut Abuser<'_>) -> io::Result<()> {
     let frame = frame(kind::BATCH, &[b'x'; MAX_CLIENT_FRAME]);
     let mut crowd = abuser.crowd(TRICKLING, |abuser| {
@@ -69,7 +69,7 @@ pub(super) fn trickling(abuser: &mut Abuser<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Asks again and again, and never takes an answer.
+/// Sends requests again and again, and never reads a reply.
 pub(super) fn deaf(abuser: &mut Abuser<'_>) -> io::Result<()> {
     let request = frame(kind::FINISHED, b"{agency:0}");
     let mut requests = request.repeat(BURST / request.len());
@@ -103,7 +103,7 @@ pub(super) fn resetting(abuser: &mut Abuser<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Lines without an end: each connection sends until the central has had enough.
+/// Sends lines without an end on each connection, until the central closes it.
 pub(super) fn endless_text(abuser: &mut Abuser<'_>) -> io::Result<()> {
     let text = [b'x'; 16 * 1024];
     let connect = |abuser: &mut Abuser<'_>| {
@@ -128,7 +128,7 @@ pub(super) fn endless_text(abuser: &mut Abuser<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Noise, and frames that are cut off, too long, too short or empty: the central closes each connection.
+/// Sends noise, and frames that are cut off, too long, too short or empty: the central closes each connection.
 pub(super) fn broken_frames(abuser: &mut Abuser<'_>) -> io::Result<()> {
     abuser.settle()?;
     while abuser.goes_on() {

@@ -2,13 +2,13 @@
 
 use super::{Abuse, connections, requests, watching};
 
-/// Says nothing, all the time.
+/// Connections that never send anything.
 pub const SILENT: Abuse = Abuse {
     name: "10,000 idle connections",
     act: connections::silent,
 };
 
-/// Looks at the HTTP port.
+/// Watchers of the HTTP port.
 pub const WATCHING: Abuse = Abuse {
     name: "a scrape, slow watchers",
     act: watching::watching,

@@ -24,7 +24,7 @@ const FIELDS: [(&str, &str); 6] = [
     ("numero", "1"),
 ];
 
-/// What no field may hold as it stands.
+/// Values that every field refuses as they stand.
 const ODD: [&[u8]; 13] = [
     b"",
     b"\"",
@@ -41,13 +41,13 @@ const ODD: [&[u8]; 13] = [
     &[b'x'; 300],
 ];
 
-/// Names that look odd and are none of it: as they travel, and as they are stored.
+/// Names that look odd and are valid: as they travel, and as they are stored.
 const GOOD: [(&str, &str); 2] = [
     ("\"a, \"\"b\"\" {c|d}\"", "\"a, \"\"b\"\" {c|d}\""),
     ("O'Connor: \"el 10\"", "\"O'Connor: \"\"el 10\"\"\""),
 ];
 
-/// A bet in which one field, or none, holds something else.
+/// Returns a bet in which one field, or none, holds something else.
 fn bet(odd: Option<(usize, &[u8])>) -> Vec<u8> {
     let mut text = Vec::new();
     for (place, (key, value)) in FIELDS.iter().enumerate() {
@@ -63,7 +63,7 @@ fn bet(odd: Option<(usize, &[u8])>) -> Vec<u8> {
     text
 }
 
-/// Good bets, as many as a batch takes, and this one among them.
+/// Returns a batch of as many good bets as it takes, with this one among them.
 fn batch_around(abuser: &mut Abuser<'_>, bad: &[u8]) -> Vec<u8> {
     let good = bet(None);
     let most = (MAX_CLIENT_FRAME - HEADER - bad.len()) / (good.len() + 1);
@@ -82,7 +82,7 @@ fn refused(reply: &str) -> io::Result<()> {
     )))
 }
 
-/// Has a single bet stored: as it travels, and its row.
+/// Has a single bet stored: `text` is the bet as it travels, `row` the row that is expected.
 fn store(abuser: &mut Abuser<'_>, peer: &mut Peer, text: &[u8], row: String) -> io::Result<()> {
     match &*peer.ask(kind::BET, text)? {
         "{result:success}" => {
@@ -121,7 +121,7 @@ pub(super) fn odd_fields(abuser: &mut Abuser<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// A connection that speaks for one agency, and then for others.
+/// Speaks for one agency on a connection, and then for others.
 pub(super) fn for_others(abuser: &mut Abuser<'_>) -> io::Result<()> {
     abuser.settle()?;
     while abuser.goes_on() {
@@ -154,7 +154,7 @@ pub(super) fn for_others(abuser: &mut Abuser<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Everybody asks who won, long before anybody knows; those that stay are told in the end.
+/// Sends winners queries long before the draw; those that stay get their winners in the end.
 pub(super) fn queries(abuser: &mut Abuser<'_>) -> io::Result<()> {
     let ask = |abuser: &mut Abuser<'_>| {
         let agency = abuser.rng.u32(1..=AGENCIES);

@@ -9,7 +9,7 @@ use socket2::{Domain, Socket, Type};
 use super::Abuser;
 use crate::peer;
 
-/// Connections that read slowly; with that of the scrape as many as the port has.
+/// Connections that read slowly; with that of the scrape as many as the port allows.
 const SLOW: usize = 63;
 
 /// Requests that a slow connection sends at once: their answers do not fit into the system's buffers.
@@ -41,7 +41,7 @@ pub(super) fn watching(abuser: &mut Abuser<'_>) -> io::Result<()> {
         match crowd[next].read(&mut [0; SIP]) {
             Ok(1..) => {}
             Err(e) if e.kind() == ErrorKind::WouldBlock => {}
-            // It took too long, and was closed.
+            // It took too long to read, and was closed.
             Ok(0) | Err(_) => crowd[next] = slow()?,
         }
         next = (next + 1) % SLOW;

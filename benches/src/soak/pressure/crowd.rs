@@ -15,22 +15,22 @@ const BURST: usize = 64 * 1024;
 /// Bytes of replies that it takes at once.
 const GULP: usize = 64 * 1024;
 
-/// Between two acts of peers that come again.
+/// The pause between two acts of peers that come again.
 const TICK: Duration = Duration::from_millis(1);
 
-/// Peers that are opened in one piece, as a backlog takes them.
+/// Connections that are opened at once: a backlog takes as many.
 const AT_ONCE: usize = 500;
 
-/// What a peer does once it has said its first word.
+/// What a peer does after its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Then {
-    /// Nothing: it takes no answer either.
+    /// Nothing: it reads no answer either.
     Stays,
-    /// Says the same again and again, without waiting, and takes the answers.
+    /// Sends the same again and again, without waiting, and reads the answers.
     Floods,
-    /// Is replaced by another one, one at a time.
+    /// It is reset, and another one comes.
     Comes,
-    /// Goes in order, and another one comes.
+    /// It closes in order, and another one comes.
     Goes,
 }
 
@@ -41,7 +41,7 @@ pub(super) enum Port {
     Http,
 }
 
-/// What a peer says first.
+/// Makes the first bytes of a peer.
 pub(super) type Word = fn(&Stage) -> io::Result<Vec<u8>>;
 
 /// Peers that all do the same.
@@ -54,7 +54,7 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    /// Acts until it is over; `there` is set once all have come. What is not as it has to be, it says.
+    /// Acts until it is over; `there` is set once all have come. Returns what is wrong, a sentence each.
     pub(super) fn act(self, stage: &Stage, there: &AtomicBool) -> io::Result<Vec<String>> {
         let word = (self.says)(stage)?;
         let requests = word.repeat(BURST.div_ceil(word.len().max(1)));
@@ -124,7 +124,7 @@ fn is_gone(e: &io::Error) -> bool {
     matches!(e.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
 }
 
-/// Sends what goes out and takes what came.
+/// Sends as much as the stream takes, and reads what came.
 fn flood(stream: &mut TcpStream, requests: &[u8], begun: &mut usize) -> io::Result<()> {
     match stream.write(&requests[*begun..]) {
         Ok(count) => *begun = (*begun + count) % requests.len(),

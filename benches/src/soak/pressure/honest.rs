@@ -1,4 +1,4 @@
-//! The agency, or the operator, that wants nothing but its due.
+//! The agency, or the operator, that behaves well while a crowd does not.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -13,14 +13,14 @@ use crate::peer::{self, Peer};
 
 const REFUSED: &str = "{result:failure}";
 
-/// What it asks, again and again.
+/// What it asks for, again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asks {
     /// A new connection, and a request: a new agency. With mutual TLS, with its certificate.
     Anew,
     /// A request on a connection that stays.
     On,
-    /// Its winners, of whom there are none, on a connection that stays.
+    /// Its winners, of which there are none, on a connection that stays.
     Winners,
     /// The HTTP port, whether the central is alive.
     Health,
@@ -67,7 +67,7 @@ pub(super) fn get(stage: &Stage, path: &str) -> io::Result<()> {
     expect(answer.get(..12).unwrap_or(&answer), "HTTP/1.1 200")
 }
 
-/// A new agency's request with its certificate: refused, since it asks for another agency.
+/// Sends a new agency's request with its certificate: it is refused, since it asks for another agency.
 fn ask_sealed(stage: &Stage, config: &Arc<ClientConfig>) -> io::Result<()> {
     let stream: TcpStream = peer::connect(stage.address, None)?;
     let name = ServerName::try_from("central").map_err(io::Error::other)?;

@@ -1,4 +1,4 @@
-//! What is tried, a row each.
+//! The crowds that are tried, a row each.
 
 use std::fs;
 use std::io;
@@ -36,7 +36,7 @@ pub struct Row {
 
 pub(super) enum Crowd {
     Peers(Peers),
-    /// Real clients; what is not as it has to be, they say.
+    /// Real clients; the function returns what is wrong, a sentence each.
     Clients(fn(&Stage, &AtomicBool) -> io::Result<Vec<String>>),
 }
 
@@ -198,7 +198,7 @@ fn bet(_: &Stage) -> io::Result<Vec<u8>> {
     Ok(frame(kind::BET, bet))
 }
 
-/// That agency 2 has finished, as it said before.
+/// Returns the request that says again that agency 2 has finished.
 fn finished(stage: &Stage) -> io::Result<Vec<u8>> {
     let mut peer = Peer::connect(stage.address, None)?;
     expect(
@@ -208,7 +208,7 @@ fn finished(stage: &Stage) -> io::Result<Vec<u8>> {
     Ok(frame(kind::FINISHED, b"{agency:2}"))
 }
 
-/// The first half of what begins a TLS session.
+/// Returns the first half of the bytes that begin a TLS session.
 fn half_hello(stage: &Stage) -> io::Result<Vec<u8>> {
     let config = stage.tls.as_ref().ok_or(io::ErrorKind::Unsupported)?;
     let name = ServerName::try_from("central").map_err(io::Error::other)?;
@@ -222,7 +222,7 @@ fn half_hello(stage: &Stage) -> io::Result<Vec<u8>> {
 /// Bets of the file that two clients send at once.
 const BETS: usize = 1_000_000;
 
-/// Two clients of agency 1, with the same file of so many bets.
+/// Starts two clients of agency 1, with the same file of so many bets.
 fn two(stage: &Stage, bets: usize, folder: &Path) -> io::Result<[Process; 2]> {
     let file = folder.join("file.csv");
     let spec = Spec::new(1, bets, 1).map_err(io::Error::other)?;
@@ -236,7 +236,7 @@ fn two(stage: &Stage, bets: usize, folder: &Path) -> io::Result<[Process; 2]> {
     Ok([start("one.log")?, start("other.log")?])
 }
 
-/// Both have sent all, and wait for the draw: neither throws the other out.
+/// Lets two clients that have sent all wait for the draw: neither takes the upload from the other.
 fn two_waiting(stage: &Stage, there: &AtomicBool) -> io::Result<Vec<String>> {
     let folder = tempfile::tempdir()?;
     let clients = two(stage, 10, folder.path())?;
@@ -261,7 +261,7 @@ fn two_waiting(stage: &Stage, there: &AtomicBool) -> io::Result<Vec<String>> {
     Ok(thrown_out.then(|| what.to_owned()).into_iter().collect())
 }
 
-/// Each takes over from the other; all is stored once.
+/// Lets two clients take over the upload from each other; each bet is stored once.
 fn two_in_a_file(stage: &Stage, there: &AtomicBool) -> io::Result<Vec<String>> {
     let folder = tempfile::tempdir()?;
     let clients = two(stage, BETS, folder.path())?;

@@ -19,7 +19,7 @@ use crate::process::{Process, central, free_address};
 /// Documents of the long list, of 32 bytes each: together 16.5 MB.
 const WINNERS: usize = 500_000;
 
-/// In which state the central is before the crowd comes.
+/// The state of the central before the crowd comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Setting {
     /// A lottery of two agencies that has just begun.
@@ -34,10 +34,10 @@ pub(super) enum Setting {
 pub(super) struct Stage {
     pub(super) server: Process,
     pub(super) folder: TempDir,
-    /// For frames.
+    /// The address for frames.
     pub(super) address: SocketAddr,
     pub(super) http: SocketAddr,
-    /// With which the honest agency shows its certificate.
+    /// The configuration with which the honest agency shows its certificate.
     pub(super) tls: Option<Arc<ClientConfig>>,
     /// The crowd is gone, or has to go.
     over: AtomicBool,
@@ -111,7 +111,7 @@ impl Stage {
         )
     }
 
-    /// The crowd has to go.
+    /// Tells the crowd to go.
     pub(super) fn end(&self) {
         self.over.store(true, Ordering::Relaxed);
     }
@@ -134,13 +134,13 @@ impl Stage {
         self.folder.path().join("server.log")
     }
 
-    /// Bytes of its log.
+    /// Returns the bytes of the central's log.
     pub(super) fn logged(&self) -> io::Result<u64> {
         Ok(fs::metadata(self.log())?.len())
     }
 }
 
-/// An answer that has to be this one.
+/// Checks that an answer is the expected one.
 pub(super) fn expect(answer: &str, expected: &str) -> io::Result<()> {
     match answer == expected {
         true => Ok(()),
@@ -148,7 +148,7 @@ pub(super) fn expect(answer: &str, expected: &str) -> io::Result<()> {
     }
 }
 
-/// An address of this machine that is not the loopback one, where it has any.
+/// Returns an address of this machine that is not the loopback one, where it has any.
 fn own_address() -> IpAddr {
     let found = UdpSocket::bind(("0.0.0.0", 0)).and_then(|socket| {
         // Nothing is sent: the system only says from where it would be.
@@ -193,7 +193,7 @@ fn certificates(
     parsed().map(Arc::new).map_err(io::Error::other)
 }
 
-/// A request that is refused, and changes nothing.
+/// Returns a request that is refused, and changes nothing.
 pub(super) fn refused() -> Vec<u8> {
     frame(kind::FINISHED, b"{agency:999}")
 }
