@@ -120,7 +120,7 @@ pub enum Event {
         /// Its uploads that an operator has taken out.
         barred: Vec<UploadId>,
     },
-    /// A commit is done that has so many bets. The replies to all of them need not be free to leave yet.
+    /// A commit is done. Replies to its bets may still have to wait for their [`Committed`](Self::Committed).
     Stored(Commit),
     /// All that was staged up to this ticket in its session is durable: the replies that wait for it may leave.
     Committed(Ticket),
@@ -166,7 +166,7 @@ pub enum Others<'s> {
     Known {
         /// How they stand.
         agencies: &'s BTreeMap<Agency, Account>,
-        /// They are looked at now and then, and were a moment ago.
+        /// They are still looked at regularly, and no look has failed since.
         current: bool,
     },
 }

@@ -9,11 +9,11 @@
 //! One process of the server takes about a million rows a second, so a central has several sessions. Each has one query
 //! under way at a time; meanwhile the next group of its agencies gathers. Nothing here waits: the loop marks the sessions'
 //! sockets like any other and asks what happened. An agency belongs to one session as long as the store lives, its number
-//! modulo how many there are. What is about the whole lottery, looks and the draw, the first session asks for.
+//! modulo how many there are. The first session also asks for what is about the whole lottery: looks and the draw.
 //!
 //! | danger | protection |
 //! |---|---|
-//! | another central serves the agency too | every commit appends the agency's next version; whoever saw less loses, whole |
+//! | another central serves the agency too | every commit appends its next version; one that saw less stores nothing |
 //! | what was read may not survive | a reply that depends on it waits for a later commit of the same session |
 //! | nobody knows whether a commit is done | its agencies are forgotten, their connections close without a reply |
 //! | a session is lost | what was known of its agencies is read again before it is used; others are not concerned |
@@ -95,8 +95,8 @@ pub struct PostgresStore<B> {
 }
 
 impl<B: Database> PostgresStore<B> {
-    /// A store over these sessions with a database that need not be there yet, 1 to 256 of them. `winner` wins, if this
-    /// central draws; about `most_known` agencies are kept in memory at most, at least one for each session.
+    /// A store over these sessions, 1 to 256, with a database that need not be reachable yet. `winner` is the number
+    /// that wins, if this central draws. About `most_known` agencies are kept in memory, at least one for each session.
     ///
     /// # Panics
     /// There is no session.
@@ -191,7 +191,7 @@ struct Writing {
     at: usize,
     /// Where they begin.
     begin: Mark,
-    /// Which bet of the agency is the next.
+    /// The place of the next bet among those of the agency.
     seq: u64,
 }
 
@@ -211,7 +211,7 @@ impl<B: Database> Draft for PostgresDraft<'_, B> {
         writing.seq += 1;
     }
 
-    /// The tables have a column for each field.
+    /// Copies nothing: the tables have a column for each field.
     fn copy(&mut self, _bets: &mut Bets<'_>) -> u32 {
         0
     }
@@ -219,7 +219,7 @@ impl<B: Database> Draft for PostgresDraft<'_, B> {
     fn seal(mut self, fact: Fact) -> Ticket {
         self.writing = None;
         let Some(agency) = fact.agency() else {
-            // The database has it.
+            // A fact of no agency is in the database already.
             return Ticket::default();
         };
         self.store.queue_of(agency).stage(agency, Some(&fact))
@@ -266,7 +266,7 @@ impl<B: Database> Store for PostgresStore<B> {
         let most = MAX_GROUP.min(MAX_GROUPS / self.queues.len());
         match agency {
             Some(agency) => self.queues[self.session_of(agency)].staged() >= most,
-            // One session that hangs keeps nobody waiting whose agency is not its own.
+            // A session that hangs keeps only its own agencies waiting.
             None => {
                 self.queues.iter().map(Queue::staged).sum::<usize>() >= most * self.queues.len()
             }

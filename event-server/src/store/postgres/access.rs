@@ -10,7 +10,7 @@ use frame::small_file;
 use super::tls::DatabaseTls;
 use super::url::{DatabaseUrl, Secret};
 
-/// What sessions begin with. A clone is the same, also after it was read again.
+/// What sessions begin with. A clone shares it, also after it was read again.
 #[derive(Clone, Debug)]
 pub struct Access {
     /// The URL of the start, without passwords.
@@ -45,8 +45,8 @@ impl Access {
         passwords.get(host).cloned().flatten()
     }
 
-    /// Reads the files again that the URL of the start names, from plain files alone, and takes the passwords of `now`, the URL
-    /// as it is configured now, where it is the same one but for these.
+    /// Reads again the files that the URL of the start names, which have to be plain files. Takes the passwords of
+    /// `now`, the URL as it is configured now, where it differs from that of the start in nothing else.
     ///
     /// # Errors
     /// A file cannot be used: one sentence. Nothing has changed.

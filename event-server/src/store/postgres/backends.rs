@@ -32,9 +32,9 @@ pub(super) struct Backends(Rc<RefCell<State>>);
 struct State {
     /// How many sessions the central has.
     sessions: usize,
-    /// How many of them are there, or begin.
+    /// How many of these sessions are there, or begin.
     begun: usize,
-    /// Those that were given up, until they are known to be gone.
+    /// The backends that were given up, until they are known to be gone.
     left: Vec<Left>,
     /// Why the central may not use the database as it is now. The first session finds that out, and sees when it is over.
     unfit: Option<String>,
@@ -51,7 +51,7 @@ impl Drop for Begun {
 }
 
 impl Backends {
-    /// Those of a central with so many sessions, of which none has begun.
+    /// The backends of a central with so many sessions, of which none has begun.
     pub(super) fn of(sessions: usize) -> Self {
         Self(Rc::new(RefCell::new(State {
             sessions,
@@ -61,8 +61,8 @@ impl Backends {
         })))
     }
 
-    /// A place for a session that is to begin. `None`: too many of those that were given up may still be there; another
-    /// session ends them. Where there is no other one, this one has to.
+    /// A place for a session that is to begin. `None`: too many backends that were given up may still be there; another
+    /// session ends them. Where there is none, this one has to.
     pub(super) fn begin(&self) -> Option<Begun> {
         let mut state = self.0.borrow_mut();
         let may = state.begun == 0 || state.begun + state.left.len() <= state.sessions;
@@ -72,7 +72,7 @@ impl Backends {
         })
     }
 
-    /// The central may not use the database as it is now, for this reason, or it may again.
+    /// Notes why the central may not use the database as it is now; `None`: it may.
     pub(super) fn set_unfit(&self, why: Option<String>) {
         self.0.borrow_mut().unfit = why;
     }
@@ -82,7 +82,7 @@ impl Backends {
         self.0.borrow().unfit.clone()
     }
 
-    /// A session with this backend, that runs since then, was given up while it worked.
+    /// Notes that a session was given up while its backend worked, which runs since then.
     pub(super) fn give_up(&self, backend: Backend, since: String) {
         let is_digit = |c: char| c.is_ascii_digit() || c == '.';
         if !since.is_empty() && since.chars().all(is_digit) {
@@ -90,13 +90,13 @@ impl Backends {
         }
     }
 
-    /// A server was met: what was on another one, or in an earlier life of this one, is not to be ended here.
+    /// Forgets backends of other servers, and of this one before a restart: they cannot be ended here.
     pub(super) fn keep_those_of(&self, server: &str) {
         let mut state = self.0.borrow_mut();
         state.left.retain(|left| left.backend.server == server);
     }
 
-    /// Those to be ended now.
+    /// The backends to be ended now.
     pub(super) fn to_end(&self) -> Ending {
         Ending {
             listed: self.0.borrow().left.clone(),
@@ -104,7 +104,7 @@ impl Backends {
         }
     }
 
-    /// Those that were listed are gone. Others may have been given up since.
+    /// Forgets the backends that were listed, which are gone. Others may have been given up since.
     pub(super) fn ended(&self, ending: &Ending) {
         let mut state = self.0.borrow_mut();
         state.left.retain(|left| !ending.listed.contains(left));
@@ -125,8 +125,8 @@ impl Ending {
         self.listed.is_empty()
     }
 
-    /// Ends those that still work, and waits for their end: a row `pid, whether it is gone` for each. One that is idle
-    /// ends of itself; behind a pooler it may serve somebody else by now.
+    /// Ends those that still work, and waits for their end: a row `pid, whether it is gone` for each. An idle one ends
+    /// by itself; behind a pooler it may serve somebody else by now.
     pub(super) fn sql(&self, patience: Duration) -> String {
         let milliseconds = patience.min(LONGEST).as_millis();
         let mut sql = format!(

@@ -18,24 +18,24 @@ use super::scan::{DrawRow, Layout, Slice};
 /// One query, and one transaction.
 #[derive(Debug)]
 pub enum Query<'a> {
-    /// The rows of highest version of these agencies: an [`Answer::Account`] for each that has one. Waits so long for a
-    /// lock.
+    /// The row with the highest version of each of these agencies: an [`Answer::Account`] for each that has one. Waits
+    /// so long for a lock.
     Read(&'a BTreeSet<Agency>, LockWait),
-    /// The same of all agencies from the first to the last of these, whatever is known of them.
+    /// The same of all agencies from the first one to the second one.
     Survey(Agency, Agency),
     /// Appends these parts with their bets, all of them or none; waits so long for a lock. With no part, only commits: what
     /// was read before counts then.
     Append(&'a [&'a Part], &'a SealedRows, LockWait),
-    /// Takes out versions of this agency that changed nothing: of many behind each other the first and the last stay.
-    /// Nothing that is told depends on it.
+    /// Takes out versions of this agency that changed nothing: of many behind each other only the first ones and the
+    /// last stay. No reply depends on it.
     DropClaims(Agency),
     /// Whether all agencies have finished, and whether somebody has drawn: one [`Answer::Progress`].
     Look,
     /// Draws, with this winner, where all agencies have finished and nobody has drawn; commits, so that what is told
     /// counts. One [`Answer::Drawn`] where there is a draw.
     Draw(Number),
-    /// The bets with this number in a slice of the table: an [`Answer::Won`] for each, in any order. Of blocks then one
-    /// [`Answer::Layout`].
+    /// The bets with this number in a slice of the table: an [`Answer::Won`] for each, in any order. For a slice of
+    /// blocks one [`Answer::Layout`] follows.
     Winners(Number, &'a Slice),
 }
 
@@ -58,12 +58,12 @@ impl fmt::Display for Query<'_> {
 /// What a database tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It can be asked. What is worth a line in the log, as keys and values.
+    /// It can be asked; with keys and values for the log line that says so.
     Up(Vec<(&'static str, String)>),
     /// Something that an operator should know.
     Warning(String),
-    /// The session is lost, or there never was one: why. Of the query under way nobody knows whether it was carried
-    /// out. It is tried again.
+    /// The session is lost, or there never was one, for this reason. Nobody knows whether the query under way was
+    /// carried out. The database is tried again.
     Down(String),
     /// An agency's row of highest version.
     Account(Agency, Version),
@@ -85,7 +85,7 @@ pub enum Answer {
         /// Its document.
         document: Vec<u8>,
     },
-    /// How the table is kept of which a slice was read.
+    /// How the database keeps the table of which a slice was read.
     Layout(Layout),
     /// The query under way is done, and durable.
     Done,
@@ -108,7 +108,7 @@ pub enum Failure {
     NoSpace(String),
     /// Somebody holds a lock, or something else is in the way for a while: what the database says.
     NotNow(String),
-    /// It does not know what was asked for: it is another engine. What it says.
+    /// The database is another engine and does not know what was asked for: what it says.
     Unknown(String),
     /// Anything else: what the database says.
     Other(String),
@@ -126,7 +126,7 @@ impl fmt::Display for Unusable {
 
 impl std::error::Error for Unusable {}
 
-/// A database behind a session that connects again by itself. Nothing waits.
+/// A database behind a session that connects again by itself. No call waits.
 pub trait Database {
     /// Whether a query may be [submitted](Self::submit): there is a session, and nothing is under way.
     fn is_idle(&self) -> bool;
@@ -149,7 +149,7 @@ pub trait Database {
     /// When [`advance`](Self::advance) is due, event or not.
     fn deadline(&self) -> Option<Instant>;
 
-    /// Gives the session up, because of this, and connects again after a pause. An [`Answer::Down`] follows.
+    /// Gives the session up, for this reason, and connects again after a pause. An [`Answer::Down`] follows.
     fn give_up(&mut self, why: String);
 
     /// Says goodbye, as far as that can be done at once.

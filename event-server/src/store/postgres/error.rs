@@ -55,7 +55,7 @@ impl DatabaseError {
     }
 
     /// Whether a commit with this warning may be on one machine alone. A wait for a standby that was cancelled has the
-    /// SQLSTATE of every warning without one of its own, so the function that gives it decides; what nobody knows is in
+    /// SQLSTATE of every warning without one of its own, so the function that gives it decides; an unknown one is a
     /// doubt.
     pub(super) fn is_doubt(&self) -> bool {
         let harmless = match self.code.as_str() {

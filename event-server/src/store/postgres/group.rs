@@ -7,8 +7,8 @@
 //! rows       of agencies 1, 1, 9, 1, …     the bets of all parts, in the order in which they came
 //! ```
 //!
-//! A group becomes one transaction. Where another central was faster with one of the versions, each [`Part`] becomes a
-//! transaction of its own, so that one agency that is served twice costs nobody else.
+//! A group becomes one transaction. Where that fails, as when another central was faster with one of the versions, each
+//! [`Part`] becomes a transaction of its own, so that one agency that is served twice costs nobody else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,7 +45,7 @@ pub(super) struct Group {
     /// What replies that depend on it wait for.
     pub ticket: Ticket,
     parts: BTreeMap<Agency, Part>,
-    /// Agencies about which something is to be told that was only read: a commit has to follow before it counts.
+    /// Agencies about which a reply tells what was only read: a commit has to follow before that counts.
     depends: BTreeSet<Agency>,
     /// The bets of all parts, and of a request that is being staged.
     pub rows: Rows,
@@ -72,7 +72,7 @@ impl Group {
         self.parts.contains_key(&agency) || self.depends.contains(&agency)
     }
 
-    /// Notes that something is to be told about this agency that was only read.
+    /// Notes that a reply about this agency tells what was only read.
     pub(super) fn depend(&mut self, agency: Agency) {
         self.depends.insert(agency);
     }
@@ -102,7 +102,7 @@ impl Group {
         self.parts.values().map(|part| part.bets).sum()
     }
 
-    /// The agencies about which something is to be told that was only read.
+    /// The agencies about which a reply tells what was only read.
     pub(super) fn depends(&self) -> &BTreeSet<Agency> {
         &self.depends
     }

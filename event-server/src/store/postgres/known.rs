@@ -3,8 +3,9 @@
 //! ```text
 //!                 read                      a later commit is done
 //! (nothing) ---> Reading ---> Read, unconfirmed ---> Read, confirmed
-//!                  ^                                      |
-//!                  +---- asked for anew, or the session was lost: Stale
+//!                  ^                |                    |
+//!                  |<- wanted again-+--------------------+
+//!                  '------ Stale <--+--- session lost ---'
 //! ```
 //!
 //! What was read is not yet known for certain: a primary that has lost its replicas shows rows that may not survive. It
@@ -17,7 +18,7 @@ use frame::{Agency, UploadId};
 
 use crate::facts::Account;
 
-/// Of the agencies that are known, one in so many is dropped at once where there are too many.
+/// Where too many agencies are known, one in so many of them is dropped at once.
 const DROPPED: usize = 16;
 
 /// An agency's state, and the version that it was stored with.
@@ -37,7 +38,7 @@ enum State {
     Reading,
     /// Read in this session, after so many commits.
     Read { commits: u64 },
-    /// Of an earlier session: it may be true.
+    /// Read in an earlier session: it may be out of date.
     Stale,
 }
 
@@ -59,18 +60,18 @@ pub(super) struct Known {
     uses: u64,
     /// To be read.
     wanted: BTreeSet<Agency>,
-    /// The last of those that were read before: the next ones have their turn.
+    /// The last agency that was taken to be read: those with higher numbers come next.
     read_last: Option<Agency>,
     /// Commits that were acknowledged.
     commits: u64,
 }
 
-/// What an agency's having been read means for those who knew it.
+/// What a read of an agency means for connections that rely on what was known before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Read {
     /// It is as it was, or nothing was known.
     Unchanged,
-    /// Another central has changed it since: who speaks for it here knows something else.
+    /// Another central has changed it since: its connections here rely on something else.
     Changed,
 }
 
@@ -98,8 +99,8 @@ impl Known {
         }
     }
 
-    /// Has the agency read, anew where it is known. Where too many are known, some that were not asked for of late and are
-    /// not `needed` are forgotten: returns those. Who speaks for one of them here does not know any more what is stored.
+    /// Queues the agency to be read, also where it is known. Where too many are known, some that were not asked for
+    /// lately and are not `needed` are forgotten and returned: their connections do not know any more what is stored.
     pub(super) fn want(&mut self, agency: Agency, needed: impl Fn(Agency) -> bool) -> Vec<Agency> {
         let mut dropped = Vec::new();
         if self.agencies.len() >= self.most && !self.agencies.contains_key(&agency) {
@@ -118,7 +119,7 @@ impl Known {
         dropped
     }
 
-    /// Has an agency read that was being read.
+    /// Queues an agency to be read again: it was changed, or its read was interrupted.
     pub(super) fn want_again(&mut self, agency: Agency) {
         self.wanted.insert(agency);
         if let Some(entry) = self.agencies.get_mut(&agency) {
@@ -126,7 +127,7 @@ impl Known {
         }
     }
 
-    /// At most `most` agencies that are to be read now, in turn; they are no longer wanted.
+    /// Takes out of the queue at most `most` agencies that `may` be read now, in turn.
     pub(super) fn take_wanted(
         &mut self,
         most: usize,
@@ -146,8 +147,8 @@ impl Known {
         taken
     }
 
-    /// The agency was read: whoever asked for it meanwhile is served, too. A read that followed would find it changed by
-    /// what is staged until then.
+    /// Notes what was read of an agency, also for those who asked for it meanwhile: another read would find it changed
+    /// by what is staged until then.
     pub(super) fn read(&mut self, agency: Agency, version: Version) -> Read {
         self.wanted.remove(&agency);
         self.uses += 1;
@@ -168,12 +169,12 @@ impl Known {
         }
     }
 
-    /// A commit was acknowledged. It followed all reads there were: queries come one after the other.
+    /// Notes that a commit was acknowledged. It confirms all reads so far: queries come one after the other.
     pub(super) fn confirm(&mut self) {
         self.commits += 1;
     }
 
-    /// Nothing is known of the agency any more.
+    /// Forgets what is known of the agency.
     pub(super) fn forget(&mut self, agency: Agency) {
         self.agencies.remove(&agency);
     }
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn where_too_many_are_known_those_that_were_used_least_of_late_are_forgotten_and_told() {
+    fn where_too_many_are_known_those_not_used_for_longest_are_forgotten_and_returned() {
         let agency = |number| Agency::new(number).unwrap();
         let mut known = Known::new(32);
         for number in 1..=32 {
@@ -221,7 +222,7 @@ mod tests {
             known.read(agency(number), Version::default());
         }
         known.get(agency(1));
-        // One that is known takes no room.
+        // An agency that is known already takes no room.
         assert_eq!(known.want(agency(2), |_| false), []);
         let dropped = known.want(agency(33), |needed| needed == agency(4));
         assert_eq!(

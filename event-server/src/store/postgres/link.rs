@@ -35,7 +35,7 @@ use super::tls::CertificateHash;
 use super::url::DatabaseUrl;
 use crate::net::Stream;
 
-/// No pause before the hosts are tried again is longer.
+/// The longest pause before the hosts are tried again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 /// What a link has to know.
@@ -66,9 +66,9 @@ pub enum Address {
     Unix(PathBuf),
 }
 
-/// What a link asks of the network: names, and streams. The server's file answers with mio; tests as they like.
+/// What a link asks of the network, without waiting: to find addresses, and to open streams.
 ///
-/// Finds addresses and opens streams, without waiting.
+/// The server implements it with mio; tests do as they like.
 pub trait Dial {
     /// A stream that is being opened, and then open.
     type Stream: Stream;
@@ -111,7 +111,7 @@ pub struct Link<D: Dial> {
     rng: fastrand::Rng,
     /// Why each host took no session since the last pause.
     refusals: Vec<Refusal>,
-    /// Those of all sessions of this central.
+    /// The backends of all sessions of this central.
     backends: Backends,
     answers: VecDeque<Answer>,
     /// The session is ready, and the store was told so.
@@ -151,18 +151,18 @@ enum State<S> {
 }
 
 struct Open<S> {
-    /// Among the backends of this central, as long as this is kept.
+    /// The place of this session among those of the central, as long as it is kept.
     _place: Begun,
     channel: Channel<S>,
     session: Session,
-    /// During and after a TLS handshake.
+    /// The hash of the server's certificate, during and after a TLS handshake.
     hash: Option<CertificateHash>,
     /// The last time that the server was heard, or asked for something.
     heard: Instant,
     phase: Phase,
     /// Whose backend it is, since when it runs, and how durable its commits are; once it has told.
     met: Option<Met>,
-    /// The query under way has told it, too.
+    /// The query under way has told whose backend it is, too.
     told: bool,
     /// An operator was told of a warning in this session.
     warned: bool,
@@ -197,7 +197,7 @@ enum Behind {
     Awaited,
     /// The answer to the first one, while the second is under way.
     UnderWay(Result<(), DatabaseError>),
-    /// It waited in vain for a lock: why, while transactions are ended that hold it for nobody.
+    /// The first one waited in vain for a lock: its error, while transactions are ended whose central has gone silent.
     Unblocking(DatabaseError),
 }
 
@@ -214,7 +214,7 @@ enum Asked {
 }
 
 impl Asked {
-    /// Whether its being done means that something is durable.
+    /// Whether something is durable once it is done.
     fn commits(self) -> bool {
         matches!(self, Self::Commit | Self::Draw)
     }
@@ -222,7 +222,7 @@ impl Asked {
 
 /// Why a session or an attempt ended.
 enum End {
-    /// What it says; another attempt may help.
+    /// For this reason; another attempt may help.
     Lost(String),
     /// This host cannot be used as it is configured, or as this central is; another one may be.
     Refused(String),
@@ -370,7 +370,7 @@ impl<D: Dial> Database for Link<D> {
         }
         open.phase = Phase::Asked { asked, behind };
         (open.told, open.heard) = (false, self.now);
-        // At once: the turn is over, and what the stream takes now need not wait for the next. An error is found by it.
+        // Sent at once: what the stream takes now need not wait for the next turn. That one finds an error.
         let output = open.session.take_output();
         open.channel.outbox.append(&output);
         let _ = open.channel.send();

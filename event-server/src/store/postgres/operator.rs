@@ -30,7 +30,7 @@ use crate::store::rows;
 /// Bytes that are read from the socket at once.
 const INBOX: usize = 64 * 1024;
 
-/// How long bytes may be on their way to a server whose machine does not say that it has them.
+/// How long bytes that were sent may stay unacknowledged by the server's machine.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
 /// Why a command failed. Displays as one sentence.
@@ -235,7 +235,7 @@ impl Operator {
         done.map_err(|e| OperatorError::Unusable(format!("the bets cannot be read: {e}")))
     }
 
-    /// A query that is a transaction, or begins one.
+    /// Sends a query that is a transaction, or begins one; hands out its rows.
     fn query(
         &mut self,
         sql: &str,
@@ -245,7 +245,7 @@ impl Operator {
         self.query_behind(begin, sql, row)
     }
 
-    /// Statements that only read, and see one moment.
+    /// Sends statements that only read, and see one moment; hands out their rows.
     fn look(
         &mut self,
         sql: &str,
@@ -271,7 +271,7 @@ impl Operator {
         })
     }
 
-    /// A query within a transaction.
+    /// Sends a query within a transaction; hands out its rows.
     fn continue_query(
         &mut self,
         sql: &str,
@@ -281,7 +281,7 @@ impl Operator {
         self.rows(row)
     }
 
-    /// The rows of the query that was sent last, to its end.
+    /// Hands out the rows of the query that was sent last, to its end.
     fn rows(
         &mut self,
         row: impl FnMut(&[Option<&[u8]>]) -> Result<(), OperatorError>,

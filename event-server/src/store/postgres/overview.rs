@@ -1,4 +1,5 @@
-//! How the whole lottery stands: whether all agencies have finished, the draw and its winners, and what those see who watch.
+//! How the whole lottery stands: whether all agencies have finished, the draw and its winners, and what is shown to
+//! those who watch.
 //!
 //! ```text
 //! Open --- all have finished, or the draw is done ---> Due --- drawn ---> Scanning --- the last slice ---> Done
@@ -6,8 +7,8 @@
 //!   '-------------- it was not so, or not now ----------' '-- session lost --'
 //! ```
 //!
-//! None of this belongs to an agency, so one session alone asks for it: the first. It is told of the others' agencies by
-//! the database, as it is of those that other centrals serve.
+//! None of this belongs to an agency, so one session alone asks for it: the first. The database tells it of the
+//! agencies of other sessions, as of those that other centrals serve.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use super::scan::{DrawRow, Layout, Scan, Slice, Winners};
 use super::survey::Survey;
 use crate::store::{Drawn, Event, Others, Wanted};
 
-/// How often to look whether the draw is done while somebody waits for it: where nobody notifies.
+/// How often to look whether the draw is done while somebody waits for it, for databases that do not notify.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A query about the whole lottery.
@@ -29,9 +30,9 @@ pub(super) enum Look {
     Survey(Agency),
     /// Whether all agencies have finished, or somebody has drawn.
     Progress,
-    /// The draw; it, where there is one.
+    /// The draw, once the database has told it.
     Draw(Option<DrawRow>),
-    /// A slice of the scan for winners; what it has found.
+    /// A slice of the scan for winners, with what it has found.
     Slice {
         slice: Slice,
         winners: Winners,
@@ -55,10 +56,10 @@ enum Progress {
 /// How the lottery stands, as far as is known here.
 #[derive(Debug)]
 pub(super) struct Overview {
-    /// What wins, if this central draws.
+    /// The number that wins, if this central draws.
     winner: Number,
     progress: Progress,
-    /// The scan for the winners of a draw that was read, until it is through.
+    /// The scan for the winners of a draw that was read, until it has ended.
     scan: Option<Scan>,
     look_at: Option<Instant>,
     look_due: bool,
@@ -66,7 +67,7 @@ pub(super) struct Overview {
 }
 
 impl Overview {
-    /// Of a lottery of which nothing is known. `winner` wins, if this central draws.
+    /// The overview of a lottery of which nothing is known. `winner` is the number that wins, if this central draws.
     pub(super) fn new(winner: Number) -> Self {
         Self {
             winner,
@@ -78,7 +79,7 @@ impl Overview {
         }
     }
 
-    /// Has a look taken: something may have changed.
+    /// Makes a look due: something may have changed.
     pub(super) fn look_again(&mut self) {
         self.look_due = true;
     }
@@ -133,7 +134,7 @@ impl Overview {
         self.survey.take_due().map(Look::Survey)
     }
 
-    /// How a look is asked for.
+    /// The query that a look asks.
     pub(super) fn query<'l>(&self, look: &'l Look) -> Query<'l> {
         match look {
             Look::Survey(last) => Query::Survey(self.survey.first(), *last),
@@ -147,7 +148,7 @@ impl Overview {
         }
     }
 
-    /// The look under way is answered with this.
+    /// Takes an answer to the look under way.
     pub(super) fn hear(&mut self, look: &mut Look, answer: Answer) {
         match (look, answer) {
             (Look::Survey(_), Answer::Account(agency, version)) => {
@@ -167,7 +168,7 @@ impl Overview {
         }
     }
 
-    /// All agencies have finished, or somebody has drawn. Whether this central did not know that yet.
+    /// Notes that all agencies have finished, or somebody has drawn. Returns whether that is new here.
     pub(super) fn all_finished(&mut self) -> bool {
         let is_news = self.progress == Progress::Open;
         if is_news {
@@ -176,7 +177,7 @@ impl Overview {
         is_news
     }
 
-    /// The look under way is done.
+    /// Takes the result of the look under way, which is done.
     pub(super) fn done(&mut self, look: Look, now: Option<Instant>, events: &mut VecDeque<Event>) {
         match look {
             Look::Survey(last) => self.survey.done(last, now),
@@ -213,7 +214,7 @@ impl Overview {
         }));
     }
 
-    /// The look under way failed. Whether the session can go on.
+    /// Takes the failure of the look under way. Returns whether the session can go on.
     pub(super) fn failed(&mut self, look: &Look, failure: &Failure, now: Option<Instant>) -> bool {
         match (look, failure) {
             (Look::Survey(_), Failure::NotNow(_)) => self.survey.failed(now),
@@ -241,7 +242,7 @@ impl Overview {
             Some(Look::Slice { .. }) => self.scan.iter_mut().for_each(Scan::lost),
             Some(Look::Progress | Look::Draw(_)) | None => {}
         }
-        // That the draw is durable is for the next session to show, with a commit of its own.
+        // The next session has to show again that the draw is durable, with a commit of its own.
         if self.progress == Progress::Scanning {
             self.progress = Progress::Due;
         }

@@ -14,10 +14,13 @@ use std::time::Duration;
 
 use super::sql::parse;
 
-/// How long a server waits for a sign of life from a central in the middle of a transaction, how often it asks again, both in
-/// seconds, and when it takes the central for gone.
+/// Seconds of silence in the middle of a transaction after which a server asks for a sign of life from the central.
 const KEEPALIVE_IDLE: u32 = 5;
+
+/// Seconds before it asks again.
 const KEEPALIVE_INTERVAL: u32 = 2;
+
+/// When it takes a central that does not answer for gone.
 const GONE: Duration = Duration::from_secs(10);
 
 /// Settings that not every server knows; to set one that is unknown is an error.
@@ -37,14 +40,14 @@ pub enum CommitMode {
     AsSet,
     /// Without waiting for the database's disk: `synchronous_commit = off`.
     Off,
-    /// Not at all without a synchronous standby.
+    /// Only with a synchronous standby.
     Replicated,
 }
 
-/// The part of the store's timeout that a transaction waits for a lock: whoever waits for its group is answered in time.
+/// A lock is waited for as long as the store's timeout divided by this: who waits for the group is answered in time.
 const LOCK_SHARE: u32 = 8;
 
-/// The same for a transaction of which it is likely that it waits in vain.
+/// The same for a transaction that is likely to wait in vain.
 const SHORT_LOCK_SHARE: u32 = 128;
 
 /// The shortest wait for a lock: two centrals that serve one agency at the same time wait so long for each other.
@@ -74,7 +77,7 @@ impl LockWait {
 pub(super) struct Backend {
     /// Its process.
     pub pid: i32,
-    /// When the server started, in seconds since 1970, as it writes them: another server, or another life of it, differs.
+    /// When the server started, in seconds since 1970, as it writes them: it tells other servers, and restarts, apart.
     pub server: String,
 }
 
@@ -90,7 +93,7 @@ pub(super) struct Identity {
 pub(super) struct Replication {
     /// At least one synchronous standby is named.
     pub named: bool,
-    /// And commits wait for it.
+    /// At least one is named, and commits wait for it.
     pub synchronous: bool,
 }
 
@@ -103,7 +106,7 @@ pub(super) struct Prologue {
     known: String,
 }
 
-/// A time limit for statements is lifted first: what follows may take longer than it allows.
+/// Lifts a time limit for statements, before anything else: what follows may take longer than it allows.
 const UNHURRIED: &str = "set local statement_timeout = 0";
 
 /// Whose backend it is, and how durable its commits are: the columns that [`Identity::read`] takes.
@@ -112,7 +115,7 @@ const IDENTITY: &str = "pg_catalog.pg_backend_pid(), \
      pg_catalog.current_setting('synchronous_standby_names', true)";
 
 impl Prologue {
-    /// Of a session that has not [asked](Self::ask) yet.
+    /// The prologue of a session that has not [asked](Self::ask) yet.
     pub(super) fn new(commit: CommitMode, timeout: Duration) -> Self {
         Self {
             commit,
@@ -133,7 +136,7 @@ impl Prologue {
         )
     }
 
-    /// Takes the answer's row.
+    /// Takes the row that answers [`ask`](Self::ask).
     pub(super) fn learn(&mut self, columns: &[Option<&[u8]>]) {
         let known = columns.get(4).copied().flatten().unwrap_or_default();
         self.known = String::from_utf8_lossy(known).into_owned();
@@ -178,7 +181,7 @@ impl Prologue {
                 sql += &set("synchronous_commit", "off");
                 synchronous.to_owned()
             }
-            // Whoever asks for that relies on it: what is below is raised.
+            // Whoever asks for that relies on it: a lower setting is raised.
             CommitMode::Replicated => format!(
                 "pg_catalog.set_config('synchronous_commit', case {synchronous} \
                  when 'remote_apply' then 'remote_apply' else 'on' end, true)"
@@ -189,7 +192,7 @@ impl Prologue {
 
     fn optional(&self, name: &str, copies: bool) -> Option<String> {
         Some(match name {
-            // A server that works, or waits for a lock, for a central that is gone notices that.
+            // With it a server notices that its central is gone while it works or waits for a lock.
             "client_connection_check_interval" => "1s".to_owned(),
             "idle_in_transaction_session_timeout" => milliseconds(self.timeout),
             "transaction_timeout" => "0".to_owned(),

@@ -28,13 +28,14 @@ use crate::store::{Event, Freshness, Knowledge, NoSpace, Ticket};
 /// Agencies that one query reads.
 const MAX_READ: usize = 64;
 
-/// Of so many versions of an agency that follow each other one has the claims before it taken out, where it is a claim.
+/// A claim, a version that changes nothing, has the claims before it taken out where its number is a multiple of this.
 const CLAIMS: i64 = 16;
 
-/// How many agencies are remembered as blocked, or as claimed. Where there are more, a table is locked, and all of them wait anyway.
+/// How many agencies are remembered as blocked, and as claimed. Where more are blocked, a table is locked, and all of
+/// them wait anyway.
 const MAX_BLOCKED: usize = 1_024;
 
-/// Memory for rows that is kept for the next group has so many bytes at most.
+/// The most bytes of memory for rows that are kept for the next group.
 const MOST_KEPT: usize = 2 * 1024 * 1024;
 
 /// A kind of work.
@@ -67,18 +68,18 @@ enum Work {
     Look(Look),
 }
 
-/// A group that hit a version which exists: its parts are committed one after the other.
+/// A group that failed, so that nothing of it is stored: its parts are committed one after the other.
 struct Retry {
     ticket: Ticket,
     rest: VecDeque<(Part, SealedRows)>,
     /// Whose parts were committed. Their replies wait for the ticket: if it never comes, they are forgotten like the rest.
     done: BTreeSet<Agency>,
-    /// Those of the group that have no part: a commit confirms what was read of them.
+    /// Agencies of the group that have no part: a commit confirms what was read of them.
     depends: BTreeSet<Agency>,
 }
 
 impl Retry {
-    /// Of a group of which nothing is stored.
+    /// The retry of a group of which nothing is stored.
     fn of(group: Group, rows: &SealedRows) -> Self {
         let mut rows = rows.split();
         let mut with_rows = |part: Part| {
@@ -109,7 +110,7 @@ pub(super) struct Queue<B> {
     known: Known,
     /// What is staged since the last commit began.
     gathering: Group,
-    /// The memory for the rows of the group after it: what is written into again need not be asked of the system.
+    /// Memory for the rows of the group after it, used again, so that the system need not give it.
     spare: Vec<u8>,
     work: Option<Work>,
     retry: Option<Retry>,
@@ -117,16 +118,17 @@ pub(super) struct Queue<B> {
     blocked: BTreeSet<Agency>,
     /// Agencies of which claims are to be taken out.
     claimed: BTreeSet<Agency>,
-    /// Agencies that an operator has changed while a query was under way that may have read them before.
+    /// Agencies that an operator has changed while a read was under way, which may have found their earlier state.
     changed: BTreeSet<Agency>,
     /// Why the database cannot be reached.
     down: Option<String>,
     /// Whose turn it is: a place in the order of the kinds of work.
     turn: usize,
-    /// When the last turn began, and the one in which the query under way was sent.
+    /// When the last turn began.
     now: Option<Instant>,
+    /// When the turn began in which the query under way was sent.
     began: Option<Instant>,
-    /// The moment in which it was sent, where a trace was under way.
+    /// When the query under way was sent, where a trace was under way.
     traced: Option<Instant>,
     /// The last commit that is done.
     committed: Ticket,
@@ -198,7 +200,7 @@ impl<B: Database> Queue<B> {
         known.map_or(0, |(version, _)| version.account.bets)
     }
 
-    /// What may be said of an agency of this session.
+    /// Whether requests of an agency of this session can be judged; else it is queued to be read.
     pub(super) fn know(
         &mut self,
         agency: Agency,
@@ -225,8 +227,8 @@ impl<B: Database> Queue<B> {
         }
     }
 
-    /// Adds to the group what an agency has sent: a fact, whose rows were written. Returns the commit that it will be a
-    /// part of.
+    /// Adds to the group what an agency has sent: a fact, whose rows were written; `None` for a claim. Returns the
+    /// commit that it will be a part of.
     pub(super) fn stage(&mut self, agency: Agency, fact: Option<&Fact>) -> Ticket {
         let (version, _) = self
             .known
@@ -250,7 +252,7 @@ impl<B: Database> Queue<B> {
         }
     }
 
-    /// The commit that what is said of this agency depends on.
+    /// The commit that replies about this agency wait for.
     fn ticket(&self, agency: Agency) -> Ticket {
         if self.gathering.concerns(agency) {
             return self.gathering.ticket;
@@ -321,7 +323,7 @@ impl<B: Database> Queue<B> {
                 }
             }
             (Work::Look(look), Some(overview)) => self.database.submit(&overview.query(look)),
-            // It is an overview that says what to look at.
+            // Only an overview gives such work.
             (Work::Look(_), None) => return,
         }
         self.work = Some(work);
@@ -378,7 +380,7 @@ impl<B: Database> Queue<B> {
     }
 
     fn next_read(&mut self) -> Option<Work> {
-        // What is staged or retried is a version of its own: the agency is read when that is done.
+        // What is staged or retried builds on what is known: the agency is read when that is done.
         let (gathering, retry) = (&self.gathering, &self.retry);
         let agencies = self.known.take_wanted(MAX_READ, |agency| {
             !gathering.concerns(agency) && under_way(&None, retry, agency).is_none()

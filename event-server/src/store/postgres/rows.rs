@@ -88,7 +88,7 @@ impl Rows {
         tuples.extend_from_slice(&tail);
     }
 
-    /// Begins a message where there is none, or the last one has enough.
+    /// Begins a message where there is none, or the last one is full.
     fn make_room(&mut self) {
         if self.bytes.is_empty() || self.bytes.len() - self.last >= MESSAGE {
             self.close();
@@ -134,7 +134,7 @@ impl Rows {
         self.bytes.extend_from_slice(tuple);
     }
 
-    /// No more rows are written.
+    /// Completes the rows: no more are written.
     pub(super) fn seal(mut self) -> SealedRows {
         self.close();
         SealedRows(Arc::new(self.bytes))
@@ -193,10 +193,10 @@ fn number(bytes: &[u8]) -> usize {
     (bytes.iter()).fold(0, |number, byte| number << 8 | usize::from(*byte))
 }
 
-/// Days from 2000-01-01 to a day of the Gregorian calendar, year 1 to 9999: whole years from a March 1, so that a leap
-/// day is the last of its year.
+/// Days from 2000-01-01 to a day of the Gregorian calendar, year 1 to 9999. Years are counted from March 1, so that a
+/// leap day is the last of its year.
 fn days(date: &[u8; 10]) -> i32 {
-    /// So many days after March 1 of year 0 the count begins.
+    /// Days from March 1 of year 0 to 2000-01-01.
     const EPOCH: i32 = 730_425;
     let number =
         |digits: &[u8]| (digits.iter()).fold(0, |sum, digit| 10 * sum + i32::from(digit - b'0'));

@@ -20,8 +20,8 @@ use frame::{Agency, MAX_REPLY, Number};
 
 use crate::facts::Tally;
 
-/// What a slice should take of the database's time. Far below the shortest silence after which a session is given up, 100 ms, and
-/// the longest that others wait for it.
+/// How long a slice should take the database, and so keep others waiting: far below 100 ms, the shortest silence after
+/// which a session may be given up.
 const SLICE: Duration = Duration::from_millis(40);
 
 /// The most blocks of a slice: bounds the winners that may come at once. 16 MiB, with the usual blocks.
@@ -45,15 +45,15 @@ pub enum Slice {
     Whole,
 }
 
-/// How the table is kept of which a slice was read.
+/// How the database keeps the table of which a slice was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// Its file; `None` where it is not one file.
     pub file: Option<String>,
     /// How many blocks it has.
     pub blocks: u32,
-    /// How long the slice took, by the database's clock: without the way to the database and back, which many small slices would
-    /// cost as often.
+    /// How long the slice took, by the database's clock: without the way to the database and back, which smaller slices
+    /// would not shorten.
     pub took: Duration,
 }
 
@@ -63,11 +63,11 @@ pub(super) struct Scan {
     draw: DrawRow,
     /// The file whose blocks were read.
     file: Option<String>,
-    /// So many of its blocks were read.
+    /// How many of its blocks were read.
     read: u32,
-    /// How many the next slice has.
+    /// How many blocks the next slice has.
     at_once: u32,
-    /// It cannot be read in blocks.
+    /// The table cannot be read in blocks.
     is_whole: bool,
     winners: Winners,
 }
@@ -98,7 +98,8 @@ impl Scan {
         }
     }
 
-    /// The slice was read: these won. Whether that was the last one. `layout`: of a slice of blocks.
+    /// Adds the winners of the slice that was read, and the layout, if it was of blocks. Returns whether it was the
+    /// last.
     pub(super) fn add(&mut self, winners: Winners, layout: Option<Layout>) -> bool {
         if self.is_whole {
             self.winners = winners;
@@ -128,12 +129,12 @@ impl Scan {
         self.read >= blocks
     }
 
-    /// The session was lost with the slice: it may have been too long.
+    /// Makes the slices smaller: the session was lost during one, which may have taken too long.
     pub(super) fn lost(&mut self) {
         self.at_once = (self.at_once / 4).max(1);
     }
 
-    /// The database knows no blocks.
+    /// Begins again with the whole table in one slice: the database knows no blocks.
     pub(super) fn read_whole(&mut self) {
         self.begin_anew();
         self.is_whole = true;
@@ -154,7 +155,7 @@ impl Scan {
 #[derive(Debug, Default)]
 pub(super) struct Winners(BTreeMap<Agency, Found>);
 
-/// Those of an agency.
+/// The winners of one agency.
 #[derive(Debug, Default)]
 struct Found {
     count: u64,
@@ -174,7 +175,7 @@ impl Winners {
         found.bound();
     }
 
-    /// Adds those of another part of the table.
+    /// Adds the winners in another part of the table.
     pub(super) fn append(&mut self, part: Self) {
         for (agency, mut more) in part.0 {
             let found = self.0.entry(agency).or_default();

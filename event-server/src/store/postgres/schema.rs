@@ -10,7 +10,7 @@ use super::sql::{identifier, literal, parse, row_of};
 /// The version of the tables' form. A newer program turns an older form into its own; an older program refuses a newer.
 pub const FORMAT: u32 = 2;
 
-/// What one central says of a lottery's tables.
+/// The tables of one lottery, as a session of a central makes and checks them.
 #[derive(Clone, Debug)]
 pub struct Schema {
     name: String,
@@ -49,12 +49,12 @@ impl Schema {
         matches!(error.code.as_str(), "3F000" | "42P01")
     }
 
-    /// Whether the right is missing to make a schema, or something in one.
+    /// Whether an error says that the right is missing to make a schema, or something in one.
     pub fn is_denied(error: &DatabaseError) -> bool {
         error.code == "42501"
     }
 
-    /// Whether another central was making the same thing at the same time.
+    /// Whether an error says that another central was making the same thing at the same time.
     pub fn is_race(error: &DatabaseError) -> bool {
         // Unique violation; duplicate schema, table, or other object (a table's row type is made with it);
         // serialization failure, deadlock, "tuple concurrently updated".
@@ -184,7 +184,7 @@ impl Schema {
         }
     }
 
-    /// Notes this session of the central.
+    /// Writes the row of this session in `centrals`.
     pub fn introduce(&self) -> String {
         let schema = identifier(&self.name);
         let row = literal(&self.row);

@@ -26,7 +26,7 @@ use super::url::{DatabaseUrl, Host, Secret, Transport};
 /// The largest message that is taken from a server: no row of ours comes near it.
 const MAX_MESSAGE: usize = 1024 * 1024;
 
-/// As whom a session begins.
+/// Who begins a session, and with which settings.
 #[derive(Clone, Debug)]
 pub struct Login {
     /// The user.
@@ -44,8 +44,8 @@ pub struct Login {
 }
 
 impl Login {
-    /// Returns as whom this central begins a session with a host of the URL. The application's name begins with
-    /// `event-server` and the central's name, whatever the URL says: centrals are found by it.
+    /// Returns the login of this central at a host of the URL. The application's name begins with `event-server` and
+    /// the central's name, whatever the URL says: centrals are found by it.
     pub fn new(url: &DatabaseUrl, host: &Host, central: &str) -> Self {
         let mut application = format!("event-server {central}");
         if let Some(more) = &url.application {
@@ -66,7 +66,7 @@ impl Login {
 /// What the stream of a binary COPY begins with (the manual, COPY, "Binary Format"): signature, flags, extension.
 const COPY_HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
-/// What it ends with, behind its tuples.
+/// What that stream ends with, behind its tuples.
 const COPY_TRAILER: &[u8] = &[0xff, 0xff];
 
 /// Bytes of a message before its body: its type and its length.
@@ -127,7 +127,7 @@ enum State {
     Settling,
     Idle,
     Busy {
-        /// What the query under way failed for, as far as it has.
+        /// The first error of the query under way, so far.
         failed: Option<DatabaseError>,
         /// Queries that were sent behind it.
         behind: u32,
@@ -138,7 +138,7 @@ enum State {
 enum Proof {
     /// The server has not asked yet. It may not ask at all.
     NotAsked,
-    /// It has the password, or a hash of it.
+    /// The server was given the password, or a hash of it.
     Given,
     /// SCRAM is under way: the server still owes its own proof.
     Scram {
@@ -170,7 +170,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session over such a stream, from its first byte.
+    /// A session over a stream of this kind, from its first byte.
     pub fn new(login: Login, transport: Transport) -> Self {
         let mut session = Self {
             login,
@@ -191,7 +191,7 @@ impl Session {
         session
     }
 
-    /// TLS is established, with a server that has shown this.
+    /// Goes on once TLS is established, with a server that has shown this.
     ///
     /// # Errors
     /// TLS began at once, and the server has not chosen PostgreSQL's protocol: it may be a server of anything, which would
@@ -289,7 +289,7 @@ impl Session {
         frontend::terminate(&mut self.to_send);
     }
 
-    /// The next thing that happened; `None`: come again with more bytes.
+    /// The next thing that happened; `None`: more bytes are needed.
     ///
     /// # Errors
     /// The session is over: refused, broken, or in doubt.

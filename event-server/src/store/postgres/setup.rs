@@ -11,14 +11,14 @@ use super::schema::Schema;
 use super::session::Parameters;
 use super::sql::Statements;
 
-/// How often the tables are tried again that another central makes at the same time.
+/// How often it is tried again to make tables that another central makes at the same time.
 const RACES: u32 = 20;
 
 /// Why no bet is taken where commits have to be replicated.
 pub(super) const NO_STANDBY: &str = "it has no synchronous standby, and SERVER_DURABILITY is replicated: \
      set synchronous_standby_names there";
 
-/// What an operator should know where they need not be.
+/// The warning without a synchronous standby where commits need not be replicated.
 pub(super) const ALONE: &str =
     "the database has no synchronous standby: an acknowledged bet is on one machine alone";
 
@@ -36,9 +36,9 @@ pub(super) struct Setup {
     prologue: Prologue,
     /// How long the server may take to end a session that was given up.
     patience: Duration,
-    /// The end of the sessions that were given up before.
+    /// The ending of the sessions that were given up before.
     ending: Ending,
-    /// What those are told that listen; `None`: another session of this central listens for it.
+    /// What this session tells on the channel once it listens; `None`: another session of this central listens for it.
     listener: Option<String>,
 }
 
@@ -62,7 +62,7 @@ enum Stage {
 pub(super) enum Step {
     /// The next query.
     Next,
-    /// The store may use the session. What is worth a line in the log, as keys and values, and what an operator should
+    /// The store may use the session: with keys and values for the log line that says so, and what an operator should
     /// know.
     Ready(Vec<(&'static str, String)>, Option<String>),
     /// Not now: why.
@@ -70,9 +70,9 @@ pub(super) enum Step {
 }
 
 impl Setup {
-    /// The set-up of a session whose server said this about itself. An answer is due after `timeout`. The others that
-    /// listen are told of `listener`; without one the session does not listen, and what is worth a warning at the start of
-    /// a session is left to the one that does.
+    /// The set-up of a session whose server said this about itself. An answer is due after `timeout`. `listener` is
+    /// told to all that listen; without it the session does not listen, and leaves warnings at the start to the one
+    /// that does.
     pub(super) fn new(
         parameters: Parameters,
         prologue: Prologue,
@@ -143,8 +143,8 @@ impl Setup {
         &self.prologue
     }
 
-    /// The query is done, or failed. `backends`: those of the central, of which those that were given up on this server are
-    /// ended first. `replication`: how durable its commit is.
+    /// Takes the result of the query. Of the central's `backends` those that were given up on this server are ended
+    /// first. `replication` says how durable the query's commit is.
     ///
     /// # Errors
     /// The database cannot be used as it is.
@@ -171,7 +171,7 @@ impl Setup {
                 backends.ended(&self.ending);
                 self.stage = Stage::Check;
             }
-            // An engine that ends no sessions for others.
+            // This engine ends no sessions for others.
             (Stage::End, Err(e)) if Schema::is_final(&e) => {
                 backends.ended(&self.ending);
                 self.stage = Stage::Check;

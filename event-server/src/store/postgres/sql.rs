@@ -42,7 +42,7 @@ pub(super) struct Statements {
 }
 
 impl Statements {
-    /// Those of the lottery of agencies 1 to `agencies` in this schema.
+    /// The statements of the lottery of agencies 1 to `agencies` in this schema; 0: anyone may take part.
     pub(super) fn new(schema: &str, central: &str, agencies: u32) -> Self {
         Self {
             schema: identifier(schema),
@@ -85,7 +85,7 @@ impl Statements {
         sql
     }
 
-    /// The same rows of all agencies from `first` to `last` that have one.
+    /// The same rows of all agencies from `first` to `last` that have one, with null for `barred`.
     pub(super) fn survey(&self, first: Agency, last: Agency) -> String {
         let schema = &self.schema;
         format!(
@@ -98,10 +98,10 @@ impl Statements {
 
     /// Appends these parts; where any has bets, a binary COPY of `bets` is the last statement.
     ///
-    /// A version is appended only where the one before it is there, with as many bets as this one builds on, and, where this
-    /// one has more of them or is open, not finished: else
-    /// `central` is null, which the table refuses. Behind a session whose server was exchanged there may be less than
-    /// was read. Where anyone may take part, an agency's first version is appended only while not too many do.
+    /// A version is appended only where the one before it is there, with as many bets as this one builds on. If that
+    /// one has finished, this one has to have finished, too, with no more bets. Else `central` is null, which the table
+    /// refuses: behind a pooler the session may go on with another server, which has less than was read. Where anyone
+    /// may take part, an agency's first version is appended only while not too many do.
     pub(super) fn append<'p>(&self, parts: impl Iterator<Item = &'p Part> + Clone) -> String {
         let Self {
             schema, central, ..
@@ -148,8 +148,8 @@ impl Statements {
         sql
     }
 
-    /// This central's name, or null where the first versions among these parts would be those of too many agencies. Of
-    /// centrals that do this at the same moment none counts what the others append.
+    /// This central's name, or null where the first versions among these parts would be those of too many agencies.
+    /// Centrals that do this at the same moment do not count what the others append.
     fn first<'p>(&self, parts: impl Iterator<Item = &'p Part>) -> String {
         let Self {
             schema, central, ..
@@ -165,16 +165,17 @@ impl Statements {
         )
     }
 
-    /// Takes out versions of an agency that changed nothing, among its last thousand: of those behind each other the first
-    /// and the last stay. The first then has -1 bets, so that no version can be appended behind it; what it builds on
-    /// says how many there are.
+    /// Takes out versions of an agency that changed nothing, among its last thousand: of a run of equal versions the
+    /// first two and the last stay. The second one gets -1 bets, so that no version can be appended behind it; the
+    /// first one says how many bets there are.
     ///
-    /// A version that is missing must not be appended again by a central that knew less. What keeps it out is the version
-    /// before it: it is missing, too, or has -1 bets. A statement looks at what was there when it began, though; so nobody
-    /// may be in the middle of appending: the lock waits for them. It is given back without a wait for a standby.
+    /// A version that is missing must not be appended again by a central that knew less. What keeps it out is the
+    /// version before it: it is missing, too, or has -1 bets. A statement sees only what was there when it began,
+    /// though, so nobody may be in the middle of appending: the lock waits for them. It is given back without a wait
+    /// for a standby.
     pub(super) fn drop_claims(&self, agency: Agency) -> String {
         let schema = &self.schema;
-        // A run are versions behind each other with the same state. Those with -1 bets are left out.
+        // A run is versions behind each other with the same state. Those with -1 bets are left out.
         let runs = format!(
             "with states as (select version, concat_ws(' ', upload, batched, bets, finished) as state \
              from {schema}.commits where agency = {agency} and bets >= 0 and version > \
@@ -261,9 +262,9 @@ impl Statements {
         )
     }
 
-    /// The bets with this number in a slice of the table: rows `agency, seq, document` in any order. Of blocks then a row
-    /// with the table's file, its bytes, those of a block, and how many milliseconds all of that took: asked for last, while
-    /// the rows' lock keeps the table as it is.
+    /// The bets with this number in a slice of the table: rows `agency, seq, document` in any order. For a slice of
+    /// blocks one more row follows: the table's file, its bytes, the bytes of a block, and how many milliseconds the
+    /// query took. It is asked for last, while the lock of the first statement keeps the table as it is.
     pub(super) fn winners(&self, winner: Number, slice: &Slice) -> String {
         let schema = &self.schema;
         let won =

@@ -4,7 +4,7 @@
 //! round   | agencies 1 to 1,024 | to 2,048 | … the last |   pause   | the next round
 //! ```
 //!
-//! A round is one query for each so many agencies, with a pause after each, so that commits are hardly delayed. What is
+//! A round is one query for each 1,024 agencies, with a pause after each, so that commits are hardly delayed. What is
 //! shown is the last whole round. A lottery that anyone may take part in has no last agency: it is not looked at.
 
 use std::collections::BTreeMap;
@@ -18,10 +18,10 @@ use crate::store::Others;
 /// Agencies that one query looks at.
 const AT_ONCE: u32 = 1_024;
 
-/// Between two queries of a round.
+/// The pause between two queries of a round.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Between the ends of two rounds.
+/// The pause between the end of a round and the next one.
 const ROUND: Duration = Duration::from_secs(1);
 
 /// How the agencies stand, as it was seen last.
@@ -31,7 +31,7 @@ pub(super) struct Survey {
     agencies: u32,
     /// The last whole round.
     shown: Option<BTreeMap<Agency, Account>>,
-    /// It was since somebody began to watch, and they still do.
+    /// Since that round somebody has watched without a pause, and no query has failed.
     is_current: bool,
     /// What this round has found so far.
     round: BTreeMap<Agency, Account>,
@@ -55,7 +55,7 @@ enum Next {
 }
 
 impl Survey {
-    /// Somebody watches so many agencies, or nobody does.
+    /// Takes how many agencies somebody watches; `None`: nobody does.
     pub(super) fn watch(&mut self, agencies: Option<u32>, now: Instant) {
         let agencies = agencies.unwrap_or(0);
         if self.agencies != agencies {
@@ -129,7 +129,7 @@ impl Survey {
         }
     }
 
-    /// Nobody knows the answer to the query under way: the round begins anew.
+    /// The query under way will not be answered: the round begins again.
     pub(super) fn failed(&mut self, now: Option<Instant>) {
         self.is_current = false;
         match now.filter(|_| self.agencies > 0) {

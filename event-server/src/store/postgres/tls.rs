@@ -36,7 +36,7 @@ pub struct DatabaseTls {
 /// What was read from the files that a URL names.
 #[derive(Clone, Debug)]
 struct Files {
-    /// Where an authority is to be trusted.
+    /// The authority to trust; `None` where any certificate is accepted.
     authority: Option<Arc<WebPkiServerVerifier>>,
     /// What the central shows to a server that asks for a certificate.
     identity: Option<Arc<Identity>>,
@@ -169,10 +169,10 @@ fn authorities(root: &RootCertificate, read: small_file::Read) -> Result<RootCer
     pem::authorities(&pem).map_err(unusable)
 }
 
-/// Those that the operating system trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` name others.
+/// The authorities that the operating system trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` name others.
 fn system_authorities() -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    // Some of those that a system has are of a kind that nobody speaks any more.
+    // Those that cannot be parsed are left out: some of a system's are of a kind that is not used any more.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     match roots.is_empty() {
         false => Ok(roots),
@@ -305,7 +305,7 @@ fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
     Some(element(OID, algorithm)?.0)
 }
 
-/// Takes an element of this type off its front: its content, and what follows.
+/// Takes an element of this type off the front of `der`: its content, and what follows.
 fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&[first, length], rest) = der.split_first_chunk()?;
     let (length, rest) = match length {

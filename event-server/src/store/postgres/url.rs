@@ -109,13 +109,13 @@ impl fmt::Display for Host {
 /// A database, and as whom to use it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatabaseUrl {
-    /// Who.
+    /// The user.
     pub user: String,
-    /// With which password, where the URL has one.
+    /// The password, where the URL has one.
     pub password: Option<Secret>,
-    /// Where; tried in this order. There is at least one.
+    /// The hosts, tried in this order. There is at least one.
     pub hosts: Vec<Host>,
-    /// Which database.
+    /// The database's name.
     pub database: String,
     /// How the connection is protected; over a Unix socket it needs no protection.
     pub ssl_mode: SslMode,

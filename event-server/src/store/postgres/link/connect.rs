@@ -42,7 +42,7 @@ impl<D: Dial> Link<D> {
         &self.options.url.hosts[self.host]
     }
 
-    /// Moves one step; whether another may follow at once.
+    /// Moves one step; returns whether another may follow at once.
     pub(super) fn step(&mut self) -> bool {
         let state = std::mem::replace(&mut self.state, State::Pausing { until: self.now });
         match state {
@@ -205,7 +205,7 @@ impl<D: Dial> Link<D> {
         self.state = State::Pausing { until };
     }
 
-    /// Why no host took a session, once all of them were tried. Where none can as it is, the central is to end.
+    /// Why no host took a session, once all of them were tried. Where none can as configured, the central is to end.
     fn all_refused(&mut self) -> Option<String> {
         let hosts = self.options.url.hosts.len();
         if self.refusals.len() < hosts {
@@ -235,7 +235,7 @@ impl<D: Dial> Link<D> {
 
     /// The session or the attempt is over.
     pub(super) fn ended(&mut self, end: End, open: Option<Box<Open<D::Stream>>>) {
-        // One that has nothing to do ends once it finds that nobody is there any more.
+        // A backend that has nothing to do ends by itself, once it finds that the connection is gone.
         if let Some(open) = open
             && !matches!(end, End::Pooled)
             && !open.session.is_idle()

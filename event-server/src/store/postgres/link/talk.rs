@@ -15,7 +15,7 @@ use crate::store::postgres::sql::{parse, parse_version};
 use crate::store::postgres::tls::{ALPN, CertificateHash, DatabaseTls, Shown};
 
 impl<D: Dial> Link<D> {
-    /// Receives, takes what happened, sends; whether anything moved.
+    /// Receives, takes what happened, sends; returns whether anything moved.
     pub(super) fn talk(&mut self, open: &mut Open<D::Stream>) -> Result<bool, End> {
         let mut moved = false;
         loop {
@@ -47,7 +47,8 @@ impl<D: Dial> Link<D> {
                     });
                 }
             }
-            // All of it: the last words of a server that ends the session say why, and the stream's end comes right behind.
+            // Every message is taken: the last one of a server that ends the session says why, and the stream's end
+            // comes right behind it.
             let mut heard = false;
             while self.hear(open)? {
                 heard = true;
@@ -83,7 +84,7 @@ impl<D: Dial> Link<D> {
         sent.map(drop).map_err(|e| End::Lost(e.to_string()))
     }
 
-    /// Takes one thing that happened in the session; whether there was one.
+    /// Takes one event of the session; returns whether there was one.
     pub(super) fn hear(&mut self, open: &mut Open<D::Stream>) -> Result<bool, End> {
         if let Phase::Handshaking = open.phase {
             if !open.channel.is_established() {
@@ -218,7 +219,7 @@ impl<D: Dial> Link<D> {
         Ok(())
     }
 
-    /// The query under way tells whose backend it is, and how durable its commit.
+    /// Takes what the query under way tells: whose backend it is, and how durable its commit is.
     fn meet(
         &mut self,
         open: &mut Open<D::Stream>,
@@ -335,7 +336,7 @@ impl<D: Dial> Link<D> {
                         }
                         Answer::Done
                     }
-                    // It was the primary.
+                    // The server was the primary, and is it no longer.
                     Err(e) if e.code == READ_ONLY => return Err(End::Lost(e.to_string())),
                     Err(e) => Answer::Failed(failure(&e)),
                 });

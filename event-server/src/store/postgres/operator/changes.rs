@@ -72,7 +72,8 @@ impl Operator {
         self.insist(sql, "the agency cannot be changed", &busy)
     }
 
-    /// Sends what a central may be in the way of for a moment, until it is done; returns the numbers of its rows.
+    /// Sends statements that a central may be in the way of for a moment, again until they are done; returns the
+    /// numbers of their rows.
     pub(super) fn insist(
         &mut self,
         sql: &str,

@@ -9,10 +9,10 @@ use super::{Operator, OperatorError, bet};
 use crate::store::postgres::sql::{identifier, parse, parse_source};
 use crate::store::{Audit, Snapshot};
 
-/// What a version says instead of a number of bets where those behind it, which had changed nothing, were taken out.
+/// The number of bets of a version that changed nothing, and behind which others that changed nothing were taken out.
 const TAKEN_OUT: i64 = -1;
 
-/// Columns of the rows that are told apart by how many they have.
+/// How many columns these rows have: rows are told apart by it.
 const VERSIONS: usize = 3;
 const BET: usize = 7;
 
@@ -178,7 +178,7 @@ impl Operator {
     }
 }
 
-/// Some versions of an agency are missing.
+/// Takes a row that says that versions of an agency are missing.
 fn versions(columns: &[Option<&[u8]>], audit: &mut Audit) {
     let number = |at: usize| columns.get(at).copied().flatten().and_then(parse::<u64>);
     match (number(0), number(1), number(2)) {
@@ -232,7 +232,7 @@ impl Rows {
         Some(bet)
     }
 
-    /// The agency has no more rows: holds them against its last commit.
+    /// Compares the rows of the agency, which has no more, with its last commit.
     fn end(&mut self, audit: &mut Audit) {
         let Some(agency) = self.agency.take() else {
             return;
@@ -245,7 +245,7 @@ impl Rows {
         self.seen.insert(agency);
         let holding = audit.snapshot.of(agency);
         let (said, won) = (holding.account.bets, holding.winners);
-        // What is there counts from here on.
+        // From here on the number of rows counts.
         holding.account.bets = count;
         if count != said {
             audit.flaw(format_args!(
@@ -261,7 +261,7 @@ impl Rows {
         }
     }
 
-    /// Agencies without a row that should have some.
+    /// Finds agencies without a row that should have some.
     fn unseen(&self, audit: &mut Audit) {
         let mut missing = Vec::new();
         for (agency, holding) in &mut audit.snapshot.agencies {

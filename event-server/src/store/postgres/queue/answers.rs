@@ -9,17 +9,17 @@ use crate::store::postgres::overview::Overview;
 use crate::store::postgres::rows::SealedRows;
 use crate::store::{Commit, Declined, Event, NoSpace};
 
-/// What the client of an agency is told for which a read or a commit waited for a lock in vain.
+/// What an agency's client is told where a read or a commit for it waited for a lock in vain.
 const LOCKED: &str = "the database waits for a lock that somebody holds";
 
-/// What it is told where the database does not have what this server knows of the agency.
+/// What the client is told where the database does not have what this server knows of the agency.
 const UNFOUNDED: &str = "what this server knew of the agency is out of date";
 
-/// What it is told where the database would not store it for another reason; the log has the reason.
+/// What the client is told where the database does not store what it sent for another reason, which the log has.
 const REFUSED: &str = "the database refuses to store it, and the server's log says why";
 
 impl<B: Database> Queue<B> {
-    /// It can be asked.
+    /// Notes that the database can be asked.
     pub(in crate::store::postgres) fn up(&mut self) {
         self.down = None;
     }
@@ -57,7 +57,7 @@ impl<B: Database> Queue<B> {
 
     fn done(&mut self, overview: &mut Overview, told: &mut Told) {
         match self.work.take() {
-            // Those left have no row.
+            // The agencies that are left have no row.
             Some(Work::Read(agencies)) => {
                 for agency in agencies {
                     self.read(agency, Version::default(), told);
@@ -107,14 +107,14 @@ impl<B: Database> Queue<B> {
         self.trace_group("group committed", bets);
     }
 
-    /// A group is no longer under way.
+    /// Traces a group that is no longer under way.
     fn trace_group(&self, outcome: &'static str, bets: u64) {
         if let Some(began) = self.traced.or(self.began) {
             trace::remote(self.committed.session, outcome, began, &[("bets", bets)]);
         }
     }
 
-    /// The same of the one under way, where there is one.
+    /// Traces the group under way, where there is one, as no longer so.
     fn trace_lost_group(&self, outcome: &'static str) {
         match &self.work {
             Some(Work::Commit(group, _)) => self.trace_group(outcome, group.bets()),
@@ -142,7 +142,7 @@ impl<B: Database> Queue<B> {
                 }
                 self.read_changed();
             }
-            // They can wait: for the next time that claims have come together.
+            // The claims can wait until the next ones are taken out.
             (Some(Work::DropClaims), _) => {}
             // Somebody holds a lock, perhaps on the row of one agency alone. A table that is locked is in the way of all.
             (Some(Work::Commit(group, rows)), Failure::NotNow(why)) => {
@@ -153,7 +153,7 @@ impl<B: Database> Queue<B> {
             (Some(Work::Commit(group, rows)), _) if group.parts().next().is_some() => {
                 self.retry = Some(Retry::of(group, &rows));
             }
-            // No version comes before the first: it is refused where there are too many.
+            // No version comes before the first one: it is refused where too many agencies take part.
             (Some(Work::CommitAlone(part, _)), Failure::Unfounded) if part.version == 1 => {
                 self.decline(part.agency, Declined::TooManyAgencies, told);
             }
@@ -218,8 +218,8 @@ impl<B: Database> Queue<B> {
         told.events.push_back(Event::Declined(agency, why));
     }
 
-    /// The session is lost, and with it all of its agencies that is not known to be durable. `overview`: it looked at the
-    /// whole lottery, too.
+    /// The session is lost, and with it all that its agencies have sent and that is not known to be durable.
+    /// `overview`: it looked at the whole lottery, too.
     pub(in crate::store::postgres) fn lost(
         &mut self,
         why: String,

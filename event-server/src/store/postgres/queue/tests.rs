@@ -101,7 +101,7 @@ fn however_many_agencies_come_without_end_each_kind_of_work_has_its_turn() {
         ..Wanted::default()
     };
     store.advance(now, wanted).unwrap();
-    // So long that what has pauses of its own is due at every turn.
+    // So much time passes that work with pauses of its own is due in every turn.
     let turn = Duration::from_secs(1);
     for number in 1..400 {
         // New ones come, and those that were read before are served.

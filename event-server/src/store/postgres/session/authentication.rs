@@ -94,7 +94,11 @@ impl Session {
         Ok(None)
     }
 
-    /// Goes on without a password that is bound to the server's certificate, and says why there is none.
+    /// Allows a session without a password that is bound to the server's certificate, unless the URL requires one.
+    /// `why` there is none.
+    ///
+    /// # Errors
+    /// The URL requires one.
     fn allow_unbound(&self, why: &'static str) -> Result<(), SessionError> {
         match self.login.channel_binding_required {
             true => Err(SessionError::Unbound(why)),

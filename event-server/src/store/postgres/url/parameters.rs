@@ -139,7 +139,7 @@ impl Parts {
             "password" => self.password = some(value).map(Secret),
             "passfile" => self.password_file = some(value),
             "sslmode" => self.ssl_mode = Some(ssl_mode(&value)?),
-            // The drivers' way to write it.
+            // How drivers of other languages write it.
             "ssl" if value == "true" => self.ssl_mode = Some(SslMode::Require),
             "ssl" => return Err("ssl is not true: write sslmode=disable".to_owned()),
             "sslrootcert" => {
@@ -168,7 +168,7 @@ impl Parts {
             "application_name" => self.application = some(value),
             "connect_timeout" => {
                 let seconds = number(key, &value)?;
-                // libpq's: none.
+                // 0 and less mean no timeout, as in libpq.
                 self.connect_timeout = (seconds > 0).then(|| Duration::from_secs(seconds as u64));
             }
             "options" => {
@@ -215,14 +215,14 @@ fn without_effect(key: &str, value: &str) -> Result<(), String> {
         | "keepalives_interval"
         | "keepalives_count"
         | "tcp_user_timeout" => return number(key, value).map(drop),
-        // It stands behind application_name, and the central has a name of its own.
+        // It counts only without an application_name, and the central always has one.
         "fallback_application_name" => return Ok(()),
         // GSSAPI is not spoken.
         "krbsrvname" | "gsslib" | "gssdelegation" => return Ok(()),
         "gssencmode" => &["disable", "prefer"],
         // The primary is found anyway.
         "target_session_attrs" => &["read-write", "primary", "any"],
-        // In the order of the URL, where only one of them is the primary.
+        // Hosts are tried in the order of the URL, and only one of them is the primary.
         "load_balance_hosts" => &["disable", "random"],
         "sslcompression" => &["0"],
         "sslsni" => &["1"],

@@ -72,7 +72,7 @@ impl DatabaseUrl {
     }
 }
 
-/// Splits a URL at its marks, and decodes what stands between them.
+/// Splits a URL at its delimiters, and decodes what stands between them.
 fn parts(url: &str) -> Result<Parts, String> {
     let rest = url
         .strip_prefix("postgresql://")
@@ -101,7 +101,7 @@ fn parts(url: &str) -> Result<Parts, String> {
         parts.ports.push(port.to_owned());
     }
     if database.contains('/') {
-        // Or a password with an @ and a / in it.
+        // It may also be a password with an @ and a / in it: it is not quoted.
         return Err("a / stands behind the database: write it as %2F".to_owned());
     }
     parts.database = some(decoded(database, "the database")?);
@@ -187,7 +187,7 @@ fn protection(
              host's name"
                 .to_owned(),
         ),
-        // As libpq does: who names an authority wants it to be asked.
+        // As in libpq: whoever names an authority wants the certificate checked against it.
         (Some(SslMode::Require | SslMode::VerifyCa), root) => Ok((SslMode::VerifyCa, root)),
     }
 }
@@ -201,7 +201,7 @@ fn decoded(text: &str, what: &str) -> Result<String, String> {
     }
 }
 
-/// The URL with its password masked: for whoever looks at a configuration. Of one that cannot be used only the scheme
+/// The URL with its password masked: for whoever looks at a configuration. Of a URL that cannot be used only the scheme
 /// is shown.
 pub fn masked(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {

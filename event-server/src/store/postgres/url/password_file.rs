@@ -16,7 +16,7 @@ use super::{DatabaseUrl, Host, SOCKET_FOLDER, Secret};
 const OTHERS: u32 = 0o077;
 
 impl DatabaseUrl {
-    /// Gives each host the password that the file has for it. A file that is not there has none.
+    /// Gives each host the password that the file has for it. A missing file has none.
     ///
     /// # Errors
     /// The file is ignored: one sentence that says why, and what to do.
