@@ -3,7 +3,7 @@
 #   compose/test-containers.sh [main|ej1|…|ej8 …]     without a name: all of them
 # Works on a clone of the current commit and leaves nothing behind but the images server:latest and
 # client:latest. The names of containers, network and volume are the contract's, so it refuses to run
-# beside a lottery. Takes a few minutes, and the first build.
+# beside a lottery. Takes a few minutes, beside the first build.
 set -euo pipefail
 unset CDPATH
 

@@ -11,7 +11,7 @@ source "$here/tests/check.sh"
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-# A name that wants quoting.
+# A path that has to be quoted.
 readonly COPY="$scratch/an agency's \$copy"
 
 main() {

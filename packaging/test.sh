@@ -15,7 +15,7 @@ source "$here/../compose/tests/check.sh"
 
 # A Debian system for this test alone. It stays, so that the next test need not make it.
 readonly IMAGE=event-server-package-test
-# What systemd-analyze makes of the unit, from 0 to 100: above it, a protection was lost.
+# The highest exposure of the unit that systemd-analyze may find, from 0 to 100: above it, a protection was lost.
 readonly MOST_EXPOSED=11
 
 main() {

@@ -28,7 +28,7 @@ make_secrets() {
         quiet openssl x509 -req -in "$name.csr" -CA ca.crt -CAkey authority.key -CAcreateserial -days "$DAYS" \
             -extfile <(echo "subjectAltName=DNS:$name") -out "$name.crt"
     done
-    # Nobody signs anything further.
+    # Nothing else will be signed.
     rm authority.key ./*.csr ./*.srl
     for name in lottery postgres replication patroni; do openssl rand -hex 24 > "$name.password"; done
 
@@ -36,7 +36,7 @@ make_secrets() {
     chown "$NODE:" ./*
     chmod 0400 ./*
     mv ./* ..
-    # Last: it says that all is there.
+    # The file `made` comes last: it says that everything is there.
     cd .. && rmdir new && touch made
     echo "made the certificates and passwords"
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Configuration that is mounted, not baked.
+# Configuration that is mounted, and not built into the images.
 
 exercise 2 "configuration without a rebuild"
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SIGTERM ends both programs well.
+# SIGTERM ends both programs in order.
 
 exercise 4 "SIGTERM"
 

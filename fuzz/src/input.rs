@@ -19,24 +19,24 @@ pub struct Controls<'a> {
 }
 
 impl Controls<'_> {
-    /// The next control byte.
+    /// Returns the next control byte.
     pub fn byte(&mut self) -> u8 {
         let byte = self.bytes.get(self.at).copied().unwrap_or_default();
         self.at = (self.at + 1) % self.bytes.len().max(1);
         byte
     }
 
-    /// A number below `bound`.
+    /// Returns a number below `bound`.
     pub fn below(&mut self, bound: usize) -> usize {
         usize::from(self.byte()) % bound
     }
 
-    /// One of these.
+    /// Returns one of these.
     pub fn choose<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
     }
 
-    /// Bytes of a piece: any size up to 200, some larger ones, or all.
+    /// Returns the bytes of a piece: any number up to 200, some larger ones, or all.
     pub fn piece(&mut self) -> usize {
         match self.byte() {
             0 => usize::MAX,
@@ -53,7 +53,7 @@ pub fn split(input: &[u8], most: usize) -> (Controls<'_>, Vec<u8>) {
     (Controls { bytes, at: 0 }, stretched(data, most))
 }
 
-/// The input that is cut into these controls and this data.
+/// Returns the input that is cut into these controls and this data.
 pub fn join(controls: &[u8], data: &[u8]) -> Vec<u8> {
     let count = u8::try_from(controls.len()).expect("at most 255 controls");
     let mut input = [&[count], controls].concat();
@@ -66,7 +66,7 @@ pub fn join(controls: &[u8], data: &[u8]) -> Vec<u8> {
     input
 }
 
-/// 0xFF 0x00 is a byte 0xFF; 0xFF and another count, so many copies of what stands before.
+/// Unpacks the data: 0xFF 0x00 is one byte 0xFF; 0xFF and another count `n` are `n` times [`COPIES`] copies of the byte before.
 fn stretched(mut data: &[u8], most: usize) -> Vec<u8> {
     let mut out = Vec::new();
     while let [byte, rest @ ..] = data {

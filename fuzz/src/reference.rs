@@ -28,7 +28,7 @@ impl From<&frame::Bet<'_>> for Bet {
     }
 }
 
-/// The objects before the text leaves the grammar, and whether it never does.
+/// Returns the objects before the first place that breaks the grammar, and whether there is no such place.
 pub fn objects(payload: &[u8]) -> (Vec<Pairs>, bool) {
     let (mut objects, mut rest) = (Vec::new(), payload);
     loop {
@@ -49,7 +49,7 @@ pub fn objects(payload: &[u8]) -> (Vec<Pairs>, bool) {
     }
 }
 
-/// The one object of a payload.
+/// Returns the one object of a payload.
 pub fn one_object(payload: &[u8]) -> Option<Pairs> {
     match object(payload)? {
         (pairs, []) => Some(pairs),
@@ -57,7 +57,7 @@ pub fn one_object(payload: &[u8]) -> Option<Pairs> {
     }
 }
 
-/// The values of a list `a|b|c`.
+/// Returns the values of a list `a|b|c`.
 pub fn list(text: &[u8]) -> Option<Vec<Vec<u8>>> {
     let (mut values, mut rest) = (Vec::new(), text);
     if blanks_off(text).is_empty() {
@@ -98,7 +98,7 @@ fn object(text: &[u8]) -> Option<(Pairs, &[u8])> {
     }
 }
 
-/// A value, and what follows it and its blanks.
+/// Returns a value, and what follows it and its blanks.
 fn value(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let text = blanks_off(text);
     let Some(mut rest) = text.strip_prefix(b"\"") else {
@@ -133,7 +133,7 @@ fn blanks_off_end(text: &[u8]) -> &[u8] {
     &text[..text.len() - blanks]
 }
 
-/// The bets before the first that is none, and whether all are.
+/// Returns the bets before the first object that is none, and whether all objects are bets.
 pub fn bets(payload: &[u8]) -> (Vec<Bet>, bool) {
     let (objects, well_formed) = objects(payload);
     let count = objects.len();
@@ -153,7 +153,7 @@ fn bet(pairs: &Pairs) -> Option<Bet> {
     })
 }
 
-/// The value of a key that stands there just once.
+/// Returns the value of a key that stands there just once.
 pub fn once(pairs: &Pairs, key: &str) -> Option<Vec<u8>> {
     let mut values = pairs.iter().filter(|(k, _)| k == key.as_bytes());
     match (values.next(), values.next()) {
@@ -162,20 +162,20 @@ pub fn once(pairs: &Pairs, key: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// An agency's number.
+/// Reads an agency's number.
 pub fn agency(digits: &[u8]) -> Option<u32> {
     let number: u32 = parse(digits)?;
     (number.to_string().as_bytes() == digits && number > 0).then_some(number)
 }
 
-/// A name or a document.
+/// Reads a name or a document.
 pub fn text(value: Vec<u8>, max: usize) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(&value).ok()?;
     let valid = (1..=max).contains(&text.len()) && !text.contains(char::is_control);
     valid.then_some(value)
 }
 
-/// A date.
+/// Reads a date.
 pub fn birthdate(value: Vec<u8>) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(&value).ok()?;
     let parts: Vec<&str> = text.split('-').collect();
@@ -197,12 +197,12 @@ pub fn birthdate(value: Vec<u8>) -> Option<Vec<u8>> {
     (year > 0 && (1..=days).contains(&day)).then_some(value)
 }
 
-/// A number that was bet on.
+/// Reads a number that was bet on.
 pub fn number(digits: &[u8]) -> Option<u32> {
     (digits.len() <= 9).then(|| parse(digits)).flatten()
 }
 
-/// A whole number of 1 to 19 digits.
+/// Reads a whole number of 1 to 19 digits.
 pub fn count(digits: &[u8]) -> Option<u64> {
     (digits.len() <= 19).then(|| parse(digits)).flatten()
 }
@@ -213,7 +213,7 @@ fn parse<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
     plain.then(|| text.parse().ok()).flatten()
 }
 
-/// These bets as a payload.
+/// Returns these bets as a payload.
 pub fn payload(bets: &[Bet]) -> Vec<u8> {
     let objects: Vec<Vec<u8>> = bets.iter().map(written).collect();
     objects.join(&b'|')
@@ -250,7 +250,7 @@ fn quoted(value: &[u8]) -> Vec<u8> {
     quoted
 }
 
-/// These bets as rows of bets.csv.
+/// Returns these bets as rows of bets.csv.
 pub fn rows(bets: &[Bet]) -> Vec<u8> {
     let mut writer = csv::WriterBuilder::new()
         .terminator(csv::Terminator::CRLF)
@@ -274,7 +274,7 @@ pub fn rows(bets: &[Bet]) -> Vec<u8> {
         .expect("writing to memory does not fail")
 }
 
-/// What the draw wants of a row.
+/// What the draw needs of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     pub agency: u32,
@@ -282,7 +282,7 @@ pub struct Row {
     pub number: u64,
 }
 
-/// The rows of a bets.csv that others may have written; `None` where a line of it is none.
+/// Returns the rows of a bets.csv that others may have written; `None` where a line is no row.
 pub fn stored(file: &[u8]) -> Option<Vec<Row>> {
     let Some(lines) = file.strip_suffix(b"\n") else {
         return file.is_empty().then(Vec::new);

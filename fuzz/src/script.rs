@@ -10,7 +10,7 @@
 
 use frame::{Frame, HEADER, MIN_LENGTH, MessageId};
 
-/// The bytes that a script stands for.
+/// Returns the bytes that a script stands for.
 pub fn stream(script: &[u8]) -> Vec<u8> {
     let mut stream = Vec::new();
     for line in script.split(|byte| *byte == b'\n') {
@@ -39,14 +39,14 @@ fn push(stream: &mut Vec<u8>, kind: u8, surplus: u32, spoil: u8, payload: &[u8])
     stream.extend_from_slice(payload);
 }
 
-/// The frame that stands in a script as this line; `None` where none does.
+/// Returns the line of a script that stands for a frame; `None` where no line does.
 pub fn line(frame: Frame<'_>) -> Option<Vec<u8>> {
     let kind = u8::try_from(frame.kind).ok()?.wrapping_add(b'0');
     let line = [&[kind], frame.payload].concat();
     (!line.contains(&b'\n')).then_some(line)
 }
 
-/// What a stream holds: its frames, what is left behind them, and whether that begins with a length outside
+/// What a stream holds: its frames, what is left after them, and whether that begins with a length outside
 /// the bounds.
 #[derive(Debug)]
 pub struct Frames<'a> {
@@ -76,7 +76,7 @@ pub fn frames(stream: &[u8], max_length: usize) -> Frames<'_> {
     }
 }
 
-/// A frame's parts, by their places.
+/// Returns a frame's parts, by their places.
 pub fn parts(frame: &[u8]) -> Frame<'_> {
     Frame {
         kind: u16::from_be_bytes([frame[4], frame[5]]),

@@ -1,5 +1,5 @@
-//! An agency file is read as the csv crate reads it from one piece of memory, however the reader cuts it, but that no
-//! row has quotes that no writer of CSV makes; its batches are its bets, each batch as large as both bounds allow.
+//! An agency file is read as the csv crate reads it from one piece of memory, however the reader cuts it, except that a
+//! row with quotes that no writer of CSV makes is refused; its batches are its bets, each batch as large as both bounds allow.
 
 #![no_main]
 
@@ -126,7 +126,7 @@ fn is_as_expected(found: &BadRow, expected: &BadRow) -> bool {
     }
 }
 
-/// Whether a row without end stands before so many rows are passed over.
+/// Whether one of the first `skip` rows is too long.
 fn is_cut_short(rows: &[Result<Bet, BadRow>], skip: usize) -> bool {
     let too_long =
         |row: &Result<Bet, BadRow>| matches!(row, Err(bad) if bad.fault == Fault::TooLong);

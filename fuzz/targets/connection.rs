@@ -25,10 +25,10 @@ use fuzz::store_disk::{Disk, DiskFiles};
 use fuzz::{reference, script};
 use libfuzzer_sys::fuzz_target;
 
-/// Turns after which a connection that still wants another one runs in circles.
+/// A connection that wants another turn after so many turns makes no progress.
 const RESTLESS: usize = 100_000;
 
-/// More than a reply has that carries no winners.
+/// More bytes than any reply without winners has.
 const REPLY: usize = 512;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -67,7 +67,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// What came of a connection.
+/// The result of a connection.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     /// Its replies, or a line of text. Reasons are left out: a refusal may have another one before the draw
@@ -327,7 +327,7 @@ fn said(reply: &[u8]) -> String {
     }
 }
 
-/// Compares what came of a stream that was given at once with what the stream says.
+/// Compares the result of a stream that was given at once with what the stream says.
 fn check(stream: &[u8], outcome: &Outcome, max_frame: usize) {
     if outcome.text.is_some() {
         return assert_eq!(outcome.text.as_deref().unwrap_or_default(), echo(stream));

@@ -110,7 +110,7 @@ fn may_be_asked(host: &str) -> bool {
     }
 }
 
-/// Takes an answer off the output; returns what is behind it.
+/// Takes an answer off the output; returns the rest.
 fn answer(output: &[u8], status: u16, body: bool, last: bool) -> &[u8] {
     let end = output.windows(4).position(|bytes| bytes == b"\r\n\r\n");
     let (head, rest) = output.split_at(end.expect("a whole head") + 4);

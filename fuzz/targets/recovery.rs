@@ -37,7 +37,7 @@ struct State {
     bets: Vec<u8>,
 }
 
-/// A server's day, a line of the data each step, perhaps cut short; then damage.
+/// Runs a server, a step for each line of the data, perhaps cut short; then damages its files.
 fn history(controls: &mut Controls<'_>, script: &[u8]) {
     let disk = Disk::new(controls.byte().into());
     let mut states = vec![State::default()];

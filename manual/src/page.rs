@@ -1,6 +1,6 @@
 //! Manual pages.
 //!
-//! What a definition says behind its help becomes sections: lines behind `Example:` or `Examples:` are shown as they are,
+//! What a definition says after its help becomes sections: lines after `Example:` or `Examples:` are shown as they are,
 //! other paragraphs are notes. What `Exit codes:` sums up is a section of its own already.
 
 use std::fs::File;
@@ -66,7 +66,7 @@ fn write_page(command: &Command, sections: &[Section<'_>], folder: &Path) -> io:
     out.flush()
 }
 
-/// Adds what a definition says behind its help.
+/// Adds what a definition says after its help.
 fn add_behind(roff: &mut Roff, text: &str) {
     let paragraphs = text
         .split("\n\n")

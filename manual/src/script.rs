@@ -22,7 +22,7 @@ pub fn completions(definition: &Command, shell: Shell) -> String {
         }
         return script;
     }
-    // clap_complete 4.6 writes a name with a hyphen in two ways in one script, so that nothing is completed behind a command
+    // clap_complete 4.6 writes a name with a hyphen in two ways in one script, so that nothing is completed after a command
     // (clap-rs/clap, 6421). Only the last lines, which bind the script to a program, need the name itself.
     let plain = name.replace('-', "_");
     generate(shell, &mut definition, &plain, &mut script);
