@@ -394,8 +394,8 @@ impl Connection {
         }
     }
 
-    /// Lets the system notice a server that vanishes. Called before the first wait that is longer than the time after which the
-    /// system asks: most connections have no such wait, and are spared these calls.
+    /// Lets the system notice a server that vanishes. Called before the first wait that is longer than the time after which
+    /// the system asks: most connections have no such wait, and are spared these calls.
     fn watch(&mut self) {
         if !self.is_watched {
             self.is_watched = true;

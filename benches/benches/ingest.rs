@@ -74,7 +74,8 @@ fn shares(folder: &Path, table: &mut Table) -> Outcome {
     Ok(())
 }
 
-/// Returns the seconds of the floor that hashes one frame at a time, of the floor that hashes several at once, and of the programs.
+/// Returns the seconds of the floor that hashes one frame at a time, of the floor that hashes several at once, and of the
+/// programs.
 fn round(upload: &Upload, durable: bool, level: &str) -> Outcome<[f64; 3]> {
     let times = [
         upload.run_floor(durable, Hashing::Single)?,

@@ -130,7 +130,8 @@ pub fn copy(database: &Postgres, upload: &Upload) -> io::Result<Duration> {
     Ok(begin.elapsed())
 }
 
-/// Writes the rows of an agency's file with the columns of the table: the agency's number, the row's number, and the columns of the file.
+/// Writes the rows of an agency's file with the columns of the table: the agency's number, the row's number, and the columns
+/// of the file.
 fn number_rows(number: u32, file: &Path, rows: &Path) -> io::Result<()> {
     let mut out = BufWriter::new(File::create(rows)?);
     for (seq, line) in fs::read_to_string(file)?.lines().enumerate() {

@@ -24,8 +24,8 @@ use frame::{Agency, Bet, Birthdate, Document, Name, Number};
 /// Bets in a batch, as the client is configured by default.
 pub const BATCH: usize = 86;
 
-/// Returns all bets of agency 1: with the same few bets again and again, a processor would predict every branch, and look faster
-/// than it is.
+/// Returns all bets of agency 1: with the same few bets again and again, a processor would predict every branch, and look
+/// faster than it is.
 ///
 /// # Panics
 /// A row of the fixture is no valid bet; the fixtures' own tests say that all are.

@@ -5,8 +5,8 @@
 //!     -> peers that read slowly or not at all -> SIGTERM while replies are owed -> everybody has ended
 //! ```
 //!
-//! Each scene checks what its peers are answered: a show that went wrong ends with an error. The caller is told what there is to
-//! see, in its order; nothing is printed here.
+//! Each scene checks what its peers are answered: a show that went wrong ends with an error. The caller is told what there is
+//! to see, in its order; nothing is printed here.
 
 mod agencies;
 mod scenes;

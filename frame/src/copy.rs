@@ -129,8 +129,8 @@ impl FromColumns {
     }
 }
 
-/// A copy under way: the bytes that are not read yet, and the room that is left. A step returns `None` where the next bytes are
-/// not what it copies.
+/// A copy under way: the bytes that are not read yet, and the room that is left. A step returns `None` where the next bytes
+/// are not what it copies.
 struct Copy<'a, 'o> {
     from: &'a [u8],
     out: &'o mut [u8],

@@ -23,9 +23,9 @@
 //! the connection), [`RequestError`] (refuse the request and go on).
 //!
 //! [`Channel`] is generic over its stream. Nothing here opens a connection, or knows a rule of the lottery. What both programs
-//! need beside the protocol is here, too: [`log`](mod@log), the form of their log lines, and [`trace`], both of which write and
-//! read the clock; [`small_file`] reads the files that they are given; [`Lookup`] asks the system for the addresses of a name, and
-//! [`Pauses`] says how long to wait between attempts.
+//! need beside the protocol is here, too: [`log`](mod@log), the form of their log lines, and [`trace`], both of which write
+//! and read the clock; [`small_file`] reads the files that they are given; [`Lookup`] asks the system for the addresses of a
+//! name, and [`Pauses`] says how long to wait between attempts.
 
 pub mod log;
 

@@ -110,8 +110,8 @@ impl Outbox {
         }));
     }
 
-    /// Appends `bytes` of another protocol, which are no frame, and then the bytes `behind`. `bytes` are shared where there are
-    /// [`SHARED`](Self::SHARED) or more and nothing else is shared; else they are copied.
+    /// Appends `bytes` of another protocol, which are no frame, and then the bytes `behind`. `bytes` are shared where there
+    /// are [`SHARED`](Self::SHARED) or more and nothing else is shared; else they are copied.
     ///
     /// # Panics
     /// `behind` is empty.

@@ -39,9 +39,9 @@ impl<'a> Plain<'a> {
         Self::cut(bytes, chunks.len() * CHUNK + length, letters)
     }
 
-    /// Splits off the longest plain text that `bytes` begin with, and copies it to the front of `out`; returns it with the rest
-    /// of both. Whole chunks are read and written, so the next bytes of `out` have no meaning. `None` where `bytes`
-    /// or `out` have too few for that.
+    /// Splits off the longest plain text that `bytes` begin with, and copies it to the front of `out`; returns it with the
+    /// rest of both. Whole chunks are read and written, so the next bytes of `out` have no meaning. `None` where `bytes` or
+    /// `out` have too few for that.
     #[inline(always)]
     pub(crate) fn copy<'o>(
         bytes: &'a [u8],

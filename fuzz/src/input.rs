@@ -66,7 +66,8 @@ pub fn join(controls: &[u8], data: &[u8]) -> Vec<u8> {
     input
 }
 
-/// Unpacks the data: 0xFF 0x00 is one byte 0xFF; 0xFF and another count `n` are `n` times [`COPIES`] copies of the byte before.
+/// Unpacks the data: 0xFF 0x00 is one byte 0xFF; 0xFF and another count `n` are `n` times [`COPIES`] copies of the byte
+/// before.
 fn stretched(mut data: &[u8], most: usize) -> Vec<u8> {
     let mut out = Vec::new();
     while let [byte, rest @ ..] = data {

@@ -136,7 +136,8 @@ fn a_client_gives_up_only_after_it_has_tried_every_central() {
     assert_eq!(failed[..2], [ports[1].address(), ports[0].address()]);
 }
 
-/// What an address may lead to instead of a central of this lottery. It answers one connection after the other in the same way.
+/// What an address may lead to instead of a central of this lottery. It answers one connection after the other in the same
+/// way.
 #[derive(Clone, Copy, Debug)]
 enum Wrong {
     Http,

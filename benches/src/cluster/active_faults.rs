@@ -39,7 +39,8 @@ impl ActiveFaults {
         active.find_map(|(node, action)| holds_up(action).then_some(node.as_str()))
     }
 
-    /// Begins a fault; returns the container that it hits. `None` where none has that role now, or the one that has it is hit already.
+    /// Begins a fault; returns the container that it hits. `None` where none has that role now, or the one that has it is hit
+    /// already.
     pub(super) fn begin(
         &mut self,
         cluster: &Cluster,

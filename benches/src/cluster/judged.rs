@@ -121,8 +121,8 @@ impl Writer {
         self.events.extend(told);
     }
 
-    /// Appends what one agency was told, over all runs of its client. Batches that were acknowledged one after the other are one
-    /// operation. Where a later count is higher, the difference was sent, and was not answered.
+    /// Appends what one agency was told, over all runs of its client. Batches that were acknowledged one after the other are
+    /// one operation. Where a later count is higher, the difference was sent, and was not answered.
     fn agency(&mut self, agency: u32, log: &AgencyLog, winners: Vec<String>) {
         let client = self.client();
         let last_winners = log

@@ -95,7 +95,7 @@ pub fn play_in_lanes(lanes: u8, first: u64, seeds: u64) -> io::Result<Total> {
     Ok(total)
 }
 
-/// Returns how many of the seeds belong to a lane; lanes count from 0, and a lane has every seed of which it is the remainder by `lanes`.
+/// Returns how many of the seeds belong to a lane: seed `s`, counted from 0, is of lane `s % lanes`.
 fn share(seeds: u64, lanes: u8, lane: u8) -> u64 {
     seeds.saturating_sub(lane.into()).div_ceil(lanes.into())
 }

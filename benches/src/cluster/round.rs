@@ -146,7 +146,8 @@ impl Round<'_> {
         }
     }
 
-    /// Begins or ends a fault; returns the event that follows, and whether it happened. A fault that finds no container to hit is put off.
+    /// Begins or ends a fault; returns the event that follows, and whether it happened. A fault that finds no container to hit
+    /// is put off.
     fn handle(&mut self, event: Event) -> io::Result<(Option<(Instant, Event)>, bool)> {
         let fault = match event {
             Event::Begin(fault) => fault,
