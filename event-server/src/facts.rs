@@ -4,7 +4,7 @@
 //! facts, or what those before a checkpoint add up to, and the store replays them in the same order when the server starts. A
 //! database keeps what the facts of an agency add up to, its [`Account`]. The [`Tally`] is what the store counts for the draw.
 //!
-//! Values alone: nothing here knows a rule of the lottery, a file or a database.
+//! Plain values: nothing here knows a rule of the lottery, a file or a database.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,31 +12,31 @@ use std::sync::Arc;
 
 use frame::{Agency, MAX_REPLY, MessageId, Number, UploadId, payload};
 
-/// The most agencies that one lottery knows: the bound of its memory where anyone may take part.
+/// The most agencies of one lottery: the bound of its memory if anyone may take part.
 pub const MAX_AGENCIES: usize = 65_536;
 
 /// Where the bets of a batch come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Batches of a client that knows no resume.
+    /// Batches of a client that cannot resume.
     Plain,
     /// A file that is sent as an upload.
     Upload(UploadId),
-    /// Rows of a bets.csv that was taken over. It is not known which file they came from.
+    /// Rows of a bets.csv that was taken over. Nobody knows from which agency's file they came.
     TakenOver,
 }
 
 /// A change of the lottery's state. Once it is durable it is never undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fact {
-    /// A single bet was stored, beside any batch.
+    /// A single bet was stored, outside of any batch.
     Bet {
-        /// Whose.
+        /// The agency that sent it.
         agency: Agency,
     },
     /// A batch was stored whole.
     Batch {
-        /// Whose.
+        /// The agency that sent it.
         agency: Agency,
         /// What it is a part of.
         source: Source,
@@ -47,19 +47,19 @@ pub enum Fact {
     },
     /// An agency has finished.
     Finished {
-        /// Which.
+        /// The agency.
         agency: Agency,
     },
     /// How many agencies take part, from now on: 1 to this number; 0: anyone, and there is no draw.
     Agencies {
-        /// That number.
+        /// The number.
         agencies: u32,
     },
     /// An operator took out an upload: it may not be sent again.
     Barred {
-        /// Whose.
+        /// The agency that sent it.
         agency: Agency,
-        /// Which.
+        /// The upload.
         upload: UploadId,
     },
     /// The draw was done.
@@ -71,7 +71,7 @@ pub enum Fact {
     },
     /// All batches of an agency so far: a checkpoint records this in place of each of them.
     Stored {
-        /// Whose.
+        /// The agency that sent them.
         agency: Agency,
         /// What they are parts of.
         source: Source,
@@ -81,7 +81,7 @@ pub enum Fact {
 }
 
 impl Fact {
-    /// Returns the agency whose account it changes.
+    /// Returns the agency whose account it changes, if it changes one.
     pub fn agency(&self) -> Option<Agency> {
         match *self {
             Self::Bet { agency }
@@ -96,11 +96,12 @@ impl Fact {
 /// What the facts of an agency add up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Account {
-    /// What its batches are parts of; decided by the first of them. `None` where it has none.
+    /// What its batches are parts of; the first one decides. `None`: it has no batch.
     pub source: Option<Source>,
     /// Bets in batches.
     pub batched: u64,
-    /// All bets, single ones included. A checkpoint in files has no single ones: there they count from the start of the server.
+    /// All bets, single ones included. A checkpoint of the files does not have the single ones: after a restart only
+    /// those are counted that came after it.
     pub bets: u64,
     /// Whether it has finished.
     pub finished: bool,
@@ -139,7 +140,7 @@ struct Winners {
 /// The most bytes of a list that fit into a reply.
 const MAX_LIST: usize = MAX_REPLY - frame::MIN_LENGTH - "{ganadores:}".len();
 
-/// An error: the documents do not fit into a reply.
+/// The documents of an agency's winners do not fit into a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyWinners;
 

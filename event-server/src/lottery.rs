@@ -1,9 +1,9 @@
-//! The rules of the lottery and who won: pure, without I/O and without a clock.
+//! The rules of the lottery, and its state: without I/O and without a clock.
 //!
-//! Facts come in through [`Lottery::apply`] and are what the state adds up to; where others store, too, what was read of an
-//! agency takes the place of what is known of it ([`Lottery::replace`], [`Lottery::forget`]). Questions ("may this agency
-//! send a batch?") are answered from it and change nothing. What is asked first and applied after is for
-//! the [service](crate::service) to keep together.
+//! The state is what the facts add up to that come in through [`Lottery::apply`]. If other centrals store, too, the
+//! state that was read of an agency replaces the known one ([`Lottery::replace`], [`Lottery::forget`]). Questions ("may
+//! this agency send a batch?") are answered from the state and change nothing. The [service](crate::service) asks
+//! first, and applies the fact before it asks again.
 
 mod refusal;
 
@@ -19,7 +19,7 @@ use crate::facts::{Account, Fact, Source};
 pub enum Draw {
     /// Some agency has not finished, or there is no draw at all.
     Waiting,
-    /// All have finished: time to draw.
+    /// All have finished: the winners are to be counted.
     Due,
     /// It is done, for good.
     Done {
@@ -48,7 +48,8 @@ pub struct Lottery {
 }
 
 impl Lottery {
-    /// A lottery of agencies 1 to `agencies`, unless its facts say another number; 0: of anyone, without a draw.
+    /// Begins with nothing stored. Agencies 1 to `agencies` take part, unless facts say another number; 0: anyone, no
+    /// draw.
     pub fn new(agencies: u32) -> Self {
         Self {
             agencies,
@@ -87,7 +88,7 @@ impl Lottery {
                 let finished = self.accounts.iter();
                 let finished = finished
                     .filter(|(agency, account)| account.finished && agency.get() <= agencies);
-                // There are at most as many as agencies.
+                // There are at most `agencies` of them.
                 self.finished = finished.count() as u32;
             }
             Fact::Barred { agency, upload } => _ = self.barred.insert((agency, upload)),
@@ -95,9 +96,9 @@ impl Lottery {
         }
     }
 
-    /// Settles with which number of agencies a server starts, once the stored facts are applied: the stored number, or,
-    /// where none is stored yet, `wanted`. A lottery in which nothing is stored takes any number. `has_rows`: there are
-    /// stored bets.
+    /// Decides with which number of agencies a server starts, once the stored facts are applied: the stored number, or
+    /// `wanted`, if none is stored yet. A lottery in which nothing else is stored takes any number. `has_rows` says
+    /// whether there are stored bets.
     ///
     /// # Errors
     /// Another number is stored, or an agency above `wanted` has stored something.
@@ -118,13 +119,13 @@ impl Lottery {
         Ok(())
     }
 
-    /// The number of agencies as a fact, where it is not stored yet.
+    /// Returns the number of agencies as a fact, if it is not stored yet.
     pub fn unsettled_number(&self) -> Option<Fact> {
         let agencies = self.agencies;
         (!self.is_settled).then_some(Fact::Agencies { agencies })
     }
 
-    /// Whether agencies 1 to `wanted` may be all that take part.
+    /// Checks that the number of agencies may become `wanted`.
     ///
     /// # Errors
     /// The draw is done, or an agency above that number has stored something.
@@ -140,7 +141,7 @@ impl Lottery {
         }
     }
 
-    /// Replaces what is known of an agency by what a store that others write to holds.
+    /// Replaces the known state of an agency by the one that was read from a store to which others write.
     pub fn replace(&mut self, agency: Agency, account: Account, barred: &[UploadId]) {
         self.forget(agency);
         self.barred.retain(|(of, _)| *of != agency);
@@ -152,7 +153,7 @@ impl Lottery {
         }
     }
 
-    /// Knows nothing of an agency any more, as if it had never sent anything.
+    /// Forgets the state of an agency, as if it had never sent anything; its barred uploads stay barred.
     pub fn forget(&mut self, agency: Agency) {
         let account = self.accounts.remove(&agency);
         if account.is_some_and(|account| account.finished) && agency.get() <= self.agencies {
@@ -160,8 +161,8 @@ impl Lottery {
         }
     }
 
-    /// An operator takes out all that is stored of an agency. The upload that goes is barred, unless every file of the
-    /// agency may be sent again.
+    /// Takes out all that is stored of an agency. Its upload is barred from then on; with `allow_same_file`, no upload
+    /// of the agency is barred any more.
     pub fn reopen(&mut self, agency: Agency, allow_same_file: bool) {
         let account = self.accounts.get(&agency);
         match account.and_then(|account| account.source) {
@@ -172,19 +173,19 @@ impl Lottery {
         self.forget(agency);
     }
 
-    /// How many agencies take part; 0: anyone, and there is no draw.
+    /// Returns how many agencies take part; 0: anyone, and there is no draw.
     pub fn agencies(&self) -> u32 {
         self.agencies
     }
 
-    /// What is stored of each agency that has sent something, in the order of their numbers.
+    /// Returns what is stored of each agency that has sent something, in the order of their numbers.
     pub fn accounts(&self) -> impl Iterator<Item = (Agency, &Account)> {
         self.accounts
             .iter()
             .map(|(agency, account)| (*agency, account))
     }
 
-    /// The state as facts: applied to a new lottery, they give this one.
+    /// Returns the state as facts: applied to a new lottery, they give this one, but for its single bets.
     pub fn facts(&self) -> impl Iterator<Item = Fact> {
         let agencies = self.agencies;
         let number = self.is_settled.then_some(Fact::Agencies { agencies });
@@ -207,7 +208,7 @@ impl Lottery {
         )
     }
 
-    /// How far the draw is.
+    /// Returns how far the draw is.
     pub fn draw(&self) -> Draw {
         match self.drawn {
             Some((position, winner)) => Draw::Done { position, winner },
@@ -216,13 +217,13 @@ impl Lottery {
         }
     }
 
-    /// Whether the agency has said that no more bets of it will come.
+    /// Returns whether the agency has said that no more bets of it will come.
     pub fn has_finished(&self, agency: Agency) -> bool {
         let account = self.accounts.get(&agency);
         account.is_some_and(|account| account.finished)
     }
 
-    /// Whether the agency takes part. One that took part in a lottery that is drawn always did.
+    /// Checks that the agency takes part. After the draw, so does any that has sent something, whatever is configured.
     ///
     /// # Errors
     /// It does not.
@@ -242,7 +243,7 @@ impl Lottery {
         }
     }
 
-    /// Whether the agency may place a single bet.
+    /// Checks that the agency may place a single bet.
     ///
     /// # Errors
     /// It does not take part, has finished, or the draw is done.
@@ -257,7 +258,7 @@ impl Lottery {
         }
     }
 
-    /// Whether the agency may send a batch from this source.
+    /// Checks that the agency may send a batch from this source.
     ///
     /// # Errors
     /// As [`check_bet`](Self::check_bet), or its batches come from another source.
@@ -266,7 +267,7 @@ impl Lottery {
         self.check_source(agency, source).map(drop)
     }
 
-    /// How many bets of this upload are stored.
+    /// Returns how many bets of this upload are stored.
     ///
     /// # Errors
     /// The agency does not take part, the upload was taken out, or the agency's batches come from another source.
@@ -278,7 +279,7 @@ impl Lottery {
         self.check_source(agency, Source::Upload(upload))
     }
 
-    /// How many bets of this source are stored.
+    /// Returns how many bets of this source are stored.
     fn check_source(&self, agency: Agency, source: Source) -> Result<u64, Refusal> {
         let Some(account) = self.accounts.get(&agency) else {
             return Ok(0);
@@ -301,8 +302,8 @@ impl Lottery {
         }
     }
 
-    /// Whether the agency may say that it has finished; of an upload it has to say the total. `false`: it
-    /// said so before, and nothing is to be recorded.
+    /// Checks that the agency may finish; after an upload it has to say the total. Returns `false` if it has finished
+    /// before: then nothing is to be recorded.
     ///
     /// # Errors
     /// The agency does not take part, its batches come from another source than the upload, or the upload has
@@ -323,7 +324,7 @@ impl Lottery {
         Ok(!self.has_finished(agency))
     }
 
-    /// Whether the agency may ask for its winners, now or by waiting.
+    /// Checks that the agency may ask for its winners, even if it has to wait for the draw.
     ///
     /// # Errors
     /// It does not take part, or there is no draw to wait for.

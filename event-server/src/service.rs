@@ -5,10 +5,10 @@
 //!                       no: Verdict::Wait until it was read
 //! ```
 //!
-//! What is staged has a ticket. [`Service::commit`], once a turn, makes it durable or begins to; the store tells when it is
-//! done, and until then no reply that depends on it may leave the server. With a commit the draw is staged, too, once its
-//! winners are counted. What the store says comes through [`Service::poll_store`], which brings the lottery up to date
-//! first. Knows connections only by their [`ConnectionId`]; never touches a stream. Reads a clock only to time commits, where
+//! What is staged has a ticket. [`Service::commit`], once a turn, makes it durable or begins to; the store tells when
+//! it is done, and until then no reply that depends on it may leave the server. Once the winners are counted, it stages
+//! the draw, too. What the store says comes through [`Service::poll_store`], which brings the lottery up to date first.
+//! Knows connections only by their [`ConnectionId`]; never touches a stream. Reads a clock only to time commits, if
 //! that is asked for.
 
 mod draw;
@@ -32,8 +32,8 @@ use crate::store::{
     Committed, Draft, Drawn, Event, Freshness, Knowledge, Store, Ticket, Wake, Wanted,
 };
 
-/// Connections that may be sent the long list of one agency at once. The list is in memory once, but the kernel may hold megabytes
-/// of it for each peer that does not read.
+/// The most connections that are sent the long list of one agency at once. The list is in memory once, but the kernel
+/// may hold megabytes of it for each peer that does not read.
 const LISTS: usize = 32;
 
 /// The lottery, its store and the uploads under way.
@@ -44,20 +44,20 @@ pub struct Service<R: Store> {
     /// Which connection carries an upload: at most as many entries as there are connections.
     carriers: HashMap<(Agency, UploadId), ConnectionId>,
     draw: Draw,
-    /// The commits that are done, as far as was told.
+    /// The commits that are done, as far as the store has said.
     committed: Committed,
     /// Queries that were held for the draw so far.
     queries_held: u64,
     counters: Counters,
     /// Commits are timed: somebody may ask for the counters.
     measured: bool,
-    /// When the last call began that commits, where it is timed.
+    /// When the store was last asked to commit, if commits are timed.
     began: Option<Instant>,
     /// The store was reached once.
     was_up: bool,
     /// Somebody watches the agencies.
     watched: bool,
-    /// The store has to be told what is wanted of it.
+    /// What is wanted of the store has changed since it was last told.
     is_news: bool,
     /// The server stops: nothing is drawn any more.
     stopping: bool,
@@ -66,10 +66,10 @@ pub struct Service<R: Store> {
 /// Whether a frame is handed in for the first time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Attempt {
-    /// It is: what is known here of its agency may be out of date.
+    /// Yes: what is known here of its agency may be out of date.
     #[default]
     First,
-    /// It waited for its agency to be read, which is done now.
+    /// No: it waited for its agency to be read, which is done now.
     AfterRead,
 }
 
@@ -79,7 +79,7 @@ enum Draw {
     Open,
     /// The store counts the winners.
     Counting,
-    /// They are counted, and the draw is not staged yet: with the next commit, or then, where there was no room.
+    /// They are counted. The next commit stages the draw; after a lack of room, the first one at this time or later.
     Counted(Drawn, Option<Instant>),
     /// The draw is staged: it counts once this commit is done.
     Sealed(Ticket, Tally),
@@ -117,14 +117,14 @@ impl<R: Store> Service<R> {
         }
         service.commit_staged()?;
         if let Some(number) = number {
-            // Without room nothing else is stored either, before a new log begins with the lottery's facts: this is one
-            // of them.
+            // If there is no room, nothing else is stored either, until a new log begins with all facts of the lottery,
+            // this one among them.
             if let Ok(draft) = service.store.draft(0) {
                 draft.seal(number);
             }
             service.commit_staged()?;
         }
-        // No request asked for it, so it is not counted.
+        // No request asked for these commits, so they are not counted.
         while let Some(event) = service.store.poll() {
             if let Event::Committed(ticket) = event {
                 service.committed.add(ticket);
@@ -159,7 +159,7 @@ impl<R: Store> Service<R> {
             peer.identity.check(*agency).is_ok() && self.lottery.check_agency(*agency).is_ok()
         });
         // Until now, another server may have served the agency. Once this connection speaks for it, the state known here is
-        // enough: where another server serves it again, the next commit here fails.
+        // enough: if another server serves it again, the next commit here fails.
         let comes = peer.identity.agency().is_none() || matches!(request, Request::Resume { .. });
         let freshness = match attempt {
             Attempt::First if comes => Freshness::Latest,
@@ -231,7 +231,7 @@ impl<R: Store> Service<R> {
         matches!(self.draw, Draw::Known(_))
     }
 
-    /// A connection is gone.
+    /// Forgets a connection, which is gone.
     pub fn leave(&mut self, id: ConnectionId, identity: Identity) {
         if let Some(upload) = identity.upload()
             && self.carriers.get(&upload) == Some(&id)
@@ -246,14 +246,15 @@ impl<R: Store> Service<R> {
         self.store.is_full(agency)
     }
 
-    /// Makes the turn durable, or begins to; the draw, too, where the winners are counted. After an error no reply may be sent.
+    /// Makes the turn durable, or begins to; also the draw, once winners are counted. After an error no reply may be
+    /// sent.
     ///
     /// # Errors
     /// The store failed: stop.
     pub fn commit(&mut self, now: Instant) -> Result<(), R::Error> {
         let sealed = self.seal_draw(now);
         self.commit_staged()?;
-        // A failed disk is not a lack of room: it ended the commit.
+        // This is a lack of room: after a failure of the disk the commit has returned its error.
         if let Err(no_space) = sealed {
             report::draw_stalled(&no_space);
         }
@@ -304,7 +305,7 @@ impl<R: Store> Service<R> {
         }
     }
 
-    /// Brings the lottery up to date.
+    /// Brings the lottery up to date with an event.
     fn note(&mut self, event: &Event) {
         match event {
             Event::Read {
@@ -331,7 +332,7 @@ impl<R: Store> Service<R> {
         }
     }
 
-    /// The server stops: nothing is drawn any more.
+    /// Begins to stop: from now on nothing is drawn.
     pub fn stop(&mut self) {
         self.stopping = true;
         self.is_news = true;

@@ -6,7 +6,7 @@ use frame::{Agency, Count, UploadId};
 
 use crate::facts;
 
-/// The most agencies that one lottery knows, as agencies are numbered.
+/// The most agencies of one lottery, in the type of their numbers.
 pub const MAX_AGENCIES: u32 = facts::MAX_AGENCIES as u32;
 
 /// Why the rules forbid a request.
@@ -36,31 +36,31 @@ pub enum Refusal {
     NoDraw,
     /// The agency's batches belong to another upload.
     OtherUpload(UploadId),
-    /// The agency's batches belong to an upload.
+    /// The agency's batches belong to an upload, and this one belongs to none.
     PlainBesideUpload(UploadId),
-    /// The agency's batches belong to no upload.
+    /// The agency's batches belong to no upload, and this one does.
     UploadBesidePlain,
     /// An operator has taken out this upload.
     TakenOut(Agency),
     /// Bets of the agency were taken over, and nobody knows of which file.
     TakenOver {
-        /// Whose.
+        /// The agency.
         agency: Agency,
-        /// How many.
+        /// How many bets.
         bets: u64,
     },
-    /// The same, and the agency has finished with them.
+    /// Bets of the agency were taken over, and it has finished with them.
     ClosedTakenOver {
-        /// Whose.
+        /// The agency.
         agency: Agency,
-        /// How many.
+        /// How many bets.
         bets: u64,
     },
     /// The upload has another number of bets than the agency says.
     WrongTotal {
-        /// What is stored.
+        /// How many are stored.
         stored: u64,
-        /// What the agency says; it has to.
+        /// How many the agency says; `None`: it says no number, which it has to.
         said: Option<u64>,
     },
 }
@@ -116,21 +116,21 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// Why a lottery cannot be of a number of agencies. Displays as one sentence without what to do.
+/// Why a lottery cannot have a number of agencies. Displays as one sentence, which does not say what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NumberRefusal {
-    /// It is of another number.
+    /// Another number is stored.
     Other {
-        /// What is stored.
+        /// The stored number.
         stored: u32,
-        /// What was wanted.
+        /// The wanted number.
         wanted: u32,
     },
     /// An agency above that number has stored something.
     AgencyAbove {
         /// The largest such agency.
         agency: Agency,
-        /// What was wanted.
+        /// The wanted number.
         wanted: u32,
     },
     /// The draw is done.

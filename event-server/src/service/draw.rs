@@ -15,7 +15,7 @@ use crate::report;
 use crate::store::{Count, Draft, Drawn, NoSpace, RETRY, Store, Ticket, Wake};
 
 impl<R: Store> Service<R> {
-    /// The draw whose winners the store has to count.
+    /// Returns the draw whose winners the store has to count, if there is one.
     pub(super) fn wanted_count(&self) -> Option<Count> {
         let (Draw::Open | Draw::Counting) = self.draw else {
             return None;
@@ -34,12 +34,12 @@ impl<R: Store> Service<R> {
         }
     }
 
-    /// Whether the next commit seals the draw.
+    /// Returns whether the next commit stages the draw.
     pub fn seals_draw(&self) -> bool {
         self.seal_at() == Wake::Now
     }
 
-    /// When a commit is due for the draw alone.
+    /// Returns when a commit is due for the draw alone.
     pub(super) fn seal_at(&self) -> Wake {
         match &self.draw {
             Draw::Counted(_, at) if !self.stopping => at.map_or(Wake::Now, Wake::At),
@@ -47,7 +47,10 @@ impl<R: Store> Service<R> {
         }
     }
 
-    /// Stages the draw, where its winners are counted.
+    /// Stages the draw, if its winners are counted.
+    ///
+    /// # Errors
+    /// There is no room. It is tried again after [`RETRY`].
     pub(super) fn seal_draw(&mut self, now: Instant) -> Result<(), NoSpace> {
         let Draw::Counted(drawn, at) = &mut self.draw else {
             return Ok(());
@@ -66,7 +69,7 @@ impl<R: Store> Service<R> {
         Ok(())
     }
 
-    /// The winners are counted. A draw that is stored already needs no commit.
+    /// Takes the counted winners. A draw that is stored already needs no commit.
     pub(super) fn counted(&mut self, drawn: Drawn) {
         if !drawn.is_stored {
             self.draw = Draw::Counted(drawn, None);
@@ -82,7 +85,7 @@ impl<R: Store> Service<R> {
         self.draw = Draw::Known(drawn.tally);
     }
 
-    /// All up to this ticket of a session is durable.
+    /// Notes that all up to this ticket of its session is durable.
     pub(super) fn committed(&mut self, done: Ticket) {
         self.committed.add(done);
         if let Draw::Sealed(ticket, tally) = &mut self.draw

@@ -21,7 +21,7 @@ pub struct ConnectionId {
 pub struct Peer<'a> {
     /// Its connection.
     pub id: ConnectionId,
-    /// Where it is.
+    /// Its address.
     pub ip: IpAddr,
     /// For which agency it may speak.
     pub identity: &'a mut Identity,
@@ -32,17 +32,17 @@ pub struct Peer<'a> {
 /// Where the peer has shown a certificate, it may speak for the agency in it alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identity {
-    /// No request yet: only now may a resume come. With the agency of its certificate.
+    /// No request yet: only now may a resume come. With the agency of its certificate, if it has shown one.
     New(Option<Agency>),
-    /// Requests, but none that was accepted. With the agency of its certificate.
+    /// Requests, but none that was accepted. With the agency of its certificate, if it has shown one.
     Unbound(Option<Agency>),
     /// It speaks for an agency.
     Plain(Agency),
     /// It carries an agency's upload.
     Upload {
-        /// Whose.
+        /// The agency.
         agency: Agency,
-        /// Which.
+        /// The upload.
         upload: UploadId,
         /// No batch was refused: what is stored is still a prefix of the file.
         intact: bool,
@@ -50,7 +50,7 @@ pub enum Identity {
 }
 
 impl Identity {
-    /// Notes that a request was sent. Returns whether it is the first.
+    /// Notes that a request has come. Returns whether it is the first.
     pub(super) fn begin(&mut self) -> bool {
         match *self {
             Self::New(certified) => {
@@ -61,7 +61,7 @@ impl Identity {
         }
     }
 
-    /// Returns the agency it speaks for.
+    /// Returns the agency that it speaks for.
     pub fn agency(self) -> Option<Agency> {
         match self {
             Self::New(_) | Self::Unbound(_) => None,
@@ -74,7 +74,7 @@ impl Identity {
         self.upload().is_some()
     }
 
-    /// Returns the upload it carries.
+    /// Returns the upload that it carries.
     pub(super) fn upload(self) -> Option<(Agency, UploadId)> {
         match self {
             Self::Upload { agency, upload, .. } => Some((agency, upload)),

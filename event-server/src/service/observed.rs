@@ -9,17 +9,17 @@ use crate::observe::{AgencyView, Counters, LotteryView, Stage};
 use crate::store::{Commit, Others, Store};
 
 impl<R: Store> Service<R> {
-    /// From now on commits are timed.
+    /// Times commits from now on.
     pub fn measure(&mut self) {
         self.measured = true;
     }
 
-    /// What was counted since the start.
+    /// Returns what was counted since the start.
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// The same, to count in them.
+    /// Returns the counters, so that more is counted in them.
     pub fn counters_mut(&mut self) -> &mut Counters {
         &mut self.counters
     }
@@ -32,7 +32,7 @@ impl<R: Store> Service<R> {
         self.counters.commit(commit.bets, took);
     }
 
-    /// The store can be reached: the first time that is no news.
+    /// Counts that the store can be reached again; the first time is no reconnect.
     pub(super) fn note_up(&mut self) {
         if self.was_up {
             self.counters.store_reconnects += 1;
@@ -40,17 +40,17 @@ impl<R: Store> Service<R> {
         self.was_up = true;
     }
 
-    /// Why no bet could be stored now: one sentence.
+    /// Returns why no bet could be stored now: one sentence.
     pub fn unavailable(&self) -> Option<String> {
         self.store.status().unavailable
     }
 
-    /// Whether the store can be used, or could be once since the start: a database need not be there yet.
+    /// Returns whether the store can be used, or could be once since the start: a database may not be there yet.
     pub fn is_open(&self) -> bool {
         self.was_up || matches!(self.store.status().others, Others::None)
     }
 
-    /// How the lottery stands, in a few words. Takes time in proportion to the agencies.
+    /// Returns how the lottery stands, in a few words. Takes time in proportion to the agencies.
     pub fn standing(&self) -> String {
         let status = self.store.status();
         if let Some(why) = status.unavailable {
@@ -84,7 +84,7 @@ impl<R: Store> Service<R> {
         self.watched = watched;
     }
 
-    /// How many bets are stored; `None` where others store, too, and nobody has looked lately.
+    /// Returns how many bets are stored; `None` if others store, too, and what they have stored was not read lately.
     pub fn bets(&self) -> Option<u64> {
         let is_known = match self.store.status().others {
             Others::None => true,
@@ -95,7 +95,7 @@ impl<R: Store> Service<R> {
         is_known.then(|| bets.sum())
     }
 
-    /// How the lottery stands; nobody is connected.
+    /// Returns how the lottery stands, with no agency as connected: the hub adds that.
     pub fn lottery_view(&self) -> LotteryView {
         let expected = self.lottery.agencies();
         let winners = |agency| match &self.draw {
@@ -130,7 +130,7 @@ impl<R: Store> Service<R> {
             Draw::Open | Draw::Counting | Draw::Counted(..) | Draw::Sealed(..) => Stage::Drawing,
         };
         if stage == Stage::Drawn {
-            // Where others store, too, what was seen of an agency last may be older than the draw, which waited for all.
+            // If others store, too, what was last read of an agency may be older than the draw, which waited for all.
             let takes_part = |view: &&mut AgencyView| view.agency.get() <= expected;
             let agencies = agencies.iter_mut().filter(takes_part);
             agencies.for_each(|view| view.finished = true);
@@ -143,7 +143,7 @@ impl<R: Store> Service<R> {
         }
     }
 
-    /// What is stored of each agency that has sent anything, in the order of their numbers.
+    /// Returns what is stored of each agency that has sent anything, in the order of their numbers.
     fn accounts(&self) -> impl Iterator<Item = (Agency, &Account)> {
         let all = match self.store.status().others {
             Others::None | Others::Unknown => None,

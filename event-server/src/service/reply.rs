@@ -67,7 +67,7 @@ pub struct Judged {
     pub waits: Option<(Agency, Ticket)>,
 }
 
-/// Returns the verdict of a failed ack. It says why where the peer reads reasons, or has shown a certificate for another agency.
+/// Returns the verdict of a failed ack. It says why if the peer reads reasons, or has another agency's certificate.
 pub(super) fn failure(reads_reasons: bool, refusal: &Refusal) -> Verdict {
     match refusal {
         Refusal::Replaced(_) => Verdict::Replaced(reason(refusal)),
@@ -77,7 +77,7 @@ pub(super) fn failure(reads_reasons: bool, refusal: &Refusal) -> Verdict {
     }
 }
 
-/// Returns the verdict of a refused winners query. It says why where the peer reads reasons.
+/// Returns the verdict of a refused winners query. It says why if the peer reads reasons.
 pub(super) fn refused_winners(reads_reasons: bool, refusal: &Refusal) -> Verdict {
     let reason = reads_reasons.then(|| refusal.to_string().into());
     Verdict::Reply(Reply::Winners(Winners::Refused { reason }))

@@ -19,7 +19,7 @@ const SUCCESS: Verdict = Verdict::Reply(Reply::Ack(Ack::Success));
 /// The verdict on a request, and the commit that it depends on.
 pub(super) type Decision = (Verdict, Ticket);
 
-/// In each of these, `known` is the commit that the known state of the agency depends on. A refusal depends on it, too.
+/// In each of these functions, `known` is the commit that the known state of the agency depends on. So does a refusal.
 impl<R: Store> Service<R> {
     pub(super) fn bet(
         &mut self,
@@ -84,7 +84,8 @@ impl<R: Store> Service<R> {
         }
     }
 
-    /// Reads, judges and stages a batch in one pass, or copies what needs not be read: a draft that is not sealed is discarded.
+    /// Judges and stages a batch in one pass, in which bets are read, or copied unread. After an error nothing of it is
+    /// staged: the draft is discarded.
     fn stage_batch(
         &mut self,
         id: ConnectionId,
@@ -107,7 +108,7 @@ impl<R: Store> Service<R> {
             }
             agency = Some(bet.agency);
             draft.row(&bet);
-            // Those are of the same agency.
+            // The copied bets are of the same agency.
             bets += draft.copy(&mut unread);
         }
         let agency = agency.ok_or(Refusal::NoBets)?;
@@ -133,7 +134,7 @@ impl<R: Store> Service<R> {
             Ok(staged) => {
                 peer.identity.bind(agency);
                 report::finished(agency);
-                // It may have said so before.
+                // If it has finished before, nothing is staged.
                 (SUCCESS, staged.unwrap_or(known))
             }
             Err(refusal) => {
@@ -230,7 +231,7 @@ impl<R: Store> Service<R> {
         }
     }
 
-    /// Refuses a whole frame that is no request of its type, and logs it as such a request would be.
+    /// Refuses a whole frame that holds no request of its type, and logs it as a refused request of that type.
     pub(super) fn malformed(
         identity: &mut Identity,
         ip: IpAddr,
