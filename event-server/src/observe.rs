@@ -1,6 +1,6 @@
 //! What can be seen of a central from outside: how the lottery stands, its connections, and figures of the program.
 //!
-//! Values alone: a reader gets copies and changes nothing. No names, documents or birthdates are among them.
+//! Plain values: a reader gets copies and changes nothing. No names, documents or birthdates are among them.
 
 mod counters;
 mod turns;
@@ -25,7 +25,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Its name in the JSON of the HTTP port.
+    /// Returns its name in the JSON of the HTTP port.
     pub fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -38,9 +38,9 @@ impl Stage {
 /// How an agency stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AgencyView {
-    /// Which.
+    /// The agency.
     pub agency: Agency,
-    /// How many of its bets are stored, as far as is known here.
+    /// How many of its bets are stored, as far as this central knows.
     pub bets: u64,
     /// Whether it has finished.
     pub finished: bool,
@@ -59,7 +59,7 @@ pub struct LotteryView {
     pub winner: Option<Number>,
     /// How many agencies take part; 0: anyone, and there is no draw.
     pub expected: u32,
-    /// Each that takes part or has sent something, in the order of their numbers.
+    /// Each agency that takes part or has sent something, in the order of their numbers.
     pub agencies: Vec<AgencyView>,
 }
 
@@ -74,11 +74,11 @@ pub struct Figures {
     pub held: u64,
     /// Bytes that the buffers of all connections of agencies hold.
     pub buffered: u64,
-    /// Bytes of replies in the outboxes of all of them, lists that several share among them.
+    /// Bytes of replies to all of them that are not sent yet; a list that several share counts for each.
     pub unsent: u64,
     /// Whether a bet could be stored now.
     pub store_up: bool,
-    /// Seconds until the central's certificate ends, negative after it; `None` without TLS.
+    /// Seconds until the central's certificate ends, negative after that; `None` without TLS.
     pub certificate_seconds: Option<i64>,
     /// How many connections were accepted so far.
     pub accepted: u64,
@@ -86,9 +86,9 @@ pub struct Figures {
     pub partial_frames: u64,
     /// Connections that go on in the next turn without an event.
     pub ready: u64,
-    /// What the calls on the streams of all connections came to so far.
+    /// The outcomes of the reads and writes of all connections so far.
     pub calls: Calls,
-    /// The time of each phase of all turns, in the order of [`Phase::ALL`]; 0 where nobody watches.
+    /// The time of each phase of all turns, in the order of [`Phase::ALL`]; 0 if nobody watches.
     pub phases: [Duration; Phase::COUNT],
 }
 
@@ -101,13 +101,13 @@ pub enum Wait {
     FirstByte,
     /// The rest of a frame, a line or a handshake that was begun.
     Rest,
-    /// Its peer takes its replies.
+    /// That its peer takes its replies.
     RepliesTaken,
-    /// Its peer closes, too.
+    /// That its peer closes, too.
     Close,
     /// Its next turn.
     Turn,
-    /// Its agency is being read.
+    /// That its agency is read.
     Read,
     /// A commit.
     Commit,
@@ -137,7 +137,7 @@ pub struct ConnectionView {
     pub slot: usize,
     /// Which one it is of all that were accepted, from 0 on.
     pub serial: u64,
-    /// Its state, by its place in [`Bounds::states`].
+    /// The index of its state in [`Bounds::states`].
     pub state: usize,
     /// The agency that it speaks for.
     pub agency: Option<Agency>,
@@ -147,15 +147,15 @@ pub struct ConnectionView {
     pub inbox: usize,
     /// Bytes in its outbox.
     pub outbox: usize,
-    /// What the calls on its stream came to.
+    /// The outcomes of its reads and writes so far.
     pub calls: Calls,
-    /// The frame that is begun: bytes had, and bytes announced.
+    /// The frame that has begun: its bytes so far, and its size, once that is known.
     pub begun: Option<(usize, Option<usize>)>,
     /// What it waits for.
     pub waits: Wait,
 }
 
-/// What connections may have at most, and the states that they may be in.
+/// The bounds of connections, and the states that they may be in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Connections at once.
@@ -170,34 +170,34 @@ pub struct Bounds {
 
 /// Something that can be watched: the hub, or what a test puts in its place.
 pub trait Observe {
-    /// Notes whether somebody asks for [`lottery`](Self::lottery) now and then. While somebody does, a store that other centrals
-    /// write to reads what they have stored.
+    /// Notes whether somebody keeps asking for [`lottery`](Self::lottery). While somebody does, a store to which other
+    /// centrals write reads what they have stored.
     fn watch(&mut self, watched: bool);
 
-    /// Why no bet would be taken now: one sentence.
+    /// Returns why no bet would be taken now: one sentence.
     fn unavailable(&self) -> Option<String>;
 
-    /// How the lottery stands. Takes time in proportion to the agencies and the connections.
+    /// Returns how the lottery stands. Takes time in proportion to the agencies and the connections.
     fn lottery(&self) -> LotteryView;
 
-    /// How many bets are stored; `None` where others store, too, and nobody has looked lately.
+    /// Returns how many bets are stored; `None` if others store, too, and what they have stored was not read lately.
     fn bets(&self) -> Option<u64>;
 
-    /// What the calls on the streams of all connections came to so far. Takes time in proportion to the connections.
+    /// Returns the outcomes of all connections' reads and writes so far. Takes time in proportion to the connections.
     fn calls(&self) -> Calls;
 
-    /// The turns of the loop.
+    /// Returns figures of the turns of the loop.
     fn turns(&self) -> &Turns;
 
-    /// What connections may have at most.
+    /// Returns the bounds of connections.
     fn bounds(&self) -> Bounds;
 
-    /// One more than the last slot that may have a connection.
+    /// Returns a number that is larger than every slot.
     fn slots(&self) -> usize;
 
-    /// Tells of the connections in these slots, in their order.
+    /// Calls `each` for every connection in these slots, in their order.
     fn connections(&self, slots: Range<usize>, now: Instant, each: &mut dyn FnMut(&ConnectionView));
 
-    /// Figures for metrics. Takes time in proportion to the connections.
+    /// Returns figures for metrics. Takes time in proportion to the connections.
     fn figures(&self) -> Figures;
 }

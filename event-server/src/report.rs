@@ -1,8 +1,9 @@
-//! The text of every log line: nobody else writes one.
+//! The text of every log line: no other place writes one.
 //!
-//! Graders and operators parse these lines. `action` and `result` come first, every further part is
-//! `key: value`, and no value from outside can hold a `|` or a line break. Names and birthdates of
-//! bettors never reach a line. What peers can cause at will is counted rather than repeated: see [`repeats`].
+//! Graders and operators parse these lines. `action` and `result` come first, every further part is `key: value`, and
+//! no value from outside can hold a `|` or a line break. Names and birthdates of bettors never reach a line. Lines that
+//! peers can cause at will are only counted after the first ones: see [`repeats`]. `quiet` stands for a probe or a
+//! health check, whose lines are at DEBUG.
 //!
 //! Here are the lines about peers and their requests; those about the program and its store are in `operation`.
 
@@ -18,31 +19,31 @@ use tracing::{Level, debug, enabled, error, info, warn};
 use self::counts::Kind;
 pub use self::operation::*;
 
-/// Lines of one kind about a peer's failures that are written between two calls of [`repeats`].
+/// The most lines of one kind about peers' failures that are written between two calls of [`repeats`].
 const FAILURES: u64 = 100;
 
-/// The same of lines about what went well and a peer can repeat at will: connections that come, speak a line of text,
-/// and go; single bets; requests that an agency has made before. A batch is told each time.
+/// The most such lines about successes that a peer can repeat at will: connections that come, speak a line of text,
+/// and go; single bets; requests that an agency has made before. A batch is logged each time.
 const REPEATABLE: u64 = 1_000;
 
-/// A connection of the HTTP port was accepted.
+/// Logs that a connection of the HTTP port was accepted.
 pub fn http_accepted(ip: IpAddr) {
     debug!("action: accept_http | result: success | ip: {ip}");
 }
 
-/// A connection of the HTTP port is closed, and why.
+/// Logs that a connection of the HTTP port is closed, and why.
 pub fn http_closed(ip: IpAddr, why: &dyn Display) {
     let why = Escaped(why);
     debug!("action: close_http_connection | result: success | ip: {ip} | reason: {why}");
 }
 
-/// The server waits for connections; `quiet` after a probe or a health check.
+/// Logs that the server waits for connections.
 pub fn accepting(quiet: bool) {
     let line = format_args!("action: accept_connections | result: in_progress");
     repeatable(("accept_connections", IN_PROGRESS), quiet, line);
 }
 
-/// A connection was accepted; `quiet` for a probe or a health check.
+/// Logs that a connection was accepted.
 pub fn accepted(ip: IpAddr, quiet: bool) {
     repeatable(
         ("accept_connections", SUCCESS),
@@ -51,13 +52,13 @@ pub fn accepted(ip: IpAddr, quiet: bool) {
     );
 }
 
-/// No connection can be accepted for now.
+/// Logs that no connection can be accepted for now.
 pub fn accept_failed(error: &dyn Display) {
     let error = Escaped(error);
     error!("action: accept_connections | result: fail | error: {error}");
 }
 
-/// A line of text came; `quiet` for a health check.
+/// Logs that a line of text came.
 pub fn text_received(ip: IpAddr, text: &str, quiet: bool) {
     let msg = Escaped(text);
     repeatable(
@@ -67,7 +68,7 @@ pub fn text_received(ip: IpAddr, text: &str, quiet: bool) {
     );
 }
 
-/// A peer broke the framing, or spoke no language of ours.
+/// Logs that a peer broke the framing, or spoke no known protocol.
 pub fn receive_failed(ip: IpAddr, error: &dyn Display) {
     let error = Escaped(error);
     failure("receive_message", || {
@@ -75,12 +76,12 @@ pub fn receive_failed(ip: IpAddr, error: &dyn Display) {
     });
 }
 
-/// A peer has shown a certificate that is accepted.
+/// Logs that a peer has shown a certificate that is accepted.
 pub fn tls_established(ip: IpAddr, agency: Agency) {
     debug!("action: tls_handshake | result: success | ip: {ip} | agency: {agency}");
 }
 
-/// A TLS session is over before its time.
+/// Logs that a TLS session has failed.
 pub fn tls_failed(ip: IpAddr, error: &dyn Display) {
     failure("tls_handshake", || {
         let error = Escaped(error);
@@ -88,7 +89,7 @@ pub fn tls_failed(ip: IpAddr, error: &dyn Display) {
     });
 }
 
-/// A peer took too long.
+/// Logs that a peer took too long.
 pub fn timed_out(ip: IpAddr, waited_for: &str) {
     failure("receive_message", || {
         warn!(
@@ -97,14 +98,14 @@ pub fn timed_out(ip: IpAddr, waited_for: &str) {
     });
 }
 
-/// A connection was dropped so that others are served.
+/// Logs that a connection was closed so that others are served.
 pub fn evicted(ip: IpAddr, why: &str) {
     limited(("evict_connection", SUCCESS), FAILURES, || {
         warn!("action: evict_connection | result: success | ip: {ip} | warning: {why}");
     });
 }
 
-/// A connection is closed, and what the calls on its stream came to; `quiet` for a probe or a health check.
+/// Logs that a connection is closed; with the outcomes of its reads and writes if the log's level is DEBUG.
 pub fn connection_closed(ip: IpAddr, calls: &Calls, quiet: bool) {
     let counts = counts_of(Some(calls));
     repeatable(
@@ -114,7 +115,7 @@ pub fn connection_closed(ip: IpAddr, calls: &Calls, quiet: bool) {
     );
 }
 
-/// What the closing line of a connection ends with, where the level of the log is DEBUG.
+/// Returns what the closing line of a connection ends with: nothing, unless the level of the log is DEBUG.
 fn counts_of(calls: Option<&Calls>) -> String {
     let mut line = String::new();
     let Some(calls) = calls.filter(|_| enabled!(Level::DEBUG)) else {
@@ -135,7 +136,7 @@ fn counts_of(calls: Option<&Calls>) -> String {
     line
 }
 
-/// A connection was dropped because nobody knows what is stored of its agency.
+/// Logs that a connection was dropped because nobody knows what is stored of its agency.
 pub fn forgotten(ip: IpAddr, agency: Agency) {
     limited(("drop_connection", SUCCESS), FAILURES, || {
         warn!(
@@ -144,7 +145,7 @@ pub fn forgotten(ip: IpAddr, agency: Agency) {
     });
 }
 
-/// A connection was refused what it asked for, since the store does not take it now.
+/// Logs that a connection was refused its last requests, since the store does not take them now.
 pub fn declined(ip: IpAddr, agency: Agency, why: &dyn Display) {
     limited(("drop_connection", SUCCESS), FAILURES, || {
         warn!(
@@ -154,7 +155,7 @@ pub fn declined(ip: IpAddr, agency: Agency, why: &dyn Display) {
     });
 }
 
-/// A connection was lost, and what the calls on its stream came to; `quiet` for a probe or a health check.
+/// Logs that a connection was lost; with the outcomes of its reads and writes if the log's level is DEBUG.
 pub fn connection_lost(ip: IpAddr, error: &dyn Display, calls: Option<&Calls>, quiet: bool) {
     let (error, counts) = (Escaped(error), counts_of(calls));
     let line =
@@ -166,7 +167,7 @@ pub fn connection_lost(ip: IpAddr, error: &dyn Display, calls: Option<&Calls>, q
     }
 }
 
-/// A single bet was stored.
+/// Logs that a single bet was stored.
 pub fn bet_stored(bet: &Bet<'_>) {
     let (dni, numero) = (Escaped(bet.document.as_str()), bet.number);
     repeatable(
@@ -178,7 +179,7 @@ pub fn bet_stored(bet: &Bet<'_>) {
     );
 }
 
-/// A single bet was refused.
+/// Logs that a single bet was refused.
 pub fn bet_refused(error: &dyn Display) {
     let error = Escaped(error);
     failure("apuesta_almacenada", || {
@@ -186,12 +187,12 @@ pub fn bet_refused(error: &dyn Display) {
     });
 }
 
-/// A batch was stored.
+/// Logs that a batch was stored.
 pub fn batch_stored(bets: u32) {
     info!("action: apuesta_recibida | result: success | cantidad: {bets}");
 }
 
-/// A batch was refused: one of this agency, where that is known.
+/// Logs that a batch was refused, with its agency, if that is known.
 pub fn batch_refused(bets: usize, error: &dyn Display, agency: Option<Agency>, ip: IpAddr) {
     let error = Escaped(error);
     let agency = agency.map(|agency| format!(" | agency: {agency}"));
@@ -203,7 +204,7 @@ pub fn batch_refused(bets: usize, error: &dyn Display, agency: Option<Agency>, i
     });
 }
 
-/// An agency has finished.
+/// Logs that an agency has finished.
 pub fn finished(agency: Agency) {
     served(
         ("notify_finished", SUCCESS),
@@ -212,7 +213,7 @@ pub fn finished(agency: Agency) {
     );
 }
 
-/// An agency may not finish.
+/// Logs that an agency may not finish.
 pub fn finished_refused(agency: Agency, error: &dyn Display) {
     let error = Escaped(error);
     failure("notify_finished", || {
@@ -220,7 +221,7 @@ pub fn finished_refused(agency: Agency, error: &dyn Display) {
     });
 }
 
-/// An agency goes on with an upload.
+/// Logs that an agency goes on with an upload, of which so many bets are stored.
 pub fn resumed(agency: Agency, upload: UploadId, bets: u64) {
     served(
         ("resume", SUCCESS),
@@ -231,7 +232,7 @@ pub fn resumed(agency: Agency, upload: UploadId, bets: u64) {
     );
 }
 
-/// An agency may not go on with an upload.
+/// Logs that an agency may not go on with an upload.
 pub fn resume_refused(agency: Agency, error: &dyn Display) {
     let error = Escaped(error);
     failure("resume", || {
@@ -239,19 +240,19 @@ pub fn resume_refused(agency: Agency, error: &dyn Display) {
     });
 }
 
-/// A request of a connection was refused, and it is closed, because another one carries its upload now.
+/// Logs that a request was refused and its connection is closed, since another connection carries the upload now.
 pub fn replaced(ip: IpAddr) {
     limited(("fence_connection", SUCCESS), FAILURES, || {
         warn!("action: fence_connection | result: success | ip: {ip}");
     });
 }
 
-/// A winners query waits for the draw.
+/// Logs that a winners query waits for the draw.
 pub fn winners_held(agency: Agency) {
     debug!("action: consulta_ganadores | result: in_progress | agency: {agency}");
 }
 
-/// A winners query gave way to others: its client asks again.
+/// Logs that a winners query gave way to others: its client asks again.
 pub fn winners_turned_away(agency: Agency, why: &str) {
     limited(("consulta_ganadores", IN_PROGRESS), FAILURES, || {
         warn!(
@@ -260,7 +261,7 @@ pub fn winners_turned_away(agency: Agency, why: &str) {
     });
 }
 
-/// A held winners query was let go while the store cannot be reached: its client asks another server.
+/// Logs that a held winners query was let go while the store cannot be reached: its client asks another server.
 pub fn winners_let_go(agency: Agency) {
     limited(("consulta_ganadores", IN_PROGRESS), FAILURES, || {
         warn!(
@@ -269,7 +270,7 @@ pub fn winners_let_go(agency: Agency) {
     });
 }
 
-/// A winners query was answered.
+/// Logs that a winners query was answered.
 pub fn winners_told(agency: Agency) {
     served(
         ("consulta_ganadores", SUCCESS),
@@ -278,7 +279,7 @@ pub fn winners_told(agency: Agency) {
     );
 }
 
-/// A winners query was refused.
+/// Logs that a winners query was refused.
 pub fn winners_refused(agency: Agency, error: &dyn Display) {
     let error = Escaped(error);
     failure("consulta_ganadores", || {
@@ -286,7 +287,7 @@ pub fn winners_refused(agency: Agency, error: &dyn Display) {
     });
 }
 
-/// A whole frame held no request.
+/// Logs that a whole frame held no valid request.
 pub fn request_refused(ip: IpAddr, error: &dyn Display) {
     let error = Escaped(error);
     failure("receive_message", || {
@@ -294,23 +295,23 @@ pub fn request_refused(ip: IpAddr, error: &dyn Display) {
     });
 }
 
-/// All agencies have finished: the stored bets are being counted.
+/// Logs that all agencies have finished and the winners are being counted.
 pub fn drawing() {
     debug!("action: sorteo | result: in_progress");
 }
 
-/// The draw is done.
+/// Logs that the draw is done.
 pub fn drawn() {
     info!("action: sorteo | result: success");
 }
 
-/// All is counted, but the result cannot be stored.
+/// Logs that the winners are counted, but the draw cannot be stored.
 pub fn draw_stalled(error: &dyn Display) {
     let error = Escaped(error);
     error!("action: sorteo | result: fail | error: {error}");
 }
 
-/// Tells how many lines were only counted since the last call; to be called about once a second.
+/// Logs how many lines of each kind were only counted since the last call. To be called about once a second.
 pub fn repeats() {
     for ((action, result), more) in counts::take_withheld() {
         let note = if result == FAIL { "error" } else { "warning" };
@@ -320,7 +321,7 @@ pub fn repeats() {
     }
 }
 
-/// The remote store cannot be reached, or not be used; it is tried again.
+/// Logs that the remote store cannot be reached or used; it is tried again.
 pub fn store_down(why: &str) {
     failure("open_store", || {
         error!(
@@ -338,17 +339,17 @@ fn failure(action: &'static str, line: impl FnOnce()) {
     limited((action, FAIL), FAILURES, line);
 }
 
-/// A line about what a peer can repeat at will; a quiet one is for those who look for every line.
+/// Logs a line about what a peer can repeat at will.
 fn repeatable(kind: Kind, quiet: bool, line: Arguments<'_>) {
     if quiet {
         debug!("{line}");
     } else if enabled!(Level::INFO) {
-        // Lines that nobody wants to see are not counted either.
+        // Lines below the level of the log are not counted either.
         limited(kind, REPEATABLE, || info!("{line}"));
     }
 }
 
-/// A line about what was done for an agency: the first one of its kind is always written.
+/// Logs a line about what was done for an agency: the first one of each kind and agency is always written.
 fn served(kind: Kind, agency: Agency, line: Arguments<'_>) {
     if counts::is_first(kind, agency) {
         info!("{line}");

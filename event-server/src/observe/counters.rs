@@ -1,4 +1,4 @@
-//! What a central counts since its start, in numbers and histograms. Counting takes no lock and no memory.
+//! What a central counts since its start, in numbers and histograms. Counting takes no lock and allocates nothing.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ const MICROSECOND: u64 = 1_000;
 const MILLISECOND: u64 = 1_000 * MICROSECOND;
 const SECOND: u64 = 1_000 * MILLISECOND;
 
-/// Bounds of times, in nanoseconds.
+/// The histograms' bounds of durations, in nanoseconds.
 const TIMES: [u64; 18] = [
     10 * MICROSECOND,
     25 * MICROSECOND,
@@ -30,12 +30,12 @@ const TIMES: [u64; 18] = [
     10 * SECOND,
 ];
 
-/// Bounds of how many bets a commit has.
+/// The histogram's bounds of how many bets a commit has.
 const BETS: [u64; 14] = [
     0, 1, 10, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000,
 ];
 
-/// Bounds of how many connections a turn serves.
+/// The histogram's bounds of how many connections a turn serves.
 const SERVED: [u64; 13] = [0, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000];
 
 /// What a request asks for.
@@ -51,7 +51,7 @@ pub enum RequestKind {
     Winners,
     /// To go on with an upload.
     Resume,
-    /// Nothing that is known.
+    /// Something unknown.
     Unknown,
 }
 
@@ -66,7 +66,7 @@ impl RequestKind {
         Self::Unknown,
     ];
 
-    /// What a frame of this type asks for.
+    /// Returns what a frame of this type asks for.
     pub fn of(frame_kind: u16) -> Self {
         match frame_kind {
             kind::BET => Self::Bet,
@@ -165,7 +165,7 @@ pub struct Counters {
     pub polls: u64,
     /// Events that it got.
     pub events: u64,
-    /// What the calls on the streams of connections came to that are closed.
+    /// The outcomes of the reads and writes of closed connections.
     pub closed_calls: Calls,
     closed: [u64; CloseReason::ALL.len()],
     /// How often a remote store could be reached again after it was lost.
@@ -173,7 +173,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Nothing counted yet.
+    /// Begins with nothing counted.
     pub fn new() -> Self {
         Self {
             requests: Default::default(),
@@ -199,7 +199,7 @@ impl Counters {
         }
     }
 
-    /// How often requests of each kind were accepted, and refused.
+    /// Returns how often requests of each kind were accepted, and refused.
     pub fn requests(&self) -> impl Iterator<Item = (RequestKind, u64, u64)> {
         let judged = RequestKind::ALL.iter().zip(&self.requests);
         judged.map(|(kind, judged)| (*kind, judged.accepted, judged.refused))
@@ -217,12 +217,12 @@ impl Counters {
         self.closed_calls += calls;
     }
 
-    /// How many connections were closed for each reason.
+    /// Returns how many connections were closed for each reason.
     pub fn closed(&self) -> impl Iterator<Item = (CloseReason, u64)> {
         CloseReason::ALL.into_iter().zip(self.closed)
     }
 
-    /// Counts a commit that is done; `None` where nobody knows how long it took.
+    /// Counts a commit that is done; `None`: it was not timed.
     pub fn commit(&mut self, bets: u64, took: Option<Duration>) {
         self.bets_stored += bets;
         self.commit_bets.record(bets);
@@ -247,18 +247,18 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A histogram of fixed bounds: plain numbers, so that recording a value takes no lock and no memory.
+/// A histogram of fixed bounds: plain numbers, so that recording a value takes no lock and allocates nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Histogram {
-    /// Upper bounds, each included, ascending; what is above the last is counted too.
+    /// Upper bounds, ascending: each is the largest value of its bucket.
     bounds: &'static [u64],
-    /// How many values there were up to each bound and above the one before; one more for those above the last.
+    /// How many values there were up to each bound and above the one before; last come those above all bounds.
     counts: Box<[u64]>,
     sum: u64,
 }
 
 impl Histogram {
-    /// An empty one. `bounds` ascend.
+    /// Begins without values. `bounds` ascend.
     pub fn new(bounds: &'static [u64]) -> Self {
         Self {
             bounds,
@@ -274,17 +274,17 @@ impl Histogram {
         self.sum = self.sum.saturating_add(value);
     }
 
-    /// The sum of all values.
+    /// Returns the sum of all values; it stays at the maximum instead of overflowing.
     pub fn sum(&self) -> u64 {
         self.sum
     }
 
-    /// How many values there were.
+    /// Returns how many values there were.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// Each bound, and how many values lie up to it and above the one before. `None` is the bound that nothing is above.
+    /// Returns each bound, and how many values lie up to it and above the one before; `None`: those above all bounds.
     pub fn buckets(&self) -> impl Iterator<Item = (Option<u64>, u64)> {
         let bounds = self.bounds.iter().copied().map(Some).chain([None]);
         bounds.zip(self.counts.iter().copied())

@@ -1,6 +1,6 @@
-//! Where the time of the loop's turns goes: in sum, and second by second for the last minute.
+//! Where the time of the loop's turns goes: in total, and second by second for the last minute.
 //!
-//! A clock is read only where somebody watches, or traces; turns, events and served connections are counted in any case.
+//! A clock is read, and turns are counted here, only if somebody watches or traces.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -12,24 +12,24 @@ use frame::trace;
 pub enum Phase {
     /// Waits for events.
     Wait,
-    /// Notes what the events say, and accepts.
+    /// Notes what the events say, and accepts connections.
     Mark,
     /// Reads, decodes and judges.
     Serve,
-    /// Makes durable.
+    /// Makes the turn durable.
     Commit,
     /// Counts the winners.
     Draw,
     /// Sends replies.
     Send,
-    /// Frees what ended.
+    /// Frees the connections that ended.
     Reap,
-    /// Answers whoever watches.
+    /// Answers requests to the HTTP port.
     Http,
 }
 
 impl Phase {
-    /// How many there are.
+    /// The number of phases.
     pub const COUNT: usize = 8;
 
     /// All of them.
@@ -44,7 +44,7 @@ impl Phase {
         Self::Http,
     ];
 
-    /// Its name in metrics, traces and pages.
+    /// Returns its name in metrics, traces and pages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Wait => "wait",
@@ -82,8 +82,9 @@ pub struct Second {
 pub struct Turns {
     /// Phases are timed: somebody may ask for them.
     measured: bool,
-    /// When the turn under way began, and the phase under way.
+    /// When the turn under way began.
     began: Option<Instant>,
+    /// When the phase under way began.
     at: Option<Instant>,
     /// The phases of the turn under way.
     phases: [Duration; Phase::COUNT],
@@ -100,17 +101,17 @@ impl Turns {
         self.recent.reserve_exact(SECONDS);
     }
 
-    /// The turn under way got so many events.
+    /// Notes how many events the turn under way got.
     pub fn polled(&mut self, events: u64) {
         self.events = events;
     }
 
-    /// The turn under way serves so many connections.
+    /// Notes how many connections the turn under way serves.
     pub fn serve(&mut self, connections: u64) {
         self.served = connections;
     }
 
-    /// A phase of the turn under way is over, and the next one begins.
+    /// Ends a phase of the turn under way, and begins the next one.
     pub fn lap(&mut self, phase: Phase) {
         if !self.measured && !trace::is_on() {
             (self.began, self.at) = (None, None);
@@ -120,7 +121,7 @@ impl Turns {
         if let Some(began) = self.at.replace(now) {
             self.phases[phase as usize] += now - began;
             if self.began == Some(began) {
-                // chrome://tracing draws two slices that begin together one over the other.
+                // chrome://tracing draws two slices that begin at the same time on top of each other.
                 trace::phase(phase.name(), began + Duration::from_nanos(1), now);
             } else if self.began.is_some() {
                 trace::phase(phase.name(), began, now);
@@ -128,7 +129,7 @@ impl Turns {
         }
     }
 
-    /// The turn under way is over, and the next one begins. Returns how long it took without its wait, where it was timed.
+    /// Ends the turn under way, and begins the next one. Returns how long it took without its wait, if it was timed.
     pub fn end(&mut self) -> Option<Duration> {
         let (events, served) = (self.events, self.served);
         (self.events, self.served) = (0, 0);
@@ -146,7 +147,7 @@ impl Turns {
         Some(phases[1..].iter().sum())
     }
 
-    /// The second that this is in: the last one, or a new one.
+    /// Returns the second that `now` is in: the last one, or a new one.
     fn second(&mut self, now: Instant) -> &mut Second {
         let is_over = |last: &Second| now - last.began >= Duration::from_secs(1);
         if self.recent.back().is_none_or(is_over) {
@@ -165,12 +166,12 @@ impl Turns {
         &mut self.recent[last]
     }
 
-    /// The time of each phase so far, in the order of [`Phase::ALL`].
+    /// Returns the time of each phase so far, in the order of [`Phase::ALL`].
     pub fn total(&self) -> [Duration; Phase::COUNT] {
         self.total
     }
 
-    /// The last seconds that had a turn, oldest first.
+    /// Returns the last seconds that had a turn, oldest first.
     pub fn recent(&self) -> impl Iterator<Item = &Second> {
         self.recent.iter()
     }

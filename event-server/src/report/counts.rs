@@ -1,4 +1,4 @@
-//! How often a line was asked for that peers can cause at will: the first are written, more are only counted.
+//! Counts of the lines that peers can cause at will: the first ones are written, further ones are only counted.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ struct Count {
     withheld: u64,
 }
 
-/// Agencies up to this number are remembered, a bit a kind and agency: as many as can take part in a lottery.
+/// Agencies up to this number are remembered, in a bit for each kind and agency: as many as a lottery may have.
 const REMEMBERED: u32 = 1 << 16;
 
 thread_local! {
@@ -22,7 +22,7 @@ thread_local! {
     static TOLD: RefCell<BTreeMap<Kind, Vec<u64>>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// Whether nobody has asked before about a line of this kind and agency.
+/// Returns whether this is the first call for this kind and agency; `false` for agencies that are not remembered.
 pub(super) fn is_first(kind: Kind, agency: Agency) -> bool {
     let number = agency.get();
     if number > REMEMBERED {
@@ -40,7 +40,7 @@ pub(super) fn is_first(kind: Kind, agency: Agency) -> bool {
     })
 }
 
-/// Whether a line of this kind is to be written: while there were fewer than `most` since the last
+/// Counts a line of this kind. Returns whether it is to be written: fewer than `most` were, since the last
 /// [`take_withheld`].
 pub(super) fn admit(kind: Kind, most: u64) -> bool {
     COUNTS.with_borrow_mut(|counts| {
@@ -55,7 +55,7 @@ pub(super) fn admit(kind: Kind, most: u64) -> bool {
     })
 }
 
-/// The kinds of which lines were withheld, with how many, each at least one. Everything begins anew.
+/// Returns how many lines of each kind were withheld, where any were, and begins to count anew.
 pub(super) fn take_withheld() -> impl Iterator<Item = (Kind, u64)> {
     let counts = COUNTS.with_borrow_mut(std::mem::take).into_iter();
     counts

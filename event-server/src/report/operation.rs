@@ -12,14 +12,14 @@ use tracing::{debug, error, info, warn};
 /// How the contract names this program.
 const CONTAINER: &str = "server";
 
-/// What the configuration says.
+/// Logs what the configuration says.
 pub fn config(port: u16, listen_backlog: u32, logging_level: &str) {
     debug!(
         "action: config | result: success | port: {port} | listen_backlog: {listen_backlog} | logging_level: {logging_level}"
     );
 }
 
-/// Something in the configuration that is ignored, or that will not do what it seems to.
+/// Warns of something in the configuration that is ignored, or has another effect than it seems.
 pub fn config_warning(warning: &str) {
     warn!(
         "action: config | result: in_progress | warning: {}",
@@ -27,20 +27,20 @@ pub fn config_warning(warning: &str) {
     );
 }
 
-/// Parameters of the database's URL that change nothing here.
+/// Logs the parameters of the database's URL that have no effect here.
 pub fn without_effect(parameters: &[String]) {
     let parameters = parameters.join(", ");
     debug!("action: config | result: in_progress | without_effect: {parameters}");
 }
 
-/// The limit of file descriptors is lower than the configuration hopes.
+/// Warns that the limit of file descriptors leaves room for fewer connections than are configured.
 pub fn few_descriptors(wanted: usize, room: usize) {
     warn!(
         "action: config | result: in_progress | warning: SERVER_MAX_CONNECTIONS is {wanted}, the limit of file descriptors leaves room for {room}: raise it (ulimit -n)"
     );
 }
 
-/// The listener is bound.
+/// Logs that the listener is bound.
 pub fn listening(address: SocketAddr) {
     info!(
         "action: listen | result: success | ip: {} | port: {}",
@@ -49,14 +49,14 @@ pub fn listening(address: SocketAddr) {
     );
 }
 
-/// A socket that the service manager handed over listens elsewhere than the configuration says.
+/// Warns that a socket from the service manager listens on another address than the configured one.
 pub fn listens_elsewhere(there: SocketAddr, configured: SocketAddr) {
     warn!(
         "action: config | result: in_progress | warning: the socket that was handed over listens on {there}, and {configured} is configured, where --check looks for it: give both the same address"
     );
 }
 
-/// The HTTP port is bound.
+/// Logs that the HTTP port is bound.
 pub fn http_listening(address: SocketAddr) {
     info!(
         "action: listen_http | result: success | ip: {} | port: {}",
@@ -65,18 +65,18 @@ pub fn http_listening(address: SocketAddr) {
     );
 }
 
-/// The HTTP port is closed.
+/// Logs that the HTTP port is closed.
 pub fn http_closed_listener() {
     info!("action: close_http | result: success");
 }
 
-/// The store is open.
+/// Logs that the store is open, and what was recovered.
 pub fn store_opened(recovery: &dyn Display) {
     let recovery = Escaped(recovery);
     info!("action: open_store | result: success | recovered: {recovery}");
 }
 
-/// The remote store can be reached.
+/// Logs that the remote store can be reached.
 pub fn store_up(parts: &[(&'static str, String)]) {
     let mut line = String::new();
     for (key, value) in parts {
@@ -85,7 +85,7 @@ pub fn store_up(parts: &[(&'static str, String)]) {
     info!("action: open_store | result: success{line}");
 }
 
-/// Something about the store that an operator should know.
+/// Warns of something about the store that an operator should know.
 pub fn store_warning(warning: &dyn Display) {
     warn!(
         "action: open_store | result: in_progress | warning: {}",
@@ -93,44 +93,44 @@ pub fn store_warning(warning: &dyn Display) {
     );
 }
 
-/// The store is being opened, which takes its time: how many bytes of it are read, and of how many.
+/// Logs how many bytes of the store are read, and of how many, while it takes long to open.
 pub fn store_opening(done: u64, of: u64) {
     info!("action: open_store | result: in_progress | read: {done} | of: {of}");
 }
 
-/// All bets were written out.
+/// Logs that all bets were exported.
 pub fn exported(bets: u64) {
     info!("action: export | result: success | cantidad: {bets}");
 }
 
-/// A verified copy was made.
+/// Logs that a verified copy was made.
 pub fn backed_up(bets: u64, folder: &str) {
     let folder = Escaped(folder);
     info!("action: backup | result: success | cantidad: {bets} | folder: {folder}");
 }
 
-/// A lottery was moved, and counted again.
+/// Logs that a lottery was moved, and compared with its source.
 pub fn moved(bets: u64, from: &str, to: &str) {
     let (from, to) = (Escaped(from), Escaped(to));
     info!("action: move | result: success | cantidad: {bets} | from: {from} | to: {to}");
 }
 
-/// An operator has taken out an agency's bets.
+/// Logs that an operator has taken out an agency's bets.
 pub fn reopened(agency: Agency, bets: u64) {
     info!("action: reopen | result: success | agency: {agency} | cantidad: {bets}");
 }
 
-/// An operator has closed an agency with the bets that are stored.
+/// Logs that an operator has closed an agency with the bets that are stored.
 pub fn agency_closed(agency: Agency) {
     info!("action: finish | result: success | agency: {agency}");
 }
 
-/// An operator has changed how many agencies take part.
+/// Logs that an operator has changed how many agencies take part.
 pub fn agencies_set(agencies: u32) {
     info!("action: agencies | result: success | agencies: {agencies}");
 }
 
-/// The certificates and the key of mutual TLS are read.
+/// Logs that the certificates and the key of mutual TLS were read.
 pub fn tls_opened(certificate: &Path, client_ca: &Path, validity: Option<Validity>) {
     let (certificate, client_ca) = (Escaped(certificate.display()), Escaped(client_ca.display()));
     let until = validity.map_or("unknown".to_owned(), |validity| validity.to_string());
@@ -139,7 +139,7 @@ pub fn tls_opened(certificate: &Path, client_ca: &Path, validity: Option<Validit
     );
 }
 
-/// The certificate of mutual TLS is not valid now, or not for long: nothing where it is.
+/// Warns if the central's certificate is not valid now, or will end soon.
 pub fn tls_warning(certificate: &Path, validity: Validity) {
     if let Some(warning) = validity.warning() {
         let certificate = Escaped(certificate.display());
@@ -149,12 +149,12 @@ pub fn tls_warning(certificate: &Path, validity: Validity) {
     }
 }
 
-/// The files of TLS and the level of the log were read again, and are in force.
+/// Logs that a reload is done: what was read again is in force.
 pub fn reloaded(logging_level: &str) {
     info!("action: reload | result: success | logging_level: {logging_level}");
 }
 
-/// A file that was to be read again is wrong: nothing has changed.
+/// Logs that a reload has failed: nothing has changed.
 pub fn reload_failed(error: &dyn Display) {
     let error = Escaped(error);
     error!(
@@ -162,7 +162,7 @@ pub fn reload_failed(error: &dyn Display) {
     );
 }
 
-/// The service manager cannot be told how the central is: it is not told again.
+/// Warns that the service manager cannot be told how the central is.
 pub fn supervisor_lost(error: &dyn Display) {
     let error = Escaped(error);
     warn!(
@@ -170,30 +170,30 @@ pub fn supervisor_lost(error: &dyn Display) {
     );
 }
 
-/// A signal came.
+/// Logs that a signal came.
 pub fn signal(name: &str) {
     info!("action: receive_signal | result: success | container: {CONTAINER} | signal: {name}");
 }
 
-/// A trace of the loop begins.
+/// Logs that a trace of the loop begins.
 pub fn trace_begun(path: &Path) {
     let path = Escaped(path.display());
     info!("action: trace | result: in_progress | file: {path}");
 }
 
-/// A trace has ended as it was told to.
+/// Logs that a trace was ended by a signal or by the end of the central.
 pub fn trace_ended(path: &Path) {
     let path = Escaped(path.display());
     info!("action: trace | result: success | file: {path}");
 }
 
-/// A trace has ended by itself: its file is full, or takes no more. What it has so far can be opened.
+/// Warns that a trace has ended by itself: its file is full, or takes no more. What it has so far can be opened.
 pub fn trace_stopped(path: &Path, why: &dyn Display) {
     let (path, why) = (Escaped(path.display()), Escaped(why));
     warn!("action: trace | result: fail | file: {path} | error: the trace ends here: {why}");
 }
 
-/// A trace cannot begin.
+/// Warns that a trace cannot begin.
 pub fn trace_failed(path: &Path, error: &dyn Display) {
     let (path, error) = (Escaped(path.display()), Escaped(error));
     warn!(
@@ -201,28 +201,28 @@ pub fn trace_failed(path: &Path, error: &dyn Display) {
     );
 }
 
-/// The listener is closed.
+/// Logs that the listener is closed.
 pub fn listener_closed() {
     info!("action: close_listener | result: success");
 }
 
-/// The store is closed.
+/// Logs that the store is closed.
 pub fn store_closed() {
     info!("action: close_store | result: success");
 }
 
-/// The last line of an orderly stop.
+/// Logs the last line of an orderly stop.
 pub fn exit() {
     info!("action: exit | result: success | container: {CONTAINER}");
 }
 
-/// The last line of a program that cannot go on.
+/// Logs the last line of a program that cannot go on.
 pub fn exit_failed(error: &dyn Display) {
     let error = Escaped(error);
     error!(target: CRITICAL, "action: exit | result: fail | container: {CONTAINER} | error: {error}");
 }
 
-/// The message of the line that says how many lines of the log could not be written.
+/// Returns the message of the line that says how many lines of the log could not be written.
 pub fn lines_lost(lines: u64) -> String {
     format!(
         "action: write_log | result: fail | lost: {lines} | error: standard error took no more lines"
