@@ -14,9 +14,9 @@
 //! | `/healthz` | `ok`, while the loop turns |
 //! | `/readyz` | `ready`, or 503 and why no bet would be taken now |
 //!
-//! Its connections are state machines in slots of their own, moved by the same poll as the lottery's. They delay those little:
-//! there are few of them, and a turn answers few requests and sends few bytes over all. Knows no poll, and the lottery through
-//! [`Observe`] alone.
+//! Its connections are state machines in slots of their own, moved by the same poll as the lottery's. They delay the
+//! lottery's little: there are few of them, and a turn answers few of their requests and sends few bytes. Knows no
+//! poll, and the lottery through [`Observe`] alone.
 
 mod connection;
 mod head;
@@ -38,7 +38,7 @@ use crate::net::{Slots, Stream};
 use crate::observe::Observe;
 use crate::report;
 
-/// The most connections at once.
+/// The most connections of the HTTP port at once.
 pub const MAX_CONNECTIONS: usize = 64;
 
 /// Requests of all connections that one turn answers.
@@ -59,8 +59,8 @@ pub struct Web<S> {
 }
 
 impl<S: Stream> Web<S> {
-    /// Begins without connections, for a central of this name that starts now. `hosts` are the names by which it may be asked,
-    /// beside IP addresses and `localhost`.
+    /// Begins without connections, for a central of this name that starts now. `hosts` are the host names that requests
+    /// may name, beside IP addresses and `localhost`.
     pub fn new(name: &str, hosts: Vec<String>, now: Instant) -> Self {
         Self {
             connections: Slots::new(),
@@ -75,7 +75,7 @@ impl<S: Stream> Web<S> {
         self.connections.len() < MAX_CONNECTIONS || self.slowest().is_some()
     }
 
-    /// Closes the connection whose peer has been waited for longest, where no place is free.
+    /// Closes the connection whose peer has been waited for longest, if no place is free.
     pub fn make_room(&mut self) {
         if self.connections.len() >= MAX_CONNECTIONS
             && let Some(slot) = self.slowest()
@@ -107,7 +107,7 @@ impl<S: Stream> Web<S> {
     }
 
     /// Sets the bits that an event brings; `dead` for an error or a full hang-up. An event for a slot without a
-    /// connection is stale.
+    /// connection is stale, and is ignored.
     pub fn mark(&mut self, slot: usize, readable: bool, writable: bool, dead: bool) {
         if let Some(connection) = self.connections.get_mut(slot) {
             connection.mark(readable, writable, dead);
@@ -178,7 +178,7 @@ impl<S: Stream> Web<S> {
         }
     }
 
-    /// The central stops: from now on every answer is the last of its connection.
+    /// Makes every answer the last of its connection from now on: the central stops.
     pub fn stop(&mut self) {
         self.stopping = true;
     }

@@ -10,9 +10,9 @@
 //! end of the stream, a failed stream, too slow: Closed
 //! ```
 //!
-//! An answer that is made over several turns is asked for again in each of them; until then the head stays in the inbox.
-//! One request is answered at a time; those behind it wait in the inbox, so that answers come in their order. After the
-//! last answer what still comes in is read away for a while, so that no reset eats the answer.
+//! An answer that takes several turns to make is asked for again in each of them; until it is made, the head stays in
+//! the inbox. One request is answered at a time; those behind it wait in the inbox, so that answers come in their
+//! order. After the last answer, input is thrown away for a while, so that no reset discards the answer.
 
 use std::io;
 use std::net::IpAddr;
@@ -25,7 +25,7 @@ use super::head::{Head, MAX_HEAD, Method, Request, parse};
 use super::response::Response;
 use crate::net::Stream;
 
-/// Bytes of an answer that wait in the outbox at once.
+/// The most bytes of an answer that wait in the outbox.
 const OUTBOX: usize = 64 * 1024;
 
 /// The longest wait for the next request.
@@ -40,7 +40,7 @@ const ANSWER: Duration = Duration::from_secs(20);
 /// The longest wait for the peer to close after the last answer.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-/// Bytes that are read away after the last answer.
+/// Bytes of input that are thrown away after the last answer.
 const DRAIN_BYTES: usize = 64 * 1024;
 
 /// What all connections together may still do in this turn.
@@ -64,9 +64,9 @@ impl Share {
 enum State {
     /// A head is coming, or none has begun.
     Reading,
-    /// An answer goes out: what of its body is not in the outbox yet, and what comes after it.
+    /// An answer goes out. `rest` of its body is not in the outbox yet. After the `last` one, the connection ends.
     Answering { rest: Bytes, last: bool },
-    /// The last answer is out and the stream shut down; so much was read away since.
+    /// The last answer is out and the writing side is shut down. So many bytes of input were thrown away since.
     Drained { discarded: usize },
     /// To be dropped, and why.
     Closed(&'static str),
@@ -79,7 +79,7 @@ pub struct Connection<S> {
     state: State,
     /// An event told of an error or a full hang-up.
     dead: bool,
-    /// Since when it waits for what it waits for now.
+    /// Since when its peer is waited for.
     since: Instant,
 }
 
@@ -107,13 +107,13 @@ impl<S: Stream> Connection<S> {
         self.dead |= dead;
     }
 
-    /// Returns since when its peer is waited for: for a request, from the first byte of one on for the rest, or from the beginning
-    /// of an answer on until it is taken.
+    /// Returns since when its peer is waited for: to send a request, to send the rest of one (since its first byte), or
+    /// to take an answer (since that began).
     pub fn waits_since(&self) -> Instant {
         self.since
     }
 
-    /// Returns why it is to be dropped, where it is.
+    /// Returns why it is to be dropped, if it is.
     pub fn ended(&self) -> Option<&'static str> {
         match self.state {
             State::Closed(why) => Some(why),
@@ -292,7 +292,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Closes it where its peer took too long. Returns whether it is to be dropped. Called about once a second.
+    /// Closes it if its peer took too long. Returns whether it is to be dropped. Called about once a second.
     pub fn sweep(&mut self, now: Instant) -> bool {
         let (most, why) = match &self.state {
             State::Reading if self.channel.inbox.is_empty() => (IDLE, "no request came"),

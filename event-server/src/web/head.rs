@@ -15,25 +15,25 @@ const MAX_FIELDS: usize = 64;
 /// The media type of the OpenMetrics text format.
 const OPENMETRICS: &str = "application/openmetrics-text";
 
-/// What is asked for.
+/// The method of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// Something.
+    /// GET: the whole answer.
     Get,
-    /// The head of the answer alone.
+    /// HEAD: the head of the answer alone.
     Head,
-    /// Anything else: it is not allowed.
+    /// Any other method: it is not allowed.
     Other,
 }
 
 /// A request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request<'b> {
-    /// What is asked for.
+    /// The method.
     pub method: Method,
-    /// The path that is asked for: begins with `/`, without a query.
+    /// The path that is asked for, without a query; begins with `/`, unless the method is not allowed.
     pub path: &'b str,
-    /// The host that the client means to ask, with a port where it names one; `None` where it names no host.
+    /// The host that the client means to ask, with a port if it names one; `None`: it names no host.
     pub host: Option<&'b str>,
     /// Whether the OpenMetrics format is preferred to the older one of Prometheus.
     pub openmetrics: bool,
@@ -43,7 +43,7 @@ pub struct Request<'b> {
     pub http_1_0: bool,
 }
 
-/// What bytes begin with.
+/// The head that bytes begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head<'b> {
     /// A part of a head; more bytes have to come.
@@ -86,7 +86,7 @@ fn read<'b>(request: &httparse::Request<'_, 'b>) -> Result<Request<'b>, &'static
         let is = |name: &str| field.name.eq_ignore_ascii_case(name);
         if is("host") {
             hosts += 1;
-            // No host has a name that is not text.
+            // A name that is not UTF-8 becomes one that no host has.
             host = Some(std::str::from_utf8(field.value).unwrap_or("?"));
         } else if is("transfer-encoding") {
             body = true;
@@ -110,14 +110,14 @@ fn read<'b>(request: &httparse::Request<'_, 'b>) -> Result<Request<'b>, &'static
     let target = request.path.unwrap_or_default();
     let (authority, path) = match (split(target), method) {
         (Some(parts), _) => parts,
-        // An asterisk, or a host to connect to.
+        // OPTIONS may have an asterisk as its target, CONNECT has a host.
         (None, Method::Other) => (None, target),
         (None, _) => return Err("the target is neither a path nor an http URL"),
     };
     Ok(Request {
         method,
         path,
-        // That of a URL counts (RFC 9112, section 3.2.2).
+        // The host of a URL wins over the field (RFC 9112, section 3.2.2).
         host: authority.or(host),
         openmetrics: openmetrics.is_openmetrics(),
         keep_alive: !body && !close && (stay || !http_1_0),
@@ -125,7 +125,7 @@ fn read<'b>(request: &httparse::Request<'_, 'b>) -> Result<Request<'b>, &'static
     })
 }
 
-/// The host, in absolute form, and the path of a target in origin form or in absolute form.
+/// Returns the host, if a target is an http URL, and its path without a query; `None`: it is neither a URL nor a path.
 fn split(target: &str) -> Option<(Option<&str>, &str)> {
     let scheme = target.get(..7);
     let (host, path) = match scheme.filter(|scheme| scheme.eq_ignore_ascii_case("http://")) {
@@ -143,13 +143,13 @@ fn split(target: &str) -> Option<(Option<&str>, &str)> {
     }
 }
 
-/// Whether a list of words with commas between has this one.
+/// Returns whether a list of words, separated by commas, has this one.
 fn has(list: &[u8], word: &str) -> bool {
     let mut words = list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     words.any(|other| other.eq_ignore_ascii_case(word.as_bytes()))
 }
 
-/// How much two formats of metrics are wanted, in thousandths.
+/// How much a client prefers each of the two formats of metrics, in thousandths; `None`: it does not name it.
 #[derive(Default)]
 struct Preference {
     openmetrics: Option<u32>,
@@ -179,7 +179,7 @@ impl Preference {
     }
 }
 
-/// The weight in a part `q=0.5` of a range.
+/// Returns the weight that a part of a range such as `q=0.5` says, in thousandths.
 fn weight(part: &[u8]) -> Option<u32> {
     let text = std::str::from_utf8(part).ok()?;
     let (name, value) = text.split_once('=')?;
@@ -190,7 +190,7 @@ fn weight(part: &[u8]) -> Option<u32> {
     Some((weight.clamp(0.0, 1.0) * 1_000.0) as u32)
 }
 
-/// The names by which the port may be asked, beside every IP address and `localhost`.
+/// The host names that a request may name, beside every IP address and `localhost`.
 ///
 /// Without this, a page of another site could read the answers, if that site's name is made to resolve to this machine's address
 /// (DNS rebinding).

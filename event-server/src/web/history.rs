@@ -1,18 +1,18 @@
-//! What was counted in the last minutes: the plots of the live pages, and the speed.
+//! Samples of the last ten minutes, which the live pages plot; and the speed, which follows from them.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Between two samples.
+/// The time between two samples.
 const PERIOD: Duration = Duration::from_secs(2);
 
 /// Samples that are kept: ten minutes.
 const SAMPLES: usize = 300;
 
-/// The speed is that of this time.
+/// The time that the speed is measured over.
 const SPEED: Duration = Duration::from_secs(10);
 
-/// Totals, and when they were so.
+/// Samples of a total, each with its time.
 #[derive(Debug)]
 pub(super) struct History<T> {
     samples: VecDeque<(Instant, T)>,
@@ -20,7 +20,7 @@ pub(super) struct History<T> {
 }
 
 impl<T: Copy> History<T> {
-    /// Without a sample; the first is due now.
+    /// Begins without a sample; the first is due now.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             samples: VecDeque::with_capacity(SAMPLES),
@@ -28,12 +28,12 @@ impl<T: Copy> History<T> {
         }
     }
 
-    /// When the next sample is due.
+    /// Returns when the next sample is due.
     pub(super) fn deadline(&self) -> Instant {
         self.due
     }
 
-    /// Takes a sample where one is due; `total` is not called where none is, and `None` where it is not known.
+    /// Takes a sample if one is due: only then it calls `total`. There is no sample if that returns `None`: not known.
     pub(super) fn advance(&mut self, now: Instant, total: impl FnOnce() -> Option<T>) {
         if now < self.due {
             return;
@@ -47,7 +47,7 @@ impl<T: Copy> History<T> {
         }
     }
 
-    /// The samples, oldest first: how many seconds ago, and the total then.
+    /// Returns the samples, oldest first: how many seconds ago, and the total then.
     pub(super) fn samples(&self, now: Instant) -> impl Iterator<Item = (f64, T)> {
         let ago = move |at: Instant| now.saturating_duration_since(at).as_secs_f64();
         self.samples
@@ -57,8 +57,8 @@ impl<T: Copy> History<T> {
 }
 
 impl History<u64> {
-    /// Bets a second in the last seconds, where the total is this now. 0 where fewer are stored than before: an agency's
-    /// bets were taken out.
+    /// Returns how many bets a second came in the last [`SPEED`], if there are `bets` now. 0 if there are fewer than
+    /// before: an agency's bets were taken out.
     pub(super) fn speed(&self, now: Instant, bets: u64) -> f64 {
         let recent = |(at, _): &&(Instant, u64)| now.saturating_duration_since(*at) <= SPEED;
         let mut recent = self.samples.iter().rev().take_while(recent);

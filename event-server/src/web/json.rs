@@ -12,8 +12,8 @@ pub(super) struct Central<'a> {
     pub(super) uptime: Duration,
 }
 
-/// Returns the object of `/api/lottery`. `history` has seconds ago, and how many bets there were then; `unavailable` says why no
-/// bet would be taken now.
+/// Returns the object of `/api/lottery`. `history` has the samples: how many seconds ago, and how many bets there were
+/// then; `unavailable` says why no bet would be taken now.
 pub(super) fn lottery(
     view: &LotteryView,
     bets_per_second: f64,
@@ -73,7 +73,7 @@ pub(super) fn lottery(
     out
 }
 
-/// Returns a text as JSON has it.
+/// Returns a text as a JSON string.
 pub(super) fn text(text: &str) -> String {
     frame::escape_json(&serde_json::Value::from(text).to_string())
 }

@@ -1,4 +1,4 @@
-//! What the loop does, as JSON: its connections, its turns, and what its reads and writes came to.
+//! What the loop does, as JSON: its connections, its turns, and the outcomes of its reads and writes.
 //!
 //! Connections are arrays of numbers, so that thousands of them are made and sent fast; `columns` names their elements.
 
@@ -38,7 +38,7 @@ pub(super) struct Rows {
 const SLICE: usize = 1_000;
 
 impl Rows {
-    /// Begins with no connection, as of now.
+    /// Begins with no connection. Ages of connections count until `now`.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             now,
@@ -50,12 +50,12 @@ impl Rows {
         }
     }
 
-    /// Returns when they were begun.
+    /// Returns when it began.
     pub(super) fn began(&self) -> Instant {
         self.now
     }
 
-    /// Makes a slice. Returns whether all is made.
+    /// Adds the connections of the next slice. Returns whether it was the last one.
     pub(super) fn advance(&mut self, central: &impl Observe) -> bool {
         let until = central.slots().min(self.next + SLICE);
         let slots = self.next..until;
@@ -128,7 +128,7 @@ impl Rows {
     }
 }
 
-/// The columns of outcomes.
+/// Returns the columns of outcomes.
 fn outcomes() -> impl Iterator<Item = String> {
     let reads = ReadOutcome::ALL
         .iter()
@@ -223,7 +223,7 @@ fn totals(out: &mut String, figures: &Figures) {
     out.push_str("},");
 }
 
-/// The last seconds of turns.
+/// Writes the turns of the last seconds.
 fn recent(out: &mut String, now: Instant, turns: &Turns) {
     let phases = Phase::ALL.map(|phase| phase.name().to_owned());
     out.push_str("\"turns\":{\"phases\":");

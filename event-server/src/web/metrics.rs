@@ -1,7 +1,6 @@
 //! The metrics, in the text formats of Prometheus.
 //!
-//! They are values of one moment; nothing is shared with the loop that counts. No label has values that peers can
-//! multiply.
+//! They are made from a copy of the loop's figures. Peers cannot add values to any label.
 
 use std::fmt;
 
@@ -25,7 +24,7 @@ pub(super) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.
 /// Nanoseconds in a second.
 const NANOSECONDS: f64 = 1e9;
 
-/// What the metrics are made of.
+/// The values that the metrics are made from.
 #[derive(Debug)]
 pub(super) struct Metrics {
     pub(super) figures: Figures,
@@ -36,7 +35,7 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
-    /// In the older format.
+    /// Returns the metrics in the older format.
     pub(super) fn text(self) -> String {
         let mut out = String::new();
         // Writing to a String does not fail.
@@ -44,7 +43,7 @@ impl Metrics {
         out
     }
 
-    /// In the OpenMetrics format.
+    /// Returns the metrics in the OpenMetrics format.
     pub(super) fn openmetrics(self) -> String {
         let mut out = String::new();
         let _ = text::encode(&mut out, &self.into_registry());
@@ -171,7 +170,7 @@ impl Collector for Metrics {
     }
 }
 
-/// What the streams of connections did.
+/// Writes what the streams of connections did.
 fn streams(out: &mut Encoder<'_>, figures: &Figures) -> fmt::Result {
     let Figures {
         calls, counters, ..
@@ -224,7 +223,7 @@ fn streams(out: &mut Encoder<'_>, figures: &Figures) -> fmt::Result {
     )
 }
 
-/// What the loop did.
+/// Writes what the loop did.
 fn turns(out: &mut Encoder<'_>, figures: &Figures) -> fmt::Result {
     let counters = &figures.counters;
     out.counter(
@@ -252,7 +251,7 @@ fn turns(out: &mut Encoder<'_>, figures: &Figures) -> fmt::Result {
     Ok(())
 }
 
-/// How many agencies are how far.
+/// Returns how many agencies are in each state.
 fn agencies(lottery: &LotteryView) -> [(&'static str, u64); 3] {
     let (mut silent, mut sending, mut finished) = (0, 0, 0);
     for view in &lottery.agencies {
@@ -340,7 +339,7 @@ impl Encoder<'_> {
         }
     }
 
-    /// A counter for each value of a label.
+    /// Writes a counter for each value of a label.
     fn counters(
         &mut self,
         name: &str,
@@ -355,7 +354,7 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    /// A gauge for each value of a label.
+    /// Writes a gauge for each value of a label.
     fn gauges(
         &mut self,
         name: &str,
@@ -372,7 +371,7 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    /// A histogram whose values are so many to one of the metric's unit.
+    /// Writes a histogram. `unit`: how many of its values' unit make one of the metric's.
     fn histogram(
         &mut self,
         name: &str,

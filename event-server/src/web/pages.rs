@@ -1,4 +1,4 @@
-//! What is answered to which path; and the live pages, HTML documents without outside resources.
+//! The answer to each path; and the live pages, HTML documents that load nothing from elsewhere.
 
 use std::time::{Duration, Instant};
 
@@ -19,11 +19,10 @@ const JSON: &str = "application/json";
 /// This program's version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// How long an answer of `/api/lottery` or `/api/loop` is kept for others who ask: it is made this often at most, however many
-/// watch.
+/// How long an answer of `/api/lottery` or `/api/loop` is reused: however many watch, it is not made more often.
 const SHARED: Duration = Duration::from_millis(500);
 
-/// An answer that was begun longer ago than this is begun again.
+/// How long an unfinished answer is continued; an older one is begun again.
 const STALE: Duration = Duration::from_secs(10);
 
 /// How long somebody counts as watching after they have asked.
@@ -36,20 +35,21 @@ const MISDIRECTED: &str = "this port answers requests for an IP address, localho
 pub(super) struct Pages {
     /// This central's name.
     name: String,
-    /// The names of hosts by which the port may be asked.
+    /// The host names that requests may name.
     hosts: Hosts,
     started: Instant,
     /// The live pages, `/` and `/loop`.
     lottery_page: Response,
     loop_page: Response,
+    /// How many bets were stored.
     history: History<u64>,
-    /// What reads and writes came to.
+    /// The outcomes of reads and writes.
     calls: History<Calls>,
     /// The last answer of `/api/lottery`, and when it was made.
     lottery: Option<(Instant, Bytes)>,
     /// The last answer of `/api/loop`, and when it was made.
     made_loop: Option<(Instant, Bytes)>,
-    /// The next one, while it is made.
+    /// The next answer of `/api/loop`, while it is made.
     making: Option<loop_json::Rows>,
     /// When somebody last asked how the lottery stands.
     asked: Option<Instant>,
@@ -164,7 +164,7 @@ impl Pages {
             return Some(body.clone());
         }
         let begun = self.making.take();
-        // An older one was left unfinished: the client that asked for it has gone.
+        // A stale one was left unfinished, since the client that asked for it has gone.
         let begun = begun.filter(|rows| is_within(rows.began(), STALE));
         let mut rows = begun.unwrap_or_else(|| loop_json::Rows::new(now));
         if !rows.advance(central) {

@@ -1,13 +1,13 @@
-//! What the system says about this process, as every program tells it to Prometheus. Linux alone says it.
+//! Figures of this process, as every program gives them to Prometheus. They are read from /proc, which only Linux has.
 
 use std::fs;
 
 /// Figures of this process.
 #[derive(Debug)]
 pub(super) struct Process {
-    /// Seconds on a processor.
+    /// Processor time, in seconds.
     pub(super) cpu: f64,
-    /// When it began, in seconds since 1970.
+    /// When it began, in seconds since 1970 (UTC).
     pub(super) started: f64,
     /// Bytes of memory in use.
     pub(super) resident: u64,
@@ -18,12 +18,12 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Reads them; `None` where the system does not say them.
+    /// Reads them; `None` if the system does not tell them.
     pub(super) fn read() -> Option<Self> {
         let stat = fs::read_to_string("/proc/self/stat").ok()?;
-        // The program's name stands in brackets, and may hold anything.
+        // The program's name stands in parentheses, and may hold anything.
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
-        // proc_pid_stat(5) counts from 1, and the first here is the third there.
+        // proc_pid_stat(5) counts fields from 1; the first one here is number 3.
         let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
         let ticks = rustix::param::clock_ticks_per_second() as f64;
         let booted = fs::read_to_string("/proc/stat").ok()?;

@@ -13,14 +13,14 @@ pub struct Response {
     pub content_type: &'static str,
     /// Further fields, each a whole line of the head.
     pub fields: Vec<String>,
-    /// The body, shared with other answers of the same.
+    /// The body; answers with the same body share it.
     pub body: Bytes,
 }
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 impl Response {
-    /// An answer without further fields.
+    /// Returns an answer without further fields.
     pub(super) fn new(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Self {
         Self {
             status,
@@ -30,12 +30,12 @@ impl Response {
         }
     }
 
-    /// A sentence or a word.
+    /// Returns an answer of plain text.
     pub(super) fn text(status: u16, text: &str) -> Self {
         Self::new(status, PLAIN, text.to_owned())
     }
 
-    /// The head, for a body of this length; `connection` is what is said about the connection.
+    /// Writes the head. `connection` is the value of its field Connection, if it is to have one.
     pub(super) fn head(&self, connection: Option<&str>, out: &mut Vec<u8>) {
         let Self {
             status,
@@ -62,7 +62,7 @@ impl Response {
     }
 }
 
-/// The words of a status code.
+/// Returns the reason phrase of a status code.
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",

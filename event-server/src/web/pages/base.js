@@ -1,6 +1,6 @@
 "use strict";
-// What both pages share: asking the central again and again, and saying whether it answers. Nothing is asked of anybody
-// else. All addresses are relative, so that the pages work behind a proxy under any path.
+// What both pages share: asking the central again and again, and showing whether it answers. No other server is asked.
+// All addresses are relative, so that the pages work behind a proxy under any path.
 
 const PATIENCE = 5000;
 const SVG = "http://www.w3.org/2000/svg";
@@ -40,8 +40,8 @@ function path(kind, d) {
   return element;
 }
 
-// The rows of the list, of which only those in sight are in the document where it is long. `key` names an item, `make` makes
-// a row for it, `fill` fills the row; `tall` is the height of a row in CSS pixels, at this size of the text.
+// The rows of the list. If it is long, only those in sight are in the document. `key` names an item, `make` makes a row
+// for it, `fill` fills the row; `tall` returns the height of a row in CSS pixels, for a size of the text.
 function longList({ key, make, fill, tall }) {
   const [list, body] = [at("list"), at("rows")];
   const rows = new Map();
@@ -84,8 +84,8 @@ function longList({ key, make, fill, tall }) {
   };
 }
 
-// Asks for `url` every `period` milliseconds, and hands the answer before and the new one to `take`, which shows it.
-// `title`: what the window is called.
+// Asks for `url` every `period` milliseconds, and hands the previous answer and the new one to `take`, which shows it.
+// `title` returns the title of the window.
 function watch(url, period, take, title) {
   const showLink = () => {
     at("link").dataset.state = lost ? "lost" : known ? "live" : "begins";
@@ -116,7 +116,7 @@ function watch(url, period, take, title) {
       lost = true;
       showLink();
     }
-    // Long answers are asked for less often, and so is what nobody sees.
+    // Answers that take long are asked for less often, and so are those of a hidden page.
     const took = performance.now() - began;
     const pause = Math.max(period, took * 10) * (document.hidden ? 5 : 1);
     setTimeout(ask, Math.max(0, pause - took));

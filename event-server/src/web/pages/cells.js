@@ -5,11 +5,11 @@ const SPACE = 24; // the smallest cell that one can tap, in CSS pixels
 
 let slots = []; // by slot: the connection there, or null
 let flashes = []; // by slot: 1 for a short read since the answer before, 2 for a short write, 3 for both
-let beat = 0; // how many answers there were: what flashes begins anew with each
-let chosen = null; // a slot that was tapped or moved to
-let pointed = null; // a slot below the pointer
+let beat = 0; // how many answers there were: the flashes start again with each
+let chosen = null; // the slot that was tapped or moved to with keys, if any
+let pointed = null; // the slot under the pointer, if any
 let columns = 1; // cells in a row
-let side = SPACE; // of a cell, with its gap
+let side = SPACE; // of a cell with its gap, in CSS pixels
 
 // The connections of an answer as objects.
 function connectionsOf(answer) {
@@ -23,7 +23,7 @@ function connectionsOf(answer) {
   });
 }
 
-// How full a buffer is: nothing of it is 0, and a single byte can be seen.
+// How full a buffer is, from 0 to 1; even a single byte can be seen.
 const fillOf = (bytes, bound) => (bytes > 0 ? Math.min(1, Math.max(0.12, bytes / bound)) : 0);
 const frameOf = (connection) => (connection.frame_size > 0 ? connection.frame_had / connection.frame_size : 0);
 

@@ -61,7 +61,7 @@ const REASONS = {
   dropped: "were dropped with what they were owed",
   shutdown: "were closed because the central stopped",
 };
-const WINDOW = 5; // seconds that the bar of the turn tells of
+const WINDOW = 5; // seconds that the bar of the turn covers
 
 let connections = [];
 
@@ -84,7 +84,7 @@ function show(answer) {
   showPeers();
 }
 
-// Children of a list, as many as there are items, each made once and filled each time.
+// Gives a list one child for each item; a child is made once and filled each time.
 function fillAll(list, items, make, fill) {
   while (list.children.length > items.length) list.lastChild.remove();
   items.forEach((item, i) => fill(list.children[i] ?? list.appendChild(make(item)), item));
@@ -97,7 +97,7 @@ function element(kind, name, ...children) {
   return made;
 }
 
-// A term, its number and its sentence.
+// A figure: its name, its number and a sentence.
 const newFigure = () => element("div", "", element("dt"), element("dd"), element("dd", "means"));
 function fillFigure(figure, [name, value, sentence]) {
   [name, value, sentence].forEach((part, i) => write(figure.children[i], part));
@@ -236,7 +236,8 @@ function showCalls(answer) {
   }
 }
 
-// From totals at times ago: how many a second, between each two. What is too short a time to tell is left out.
+// Rates per second from samples of a total, each with its age in seconds, oldest first. Intervals that are too short
+// are left out.
 function ratesOf(samples) {
   const rates = [];
   for (let i = 1; i < samples.length; i += 1) {
@@ -361,6 +362,6 @@ for (const id of ["show", "order"]) {
 at("tools").addEventListener("submit", (event) => event.preventDefault());
 addEventListener("resize", () => known && show(known));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-// The central shares an answer for half a second: one that came before tells nothing new, and what flashes goes on.
+// The central gives the same answer for half a second: if it came before, nothing is shown anew, so that flashes go on.
 const isNew = (before, now) => before?.central.uptime_seconds !== now.central.uptime_seconds;
 watch("api/loop", 500, (before, now) => isNew(before, now) && show(now), (answer) => (answer ? `${many(connections.length, "connection", "connections")} · The loop` : "The loop"));
