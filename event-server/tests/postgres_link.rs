@@ -100,7 +100,7 @@ enum Durable {
 }
 
 struct Server {
-    /// When it started: another life differs.
+    /// When it started: it differs after a restart.
     life: u32,
     /// A synchronous standby is named.
     named: bool,
@@ -427,7 +427,7 @@ impl World {
         (asking.version, asking.asked) = (part.version, true);
     }
 
-    /// The commit under way is told as done.
+    /// Checks a commit that is told as done.
     fn check_done(&mut self, at: usize) {
         let asking = &mut self.sessions[at];
         assert!(std::mem::take(&mut asking.asked), "nothing was asked");

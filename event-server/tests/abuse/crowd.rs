@@ -1,4 +1,4 @@
-//! Who comes in thousands, goes at once, asks again and again.
+//! Peers that come in thousands, leave at once, or ask again and again.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! Who sends as much as it can, over very many connections.
+//! Peers that send as much as they can, over very many connections.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -14,7 +14,8 @@ use crate::lottery::{NOBODY, crowd};
 /// Replies to an honest peer that are timed.
 const REPLIES: usize = 20;
 
-/// For a reply: where each of two thousand connections had the full budget of a turn, agencies got none in a minute.
+/// The longest wait for a reply: where each of two thousand connections had the full budget of a turn, agencies got
+/// none in a minute.
 const SOON: Duration = Duration::from_secs(5);
 
 /// Sends what goes out and takes what came, never waiting.

@@ -1,4 +1,4 @@
-//! Who sends what is no request at all.
+//! Peers that send bytes which are no request at all.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;

@@ -1,4 +1,4 @@
-//! Who asks for a long list of winners and does not read it.
+//! Peers that ask for a long list of winners and do not read it.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -12,7 +12,8 @@ use crate::lottery::crowd;
 /// Winners of agency 1: their list has 8 MB.
 const WINNERS: usize = 240_000;
 
-/// For a small reply to another agency: where the list was copied for each who asked, it took many seconds.
+/// The longest wait for a small reply to another agency: where the list was copied for each peer that asked, it took
+/// many seconds.
 const SOON: Duration = Duration::from_secs(3);
 
 /// One copy of the list for each of those that may be told it at once would be 250 MB.

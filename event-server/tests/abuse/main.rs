@@ -3,13 +3,13 @@
 //! ```text
 //! lottery   the server, the five agencies, and what must hold whatever goes on beside them
 //! log       what must hold of every log
-//! slow      who sends a byte now and then, who never reads, who says nothing
-//! crowd     who comes in thousands, goes at once, asks again and again
-//! places    who takes every place and stays
-//! flood     who sends as much as it can over very many connections
-//! lists     who asks for a long list of winners and does not read it
-//! garbage   who sends what is no request at all
-//! refused   who sends requests that are refused
+//! slow      peers that send a byte now and then, never read, or say nothing
+//! crowd     peers that come in thousands, leave at once, or ask again and again
+//! places    peers that take every place and stay
+//! flood     peers that send as much as they can over very many connections
+//! lists     peers that ask for a long list of winners and do not read it
+//! garbage   peers that send bytes which are no request at all
+//! refused   peers that send requests which are refused
 //! ```
 //!
 //! In each test the agencies are told the right winners, every bet is stored once and nothing else is, the server's

@@ -1,4 +1,4 @@
-//! Who takes every place and stays.
+//! Peers that take every place and stay.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use crate::common::{encode, finished};
 use crate::log::tells;
 use crate::lottery::{Abuse, NOBODY, crowd, endures};
 
-/// For a reply to a new agency: without a place it would wait for minutes.
+/// The longest wait for a reply to a new agency: without a place it would wait for minutes.
 const SOON: Duration = Duration::from_secs(5);
 
 const FAILURE: &str = "{result:failure}";

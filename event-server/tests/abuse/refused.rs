@@ -1,4 +1,4 @@
-//! Who sends requests that are refused: bad bets, odd characters, for agencies that are not theirs.
+//! Peers that send requests which are refused: bad bets, odd characters, requests for agencies that are not theirs.
 
 use frame::{MAX_CLIENT_FRAME, kind};
 

@@ -1,4 +1,4 @@
-//! Who sends a byte now and then, who never reads, who says nothing.
+//! Peers that send a byte now and then, never read, or say nothing.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -11,7 +11,8 @@ use crate::common::{encode, finished};
 use crate::log::{tells, times};
 use crate::lottery::{Abuse, HURRY, NOBODY, crowd, endures};
 
-/// Between two bytes on a connection: a tenth of a second stands for a second, as [`HURRY`] does for a minute.
+/// The pause between two bytes on a connection: a tenth of a second stands for a second, as [`HURRY`] does for a
+/// minute.
 const PACE: Duration = Duration::from_millis(100);
 
 /// Whether the server has closed it. Takes what came.

@@ -26,7 +26,7 @@ struct Wire {
     pieces: VecDeque<Vec<u8>>,
     /// What the server has sent.
     sent: Vec<u8>,
-    /// So many bytes more the client takes; without a number all.
+    /// How many more bytes the client takes; `None`: all.
     room: Option<usize>,
     shut: bool,
     /// The client has closed its end.
@@ -172,14 +172,14 @@ impl Central {
         Self::with(None, limits)
     }
 
-    /// The same, where with an acceptor frames are exchanged over TLS alone.
+    /// The same; with an acceptor, frames are exchanged over TLS alone.
     pub fn with(acceptor: Option<TlsAcceptor>, limits: Limits) -> Self {
         Self::over(acceptor, limits, |store| store)
     }
 }
 
 impl<R: Store> Central<R> {
-    /// The same, over the store that `make` makes of one in files.
+    /// The same, over the store that `make` builds on one in files.
     pub fn over(
         acceptor: Option<TlsAcceptor>,
         limits: Limits,

@@ -1,5 +1,5 @@
-//! A store that takes no more of one agency until a commit of its own is done, or that reads one for long, and others that are
-//! served meanwhile; and one whose commits take long, while its agencies go on.
+//! A store that takes no more of one agency until a commit of its session is done, or that takes long to read one,
+//! while others are served; and a store whose commits take long, while its agencies go on.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ type Hung = Rc<Cell<Option<Agency>>>;
 /// Commits that are done, and of which nobody is told yet.
 #[derive(Default)]
 struct Withheld {
-    /// They are withheld.
+    /// Whether commits are withheld now.
     is_on: Cell<bool>,
     commits: RefCell<VecDeque<Event>>,
     /// What is told next.
@@ -42,12 +42,12 @@ impl Withheld {
     }
 }
 
-/// As a store of several sessions, of which one hangs with a full group; or one whose commits take long.
+/// A store that behaves like one of several sessions, of which one hangs with a full group; or whose commits take long.
 struct Hanging {
     store: FileStore<Folder>,
-    /// Of this one nothing more is taken.
+    /// Nothing more is taken of this agency.
     hung: Hung,
-    /// This one is being read.
+    /// This agency is being read.
     read: Hung,
     withheld: Rc<Withheld>,
 }

@@ -1,6 +1,5 @@
-//! What reads and writes come to: each outcome is played through the stream, and found where it is told: in the metrics, on
-//! the page, in the trace, and in the closing line. The one test of
-//! its process, since a process has one log.
+//! The outcomes of reads and writes: each is played through the stream, and found where it is told: in the metrics, on
+//! the page, in the trace, and in the closing line. This is the only test of its process, since a process has one log.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -112,7 +111,7 @@ impl Watched {
 const READS: [&str; 5] = ["full", "short", "would_block", "end", "error"];
 const WRITES: [&str; 4] = ["whole", "short", "would_block", "error"];
 
-/// What a connection's calls come to.
+/// The outcomes of a connection's calls.
 struct Expected {
     received: usize,
     sent: usize,

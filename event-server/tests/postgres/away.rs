@@ -25,7 +25,8 @@ fn requests_wait_for_a_database_that_is_away_and_go_on_when_it_is_back() {
     assert_eq!(peer.answer().unwrap().payload, "{apuestas:0}");
     assert_eq!(peer.ask(&batch(&bet(1, "1", true))), SUCCESS);
 
-    // It goes with nothing under way: what was known is read anew, and the upload goes on where nobody has changed it.
+    // The database goes with nothing under way: what was known is read again, and as nobody has changed it, the upload
+    // goes on.
     stage.database.crash().unwrap();
     peer.send(&batch(&bet(1, "2", true)));
     stage.database.run().unwrap();

@@ -46,7 +46,7 @@ fn a_backup_beside_a_running_central_is_a_folder_at_which_agencies_go_on_and_the
     let rows = fs::read_to_string(copy.join("bets.csv")).unwrap();
     assert_eq!(rows.trim_end(), exported);
 
-    // Both central go on, each with the whole lottery.
+    // Both centrals go on, each with the whole lottery.
     let (copied, beside) = programs::central(&copy, &two).unwrap();
     for central in [address, beside] {
         let clients = agencies.iter().map(|agency| start(agency, central));

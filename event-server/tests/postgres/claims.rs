@@ -49,7 +49,7 @@ fn a_thousand_resumes_leave_few_versions_and_nobody_appends_one_that_was_taken_o
     );
     assert_eq!(old.answer(), None);
     assert_eq!(count(&stage, "lottery.bets"), 1);
-    // The statement of a central that knows nothing of versions which are taken out, with whatever it may know.
+    // The statement of an older central, which does not know that versions are taken out, with whatever it may know.
     let older = format!(
         "do $$ begin for known in 0..{} loop for had in 0..1 loop begin
            insert into lottery.commits select 1, known + 1, null, had, had, false,
@@ -88,7 +88,7 @@ fn no_version_is_taken_out_while_somebody_may_be_in_the_middle_of_appending_one(
     stdin.write_all(begin).and_then(|()| stdin.flush()).unwrap();
     let appends = "pg_locks where mode = 'RowExclusiveLock' and relation = 'lottery.commits'::regclass and granted";
     eventually("somebody appends", || count(&stage, appends) == 1);
-    // They are served all the same.
+    // Resumes are served all the same.
     resume_times(60, &[address], 0);
     assert_eq!(count(&stage, OF_ONE), 61);
     stdin

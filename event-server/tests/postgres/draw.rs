@@ -9,7 +9,8 @@ use fixtures::programs::Running;
 use crate::common::{Peer, eventually, resume, winners};
 use crate::stage::{Stage, run};
 
-/// Bets of two agencies in no order. Of a bet that wins, the row takes long to read: all of them six times the time-out.
+/// Bets of two agencies in no order. The row of a bet that wins takes long to read: all of them take six times the
+/// timeout.
 const SLOW_TABLE: &str = "
     insert into lottery.commits
     select agency, version, repeat('07', 16), 2000, 2000, version = 2, 'test', now()

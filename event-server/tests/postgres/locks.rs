@@ -67,7 +67,8 @@ fn a_transaction_that_nobody_goes_on_with_costs_its_own_agency_alone_and_is_ende
     let told = peer.answer().unwrap().payload;
     assert!(told.contains("error:not now: "), "{told}");
     assert_eq!(peer.answer(), None);
-    // Nobody else has to end it: whoever waits for it does, once its central must have given it up itself.
+    // No operator has to end the transaction: the central that waits for it does, once the other central must have
+    // given it up itself.
     eventually("the agency is served", || {
         let mut again = Peer::connect(address);
         again.ask(&resume(1, 7)) == "{apuestas:0}"

@@ -44,7 +44,7 @@ fn the_standing_and_the_winners_are_told_beside_a_running_central_and_without_on
     let sentence = "the draw is not done yet: 1 of 2 agencies have finished";
     assert!(early.log.contains(sentence), "{}", early.log);
 
-    // Reopened, its file is barred.
+    // Once the agency is reopened, its file is barred.
     assert!(operate(&["reopen", "--agency", "1"]).status.success());
     client.wait().unwrap();
     let json = operate(&["status", "--json"]).told;

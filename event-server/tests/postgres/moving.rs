@@ -118,7 +118,7 @@ fn a_folder_is_moved_to_a_database_whatever_breaks_off_and_agencies_go_on_there(
     assert_moved(&run(&mut moving(&stage, from, &url)));
     let before = standing(&stage, &["--data-dir", from]);
     assert_eq!(standing(&stage, &["--store", &url]), before);
-    // Once more: it is there.
+    // Run once more, the move finds that all is there.
     assert_moved(&run(&mut moving(&stage, from, &url)));
 
     let (_server, address) = central(&url);

@@ -41,7 +41,7 @@ fn a_running_central_of_another_number_of_agencies_stores_and_draws_nothing_unti
     assert!(more.status.success(), "{}", more.log);
     let line = "action: agencies | result: success | agencies: 3";
     assert!(more.log.contains(line), "{}", more.log);
-    // Nobody asks for anything: it was told.
+    // The central finds out without a request: it was notified.
     let sentence = "the lottery in schema lottery is of 3 agencies, SERVER_AGENCIES is 2";
     central.wait_for(sentence).unwrap();
 

@@ -1,4 +1,5 @@
-//! SIGHUP: whom a central trusts of its database, and its password, are read again; sessions that are there go on.
+//! SIGHUP: the authority that a central trusts for its database, and its password, are read again; sessions that are
+//! there go on.
 
 use std::fs;
 
@@ -49,7 +50,7 @@ fn a_new_authority_is_trusted_by_new_sessions_and_the_old_one_is_not_any_more() 
     };
     opened(&central, 1);
     store("1");
-    // Nobody has asked for it yet.
+    // No SIGHUP was sent yet.
     fs::write(&trusted, &other).unwrap();
     end_sessions(&stage);
     opened(&central, 2);

@@ -9,8 +9,8 @@ use crate::stage::{Lock, PATIENT, Stage, await_all_blocked, count, run};
 
 const SUCCESS: &str = "{result:success}";
 
-/// The server's list of sessions shows all of a query, where otherwise its first kilobyte: what a transaction begins with
-/// grows from version to version, and the versions that are appended stand behind it.
+/// Has the server's list of sessions show all of a query, where it shows its first kilobyte else: what a transaction
+/// begins with is long, and the versions that are appended stand behind it.
 const WHOLE_QUERIES: &[&str] = &["track_activity_query_size=16kB"];
 
 /// Ends the session that has appended a version of this agency last.

@@ -146,7 +146,7 @@ impl Stage {
     }
 }
 
-/// Versions that follow on a missing one, but for those that were taken out because they changed nothing.
+/// Versions that follow a missing one, unless that was taken out because it changed nothing.
 pub const MISSING_VERSIONS: &str = "
     select agency, version from (
       select agency, version, lag(version) over w as before, lag(bets) over w as mark

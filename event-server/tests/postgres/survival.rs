@@ -18,7 +18,7 @@ const ROWS: usize = 6_000;
 /// Within this time everybody has come to an end, whatever was done to them.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What the central's own tests of time take as an age.
+/// How long a central lets the database be silent: short, so that a frozen one is noticed soon.
 const STORE_TIMEOUT: &str = "400ms";
 
 struct World {
@@ -66,7 +66,7 @@ impl World {
         self.history.push(line);
     }
 
-    /// Starts the clients that do not run and have not ended well. Whether all have.
+    /// Starts the clients that do not run and have not ended well. Returns whether all have ended well.
     fn tend(&mut self) -> bool {
         let mut all = true;
         for (agency, client) in &mut self.clients {
@@ -97,7 +97,7 @@ impl World {
         match self.rng.u8(..12) {
             0..4 => {
                 self.note("a session is ended");
-                // None is left to end where the database is starting up.
+                // While the database is starting up, there is no session to end, and this fails.
                 let _ = self.stage.database.sql(
                     "select pg_terminate_backend(pid) from pg_stat_activity
                      where application_name like 'event-server%' order by random() limit 1",

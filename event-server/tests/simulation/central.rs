@@ -30,7 +30,7 @@ pub struct Central {
     tight: bool,
     /// Nothing happens to it any more.
     calm: bool,
-    /// Nothing happens to it from the beginning.
+    /// Nothing ever happens to it.
     fair: bool,
     /// How many agencies the lottery is of, as the last server began or an operator said.
     number: Option<u32>,
@@ -64,8 +64,8 @@ impl Central {
         self.running.as_ref().is_some_and(Running::is_at_rest)
     }
 
-    /// Starts a server, and audits what it finds. Where the start fails none runs. Says whether an operator has reopened an
-    /// agency before: then no client may read what an earlier server has told it.
+    /// Starts a server, and audits what it finds. Where the start fails, none runs. Returns whether an operator has
+    /// reopened an agency just before: then no client may read any more what an earlier server has told it.
     pub fn boot(&mut self, agencies: u32, winner: u32, net: &mut Net, ledger: &mut Ledger) -> bool {
         let reopened = ledger.reopenings;
         self.start(agencies, winner, net, ledger);
@@ -257,7 +257,8 @@ impl Central {
         self.end(net, ledger);
     }
 
-    /// It is gone. Where all of the machine is, perhaps, so are its connections.
+    /// Ends the server. Where its disk is dead, the power may have failed: then what is on its connections is lost,
+    /// too.
     fn end(&mut self, net: &mut Net, ledger: &mut Ledger) {
         let power = !self.disk.is_alive() && self.rng.bool();
         self.kill(net, ledger);
@@ -266,7 +267,7 @@ impl Central {
         }
     }
 
-    /// It is killed, and the kernel closes its connections.
+    /// The server is killed, and the kernel closes its connections.
     pub fn kill(&mut self, net: &mut Net, ledger: &mut Ledger) {
         ledger.note(format_args!("the server is gone"));
         net.stop_listening(PLACE);
@@ -282,7 +283,7 @@ impl Central {
 
     /// Something will happen to an operation on the disk.
     pub fn plan(&mut self, ledger: &mut Ledger) {
-        // One that the server will notice at its next turn is enough.
+        // One fault that the server will notice in its next turn is enough.
         if self.was_struck() {
             return;
         }

@@ -46,16 +46,16 @@ pub struct Duplex {
     hung_up: bool,
     /// The server was told of an error, or of a full hang-up.
     dead: bool,
-    /// So many hops ago.
+    /// How many hops ago the client vanished.
     vanished: Option<u32>,
     client_gone: bool,
     server_gone: bool,
-    /// Where the hub keeps it.
+    /// The hub's slot for it.
     pub slot: Option<usize>,
     clock: Rc<Cell<Duration>>,
     /// How long the server has waited for the client, since it has accepted it.
     patience: Option<Patience>,
-    /// It may be lost, and the server is not at fault.
+    /// Where it is lost, the server is not at fault.
     pub excused: bool,
     /// The server has few places left.
     pub crowded: bool,
@@ -160,8 +160,8 @@ impl Duplex {
         self.window = window;
     }
 
-    /// How much longer than it has to the server waits by now for the client to send or, `replies`, to take replies, where
-    /// it does.
+    /// By how much the server has exceeded its timeout while it waits for the client to send or, with `replies`, to
+    /// take replies.
     pub fn overdue(&self, replies: bool) -> Option<Duration> {
         let patience = self.patience.as_ref().filter(|_| self.is_connected())?;
         patience.overdue(replies, self.clock.get())
@@ -172,7 +172,7 @@ impl Duplex {
         self.patience.as_ref().map(Patience::idle_timeout)
     }
 
-    /// How much longer than it has to the server may wait: it looks at its connections four times in its timeout, or once a
+    /// By how much the server may exceed its timeout: it looks at its connections four times in its timeout, or once a
     /// second; a turn takes some milliseconds, and what it has read is served within a few.
     pub fn slack(&self) -> Duration {
         self.idle_timeout().unwrap_or_default() / 4 + Duration::from_millis(40)
@@ -284,7 +284,7 @@ impl Duplex {
         self.reset_client();
     }
 
-    /// The client is not there any more, and nothing says so.
+    /// The client is gone, and nothing tells the server.
     pub fn vanish(&mut self) {
         self.excused = true;
         self.vanished.get_or_insert(0);

@@ -57,7 +57,7 @@ impl Idler {
         &mut self.link
     }
 
-    /// Sends what it sends, once; then looks at what the server does.
+    /// Sends its bytes once; then looks at what the server does.
     pub fn act(&mut self, net: &mut Net, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
         if self.done {
             return;
@@ -87,7 +87,7 @@ impl Idler {
         }
     }
 
-    /// One that does its part.
+    /// The next step of an idler that does its part.
     fn go_on(&mut self, now: Duration, ledger: &mut Ledger) {
         let Some(link) = &mut self.link else { return };
         if let Some(until) = self.silent_until {
@@ -116,7 +116,7 @@ impl Idler {
         }
     }
 
-    /// One that lets the server wait.
+    /// The next step of an idler that lets the server wait.
     fn wait(&mut self, now: Duration, ledger: &mut Ledger) {
         let Some(link) = &mut self.link else { return };
         let takes_nothing = self.kind == Kind::TakesNothing;

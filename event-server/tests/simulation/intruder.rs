@@ -22,7 +22,7 @@ pub struct Intruder {
     owed: VecDeque<(MessageId, Owed)>,
     /// The line that is owed to one that sends text.
     echo: Option<String>,
-    /// The server closes after all that; else it is told that no more will come.
+    /// The server closes the connection after all that; else the intruder ends its side.
     hangs_up: bool,
     link: Option<Link>,
     done: bool,
@@ -179,7 +179,7 @@ impl Intruder {
         }
     }
 
-    /// The connection is lost: what came is all, unless the world was at fault.
+    /// The connection is lost: every reply has come, unless the world was at fault.
     pub fn lose(&mut self, ledger: &mut Ledger) {
         let Some(link) = self.link.take() else { return };
         ledger.note(format_args!("{} lost", link.number));

@@ -63,7 +63,7 @@ impl Latecomer {
 
     fn send(&mut self, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
         let Some(link) = &mut self.link else { return };
-        // What is sent after a bet that was taken would be refused for another reason.
+        // A bet after one that was taken would be refused for another reason.
         while !link.bound && self.left > 0 && self.flight.len() < self.window && rng.u8(..6) > 0 {
             let agency = rng.u32(1..=self.agencies);
             if !ledger.is_closing(agency) {

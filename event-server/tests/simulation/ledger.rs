@@ -1,7 +1,7 @@
-//! What was sent and what came of it: the ledger that the model clients keep, and what it says must hold.
+//! What was sent and what was answered: the ledger that the model clients keep, and what it says must hold.
 //!
 //! Clients write down every request before it leaves and every reply as it comes; a reply that could not rightly
-//! be given fails the test at once. `ledger/audit.rs` holds what is stored against the ledger.
+//! be given fails the test at once. `ledger/audit.rs` compares what is stored with the ledger.
 
 mod audit;
 mod promises;
@@ -28,7 +28,7 @@ pub struct File {
     pub agency: u32,
     pub upload: UploadId,
     pub bets: Vec<Bet>,
-    /// Where batches ended that were sent.
+    /// Where the batches end that were sent, as numbers of bets.
     ends: BTreeSet<usize>,
     /// How many of its bets were acknowledged, or told as stored.
     stored: usize,
@@ -75,7 +75,7 @@ pub struct Life {
 
 #[derive(Default)]
 struct Account {
-    /// An upload or plain batches, however many claim to be the agency's.
+    /// How many uploads and clients of plain batches claim to be the agency's.
     sources: usize,
     finished_sent: bool,
     finished: bool,
@@ -102,7 +102,7 @@ pub struct Ledger {
     /// How often an operator has reopened an agency.
     pub reopenings: usize,
     accounts: BTreeMap<u32, Account>,
-    /// Where a stored row must come from. Only looked up.
+    /// Where a stored row must come from. Only looked up, since its order is random.
     homes: HashMap<String, Home>,
     drawn: Option<(u64, u32)>,
     documents: u32,
@@ -389,7 +389,7 @@ pub enum What {
     Query,
 }
 
-/// As Python's csv writer would.
+/// A column as Python's csv writer writes it.
 pub fn column(text: &str) -> String {
     if text.contains([',', '"']) {
         format!("\"{}\"", text.replace('"', "\"\""))

@@ -256,7 +256,7 @@ impl Link {
         }
     }
 
-    /// The next reply that is there, given to `take`; else what became of reading on.
+    /// The next reply that is there, given to `take`; else how reading ended.
     pub fn reply<T>(&mut self, take: impl FnOnce(MessageId, Reply<'_>) -> T) -> Result<T, Filled> {
         loop {
             if self.inbox.has_frame() {

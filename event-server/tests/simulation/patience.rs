@@ -14,14 +14,14 @@
 
 use std::time::Duration;
 
-/// For the peer to close.
+/// How long a server waits for the peer to close.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Whoever did nothing for so long is silent; and whoever has said nothing at all.
 const SILENT: Duration = Duration::from_millis(500);
 const SILENT_AT_FIRST: Duration = Duration::from_millis(100);
 
-/// What was read of what the peer sends.
+/// How far the server has read what the peer sends.
 #[derive(Clone, Copy)]
 enum Input {
     Nothing,
@@ -46,7 +46,7 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Of a server with this timeout, which accepts a connection now.
+    /// The patience of a server with this timeout, which accepts a connection now.
     pub fn new(idle_timeout: Duration, now: Duration) -> Self {
         Self {
             idle_timeout,
@@ -110,8 +110,8 @@ impl Patience {
         self.ended.get_or_insert(now);
     }
 
-    /// How much longer than it has to the server waits by now for the client to send or, `replies`, to take replies, where
-    /// it does.
+    /// By how much the server has exceeded its timeout while it waits for the client to send or, with `replies`, to
+    /// take replies.
     pub fn overdue(&self, replies: bool, now: Duration) -> Option<Duration> {
         let since = if replies { self.blocked } else { self.begun };
         let waited = now - since?;

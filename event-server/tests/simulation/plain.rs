@@ -30,7 +30,7 @@ struct Sent {
 pub struct Plain {
     agency: u32,
     tasks: VecDeque<Task>,
-    /// It may never be taken in: what is refused is not tried again.
+    /// It may never take part: what is refused is not tried again.
     stranger: bool,
     /// It says when its agency has finished.
     finishes: bool,
@@ -153,7 +153,7 @@ impl Plain {
                     if again && !self.stranger && !ledger.is_left_out(life, agency) {
                         self.retry(task, rng);
                     }
-                    // In between, another client may have its place.
+                    // Until it connects again, another client may take its place.
                     if self.one_each || again && (finished || rng.bool()) {
                         return self.hang_up();
                     }
@@ -207,7 +207,7 @@ impl Plain {
     }
 }
 
-/// Writes down what a reply says; whether to ask again.
+/// Writes down what a reply says; returns whether to ask again.
 fn take(ledger: &mut Ledger, life: usize, agency: u32, sent: &Sent, reply: Reply<'_>) -> bool {
     match (sent.task, reply) {
         (Task::Parcel(parcel), Reply::Ack(Ack::Success)) => {

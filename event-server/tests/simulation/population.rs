@@ -222,7 +222,7 @@ impl Population {
         if finishes {
             tasks.push(Task::Finished);
             if rng.u8(..3) == 0 {
-                // Comes too late.
+                // These bets come after the agency has finished.
                 tasks.push(Task::Parcel(ledger.parcel(agency, 1, batches > 0, rng)));
             }
         }
@@ -295,7 +295,7 @@ impl Population {
     pub fn lose_patience(&mut self, life: usize, ledger: &mut Ledger) {
         let Self { clients, rng, .. } = self;
         for client in clients {
-            // The requests of these are not counted, or not all.
+            // Not all requests of intruders and stallers are counted.
             let intrudes = matches!(client, Client::Intruder(_) | Client::Staller(_));
             let link = client.link().as_ref().filter(|link| link.life == life);
             let misses = link.is_some_and(|link| intrudes || link.misses_a_reply());

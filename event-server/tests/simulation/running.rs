@@ -28,10 +28,10 @@ pub struct Running<R: Store> {
     pub hub: Hub<ServerEnd, R>,
     /// Its place in the net.
     server: usize,
-    /// In the ledger.
+    /// Its life in the ledger.
     life: usize,
     limits: Limits,
-    /// Turns left of one that stops.
+    /// Turns that are left once it stops.
     stopping: Option<u32>,
     idle_turns: u32,
     vain_turns: u32,

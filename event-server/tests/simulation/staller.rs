@@ -30,7 +30,7 @@ enum Last {
     Bet,
     /// What is no request: the last reply goes out, and the connection closes.
     NoRequest,
-    /// Nothing more will come: so it does then.
+    /// The end of its stream: the last reply goes out, and the connection closes.
     End,
 }
 
@@ -89,8 +89,8 @@ impl Staller {
         let Some(link) = &mut self.link else { return };
         let duplex = link.end.duplex();
         let duplex = duplex.borrow();
-        // While its bet is committed, that nothing is sent is no fault of the peer. A query may have waited for its agency to
-        // be read, or for the draw: when the server comes back to it, the time begins anew, once.
+        // While its bet is committed, it is not the peer's fault that nothing is sent. A query may have waited for its
+        // agency to be read, or for the draw: when the server comes back to it, the time begins anew, once.
         let may_wait = match self.last {
             Last::Bet if ledger.lives[link.life].remote => Duration::MAX,
             Last::Query => duplex.idle_timeout().unwrap_or_default(),

@@ -30,7 +30,7 @@ pub struct Uploader {
     link: Option<Link>,
     /// Connections that the server may still have, the last one too.
     duplexes: Vec<Rc<RefCell<Duplex>>>,
-    /// What the ledger said of resumes when this connection's was sent.
+    /// How many resumes of the file were answered when this connection's was sent.
     asked: usize,
     /// The next row to send.
     cursor: usize,
@@ -97,7 +97,7 @@ impl Uploader {
             self.link = Some(link);
         }
         if self.upload.is_not_yet() {
-            // In between, another client may have its place.
+            // Until it connects again, another client may take its place.
             if self.link.as_ref().is_none_or(|link| link.finished) || rng.bool() {
                 self.link = None;
                 return self.wait(rng);

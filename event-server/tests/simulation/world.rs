@@ -34,7 +34,7 @@ pub struct World {
 }
 
 impl World {
-    /// A world of this seed; what happens in it is printed where somebody looks.
+    /// A world of this seed. `printed`: what happens in it is printed.
     pub fn new(seed: u64, weather: Weather, printed: bool) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let piece = [1, 7, 50, 400, 100_000][rng.usize(..5)];
@@ -97,7 +97,7 @@ impl World {
         }
     }
 
-    /// Turns of calm until something is so.
+    /// Takes turns of calm until `is_so`, which is called `what`; panics where that takes too many.
     fn until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
         for _ in 0..CALM {
             if is_so(self) {
@@ -121,7 +121,7 @@ impl World {
         } = self;
         let other = self.weather == Weather::Everything && rng.u8(..4) == 0;
         let agencies = if other && !self.central.is_calm() {
-            // Of anyone's lottery a stranger becomes an agency, which the number cannot go below.
+            // In a lottery that anyone may join a stranger becomes an agency, and the number cannot go below it.
             let least = u32::from(self.population.has_stranger);
             rng.u32(least..=self.agencies)
         } else {

@@ -32,7 +32,7 @@ fn renewed(trust: &Trust, term: Term) -> Identity {
     trust.authority.sign(Role::Server, &names, term).unwrap()
 }
 
-/// Sends SIGHUP, and waits for what comes of the `nth` one.
+/// Sends SIGHUP, and waits for the result of the `nth` one.
 fn reload(central: &Central, result: &str, nth: usize) -> String {
     central.program.signal(Signal::HUP).unwrap();
     let line = format!("action: reload | result: {result} |");
@@ -82,7 +82,7 @@ fn a_certificate_is_renewed_under_load_without_a_lost_connection() {
         began.wait();
         assert_eq!(shown_to_new(&trust, &central), der(&trust.server));
         later.write(trust.folder(), "central").unwrap();
-        // Nobody has asked for it yet.
+        // No SIGHUP was sent yet.
         assert_eq!(shown_to_new(&trust, &central), der(&trust.server));
         let line = reload(&central, "success", 1);
         assert_eq!(

@@ -71,7 +71,7 @@ fn each_group_in_flight_is_a_slice_of_the_databases_track_that_ends_beside_the_t
     };
     assert!(groups.iter().any(is_beside));
 
-    // Whose replies wait for a group says so.
+    // A connection whose replies wait for a group says so.
     for track in trace.connections() {
         let states = &trace.slices[&track];
         assert!(

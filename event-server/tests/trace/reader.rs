@@ -154,13 +154,13 @@ impl Trace {
         turns.len()
     }
 
-    /// The tracks of connections.
     /// The groups of each session with the database.
     pub fn groups(&self) -> Vec<&[Item]> {
         let tracks = self.slices.range(DATABASE..FIRST_CONNECTION);
         tracks.map(|(_, groups)| &groups[..]).collect()
     }
 
+    /// The tracks of connections.
     pub fn connections(&self) -> Vec<u64> {
         let tracks = self.names.keys().copied();
         tracks.filter(|track| *track >= FIRST_CONNECTION).collect()

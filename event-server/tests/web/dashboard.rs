@@ -1,4 +1,4 @@
-//! promtool reads the alert rules, and rules and dashboard ask for metrics that there are.
+//! promtool reads the alert rules, and rules and dashboard ask for metrics that exist.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Who is slow, sends garbage, or comes in numbers.
+//! Clients that are slow, send garbage, or come in numbers.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};

@@ -1,5 +1,5 @@
-//! The HTTP port without a socket: streams that give and take as many bytes as they are told to, and a central of which
-//! there is little to see.
+//! The HTTP port without a socket: streams that give and take as many bytes as they are told to, and a central that has
+//! little to show.
 #![allow(dead_code, reason = "each user has its own part")]
 
 use std::cell::{Ref, RefCell};

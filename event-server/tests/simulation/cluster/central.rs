@@ -52,7 +52,7 @@ impl Central {
         self.running.as_ref().map(|alive| &alive.server)
     }
 
-    /// In the ledger.
+    /// The life of the server in the ledger.
     pub fn life(&self) -> Option<usize> {
         self.running.as_ref().map(|alive| alive.life)
     }

@@ -56,11 +56,11 @@ pub struct Database {
     exchanges: Vec<Exchange>,
     /// The longest that a message takes, in hops.
     pub(super) pace: u32,
-    /// One session in so many is lost at a hop; and when a query of it was carried out, one in a quarter of that.
+    /// At each hop one session in so many is lost, and after a query four times as many.
     pub(super) loss_rate: u32,
     /// One query in so many fails without a reason.
     pub(super) failure_rate: u32,
-    /// It tells who listens that an agency has finished, or that the draw is done.
+    /// It notifies those who listen that an agency has finished, or that the draw is done.
     notifies: bool,
     /// Hops for which nobody can connect.
     pub(super) away: u32,
@@ -72,19 +72,19 @@ pub struct Database {
     pub(super) drops_at_once: bool,
     /// An agency whose rows somebody holds a lock on, and for how many hops.
     pub(super) locked: Option<(Agency, u32)>,
-    /// For which agency alone a session has waited in vain, since it last stored something of it.
+    /// Sessions, each with an agency for which alone it waited in vain, and of which it has stored nothing since.
     pub(super) blocked: BTreeSet<(SessionId, Agency)>,
     pub full: bool,
-    /// A slice of more blocks takes so long that the session counts as lost meanwhile.
+    /// A slice of more blocks than this takes so long that the session counts as lost meanwhile.
     pub(super) longest_slice: u32,
     /// How its tables are kept.
     pub(super) kept: Kept,
     pub(super) calm: bool,
-    /// The life of a central that does not reach it any more.
+    /// The life of a central that cannot reach the database any more.
     pub(super) stranded: Option<usize>,
     /// The lives of the centrals that were told that all agencies have finished, or that the draw is done.
     pub(super) ready_to_draw: BTreeSet<usize>,
-    /// Which versions were the claim for an answered resume of a file.
+    /// The versions that were the claims for answered resumes, by file.
     claims: BTreeMap<usize, Vec<i64>>,
 }
 
@@ -218,7 +218,7 @@ impl Database {
         let session = self.sessions.len();
         if self.away > 0 || self.stranded == Some(wire.life) {
             wire.send(self.delay(), session, Answer::Down("it is away".to_owned()));
-            // So that time comes between two attempts of a central that is cut off for long.
+            // A central that is cut off for long tries less often.
             let longest = if self.away > 0 { 30 } else { 120 };
             wire.pause = self.rng.u32(3..longest);
             return;
@@ -277,7 +277,7 @@ impl Database {
         self.exchanges.is_empty()
     }
 
-    /// A client was told something: that has to be replicated.
+    /// Asserts that what a client was told is replicated.
     pub fn assert_kept(&mut self, promise: &Promise, ledger: &Ledger) {
         let Node {
             tables, replicated, ..
@@ -311,7 +311,7 @@ impl Database {
         );
     }
 
-    /// Holds what is stored against the ledger.
+    /// Compares what is stored with the ledger.
     pub fn audit(&mut self, ledger: &mut Ledger) {
         for agency in (1..=self.agencies).filter_map(Agency::new) {
             let primary = self.primary();

@@ -20,7 +20,7 @@ pub struct Exchange {
 
 pub enum Stage {
     Travelling(u32, Statement),
-    /// So many hops from having looked at the version before to appending; whether it was there.
+    /// It has looked for the version before, and will append after so many hops; whether that version was there.
     Appending(u32, Statement, bool),
     /// It waits for a lock, for so many hops at most.
     Waiting(u32, Statement),
@@ -144,7 +144,7 @@ impl Database {
         ledger.note(format_args!(
             "session {session}, node {node}: {statement}: {outcome:?}"
         ));
-        // The first that it tells is whose session it was: the central takes nothing of what follows.
+        // The first answer tells whose session it was: the central takes nothing of what follows.
         if pooled && let Some(wire) = wire {
             self.lose(&mut wire.borrow_mut(), ledger);
             return None;
@@ -187,7 +187,7 @@ impl Database {
         slice.end.min(there).saturating_sub(slice.start) > self.longest_slice
     }
 
-    /// How many hops a query waits for the lock that somebody holds; `None` where it is not in its way.
+    /// How many hops a query waits for the lock that somebody holds; `None` where it needs no such lock.
     ///
     /// # Panics
     /// It would wait long where its central has waited in vain before: all others of the central wait behind it.
@@ -202,7 +202,7 @@ impl Database {
         let before = self.blocked.contains(&(exchange.session, locked));
         assert!(
             !before || *wait == LockWait::Short,
-            "agency {locked} has everybody wait long, again"
+            "agency {locked} makes everybody wait long again"
         );
         Some(match wait {
             LockWait::Usual => 16,

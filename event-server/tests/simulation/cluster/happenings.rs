@@ -42,7 +42,7 @@ impl Database {
         self.stalled = self.rng.u32(5..80);
     }
 
-    /// From now on the central of this life does not reach it; `None`: all do.
+    /// From now on the central of this life cannot reach the database; `None`: all can.
     pub fn strand(&mut self, life: Option<usize>) {
         self.stranded = life;
     }

@@ -82,7 +82,7 @@ impl fmt::Display for Statement {
     }
 }
 
-/// Names a session for good.
+/// The number of a session, which no other one ever has.
 pub type SessionId = usize;
 
 /// What the link and the database share.
@@ -94,7 +94,7 @@ pub struct Wire {
     pub number: u8,
     /// The session that the database has for this link.
     pub session: Option<SessionId>,
-    /// What was asked last, until the database takes it; on which session.
+    /// What was asked last, and on which session, until the database takes it.
     pub asked: Option<(SessionId, Statement)>,
     /// Answers on their way, in order: so many hops each after the one before.
     flying: VecDeque<(u32, SessionId, Answer)>,

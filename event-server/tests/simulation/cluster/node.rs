@@ -132,7 +132,8 @@ impl Node {
         }
     }
 
-    /// Takes out versions of an agency that changed nothing, where nobody is in the middle of appending; whether it did.
+    /// Takes out versions of an agency that changed nothing, unless somebody is in the middle of appending; returns
+    /// whether it did.
     pub fn drop_claims(&mut self, agency: Agency) -> bool {
         if self.appending == 0 {
             self.commit(Change::ClaimsDropped(agency));

@@ -1,5 +1,5 @@
-//! The sessions of one central, and what must hold between them: an agency keeps its session, one that is lost takes its
-//! own agencies along and no others, and the draw waits for all of them.
+//! The sessions of one central, and what must hold between them: an agency keeps its session, a lost session takes
+//! along its own agencies and no others, and the draw waits for all sessions.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +24,7 @@ pub struct Sessions {
     commits: BTreeMap<u8, (u64, BTreeSet<Agency>)>,
     /// The agencies that are being read in a session.
     reads: BTreeMap<u8, BTreeSet<Agency>>,
-    /// How many were sent when the central was told that all agencies have finished.
+    /// How many commits were sent when the central was told that all agencies have finished.
     all_finished: u64,
     /// Sessions that were lost in this turn, and agencies that were read.
     lost: BTreeSet<u8>,
@@ -34,10 +34,10 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// A session is asked this.
+    /// Notes what a session is asked.
     ///
     /// # Panics
-    /// That should not be asked there, or not yet.
+    /// It should not be asked there, or not yet.
     pub fn ask(&mut self, session: u8, query: &Query<'_>) {
         match query {
             Query::Read(agencies, _) => {
@@ -69,7 +69,7 @@ impl Sessions {
         }
     }
 
-    /// A session tells this.
+    /// Notes what a session tells.
     pub fn hear(&mut self, session: u8, answer: &Answer) {
         match answer {
             Answer::Account(agency, _) => _ = self.read.insert(*agency),
@@ -78,7 +78,7 @@ impl Sessions {
                 drawn,
             } if *all_finished || *drawn => self.all_finished = self.sent,
             Answer::Done | Answer::Failed(_) => {
-                // Some of them may have no row.
+                // Some agencies that were read may have no row.
                 let read = self.reads.remove(&session);
                 self.read.extend(read.into_iter().flatten());
                 self.commits.remove(&session);
@@ -94,7 +94,7 @@ impl Sessions {
         }
     }
 
-    /// A turn is over.
+    /// Checks what must hold at the end of a turn.
     fn turn_over(&mut self) {
         assert!(
             self.unknown.is_empty(),
@@ -105,7 +105,7 @@ impl Sessions {
         self.read.clear();
     }
 
-    /// The central is told this.
+    /// Checks what the central is told.
     fn told(&mut self, event: &Event) {
         match event {
             Event::Forgotten(agency) => {

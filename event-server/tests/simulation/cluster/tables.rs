@@ -261,8 +261,9 @@ impl Tables {
         );
     }
 
-    /// The versions of an agency that may have claimed it where so many bets of its batches are stored, what another
-    /// connection sent in the same turn before or after: those by the central of this life, with their positions.
+    /// The versions by the central of this life that may be the claim of a resume which was told `stored` bets, with
+    /// their positions in the log. In the same turn another connection may have sent bets, before the claim or after
+    /// it.
     pub fn claims(&self, by: usize, agency: Agency, stored: u64) -> Vec<(i64, usize)> {
         let rows = self.commits.range((agency, 0)..=(agency, i64::MAX));
         let mut before = 0;

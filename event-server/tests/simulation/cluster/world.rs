@@ -21,7 +21,7 @@ pub struct ClusterWorld {
     faults: Faults,
     /// Nothing happens to the clients' connections and to the centrals: then a client that waits in vain is found.
     spared: bool,
-    /// Ten seconds are not too many turns of a central.
+    /// A central's timeout is long enough for ten seconds to pass in few turns.
     is_patient: bool,
     agencies: u32,
     /// The most agencies that a central which is started in the storm keeps in memory.
@@ -36,7 +36,7 @@ pub struct ClusterWorld {
 }
 
 impl ClusterWorld {
-    /// A world of this seed, whose centrals have so many sessions each; what happens in it is printed where somebody looks.
+    /// A world of this seed, whose centrals have so many sessions each. `printed`: what happens in it is printed.
     pub fn new(seed: u64, faults: Faults, sessions: u8, printed: bool) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let piece = [1, 7, 50, 400, 100_000][rng.usize(..5)];
@@ -138,7 +138,7 @@ impl ClusterWorld {
         }
     }
 
-    /// Turns of calm until something is so.
+    /// Takes turns of calm until `is_so`, which is called `what`; panics where that takes too many.
     fn until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
         for _ in 0..CALM {
             if is_so(self) {

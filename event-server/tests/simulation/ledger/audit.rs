@@ -1,4 +1,4 @@
-//! What is stored, held against the ledger: every acknowledged request is stored, once and whole;
+//! Compares what is stored with the ledger: every acknowledged request is stored, once and whole;
 //! no part of one that was refused; of one in doubt all or nothing; of a file the first batches, in order.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use frame::Agency;
 use super::{Fate, Home, Ledger, Life, Parcel};
 
 impl Ledger {
-    /// Nobody is left who could change what is stored: the facts, and bets.csv where that has all rows already.
+    /// Audits the facts, and bets.csv where that has all rows already, once nobody is left who could change them.
     /// `drawer`: the server that may have drawn since the last audit.
     pub fn audit(&mut self, facts: &[Fact], bets: Option<&str>, drawer: Option<Life>) {
         let mut lottery = Lottery::new(0);
