@@ -75,7 +75,7 @@ pub(crate) struct FromObject {
 }
 
 impl FromObject {
-    /// Copies bets of this agency alone.
+    /// Creates a copier of this agency's bets.
     pub(crate) fn new(agency: Agency) -> Self {
         Self {
             object: Lead::of_object(agency),
@@ -107,7 +107,7 @@ pub struct FromColumns {
 }
 
 impl FromColumns {
-    /// Creates what copies bets as those of this agency.
+    /// Creates a copier that makes bets of this agency.
     pub fn new(agency: Agency) -> Self {
         Self {
             object: Lead::of_object(agency),
