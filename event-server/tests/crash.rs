@@ -40,7 +40,7 @@ fn finish(fixture: &Fixture, agency: Running, folder: &Path) {
     agency.wait_for("action: exit").unwrap();
     let (status, log) = agency.wait().unwrap();
     assert!(status.success(), "agency {}: {log}", fixture.agency);
-    // It would send them again, and nobody would miss them.
+    // The client would send lost bets again, and what is stored in the end would not show it.
     assert!(!log.contains("the server lost"), "{log}");
     let winners = fs::read_to_string(winners_file(fixture, folder)).unwrap();
     let winners: Vec<&str> = winners.lines().collect();

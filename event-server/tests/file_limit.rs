@@ -1,4 +1,5 @@
-//! A central under a limit of file sizes (`ulimit -f`): a write beyond it is a lack of room, and no death.
+//! A central under a limit of file sizes (`ulimit -f`): a write beyond it is a lack of room, and does not end the
+//! central.
 
 mod common;
 

@@ -1,5 +1,5 @@
 //! What the log says of peers at other addresses than this machine's: those that speak, and those that only try whether
-//! somebody listens. The one test of its process, since a process has one log.
+//! somebody listens. This is the only test of its process, since a process has one log.
 
 #[path = "common/mod.rs"]
 mod common;

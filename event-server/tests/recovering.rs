@@ -25,7 +25,7 @@ fn a_long_recovery_tells_how_far_it_is_and_a_signal_ends_it_in_order() {
     };
     let (central, _) = programs::central(folder.path(), &[]).unwrap();
     central.stop().unwrap();
-    // A checkpoint that says so.
+    // A checkpoint that says that bets.csv is so long.
     let path = folder.path().join("bets.wal");
     let mut stored = fs::read(&path).unwrap();
     stored[32..40].copy_from_slice(&LENGTH.to_be_bytes());

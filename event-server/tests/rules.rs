@@ -52,8 +52,8 @@ fn names(code: &str, word: &str) -> bool {
         .any(|(at, _)| !code[..at].ends_with(part) && !code[at + word.len()..].starts_with(part))
 }
 
-/// Fails where a file other than `rooms` names one of `words`, and where no room does: then the rule
-/// watches over nothing.
+/// Fails where a file outside of `rooms` names one of `words`; and where no file does, since the rule would
+/// check nothing then.
 fn only(rooms: &[&str], words: &[&str]) {
     only_in("event-server", rooms, words);
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use common::{Peer, batch, bet, encode, eventually, status_of};
 use fixtures::programs::{self, Signal};
 
-/// Each takes a line. More than a pipe and the central's buffer hold.
+/// Each takes a line in the log: more than a pipe and the central's buffer hold.
 const BATCHES: usize = 80_000;
 
 /// A central whose log is read by nobody once it listens.

@@ -222,7 +222,7 @@ fn an_export_slower_than_the_server_has_all_turns_from_before_it_and_whole_ones(
     });
 }
 
-/// As `cp` does: from front to back, a piece at a time.
+/// Copies a file as `cp` does: from front to back, a piece at a time.
 fn copy(files: &mut Slow, name: Name) -> Vec<u8> {
     let file = files.open(name).unwrap().unwrap();
     let (mut copied, mut piece) = (Vec::new(), [0; 200]);

@@ -221,7 +221,7 @@ fn a_checkpoint_keeps_the_log_where_bets_csv_was_replaced_by_another_file() {
     assert_eq!(disk.bytes(Name::Bets).unwrap(), bets);
 }
 
-/// A connection that there is not.
+/// The stream of a hub to which nobody connects.
 enum Nobody {}
 
 impl Read for Nobody {

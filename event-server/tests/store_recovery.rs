@@ -92,7 +92,7 @@ fn stage(store: &mut WalStore<DiskFiles>, lottery: &mut Lottery, fact: Fact) {
     for number in 0..bets {
         draft.row(&Bet {
             agency,
-            // The log's salt: a peer that knew it could not forge a record for that.
+            // The log's salt: even a peer that knew it could not forge a record with it.
             first_name: frame::Name::parse(&b"SALT0002"[..]).unwrap(),
             last_name: frame::Name::parse(&b"\"P, \xc3\xb1"[..]).unwrap(),
             document: Document::parse(&b"0123"[..]).unwrap(),

@@ -92,7 +92,7 @@ fn bet(rng: &mut fastrand::Rng, agency: Agency) -> Bet<'static> {
     }
 }
 
-/// As Python's csv writer would.
+/// The row as Python's csv writer writes it.
 fn row(bet: &Bet<'_>) -> String {
     let mut row = bet.agency.to_string();
     for text in [
@@ -269,7 +269,7 @@ struct History {
 }
 
 impl History {
-    /// Opens the store, and holds what is found against the model. `Ok(None)`: nothing was promised, and it
+    /// Opens the store, and compares what is found with the model. `Ok(None)`: nothing was promised, and it
     /// was refused, or taken over without the facts.
     fn open(
         &mut self,

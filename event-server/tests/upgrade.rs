@@ -1,5 +1,5 @@
-//! What release 0.1.0 left behind is opened, gone on with and drawn by this one: a folder and a schema in which one agency
-//! has finished and another is in the middle of its file, when the central was killed; and both after the draw. The
+//! What release 0.1.0 left behind is opened, continued and drawn by this one: a folder and a schema in which one agency
+//! had finished and another was in the middle of its file when the central was killed; and both after the draw. The
 //! programs of that release wrote them: `vectors/0.1.0`, with the files of the three agencies.
 
 use std::fs;
@@ -10,7 +10,7 @@ use std::process::Output;
 use fixtures::postgres::Postgres;
 use fixtures::programs::{self, Running};
 
-/// The bytes of a log that 0.1.0 has filled with zeros ahead, which the kept ones end before.
+/// How long 0.1.0 makes a log, with zeros at its end. The kept logs are cut before the zeros.
 const FILLED: usize = 1 << 20;
 
 /// The documents that won, by agency.
@@ -93,7 +93,7 @@ fn schema_goes_on(state: &str) {
 }
 
 #[test]
-fn a_folder_of_0_1_0_whose_central_was_killed_is_gone_on_with_and_drawn() {
+fn a_folder_of_0_1_0_whose_central_was_killed_is_continued_and_drawn() {
     folder_goes_on("sending");
 }
 
@@ -103,7 +103,7 @@ fn a_folder_of_0_1_0_that_was_drawn_tells_the_same_winners() {
 }
 
 #[test]
-fn a_schema_of_0_1_0_whose_central_was_killed_is_gone_on_with_and_drawn() {
+fn a_schema_of_0_1_0_whose_central_was_killed_is_continued_and_drawn() {
     schema_goes_on("sending");
 }
 

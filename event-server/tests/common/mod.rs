@@ -171,7 +171,7 @@ pub fn status_of(pid: u32, name: &str) -> u64 {
     number.parse().unwrap()
 }
 
-/// Waits until something is so that nobody announces.
+/// Waits until something is so, where nothing announces it.
 pub fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_so() {

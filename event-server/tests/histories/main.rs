@@ -28,7 +28,7 @@ const AGENCIES: u32 = 3;
 /// Clients of each agency.
 const CLIENTS: usize = 2;
 
-/// So often something is killed, at most.
+/// How often something is killed, at most.
 const STRIKES: usize = 6;
 
 fn seeds() -> Range<u64> {
@@ -139,7 +139,7 @@ fn database(seed: u64, stage: &Stage) -> (History, String) {
     let mut centrals = [0, 1].map(|number| Some(start(number)));
     let history = play(seed, &addresses, |rng| {
         if rng.bool() {
-            // There may be none at this moment.
+            // There may be no session at this moment.
             let _ = stage.database.sql(END_A_SESSION);
             return;
         }
@@ -189,7 +189,7 @@ fn client_of(event: &Event) -> u64 {
     }
 }
 
-/// What is told instead.
+/// Changes what was told at this place.
 fn replace(events: &mut [Event], at: usize, change: impl FnOnce(&mut Told)) {
     match &mut events[at] {
         Event::Told { told, .. } => change(told),
@@ -197,10 +197,10 @@ fn replace(events: &mut [Event], at: usize, change: impl FnOnce(&mut Told)) {
     }
 }
 
-/// A client that nobody else is.
+/// The number of a client that is none of the others.
 const STRANGER: u64 = 1_000_000;
 
-/// The same of a stranger.
+/// The same event of that client.
 fn by_stranger(mut event: Event) -> Event {
     match &mut event {
         Event::Ask { client, .. } | Event::Told { client, .. } => *client = STRANGER,

@@ -15,7 +15,7 @@ pub const BETS: u64 = 60;
 /// The most bets of a batch.
 const BATCH: u64 = 4;
 
-/// Before the next try, where nobody was there.
+/// The pause before the next try, where no central was there.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The document of a bet of an agency's file.

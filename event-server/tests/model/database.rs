@@ -9,7 +9,7 @@ pub const AGENCIES: usize = 2;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Account {
     pub version: u8,
-    /// How many uploads of the agency were taken out: so the number of the one that the bets are of.
+    /// How many uploads of the agency were taken out, which is the number of the upload that the bets are of.
     pub upload: u8,
     pub bets: u8,
     pub finished: bool,
@@ -54,7 +54,7 @@ impl Tables {
         self.accounts.iter().all(|account| account.finished)
     }
 
-    /// What each agency would have in a draw of now.
+    /// What each agency would have in a draw that is done now.
     pub fn entries(&self) -> [Entry; AGENCIES] {
         std::array::from_fn(|agency| (self.accounts[agency].upload, self.stored[agency]))
     }

@@ -66,7 +66,7 @@ pub enum Step {
     LoseConnection {
         agency: usize,
     },
-    /// A fault: a central needs the room of an agency.
+    /// A fault: a central forgets an agency to make room.
     Forget {
         central: usize,
         agency: usize,

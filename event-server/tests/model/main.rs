@@ -6,7 +6,7 @@
 //! ```
 //!
 //! What a step leaves out of the program: rows are numbers, a group is appended at once or refused, a central reads an
-//! agency as its resume comes, and what the files' store does is no part of it. What it has: connections that nobody listens
+//! agency as its resume comes, and the store in files is no part of it. What it has: connections that nobody listens
 //! to any more, sessions that are lost with and without what was under way, transactions that are appended later by a backend
 //! that was given up, failovers that keep or lose what no standby had, sessions that read from a primary that is one no
 //! longer, a pooler, agencies that are forgotten to make room, reopenings, and the draw.

@@ -23,7 +23,7 @@ pub struct Rules {
     pub forgetting_closes_the_connection: bool,
     /// Where the answer to a commit is lost, nobody is told that it is done.
     pub an_unknown_outcome_is_not_told: bool,
-    /// A transaction that another backend has answered than the one before it ends the session.
+    /// A transaction that is answered by another backend than the one before it ends the session.
     pub another_backend_ends_the_session: bool,
     /// An upload that was taken out is not gone on with.
     pub an_upload_taken_out_is_barred: bool,

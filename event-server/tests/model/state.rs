@@ -82,9 +82,9 @@ pub struct State {
     pub replicated: Tables,
     /// What the primary alone has.
     pub tail: Vec<Transaction>,
-    /// What is to be read at a primary that is one no longer.
+    /// What a primary that is one no longer still shows.
     pub old: Option<Tables>,
-    /// Of lost sessions: nobody knows whether they will be appended.
+    /// Transactions of lost sessions: nobody knows whether they will be appended.
     pub abandoned: Vec<Transaction>,
     pub centrals: [Central; CENTRALS],
     pub agencies: [Agency; AGENCIES],
@@ -101,7 +101,7 @@ pub struct Lottery {
     pub files: [u8; AGENCIES],
     pub faults: u8,
     pub reopenings: u8,
-    /// A pooler gives each transaction to a backend of the primary of then.
+    /// A pooler gives each transaction to a backend of the primary at that moment.
     pub has_a_pooler: bool,
     pub rules: Rules,
 }
@@ -140,7 +140,7 @@ impl State {
         }
     }
 
-    /// Tells an agency how it stands, where it still listens; what its connection waits for then.
+    /// Tells an agency how it stands, where it still listens, and sets what its connection waits for then.
     pub fn tell(&mut self, lottery: &Lottery, central: usize, agency: usize, account: &Account) {
         let number = agency;
         let agency = &mut self.agencies[number];
@@ -188,7 +188,7 @@ impl State {
         self.centrals[central].known[agency] = Some(account);
     }
 
-    /// A session is lost: what its central knew by it, too.
+    /// Loses a session, and what its central knew through it.
     pub fn lose(&mut self, lottery: &Lottery, central: usize, session: usize) {
         let query = self.centrals[central].sessions[session].query.take();
         self.centrals[central].sessions[session].is_old = false;
@@ -245,8 +245,8 @@ impl State {
         }
     }
 
-    /// A session sends a transaction; returns whether the database takes it. Behind a pooler it reaches the primary of now, whose
-    /// answer shows another backend.
+    /// A session sends a transaction; returns whether the database takes it. Behind a pooler it reaches the present
+    /// primary, whose answer shows another backend.
     pub fn send(
         &mut self,
         lottery: &Lottery,
@@ -357,7 +357,7 @@ impl State {
         }
     }
 
-    /// Centrals are alike, so which is the first is no difference.
+    /// Sorts the centrals: they are alike, so their order makes no difference.
     pub fn sort_centrals(&mut self) {
         let key = |place| {
             (

@@ -1,4 +1,4 @@
-//! Copies of a lottery: made beside a running central, verified before they get their name, and gone on with.
+//! Copies of a lottery: made beside a running central, verified before they get their name, and continued by a central.
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, symlink};
@@ -15,7 +15,7 @@ use crate::common::{Peer, batch, bet, eventually, finished, row, winners};
 use crate::{SUCCESS, assert_refused, operate};
 
 #[test]
-fn a_backup_beside_a_central_that_stores_has_all_that_was_acknowledged_before_and_is_gone_on_with()
+fn a_backup_beside_a_central_that_stores_has_all_that_was_acknowledged_before_and_can_be_continued()
 {
     let folder = tempfile::tempdir().unwrap();
     let (data, copies) = (folder.path().join("data"), folder.path().join("copies"));
@@ -153,7 +153,7 @@ fn a_backup_replaces_nothing_and_removes_what_a_broken_off_one_has_left() {
     });
     killed.kill().unwrap();
     killed.wait().unwrap();
-    // It may have been done before.
+    // The backup may have been done before the kill.
     let _ = fs::remove_dir_all(at("copy"));
     // Another one is at work there.
     let mut private = fs::DirBuilder::new();
@@ -195,7 +195,7 @@ fn a_signal_ends_a_backup_at_once_and_what_it_leaves_is_no_copy() {
                 assert_eq!((number, log.as_str()), (signal.as_raw(), ""));
                 assert!(!at("copy").exists(), "{status}");
             }
-            // It was done before.
+            // The backup was done before the signal.
             None => assert!(status.success() && at("copy").exists(), "{sent:?}: {log}"),
         }
         let _ = fs::remove_dir_all(at("copy"));

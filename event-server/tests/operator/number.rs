@@ -135,7 +135,7 @@ fn a_folder_of_0_1_0_takes_the_first_number_that_a_start_brings_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     folder_of_0_1_0(data);
-    // What a command finds there is not settled by it.
+    // A command does not settle the number.
     assert_eq!(operate(data, &["reopen", "--agency", "1"]).0, Some(0));
     folder_of_0_1_0(data);
     let sentence = "agency 2 has stored something, so the lottery cannot be of 1 agencies: \

@@ -106,7 +106,7 @@ pub fn moving(mut scene: Scene) {
     let counted = || database.sql("select count(*) from lottery.bets").unwrap();
     assert_eq!(counted(), "50");
 
-    // And back; then the database is gone on with after all.
+    // And back; then the lottery goes on in the database after all.
     let (url, back) = (database.url("postgres", "postgres"), scene.path("back"));
     let line = format!("event-server move --from '{url}' --to {}", back.display());
     scene.type_in(&line, 0);

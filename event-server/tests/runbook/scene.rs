@@ -1,5 +1,5 @@
-//! A section of the runbook, played: its commands are typed as they stand there, in a folder in the place of the system's, and
-//! what the programs say is held against what the section says that people see.
+//! A section of the runbook, played: its commands are typed as they stand there, in a folder in the place of the
+//! system's, and what the programs say is compared with what the section says that people see.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -51,7 +51,7 @@ pub struct Scene {
     typed: Vec<bool>,
     /// Lines of the configuration, in front of the usual ones.
     settings: String,
-    /// What stands for what in the document.
+    /// What the document writes, and what the scene has in its place.
     places: Vec<(String, String)>,
     folder: TempDir,
     /// All that was told: standard output, standard error, answers.
@@ -135,7 +135,7 @@ impl Scene {
         fs::write(self.path("config.ini"), text).unwrap();
     }
 
-    /// From now on, what is written so in the document stands for this.
+    /// From now on, `real` takes the place of what the document writes as `written`.
     pub fn place(&mut self, written: &str, real: &str) {
         self.places.retain(|(known, _)| known != written);
         self.places.insert(0, (written.to_owned(), real.to_owned()));

@@ -163,7 +163,7 @@ pub fn lost_folder(mut scene: Scene) {
     let twice = |log: &str| log.matches(finished).count() == 2;
     client.wait_until(twice).unwrap();
     scene.hear(&client.log());
-    // One that had ended.
+    // A client that had ended is run again.
     scene.send(2, 30, address);
     let status = scene.run("status").told;
     assert!(status.contains("agency 1: 20 bets, finished"), "{status}");

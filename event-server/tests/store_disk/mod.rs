@@ -104,7 +104,7 @@ impl Disk {
             capacity: u64::MAX,
             bets_limit: u64::MAX,
             folder_full: false,
-            // A peer that knows the salt: its rows may hold it.
+            // A salt that the tests know, so that rows may hold it.
             salts: u64::from_be_bytes(*b"SALT0000"),
         })))
     }
@@ -146,7 +146,7 @@ impl Disk {
         self.0.borrow_mut().fault = Some((operations, fault));
     }
 
-    /// Whether no fault is planned that did not happen yet.
+    /// Whether every planned fault has happened.
     pub fn struck(&self) -> bool {
         self.0.borrow().fault.is_none()
     }
@@ -171,7 +171,7 @@ impl Disk {
         self.0.borrow_mut().bets_limit = bytes;
     }
 
-    /// Whether a file gets another name; if not, the folder has no room for one.
+    /// Says whether the folder is full: then no file gets another name.
     pub fn fill_folder(&self, full: bool) {
         self.0.borrow_mut().folder_full = full;
     }
@@ -210,7 +210,7 @@ impl Disk {
 }
 
 impl State {
-    /// Who held the locks is gone.
+    /// Releases all locks: who held them is gone.
     fn unlock(&mut self) {
         self.locks.clear();
         self.folder_locked = false;
