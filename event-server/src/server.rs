@@ -1,8 +1,7 @@
-//! The outside of the loop: one `Poll`, the listeners, the signals, the timers. mio is named here and in the folder of the same
-//! name alone.
+//! The loop: one `Poll`, the listeners, the signals, the timers. Only this file and its folder name mio.
 //!
-//! Readiness comes in and is noted; [`Hub::tick`] does the work. The listener has a sticky bit like every connection: an edge
-//! tells once, and only `WouldBlock` clears it. A signal is an event like any other.
+//! Readiness comes in and is noted; [`Hub::tick`] does the work. A listener has a sticky bit like every connection: an
+//! edge sets it once, and only `WouldBlock` clears it. A signal is an event like any other.
 
 mod certificate;
 mod error;
@@ -57,9 +56,9 @@ const HTTP_BACKLOG: u32 = 1_024;
 pub struct Controls {
     /// The poll, and the signals.
     pub reactor: Reactor,
-    /// What a signal has it read again.
+    /// Reads files again when a signal asks for it.
     pub reload: Reload,
-    /// The service manager that started it, where one did.
+    /// The service manager that started it, if one did.
     pub supervisor: Supervisor,
 }
 
@@ -70,7 +69,7 @@ pub struct Server<R: Store> {
     listener: Option<Listener>,
     address: SocketAddr,
     hub: Hub<TcpStream, R>,
-    /// The HTTP port, where it is on.
+    /// The HTTP port, if it is on.
     http: Option<Http>,
     logger: Logger,
     traces: Traces,
@@ -221,7 +220,7 @@ impl<R: Store> Server<R> {
         Ok(())
     }
 
-    /// Returns how long the poll may wait; `None` for as long as no event comes.
+    /// Returns how long the poll may wait; `None`: until an event comes.
     fn timeout(&self, now: Instant) -> Option<Duration> {
         let http = self.http.as_ref();
         if self.hub.has_work() || http.is_some_and(|http| http.web.has_work()) {
@@ -266,7 +265,7 @@ impl<R: Store> Server<R> {
                         self.stop(now);
                     }
                 }
-                // The store asks for the answer in its next turn.
+                // The store takes the answer in this turn.
                 Owner::Resolved => {}
                 Owner::Database(session) => self.hub.mark_store(session, readable, writable, dead),
                 Owner::Connection(slot) => self.hub.mark(slot, readable, writable, dead),
@@ -285,7 +284,7 @@ impl<R: Store> Server<R> {
         self.hub.polled(count);
     }
 
-    /// Reads the certificates and the level of the log again; where a file is wrong, nothing changes.
+    /// Reads again what [`Reload`] does; if a file cannot be used, nothing changes.
     fn reload(&mut self) {
         self.supervisor.reloading();
         match self.reload.read() {
@@ -325,7 +324,7 @@ impl<R: Store> Server<R> {
     }
 }
 
-/// Takes the socket of a port that the service manager hands over, if it does. `address` is where it should listen.
+/// Takes the socket of a port from the service manager, if it hands one over. `address` is where it should listen.
 fn handed<E>(
     supervisor: &mut Supervisor,
     name: SocketName,

@@ -1,12 +1,13 @@
-//! The service manager that started the central, where one did: systemd, or another that speaks sd_notify(3).
+//! The service manager that started the central, if one did: systemd, or another that speaks sd_notify(3).
 //!
-//! Out goes what it is told: that the central listens and its store is open, that it reads its files again, that it stops, how the
-//! lottery stands, and, from the loop itself, that the loop turns. In come the sockets that it opened before the central began,
-//! in `sockets`. Without a service manager all of this does nothing.
+//! It is told that the central listens and its store is open, that it reads its files again, that it stops, how the
+//! lottery stands, and, from the loop itself, that the loop turns. It hands over the sockets that it opened before the
+//! central began: `sockets` takes them. Without a service manager all of this does nothing.
 //!
-//! A message is one datagram to a local socket, and never waits: while the service manager reads nothing its queue is full,
-//! and while it is restarted its socket is gone. What is still true is told later. One that cannot be sent changes nothing for
-//! the lottery: a warning where its socket fails, which is not repeated before a message arrived.
+//! A message is one datagram to a local socket, and sending it never waits. While the service manager reads nothing,
+//! its queue is full; while it restarts, its socket is gone. What could not be sent is sent later, if it is still true.
+//! The lottery goes on meanwhile. A socket that fails is one warning, which is not repeated before a message has
+//! arrived.
 
 mod sockets;
 
@@ -33,14 +34,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Supervisor {
     /// The sockets that it handed over.
     pub sockets: Handed,
-    /// Where it wants to be told.
+    /// The socket that messages go to; `None`: nobody wants them.
     outlet: Option<Outlet>,
-    /// The last message failed, for another reason than a full queue.
+    /// A message failed for another reason than a full queue, and none has arrived since.
     is_failing: bool,
     /// It was told that the central is ready.
     is_ready: bool,
     watchdog: Option<Watchdog>,
-    /// How the lottery stood, as it was told last.
+    /// How the lottery stood when that was last told.
     status: String,
     /// When to look again at how the lottery stands, at the earliest.
     look_at: Instant,
@@ -48,7 +49,7 @@ pub struct Supervisor {
     is_news: bool,
 }
 
-/// The service manager ends a central from which it hears nothing for a while.
+/// The watchdog of the service manager, which ends a central that it hears nothing from in time.
 struct Watchdog {
     /// Half of the time that it waits.
     period: Duration,
@@ -57,7 +58,7 @@ struct Watchdog {
 
 impl Supervisor {
     /// Reads what the service manager has left in the environment. To be called once, before there is another thread: the
-    /// variables about sockets are taken out.
+    /// variables about sockets are removed.
     pub fn from_environment(now: Instant) -> Self {
         let name = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty());
         let outlet = name.and_then(|name| match Outlet::new(&name) {
@@ -81,7 +82,7 @@ impl Supervisor {
         }
     }
 
-    /// The stored bets are being read, which may take longer than a start usually may: so many of their bytes so far.
+    /// Tells how many bytes of the stored bets are read, about once a second, and asks for more time for the start.
     pub fn recovering(&mut self, done: u64, of: u64, now: Instant) {
         if self.outlet.is_some() && now >= self.look_at {
             let percent = done.saturating_mul(100).checked_div(of).unwrap_or(100);
@@ -100,8 +101,8 @@ impl Supervisor {
         [look, watchdog].into_iter().flatten().min()
     }
 
-    /// The loop turns: to be called in each turn, and nowhere else. `is_open` says whether the store can be used, or could once,
-    /// `standing` how the lottery stands, in a few words.
+    /// Tells that the loop turns, and how the lottery stands. To be called in each turn, and nowhere else. `is_open`
+    /// says whether the store can be used, or could once; `standing` how the lottery stands, in a few words.
     pub fn turn(
         &mut self,
         now: Instant,
@@ -134,7 +135,7 @@ impl Supervisor {
         }
     }
 
-    /// The start goes on, and takes its time.
+    /// Tells that the start goes on, and asks for more time for it.
     fn starts_still(&mut self, status: String) {
         let patience = u32::try_from(PATIENCE.as_micros()).unwrap_or(u32::MAX);
         self.tell_status(&[NotifyState::ExtendTimeoutUsec(patience)], status);
@@ -150,7 +151,7 @@ impl Supervisor {
         is_sent
     }
 
-    /// The central begins to read its files again.
+    /// Tells that the central begins to read its files again.
     pub fn reloading(&mut self) {
         if self.is_ready {
             let mut message = vec![NotifyState::Reloading];
@@ -159,20 +160,20 @@ impl Supervisor {
         }
     }
 
-    /// It has read them. Where that cannot be told now, a later [turn](Self::turn) does.
+    /// Tells that it has read them. If that cannot be told now, a later [turn](Self::turn) does.
     pub fn reloaded(&mut self) {
         if self.is_ready {
             self.is_ready = self.tell(&[NotifyState::Ready]);
         }
     }
 
-    /// The central stops.
+    /// Tells that the central stops.
     pub fn stopping(&mut self) {
         self.tell(&[NotifyState::Stopping]);
         self.is_news = true;
     }
 
-    /// Sends a message; whether the service manager has it.
+    /// Sends a message. Returns whether the service manager has got it.
     fn tell(&mut self, message: &[NotifyState<'_>]) -> bool {
         let Some(outlet) = &self.outlet else {
             return false;

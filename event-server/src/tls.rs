@@ -1,8 +1,8 @@
 //! Mutual TLS: what the central shows, whom it trusts, and which agency a certificate speaks for.
 //!
-//! In come the paths of three files, read at the start and at a reload; out comes a [`TlsAcceptor`] that begins sessions, and of each
-//! client's certificate the agency in it. The sessions themselves are [`frame`]'s, and who may say what in the name
-//! of which agency is for the service to decide. Whom to trust toward a database is in `store/postgres/tls`: no
+//! From three files, which are read at the start and at a reload, comes a [`TlsAcceptor`]. It begins sessions, and
+//! tells the agency in each client's certificate. The sessions themselves are [`frame`]'s, and the service decides what
+//! a connection may say in the name of which agency. `store/postgres/tls` knows whom to trust toward a database: no
 //! third file of the server names rustls.
 
 use std::fmt;
@@ -46,16 +46,16 @@ impl fmt::Display for BadFile {
 
 impl std::error::Error for BadFile {}
 
-/// Where TLS sessions begin.
+/// Begins TLS sessions with agencies.
 #[derive(Clone)]
 pub struct TlsAcceptor {
     files: TlsFiles,
     provider: Arc<CryptoProvider>,
-    /// What the central shows.
+    /// The certificate that the central shows, and its key.
     identity: Arc<SingleCertAndKey>,
-    /// Whom it trusts.
+    /// Verifies the certificates of agencies.
     authority: Arc<dyn ClientCertVerifier>,
-    /// When what it shows is valid.
+    /// When the central's certificate is valid.
     validity: Option<Validity>,
 }
 
@@ -64,7 +64,7 @@ pub struct TlsAcceptor {
 pub struct Certified(Arc<OnceLock<Agency>>);
 
 impl Certified {
-    /// The agency; `None` before the handshake is complete.
+    /// Returns the agency; `None` before the handshake is complete.
     pub fn agency(&self) -> Option<Agency> {
         self.0.get().copied()
     }
@@ -74,7 +74,7 @@ impl TlsAcceptor {
     /// Reads the files, each with `read`.
     ///
     /// # Errors
-    /// One cannot be read, or does not hold what it should; the key is another certificate's.
+    /// A file cannot be read, or does not hold what it should; or the key does not belong to the certificate.
     pub fn open(files: &TlsFiles, read: small_file::Read) -> Result<Self, BadFile> {
         let provider = Arc::new(default_provider());
         let chain = parsed("SERVER_TLS_CERT", &files.cert, read, pem::certificates)?;
@@ -107,7 +107,7 @@ impl TlsAcceptor {
         })
     }
 
-    /// When the certificate of the central is valid; `None` where it does not say so.
+    /// Returns when the central's certificate is valid; `None` if it does not say so.
     pub fn validity(&self) -> Option<Validity> {
         self.validity
     }
@@ -121,14 +121,14 @@ impl TlsAcceptor {
         self.report_validity();
     }
 
-    /// Logs that the certificate of the central ends soon, or is not valid now; nothing where all is well.
+    /// Logs a warning if the central's certificate ends soon, or is not valid now.
     pub fn report_validity(&self) {
         if let Some(validity) = self.validity {
             report::tls_warning(&self.files.cert, validity);
         }
     }
 
-    /// Our side of a session with a peer that has begun one, and where its agency will be.
+    /// Begins our side of a session that a peer has begun. Returns it, and where the peer's agency will be.
     ///
     /// # Errors
     /// No session can begin.
@@ -143,7 +143,7 @@ impl TlsAcceptor {
             .map_err(|e| TlsError::Broken(e.to_string()))?
             .with_client_cert_verifier(Arc::new(verifier))
             .with_cert_resolver(Arc::clone(&self.identity) as Arc<dyn ResolvesServerCert>);
-        // Every connection shows its certificate: nothing is resumed, and nothing is kept for that.
+        // Every connection has to show its certificate: no session is resumed, and nothing is kept for that.
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok((Tls::server(Arc::new(config))?, certified))
@@ -166,7 +166,7 @@ fn parsed<T>(
         })
 }
 
-/// The agency that a certificate, in DER, speaks for: it has exactly one DNS name (subjectAltName), `agency-N`.
+/// Returns the agency that a certificate speaks for: it has exactly one DNS name (subjectAltName), `agency-N`.
 fn agency(certificate: &CertificateDer<'_>) -> Option<Agency> {
     let certificate = EndEntityCert::try_from(certificate).ok()?;
     let mut names = certificate.valid_dns_names();

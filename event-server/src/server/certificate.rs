@@ -1,4 +1,4 @@
-//! Looks once a day whether the central's certificate ends soon: a central runs for longer than anybody reads its first lines.
+//! Checks once a day whether the central's certificate ends soon: at the start that may still have been far away.
 
 use std::time::{Duration, Instant};
 
@@ -6,15 +6,15 @@ use crate::tls::TlsAcceptor;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// When a certificate is looked at next.
+/// The daily check of a certificate.
 pub(super) struct DailyCheck {
-    /// What the central shows; `None` without TLS.
+    /// Has the certificate; `None` without TLS.
     acceptor: Option<TlsAcceptor>,
     next: Instant,
 }
 
 impl DailyCheck {
-    /// Begins with a certificate that was looked at now.
+    /// Begins with a certificate that was checked now.
     pub(super) fn new(acceptor: Option<TlsAcceptor>, now: Instant) -> Self {
         Self {
             acceptor,
@@ -22,12 +22,12 @@ impl DailyCheck {
         }
     }
 
-    /// Returns when to look; `None` where there is no certificate.
+    /// Returns when the next check is due; `None` without a certificate.
     pub(super) fn due(&self) -> Option<Instant> {
         self.acceptor.is_some().then_some(self.next)
     }
 
-    /// Warns, where a day is over, of a certificate that ends soon. Returns whether it looked.
+    /// Checks the certificate if a day is over, and warns if it ends soon. Returns whether it did check.
     pub(super) fn check(&mut self, now: Instant) -> bool {
         let Some(acceptor) = self.acceptor.as_ref().filter(|_| now >= self.next) else {
             return false;

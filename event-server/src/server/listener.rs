@@ -1,5 +1,5 @@
-//! A listening socket of one of the two ports: when to accept, how many connections in a turn, and what to do where the system
-//! has no resources for one.
+//! A listening socket of one of the two ports: when to accept, how many connections in a turn, and what to do if the
+//! system has no resources for one.
 //!
 //! An edge tells once that connections wait, and only `WouldBlock` says that none is left. Without file descriptors or memory
 //! there is no new edge either: a timer brings the loop back.
@@ -19,7 +19,7 @@ use super::streams::register;
 use crate::net::set_up;
 use crate::report;
 
-/// How long the listener is left alone after the system had no resources for a connection.
+/// How long nothing is accepted after the system had no resources for a connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The connections of a port, as far as its listener needs them.
@@ -27,7 +27,7 @@ pub(super) trait Port {
     /// Returns when another connection may be taken if nothing happens; `None` where it has to wait until one ends.
     fn place_at(&self, now: Instant) -> Option<Instant>;
 
-    /// Makes a place free where none is, and returns the token of the connection that takes it.
+    /// Makes a place free if none is, and returns the token of the connection that takes it.
     fn free_token(&mut self, now: Instant) -> usize;
 
     /// Takes a connection, whose stream is registered with that token.
@@ -71,7 +71,7 @@ impl Listener {
         Self::register(socket.into(), false, most, registry, token)
     }
 
-    /// Takes a socket that listens already and never waits. Connections may wait in it.
+    /// Takes a non-blocking socket that listens already. Connections may wait in it.
     ///
     /// # Errors
     /// The system has no resources.
@@ -105,15 +105,16 @@ impl Listener {
     /// Returns where it listens.
     ///
     /// # Errors
-    /// The system would not say.
+    /// The system does not say.
     pub(super) fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    /// Accepts nothing more. A socket that somebody else keeps open goes on listening, and what waits in it is not refused.
+    /// Accepts nothing more. A socket that the service manager keeps open goes on listening, and connections wait in
+    /// it.
     pub(super) fn close(mut self, registry: &Registry) {
-        // The poll would go on telling of such a socket, whose last descriptor is not closed here. Where there is nothing to
-        // take out, the poll knows it already.
+        // The poll would still report events of such a socket, which closing it here does not end. An error changes
+        // nothing: the poll does not know the socket then.
         let _ = registry.deregister(&mut self.socket);
     }
 
@@ -122,14 +123,14 @@ impl Listener {
         self.backlog.mark();
     }
 
-    /// Returns when to accept without a new event. Where no place gets free by itself, no timer is needed: when a connection
-    /// closes, the loop turns.
+    /// Returns when to accept without a new event. If no place becomes free with time, no timer is needed: a connection
+    /// that closes makes the loop turn.
     pub(super) fn accept_at(&self, now: Instant, port: &impl Port) -> Option<Instant> {
         let ready = self.backlog.ready_at(now)?;
         Some(ready.max(port.place_at(now)?))
     }
 
-    /// Accepts the connections that wait, as far as there is a place and the turn has a share for them. The rest stays in the
+    /// Accepts connections that wait, as far as there are places, but no more than a turn may. The rest stays in the
     /// backlog.
     pub(super) fn accept(&mut self, now: Instant, registry: &Registry, port: &mut impl Port) {
         for _ in 0..self.most {
@@ -151,7 +152,7 @@ impl Listener {
                 }
                 Accepted::Gone => {}
                 Accepted::Nothing => {
-                    // Without resources, those that waited still do.
+                    // After a lack of resources, those that waited still do.
                     self.has_bare &= self.backlog.acceptable;
                     break;
                 }
@@ -165,7 +166,7 @@ impl Listener {
 struct Backlog {
     /// Connections may wait: set by events, cleared by `WouldBlock` alone.
     acceptable: bool,
-    /// The listener is left alone until then.
+    /// Nothing is accepted until then.
     again_at: Option<Instant>,
     /// The last attempt found no resources, and that was logged.
     failing: bool,

@@ -10,11 +10,11 @@ use signal_hook_mio::v1_0::Signals;
 
 use crate::report;
 
-/// The poll and the signals. A store that is elsewhere needs them before the server is bound.
+/// The poll and the signals. A remote store needs them before the server is bound.
 pub struct Reactor {
     pub(super) poll: Poll,
     pub(super) signals: Termination,
-    /// A reload was asked for that has not taken place.
+    /// A reload was asked for that has not been done yet.
     pub(super) reload_due: bool,
 }
 
@@ -106,23 +106,23 @@ pub fn bear_file_limits() -> io::Result<()> {
     signal_hook::flag::register(SIGXFSZ, Arc::default()).map(drop)
 }
 
-/// What the signals ask for that came.
+/// What the signals that came ask for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Came {
-    /// The server stops.
+    /// The server is to stop.
     pub(super) stops: bool,
-    /// A trace begins, or ends.
+    /// A trace is to begin, or to end.
     pub(super) trace: bool,
-    /// Certificates and the level of the log are read again.
+    /// A reload is to be done.
     pub(super) reload: bool,
 }
 
-/// The signals that are caught. Each is an event, whenever the poll asks for it.
+/// The signals that are caught. Each becomes an event of the poll, even if it came before the poll was asked.
 ///
-/// SIGTERM and SIGINT stop the server; a second one of them ends the program at once, with 128 and its number, whatever
-/// it is doing. SIGHUP stops it where standard input was a terminal and that terminal is gone; any other one has it read its
-/// certificates again. SIGUSR1 begins or ends a trace. SIGUSR2 would end a program that does not catch it, and is often sent
-/// where a log is rotated: it is one log line.
+/// SIGTERM and SIGINT stop the server; a second one of them ends the program at once, with 128 plus its number,
+/// whatever it does. SIGHUP stops it if standard input was a terminal and that terminal is gone; any other SIGHUP asks
+/// for a reload. SIGUSR1 begins or ends a trace. SIGUSR2 would end a program that does not catch it, and is often sent
+/// when a log is rotated: it is logged and has no other effect.
 pub struct Termination {
     /// To be registered with the poll.
     signals: Signals,

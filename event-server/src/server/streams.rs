@@ -37,7 +37,7 @@ pub(super) fn register(
 
 /// Opens streams to a database, for one session.
 pub struct Dialer {
-    /// Of the session's streams, one after the other.
+    /// The token of the session's streams: there is one at a time.
     token: usize,
     registry: Registry,
     waker: Arc<Waker>,
@@ -101,7 +101,7 @@ impl Dial for Dialer {
         }
         let stream = match stream {
             DatabaseStream::Tcp(stream) => stream,
-            // Connecting to it is done at once, or refused.
+            // A Unix socket is connected at once, or refused.
             DatabaseStream::Unix(_) => return Ok(true),
         };
         match stream.peer_addr() {

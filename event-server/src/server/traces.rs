@@ -1,6 +1,6 @@
 //! The traces of a central: begun with it or by SIGUSR1, ended by the next SIGUSR1, by their bound, or by their file.
 //!
-//! Whatever happens to a trace is a line of the log. Nothing about it ends a lottery.
+//! What happens to a trace is logged. No error of a trace ends the central.
 
 use std::path::PathBuf;
 
@@ -20,8 +20,8 @@ pub(super) struct Traces {
 }
 
 impl Traces {
-    /// Traces of at most so many bytes. The first one goes to this file, a further one to one whose name has its number;
-    /// without a file they go to the folder for temporary ones.
+    /// Begins without a trace. Each trace has at most `most` bytes. The first one goes to the file `path`, each further
+    /// one to a file with its number in the name; without a path they go to the folder for temporary files.
     pub(super) fn new(path: Option<PathBuf>, most: u64) -> Self {
         Self {
             path,
@@ -30,14 +30,14 @@ impl Traces {
         }
     }
 
-    /// Begins one where the configuration names a file.
+    /// Begins a trace if the configuration names a file.
     pub(super) fn start(&mut self) {
         if self.path.is_some() {
             self.begin();
         }
     }
 
-    /// Ends the one that is under way, or begins one; returns whether one began.
+    /// Ends the trace that is under way, or begins one. Returns whether one began.
     pub(super) fn switch(&mut self) -> bool {
         match trace::end() {
             Some(path) => {
@@ -77,14 +77,14 @@ impl Traces {
         path.with_file_name(format!("{stem}-{}{extension}", self.begun))
     }
 
-    /// To be called once a turn: hands over what was recorded.
+    /// Hands over what was recorded. To be called once a turn.
     pub(super) fn flush() {
         if let Some((path, why)) = trace::flush() {
             report::trace_stopped(&path, &why);
         }
     }
 
-    /// The central stops.
+    /// Ends the trace that is under way: the central stops.
     pub(super) fn finish() {
         if let Some(path) = trace::end() {
             report::trace_ended(&path);

@@ -1,8 +1,9 @@
 //! Sockets that a service manager opened and handed over (sd_listen_fds(3)): it keeps them while the central is restarted, and
 //! connections that come meanwhile wait in them.
 //!
-//! In come LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES; out come listeners, each for one of the two ports. A socket is known by its
-//! name, `lottery` or `http`. Where none has one of these names, the first is the lottery's, the second the HTTP port's.
+//! It reads LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES, and gives a listener for each of the two ports. A socket is
+//! known by its name, `lottery` or `http`. If none has such a name, the first is the lottery's, the second the HTTP
+//! port's.
 
 use std::io;
 use std::net::TcpListener;
@@ -38,7 +39,7 @@ pub struct Handed {
 }
 
 impl Handed {
-    /// Takes them. Nothing where they are meant for another process.
+    /// Takes them; none, if they are meant for another process.
     pub(super) fn from_environment() -> Self {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         // The crate also takes sockets without this variable, which the protocol does not allow.
@@ -53,7 +54,7 @@ impl Handed {
         }
     }
 
-    /// Takes the listener of a port, ready for a loop that never waits; `None` where none was handed over for it.
+    /// Takes the listener of a port, which is non-blocking; `None` if none was handed over for it.
     ///
     /// # Errors
     /// What was handed over is no TCP socket that listens.
@@ -69,7 +70,7 @@ impl Handed {
     }
 }
 
-/// Returns the place of a port's socket among so many.
+/// Returns the index of a port's socket among `count` of them, if it is there.
 fn place(wanted: SocketName, names: &[String], count: usize) -> Option<usize> {
     let of = |name: SocketName| names.iter().position(|other| other == name.name());
     let is_named = SocketName::ALL.into_iter().any(|name| of(name).is_some());

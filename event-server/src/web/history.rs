@@ -1,4 +1,4 @@
-//! Samples of the last ten minutes, which the live pages plot; and the speed, which follows from them.
+//! Samples of totals over the last ten minutes, which the live pages plot; and the speed, which follows from them.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
