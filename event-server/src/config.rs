@@ -26,7 +26,7 @@ pub use self::store::StoreConfig;
 use crate::limits::Limits;
 use crate::lottery::MAX_AGENCIES;
 
-/// The configuration file where no other one is named.
+/// The configuration file if no other one is named.
 pub const DEFAULT_FILE: &str = "config.ini";
 
 /// All values of the configuration.

@@ -51,7 +51,7 @@ pub struct Connection<S> {
     identity: Identity,
     /// During a TLS handshake: gets the agency in the peer's certificate, once that is verified.
     certified: Option<Certified>,
-    /// An event told of an error or a full hang-up.
+    /// An event has reported an error or a full hang-up.
     dead: bool,
     /// It was logged that it was accepted. That waits for the first byte: probes and health checks are logged at DEBUG.
     announced: bool,

@@ -69,7 +69,7 @@ pub enum Fact {
         /// The number that won.
         winner: Number,
     },
-    /// All batches of an agency so far: a checkpoint records this in place of each of them.
+    /// All batches of an agency so far: a checkpoint records their sum in place of the batches.
     Stored {
         /// The agency that sent them.
         agency: Agency,

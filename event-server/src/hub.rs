@@ -2,17 +2,17 @@
 //!
 //! ```text
 //! mark     events set bits and put connections into the ready queue; nothing is served
-//! insert   a new connection takes a slot; where none is left, the one that was silent the longest gives way
+//! insert   a new connection takes a slot; if none is left, the one that was silent the longest gives way
 //! tick     sweep   now and then: what took too long is closed, memory is given back
 //!          serve   each ready connection once, within its budget: replies are staged
 //!          commit  all that was staged becomes durable, with one sync, or begins to
 //!          hear    what the store says: replies whose commit is done may leave; the files say it at once
-//!          advance the store moves: its sessions, a slice of the count where all agencies have finished
+//!          advance the store moves: its sessions, a slice of the count once all agencies have finished
 //!          hear    again: an agency was read, a commit of the database is done, the winners are counted
-//!          seal    where they are counted now: the draw is staged, committed and heard of in this turn
+//!          seal    if they are counted now: the draw is staged, committed and heard of in this turn
 //!          send    what the outboxes hold
 //!          reap    what ended: its slot is freed
-//!          relieve where all buffers together hold too much, some connections are closed
+//!          relieve if all buffers together hold too much, some connections are closed
 //! ```
 //!
 //! Generic over the stream and the store: a test drives it with fake ones. Never waits, and knows no poll. The time is

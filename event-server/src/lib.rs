@@ -12,11 +12,12 @@
 //!   web             the HTTP port: looks at the hub through `observe`, and changes nothing
 //! ```
 //!
-//! No module names one that stands above it; `lottery` and `store` do not know each other. Beside them: `config`, `facts` (what
-//! store and lottery have in common), `limits` (the bounds of connections), `net` (a peer's stream, and the slots of
-//! connections), `observe` (what is counted, and what can be seen from outside), `reload` (what SIGHUP reads again), `report`
-//! (the text of every log line; lottery and store write none), `supervisor` (the service manager, where one started the central)
-//! and `tls` (mutual TLS with the agencies). The commands of the command line are in the program's own `cli`.
+//! No module names one that stands above it; `lottery` and `store` do not know each other. Beside them: `config`,
+//! `facts` (what store and lottery have in common), `limits` (the bounds of connections), `net` (a peer's stream, and
+//! the slots of connections), `observe` (what is counted, and what can be seen from outside), `reload` (what SIGHUP
+//! reads again), `report` (the text of every log line; lottery and store write none), `supervisor` (the service
+//! manager, if one started the central) and `tls` (mutual TLS with the agencies). The commands of the command line are
+//! in the program's own `cli`.
 
 pub mod config;
 pub mod connection;

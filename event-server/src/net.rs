@@ -166,7 +166,7 @@ impl<T> Slots<T> {
         self.slab.try_remove(slot).map(|slot| slot.value)
     }
 
-    /// Gives back the memory of empty slots where most are empty. Returns whether it did.
+    /// Gives back the memory of empty slots if most are empty. Returns whether it did.
     pub fn shrink(&mut self) -> bool {
         let is_sparse = self.slab.len() < self.slab.capacity() / 4;
         if is_sparse {
@@ -236,8 +236,8 @@ mod tests {
             assert_eq!(slots.insert(name), slot);
         }
         assert!(slots.queue(2) && slots.queue(0));
-        assert!(!slots.queue(2), "it waits already");
-        assert!(!slots.queue(7), "nothing is there");
+        assert!(!slots.queue(2), "it is queued already");
+        assert!(!slots.queue(7), "the slot is empty");
         let idle: Vec<_> = slots.idle().collect();
         assert_eq!((idle, slots.ready()), (vec![(1, &"b")], 2));
 

@@ -201,7 +201,7 @@ struct Outlet {
 }
 
 impl Outlet {
-    /// `name` is a path, or with `@` in front an abstract name.
+    /// Makes a non-blocking socket for messages to `name`: a path, or an abstract name with `@` in front.
     fn new(name: &OsStr) -> io::Result<Self> {
         let address = match name.as_bytes().strip_prefix(b"@") {
             Some(name) => SocketAddr::from_abstract_name(name)?,

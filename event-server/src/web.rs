@@ -92,7 +92,7 @@ impl<S: Stream> Web<S> {
         slowest.map(|(slot, _)| slot)
     }
 
-    /// Returns the slot that the next [`insert`](Self::insert) fills; below [`MAX_CONNECTIONS`] where there
+    /// Returns the slot that the next [`insert`](Self::insert) fills; below [`MAX_CONNECTIONS`] if there
     /// [is room](Self::has_room).
     pub fn next_slot(&self) -> usize {
         self.connections.next_slot()

@@ -138,7 +138,7 @@ impl<S: Stream> Connection<S> {
 }
 
 impl<S: Stream> Connection<S> {
-    /// Returns its rank, or `None` where it does not give way: it waits for a commit, for its agency to be read or for the
+    /// Returns its rank, or `None` if it does not give way: it waits for a commit, for its agency to be read or for the
     /// draw, or a whole request of it is here and will be served.
     pub fn rank(&self) -> Option<Rank> {
         if self.is_committing() {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// The longest wait for the peer to close its side after the last reply.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a connection is waiting for, where it may not wait forever.
+/// What a connection waits for its peer to do, with a time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waiting {
     FirstByte,

@@ -14,13 +14,13 @@ use crate::store::Ticket;
 /// All connections.
 pub(super) struct Connections<S> {
     slots: Slots<Connection<S>>,
-    /// Who waits for what.
+    /// What each connection waits for, with its slot.
     waiting: BTreeSet<(Awaited, usize)>,
-    /// How many of them wait for the draw.
+    /// How many connections wait for the draw.
     held: usize,
     /// Bytes that the buffers of all connections hold.
     buffered: usize,
-    /// How many are [verified](Connection::is_verified).
+    /// How many connections are [verified](Connection::is_verified).
     verified: usize,
 }
 

@@ -33,7 +33,7 @@ impl<S: Stream, R: Store> Hub<S, R> {
         self.room_at(now).is_some_and(|at| at <= now)
     }
 
-    /// Returns when another connection may be taken if nothing happens; `None` where no connection gives way.
+    /// Returns when another connection may be taken if nothing happens; `None`: no connection gives way.
     pub fn room_at(&self, now: Instant) -> Option<Instant> {
         if self.has_free_place() {
             return Some(now);

@@ -14,7 +14,7 @@ pub const MAX_AGENCIES: u32 = facts::MAX_AGENCIES as u32;
 pub enum Refusal {
     /// The agency does not take part.
     UnknownAgency {
-        /// Who asked.
+        /// The agency that asked.
         agency: Agency,
         /// How many take part.
         agencies: u32,
@@ -23,7 +23,7 @@ pub enum Refusal {
     TooManyAgencies,
     /// Anyone may take part, but bets of this agency cannot be kept.
     AgencyTooLarge {
-        /// Who asked.
+        /// The agency that asked.
         agency: Agency,
         /// The largest agency whose bets can be kept.
         largest: u32,

@@ -56,7 +56,7 @@ pub enum RequestKind {
 }
 
 impl RequestKind {
-    /// All of them.
+    /// All kinds, in the order of the variants.
     pub const ALL: [Self; 6] = [
         Self::Bet,
         Self::Batch,
@@ -78,7 +78,7 @@ impl RequestKind {
         }
     }
 
-    /// Its name in metrics.
+    /// Returns its name in metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Bet => "bet",
@@ -113,7 +113,7 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// All of them.
+    /// All reasons, in the order of the variants.
     pub const ALL: [Self; 8] = [
         Self::Finished,
         Self::Reset,
@@ -125,7 +125,7 @@ impl CloseReason {
         Self::Shutdown,
     ];
 
-    /// Its name in metrics.
+    /// Returns its name in metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Finished => "finished",

@@ -32,7 +32,7 @@ impl Phase {
     /// The number of phases.
     pub const COUNT: usize = 8;
 
-    /// All of them.
+    /// All phases, in the order of the variants.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Wait,
         Self::Mark,

@@ -55,7 +55,7 @@ pub(super) fn admit(kind: Kind, most: u64) -> bool {
     })
 }
 
-/// Returns how many lines of each kind were withheld, where any were, and begins to count anew.
+/// Returns how many lines of each kind were withheld, if any, and begins to count anew.
 pub(super) fn take_withheld() -> impl Iterator<Item = (Kind, u64)> {
     let counts = COUNTS.with_borrow_mut(std::mem::take).into_iter();
     counts

@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// The connections of a port, as far as its listener needs them.
 pub(super) trait Port {
-    /// Returns when another connection may be taken if nothing happens; `None` where it has to wait until one ends.
+    /// Returns when another connection may be taken if nothing happens; `None`: only after one ends.
     fn place_at(&self, now: Instant) -> Option<Instant>;
 
     /// Makes a place free if none is, and returns the token of the connection that takes it.
@@ -278,7 +278,7 @@ mod tests {
                 Accepted::Connection(..)
             ));
             let ready = backlog.ready_at(now);
-            assert_eq!(ready, Some(now), "what else waits gives no new edge");
+            assert_eq!(ready, Some(now), "the others that wait cause no new edge");
             backlog.accept::<()>(now, || failed(Errno::AGAIN));
             assert_eq!(backlog.ready_at(now), None);
         }

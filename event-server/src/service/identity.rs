@@ -10,7 +10,7 @@ use crate::facts::Source;
 /// Identifies one connection for good: slots are used again, serials are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectionId {
-    /// Where the hub keeps it.
+    /// Its slot in the hub.
     pub slot: usize,
     /// Its number among all connections since the start.
     pub serial: u64,
@@ -29,7 +29,7 @@ pub struct Peer<'a> {
 
 /// The agency and the upload that a connection speaks for, as far as it has said.
 ///
-/// Where the peer has shown a certificate, it may speak for the agency in it alone.
+/// A peer that has shown a certificate may speak for the agency in it alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// No request yet: only now may a resume come. With the agency of its certificate, if it has shown one.

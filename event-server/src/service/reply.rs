@@ -63,7 +63,7 @@ pub struct Judged {
     /// What becomes of the request.
     pub verdict: Verdict,
     /// The reply says something about this agency that is not durable yet: it may leave once the commit with this ticket
-    /// is done, and must not leave at all where the agency is forgotten.
+    /// is done, and must not leave at all if the agency is forgotten.
     pub waits: Option<(Agency, Ticket)>,
 }
 

@@ -1,4 +1,4 @@
-//! Each request: judged by the lottery's rules, and staged where they allow it.
+//! Each request: judged by the lottery's rules, and staged if they allow it.
 
 use std::net::IpAddr;
 

@@ -77,7 +77,7 @@ pub struct Connection<S> {
     channel: Channel<S>,
     ip: IpAddr,
     state: State,
-    /// An event told of an error or a full hang-up.
+    /// An event has reported an error or a full hang-up.
     dead: bool,
     /// Since when its peer is waited for.
     since: Instant,

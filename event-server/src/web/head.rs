@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_stays_as_both_versions_have_it_and_never_after_a_body() {
+    fn keep_alive_is_as_each_version_says_and_never_after_a_body() {
         for (version, fields, stays) in [
             ("1.1", "Host: h\r\n", true),
             ("1.1", "Host: h\r\nConnection: foo, Close\r\n", false),
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_told_from_what_is_too_long() {
+    fn a_bad_head_is_told_apart_from_one_that_is_too_long() {
         for bad in [
             "GET / HTTP/1.1\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",

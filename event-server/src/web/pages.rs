@@ -80,7 +80,7 @@ impl Pages {
         self.history.deadline()
     }
 
-    /// Takes samples of the histories where they are due.
+    /// Takes samples of the histories if they are due.
     pub(super) fn advance(&mut self, now: Instant, central: &mut impl Observe) {
         let asked = self.asked;
         self.history.advance(now, || {
@@ -155,7 +155,7 @@ impl Pages {
         Response::new(200, JSON, body)
     }
 
-    /// Returns the answer of `/api/loop`; `None` where more slices of it are to be made.
+    /// Returns the answer of `/api/loop`; `None`: more slices of it are to be made.
     fn loop_state(&mut self, now: Instant, central: &impl Observe) -> Option<Bytes> {
         let is_within = |at: Instant, time: Duration| now.saturating_duration_since(at) < time;
         if let Some((made, body)) = &self.made_loop
