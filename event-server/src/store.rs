@@ -44,13 +44,13 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// The ticket 0 of a session, which counts as committed from the start.
+    /// Returns the ticket 0 of a session, which counts as committed from the start.
     #[must_use]
     pub fn first(session: u8) -> Self {
         Self { session, number: 0 }
     }
 
-    /// The ticket of the next commit of its session.
+    /// Returns the ticket of the next commit of its session.
     #[must_use]
     pub fn next(self) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl Ticket {
         }
     }
 
-    /// Whether `other` is committed once this one is.
+    /// Returns whether `other` is committed once this one is.
     #[must_use]
     pub fn covers(self, other: Self) -> bool {
         other.number == 0 || self.session == other.session && self.number >= other.number
@@ -80,7 +80,7 @@ impl Committed {
         self.0[at] = done;
     }
 
-    /// Whether this ticket is committed.
+    /// Returns whether this ticket is committed.
     pub fn includes(&self, ticket: Ticket) -> bool {
         let done = self.0.get(usize::from(ticket.session));
         done.copied().unwrap_or_default().covers(ticket)
@@ -233,7 +233,7 @@ pub const RETRY: Duration = Duration::from_secs(1);
 pub struct NoSpace(String);
 
 impl NoSpace {
-    /// `reason`: what has no room, in words that may be told to a client.
+    /// Creates it with the reason: what has no room, in words that may be told to a client.
     pub fn new(reason: String) -> Self {
         Self(reason)
     }
@@ -306,8 +306,8 @@ pub trait Store {
     /// The largest agency that it can keep bets of.
     const MAX_AGENCY: u32;
 
-    /// Whether requests of this agency can be judged, and what a reply about it waits for. Where others may have changed
-    /// what is stored of it, it is read first.
+    /// Returns whether requests of this agency can be judged, and what a reply about it waits for. Where others may
+    /// have changed what is stored of it, it is read first.
     fn know(&mut self, agency: Agency, freshness: Freshness) -> Knowledge;
 
     /// Begins to stage bets of agencies that are [known](Knowledge::Known). As rows of bets.csv they take at most
@@ -317,8 +317,8 @@ pub trait Store {
     /// There is no room. Nothing has changed.
     fn draft(&mut self, bytes: usize) -> Result<Self::Draft<'_>, NoSpace>;
 
-    /// Whether so much is staged for the next commit of this agency's session that more has to wait for it. `None`, for
-    /// a peer whose agency is not known yet, asks the same of all sessions together.
+    /// Returns whether so much is staged for the next commit of this agency's session that more has to wait for it.
+    /// `None`, for a peer whose agency is not known yet, asks the same of all sessions together.
     fn is_full(&self, agency: Option<Agency>) -> bool;
 
     /// Makes durable what is staged, or begins to; [`poll`](Self::poll) tells when that is done. `facts` gives what the
@@ -337,16 +337,16 @@ pub trait Store {
     /// The store failed.
     fn advance(&mut self, now: Instant, wanted: Wanted) -> Result<(), Self::Error>;
 
-    /// The next thing that happened.
+    /// Returns the next thing that happened.
     fn poll(&mut self) -> Option<Event>;
 
-    /// When [`advance`](Self::advance) is due.
+    /// Returns when [`advance`](Self::advance) is due.
     fn wake(&self) -> Wake;
 
     /// Sets the bits that an event of a session's stream brings; `dead` for an error or a full hang-up.
     fn mark(&mut self, session: u8, readable: bool, writable: bool, dead: bool);
 
-    /// What those who watch it are told.
+    /// Returns what those who watch it are told.
     fn status(&self) -> Status<'_>;
 
     /// Ends in order. `facts` are what the state adds up to.

@@ -95,8 +95,9 @@ pub struct PostgresStore<B> {
 }
 
 impl<B: Database> PostgresStore<B> {
-    /// A store over these sessions, 1 to 256, with a database that need not be reachable yet. `winner` is the number
-    /// that wins, if this central draws. About `most_known` agencies are kept in memory, at least one for each session.
+    /// Creates a store over these sessions, 1 to 256, with a database that need not be reachable yet. `winner` is the
+    /// number that wins, if this central draws. About `most_known` agencies are kept in memory, at least one for each
+    /// session.
     ///
     /// # Panics
     /// There is no session.

@@ -91,7 +91,7 @@ impl Audit {
 }
 
 impl Snapshot {
-    /// The entry of an agency, made where there is none.
+    /// Returns the entry of an agency, made where there is none.
     pub fn of(&mut self, agency: Agency) -> &mut Holding {
         self.agencies.entry(agency).or_default()
     }
@@ -144,7 +144,7 @@ impl Snapshot {
         }
     }
 
-    /// Facts that add up to this lottery, whose bets.csv has `length` bytes.
+    /// Returns facts that add up to this lottery, whose bets.csv has `length` bytes.
     pub fn facts(&self, length: u64) -> impl Iterator<Item = Fact> {
         let number = self.number.map(|agencies| Fact::Agencies { agencies });
         let drawn = self.winner.map(|winner| Fact::Drawn {
@@ -169,7 +169,7 @@ impl Snapshot {
         number.into_iter().chain(agencies).chain(drawn)
     }
 
-    /// Bets of all agencies.
+    /// Returns how many bets all agencies have.
     pub fn bets(&self) -> u64 {
         self.agencies
             .values()
@@ -177,7 +177,7 @@ impl Snapshot {
             .sum()
     }
 
-    /// How many of the agencies that take part have finished.
+    /// Returns how many of the agencies that take part have finished.
     pub fn finished(&self) -> usize {
         let takes_part = |agency: &Agency| match self.number {
             None | Some(0) => true,

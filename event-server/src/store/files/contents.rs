@@ -38,7 +38,8 @@ impl<'p, H: RandomAccess> Contents<'p, H> {
         Self::read_with_progress(files, None)
     }
 
-    /// The same as [`read`](Self::read); `on_progress` is told how far this and all later readings are, and may end them.
+    /// Does the same as [`read`](Self::read); `on_progress` is told how far this and all later readings are, and may
+    /// end them.
     ///
     /// # Errors
     /// Those of [`read`](Self::read), and [`StoreError::Stopped`].
@@ -65,7 +66,7 @@ impl<'p, H: RandomAccess> Contents<'p, H> {
         Ok(Self { reading, portions })
     }
 
-    /// What an operator should know.
+    /// Returns what an operator should know.
     pub fn warnings(&self) -> &[Warning] {
         &self.reading.recovery.warnings
     }
@@ -157,7 +158,7 @@ impl<'p, H: RandomAccess> Contents<'p, H> {
         })
     }
 
-    /// The lottery as it is stored, with all rows counted.
+    /// Returns the lottery as it is stored, with all rows counted.
     ///
     /// # Errors
     /// Those of [`each_row`](Self::each_row).
@@ -172,8 +173,8 @@ impl<'p, H: RandomAccess> Contents<'p, H> {
         Ok(snapshot)
     }
 
-    /// The lottery as it is stored, and whether each row is a bet, each acknowledged bet is there, and the draw is over all
-    /// of them. What a start refuses was refused before.
+    /// Returns the lottery as it is stored, and whether each row is a bet, each acknowledged bet is there, and the draw
+    /// is over all of them. What a start refuses was refused before.
     ///
     /// # Errors
     /// The files were changed since, or cannot be read.

@@ -34,7 +34,7 @@ pub enum Name {
 }
 
 impl Name {
-    /// The file's name.
+    /// Returns the file's name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Bets => "bets.csv",
@@ -45,7 +45,8 @@ impl Name {
         }
     }
 
-    /// Whether it is the name of a file that is being made: what a program that was killed has left of it means nothing.
+    /// Returns whether it is the name of a file that is being made: what a program that was killed has left of it means
+    /// nothing.
     pub const fn is_new(self) -> bool {
         matches!(self, Self::NewLog | Self::NewBets)
     }
@@ -68,7 +69,7 @@ pub trait Files {
     /// An open file. Dropping it closes it and releases its lock.
     type File: RandomAccess;
 
-    /// Where the files are, for errors to name.
+    /// Returns where the files are, for errors to name.
     fn folder(&self) -> &Path;
 
     /// Opens a file for reading and writing; `None` where there is none.
@@ -88,7 +89,7 @@ pub trait Files {
     /// Has two files exchange their names, in one step; `false` where the file system cannot do that.
     fn exchange(&mut self, one: Name, other: Name) -> io::Result<bool>;
 
-    /// Whether a name is still that of this file, and not of another one, or of none.
+    /// Returns whether a name is still that of this file, and not of another one, or of none.
     fn is_named(&self, name: Name, file: &Self::File) -> io::Result<bool>;
 
     /// Takes a file out of the folder.
@@ -101,13 +102,13 @@ pub trait Files {
     /// holds until this is dropped, whatever happens to the files in the folder.
     fn try_lock(&mut self) -> io::Result<bool>;
 
-    /// 64 bits that no peer can guess.
+    /// Returns 64 bits that no peer can guess.
     fn salt(&mut self) -> u64;
 }
 
 /// A file as the kernel offers it: any call may do less than it was asked for, or fail.
 pub trait RandomAccess {
-    /// Bytes in the file.
+    /// Returns how many bytes the file has.
     fn length(&self) -> io::Result<u64>;
 
     /// Reads bytes from an offset on, as `pread`.

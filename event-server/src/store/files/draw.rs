@@ -84,7 +84,7 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    /// A scanner at the file's first byte.
+    /// Creates a scanner at the file's first byte.
     pub fn new(winner: Number) -> Self {
         Self {
             lines: Lines::default(),

@@ -77,7 +77,7 @@ impl LockedFolder {
         })
     }
 
-    /// Its files.
+    /// Returns its files.
     pub fn files(&mut self) -> &mut Folder {
         &mut self.files
     }

@@ -32,7 +32,7 @@ impl<F: Files> WalStore<F> {
         Self::open_with_progress(files, durability, replay, None)
     }
 
-    /// The same as [`open`](Self::open); `on_progress` is told how far the reading is, and may end it.
+    /// Does the same as [`open`](Self::open); `on_progress` is told how far the reading is, and may end it.
     ///
     /// # Errors
     /// Those of [`open`](Self::open), and [`StoreError::Stopped`].

@@ -57,7 +57,7 @@ impl<F: Files> FileStore<F> {
         Ok((Self::new(wal), recovery))
     }
 
-    /// The store of files that were just opened.
+    /// Creates the store of files that were just opened.
     pub fn new(wal: WalStore<F>) -> Self {
         Self {
             wal,
@@ -70,7 +70,7 @@ impl<F: Files> FileStore<F> {
         }
     }
 
-    /// Whether any bet is stored.
+    /// Returns whether any bet is stored.
     pub fn has_rows(&self) -> bool {
         self.wal.position() > 0
     }

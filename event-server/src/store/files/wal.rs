@@ -69,12 +69,12 @@ impl<F: Files> WalStore<F> {
         }
     }
 
-    /// Bytes that are staged in this turn; 0: there is nothing to commit.
+    /// Returns how many bytes are staged in this turn; 0: there is nothing to commit.
     pub fn staged(&self) -> usize {
         self.turn.staged()
     }
 
-    /// How many bets are staged in this turn.
+    /// Returns how many bets are staged in this turn.
     pub fn staged_bets(&self) -> u64 {
         self.turn.bets()
     }
@@ -138,8 +138,8 @@ impl<F: Files> WalStore<F> {
         }
     }
 
-    /// Whether a checkpoint is due: at the start, and when the log is long. Where there was no room for the one at the
-    /// start, it is due again after [`retry`](Self::retry).
+    /// Returns whether a checkpoint is due: at the start, at the draw, and when the log is long. Where there was no
+    /// room for the one at the start, it is due again after [`retry`](Self::retry).
     pub fn wants_checkpoint(&self) -> bool {
         self.log.end >= self.checkpoint_at
     }
@@ -274,17 +274,17 @@ impl<F: Files> WalStore<F> {
         }
     }
 
-    /// Bytes of bets.csv that are committed.
+    /// Returns how many bytes of bets.csv are committed.
     pub fn position(&self) -> u64 {
         self.position
     }
 
-    /// Whether bets.csv lacks rows that are committed, because there is no room for them.
+    /// Returns whether bets.csv lacks rows that are committed, because there is no room for them.
     pub fn lagging(&self) -> bool {
         self.lag.is_some()
     }
 
-    /// Why no rows are taken now, for lack of room.
+    /// Returns why no rows are taken now, where there is no room.
     pub fn no_room(&self) -> Option<&NoSpace> {
         self.no_room.as_ref()
     }

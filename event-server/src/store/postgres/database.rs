@@ -128,13 +128,13 @@ impl std::error::Error for Unusable {}
 
 /// A database behind a session that connects again by itself. No call waits.
 pub trait Database {
-    /// Whether a query may be [submitted](Self::submit): there is a session, and nothing is under way.
+    /// Returns whether a query may be [submitted](Self::submit): there is a session, and nothing is under way.
     fn is_idle(&self) -> bool;
 
     /// Sends a query. To be called only where it [is idle](Self::is_idle).
     fn submit(&mut self, query: &Query<'_>);
 
-    /// The next thing that it tells.
+    /// Returns the next thing that it tells.
     fn poll(&mut self) -> Option<Answer>;
 
     /// Sets the bits that an event of its stream brings.
@@ -146,7 +146,7 @@ pub trait Database {
     /// It can never be used as it is configured.
     fn advance(&mut self, now: Instant) -> Result<(), Unusable>;
 
-    /// When [`advance`](Self::advance) is due, event or not.
+    /// Returns when [`advance`](Self::advance) is due, even without an event.
     fn deadline(&self) -> Option<Instant>;
 
     /// Gives the session up, for this reason, and connects again after a pause. An [`Answer::Down`] follows.

@@ -33,7 +33,7 @@ pub struct Part {
 }
 
 impl Part {
-    /// Whether it brings bets.
+    /// Returns whether it brings bets.
     pub fn has_bets(&self) -> bool {
         self.bets > 0
     }

@@ -77,7 +77,7 @@ pub trait Dial {
     /// an earlier name that is still being looked up, none comes.
     fn resolve(&mut self, name: &str, port: u16);
 
-    /// The addresses of the name, once they are known.
+    /// Returns the addresses of the name, once they are known.
     fn resolved(&mut self) -> Option<io::Result<Vec<SocketAddr>>>;
 
     /// Begins to open a stream, whose events are told as those of the store.
@@ -86,7 +86,7 @@ pub trait Dial {
     /// It cannot even be begun.
     fn connect(&mut self, address: &Address) -> io::Result<Self::Stream>;
 
-    /// Whether a stream is open by now.
+    /// Returns whether a stream is open by now.
     ///
     /// # Errors
     /// It could not be opened.
@@ -242,7 +242,7 @@ impl From<SessionError> for End {
 }
 
 impl<D: Dial> Link<D> {
-    /// The links of a central, one for each of these, which begin to connect at their first
+    /// Creates the links of a central, one over each of `dials`, which begin to connect at their first
     /// [`advance`](Database::advance). The first one listens to what other centrals and operators tell.
     ///
     /// # Errors

@@ -105,7 +105,7 @@ pub enum SessionEvent {
 pub struct Row(DataRowBody);
 
 impl Row {
-    /// The columns; `None` is null.
+    /// Returns the columns; `None` is null.
     ///
     /// # Errors
     /// The row is malformed.
@@ -170,7 +170,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session over a stream of this kind, from its first byte.
+    /// Creates a session over a stream of this kind, from its first byte.
     pub fn new(login: Login, transport: Transport) -> Self {
         let mut session = Self {
             login,
@@ -230,7 +230,7 @@ impl Session {
         self.state = State::Authenticating(Proof::NotAsked);
     }
 
-    /// Whether a query may be sent.
+    /// Returns whether a query may be sent.
     pub fn is_idle(&self) -> bool {
         matches!(self.state, State::Idle)
     }
@@ -289,7 +289,7 @@ impl Session {
         frontend::terminate(&mut self.to_send);
     }
 
-    /// The next thing that happened; `None`: more bytes are needed.
+    /// Returns the next thing that happened; `None`: more bytes are needed.
     ///
     /// # Errors
     /// The session is over: refused, broken, or in doubt.

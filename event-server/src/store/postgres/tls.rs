@@ -53,7 +53,7 @@ struct Identity {
 pub struct CertificateHash(Arc<OnceLock<Option<Vec<u8>>>>);
 
 impl CertificateHash {
-    /// The hash; `None` before the handshake, and where the certificate's signature has no hash of its own.
+    /// Returns the hash; `None` before the handshake, and where the certificate's signature has no hash of its own.
     pub fn get(&self) -> Option<Vec<u8>> {
         self.0.get().cloned().flatten()
     }
@@ -107,7 +107,7 @@ impl DatabaseTls {
         Ok(Some(tls))
     }
 
-    /// Whether a session is made only with a server whose certificate an authority of ours has signed.
+    /// Returns whether a session is made only with a server whose certificate an authority of ours has signed.
     pub fn verifies(&self) -> bool {
         self.files().authority.is_some()
     }
@@ -123,7 +123,7 @@ impl DatabaseTls {
         files.clone()
     }
 
-    /// Our side of a new session with this host, and where the hash of its certificate will be.
+    /// Creates our side of a new session with this host; returns it, and where the hash of its certificate will be.
     ///
     /// # Errors
     /// The host is no name that a certificate could be for.

@@ -38,7 +38,7 @@ impl Operator {
         Ok(self.change(agency, &sql)?[..] == [0])
     }
 
-    /// Whether an agency takes part, or has a version; and how many agencies there are.
+    /// Returns whether an agency takes part, or has a version; and how many agencies there are.
     ///
     /// # Errors
     /// The session is lost, or the database refuses.

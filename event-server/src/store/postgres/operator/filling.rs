@@ -73,7 +73,7 @@ impl Operator {
 }
 
 impl Filling {
-    /// Begins, and makes the tables.
+    /// Begins the transaction, and makes the tables.
     ///
     /// # Errors
     /// The session is lost, or the database refuses: nothing is there.

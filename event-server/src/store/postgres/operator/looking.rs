@@ -17,7 +17,7 @@ const VERSIONS: usize = 3;
 const BET: usize = 7;
 
 impl Operator {
-    /// The lottery as it is stored, its winners counted.
+    /// Returns the lottery as it is stored, its winners counted.
     ///
     /// # Errors
     /// The session is lost, the database refuses, or a row is none of ours.

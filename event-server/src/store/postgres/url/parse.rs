@@ -201,8 +201,8 @@ fn decoded(text: &str, what: &str) -> Result<String, String> {
     }
 }
 
-/// The URL with its password masked: for whoever looks at a configuration. Of a URL that cannot be used only the scheme
-/// is shown.
+/// Returns the URL with its password masked: for whoever looks at a configuration. Of a URL that cannot be used only
+/// the scheme is shown.
 pub fn masked(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
