@@ -22,7 +22,7 @@ pub enum Source {
     Plain,
     /// A file that is sent as an upload.
     Upload(UploadId),
-    /// Rows of a bets.csv that was taken over. Nobody knows from which agency's file they came.
+    /// Rows of a bets.csv that was taken over. Nobody knows which file they came from.
     TakenOver,
 }
 
