@@ -10,7 +10,7 @@ use std::process::Command;
 use common::{Peer, batch, bet, finished, winners};
 use fixtures::programs::{self, Running};
 
-/// A central whose files may have so many blocks of 512 bytes.
+/// A central whose files may have `blocks` blocks of 512 bytes.
 fn limited(data: &Path, blocks: u32) -> Command {
     let mut command = Command::new("sh");
     command

@@ -26,7 +26,7 @@ fn messages(log: &str) -> Vec<&str> {
     log.lines().map(|line| &line[message(line)..]).collect()
 }
 
-/// Asserts that the log ends as an orderly stop does, with so many connections closed in it.
+/// Asserts that the log ends as an orderly stop does, with this number of connections closed in it.
 fn assert_orderly(log: &str, connections: usize) {
     let lines = messages(log);
     let at = |text: &str| lines.iter().position(|line| line.ends_with(text));
@@ -324,7 +324,7 @@ fn sigterm_in_every_phase_ends_well_and_keeps_what_was_acknowledged() {
 
 const ONE_AGENCY: [(&str, &str); 2] = [("SERVER_AGENCIES", "1"), ("LOGGING_LEVEL", "DEBUG")];
 
-/// A folder with so many stored bets of agency 1, whose draw was begun and then stopped by SIGTERM; `None`
+/// A folder with the bets of `spec`, stored for agency 1, whose draw was begun and then stopped by SIGTERM; `None`
 /// where the draw was over before the signal came.
 fn interrupted_draw(spec: &fixtures::Spec) -> Option<tempfile::TempDir> {
     let folder = tempfile::tempdir().unwrap();

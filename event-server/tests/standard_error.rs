@@ -74,7 +74,7 @@ impl Central {
     }
 }
 
-/// Sends so many batches of one bet, and reads their answers.
+/// Sends this number of batches of one bet, and reads their answers.
 fn store(address: SocketAddr, batches: usize) {
     const AT_ONCE: usize = 500;
     let mut peer = Peer::connect(address);

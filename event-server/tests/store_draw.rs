@@ -25,7 +25,7 @@ fn bet(document: usize) -> Bet<'static> {
     }
 }
 
-/// Draws after so many bets, with a failure of the disk after so many operations. `None`: it came too late for the draw.
+/// Draws after `bets` bets; the disk fails after `operations` operations. `None`: it failed too late for the draw.
 fn failed(bets: usize, operations: u64) -> Option<String> {
     let disk = Disk::new(operations);
     let (mut store, _) = FileStore::open(disk.boot(), Durability::Always, |_| {}).unwrap();

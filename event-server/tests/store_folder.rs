@@ -289,7 +289,7 @@ fn what_others_could_have_put_there_or_written_to_is_not_used() {
         made.unwrap();
         assert_untrusted(&folder, "is no ordinary file");
     }
-    // What is being made is made anew, whatever stands there, and nothing that a link leads to is touched.
+    // A file that is being made is made again, whatever stands there, and nothing that a link leads to is touched.
     new();
     symlink(&foreign, folder.join("bets.wal.new")).unwrap();
     let (mut store, _, _) = open(&folder).unwrap();

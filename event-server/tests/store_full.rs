@@ -77,7 +77,7 @@ fn is_well(store: &FileStore<DiskFiles>) -> bool {
     store.status().unavailable.is_none() && store.wake() == Wake::Never
 }
 
-/// A disk after a kill: its log has so many bets and that their agency has finished, and bets.csv has no room for any.
+/// A disk after a kill: its log has `turns` bets, and that their agency has finished; bets.csv has no room for any.
 fn behind(turns: usize) -> Disk {
     let disk = Disk::new(turns as u64);
     let (mut store, mut lottery) = open(&disk);

@@ -5,7 +5,7 @@
 //! turn. After each start: what was recovered is a prefix of the turns, it holds every acknowledged one, and
 //! bets.csv has its rows, byte for byte.
 //!
-//! `STORE_SEEDS=1000000` runs so many seeds, `STORE_SEED=17` that one alone.
+//! `STORE_SEEDS=1000000` runs that many seeds, `STORE_SEED=17` that one alone.
 
 mod store_disk;
 
@@ -35,7 +35,7 @@ struct Model {
 }
 
 impl Model {
-    /// The rows and the state after so many turns.
+    /// The rows and the state after this number of turns.
     fn after(&self, turns: usize) -> (String, Vec<Fact>) {
         let mut lottery = Lottery::new(0);
         let mut rows = String::new();

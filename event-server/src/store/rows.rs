@@ -89,6 +89,9 @@ pub struct Row<'a> {
 
 impl<'a> Row<'a> {
     /// Reads a line, its LF already taken off.
+    ///
+    /// # Errors
+    /// The line is no row: what is wrong with it.
     pub fn parse(line: &'a [u8]) -> Result<Self, RowFlaw> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.len() > MAX_ROW {

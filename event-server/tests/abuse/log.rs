@@ -59,7 +59,7 @@ fn lines(log: &str) -> impl Iterator<Item = Line<'_>> {
 }
 
 /// Asserts that every line is one, that no value could pass for more, and that no kind of line comes in floods;
-/// the server sweeps so often a second.
+/// the server sweeps `sweeps` times a second.
 pub fn audit(log: &str, sweeps: usize) {
     let mut seconds: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
     for Line {

@@ -63,7 +63,7 @@ impl Abuse<'_> {
         stream
     }
 
-    /// So many connections, all of them accepted.
+    /// Opens `count` connections, all of them accepted.
     pub fn connections(&self, count: usize) -> Vec<TcpStream> {
         let mut all = Vec::new();
         while all.len() < count {
@@ -80,7 +80,7 @@ impl Abuse<'_> {
     }
 }
 
-/// So many connections, or as many as the limit of descriptors has room for; then it says so.
+/// Returns `wanted`, or how many connections the limit of descriptors has room for; then it says so.
 pub fn crowd(wanted: usize) -> usize {
     // This process has one end of each, the server the other; and something is left for the rest.
     let room = room_for_connections().unwrap().saturating_sub(100).max(1);

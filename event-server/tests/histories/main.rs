@@ -3,7 +3,7 @@
 //! Two clients of each agency send the same file, one bet or a few at a time, leave in the middle and throw each other out, while
 //! the central is killed, or one of two centrals and their sessions with the database. The judge knows neither the programs nor
 //! the test: `cargo run -p event-server --example judge -- FILE` is the same one. HISTORY_SEED plays one seed, HISTORY_SEEDS
-//! so many of them; one that is refused is left in the system's temporary folder.
+//! that many; one that is refused is left in the system's temporary folder.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -170,13 +170,13 @@ fn what_clients_of_two_centrals_are_told_of_which_one_is_killed_or_loses_its_ses
     }
 }
 
-/// Where somebody was told such a thing first.
+/// Where somebody was first told something of which `what` is true.
 fn told(events: &[Event], what: impl Fn(&Told) -> bool) -> usize {
     let is_it = |event: &Event| matches!(event, Event::Told { told, .. } if what(told));
     events.iter().position(is_it).unwrap()
 }
 
-/// Where such a thing was asked first.
+/// Where something was first asked of which `what` is true.
 fn asked(events: &[Event], what: impl Fn(u64, &Ask) -> bool) -> usize {
     let is_it =
         |event: &Event| matches!(event, Event::Ask { client, ask, .. } if what(*client, ask));

@@ -239,7 +239,7 @@ impl<R: Store> Central<R> {
         self.hub.mark(client.slot, true, true, true);
     }
 
-    /// The client takes so many bytes from now on.
+    /// The client takes `room` bytes from now on; `None`: all.
     pub fn take(&mut self, client: &Client, room: Option<usize>) {
         client.wire.borrow_mut().room = room;
         self.hub.mark(client.slot, false, true, false);

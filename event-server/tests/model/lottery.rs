@@ -52,7 +52,7 @@ pub enum Step {
     Reopen {
         agency: usize,
     },
-    /// A fault: a standby becomes the primary, with so many of the transactions that it need not have.
+    /// A fault: a standby becomes the primary, and has kept this number of the transactions that it need not have.
     Failover {
         kept: usize,
     },

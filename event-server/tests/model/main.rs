@@ -24,8 +24,8 @@ use stateright::{Checker, HasDiscoveries, Model};
 use rules::Rules;
 use state::Lottery;
 
-/// Two agencies with files of so many bets, two centrals with so many sessions each, so many faults, and so many uploads that
-/// are taken out.
+/// Two agencies, whose files have these numbers of bets, and two centrals with `sessions` sessions each; at most
+/// `faults` faults happen, and `reopenings` uploads are taken out.
 fn lottery(sessions: usize, files: [u8; 2], faults: u8, reopenings: u8) -> Lottery {
     Lottery {
         sessions,

@@ -28,7 +28,7 @@ pub enum Connection {
 /// How far a query is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Stage {
-    /// Appended; it is acknowledged once so many transactions were replicated.
+    /// Appended; it is acknowledged once this number of transactions is replicated.
     Appended(usize),
     /// Replicated: the answer is on its way.
     Replicated,

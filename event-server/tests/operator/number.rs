@@ -26,7 +26,7 @@ fn start(data: &Path, agencies: &str) -> (Option<i32>, String, String) {
     (status.code(), String::new(), last.to_owned())
 }
 
-/// A lottery of so many agencies in which these have sent a bet and finished.
+/// A lottery of `agencies` agencies, of which those in `done` have sent a bet and finished.
 fn lottery(data: &Path, agencies: &str, done: &[u32]) {
     let (server, address) = central(data, &[("SERVER_AGENCIES", agencies)]).unwrap();
     for &agency in done {

@@ -144,7 +144,7 @@ impl Expected {
     }
 }
 
-/// A request that is refused, of so many bytes.
+/// A request of this number of bytes, which is refused.
 fn request_of(bytes: usize) -> Vec<u8> {
     let header = raw(kind::FINISHED, b"").len();
     raw(kind::FINISHED, &vec![b'x'; bytes - header])

@@ -9,7 +9,7 @@ use crate::stage::Stage;
 
 const SUCCESS: &str = "{result:success}";
 
-/// Waits until a central has logged this line so many times.
+/// Waits until a central has logged this line `times` times.
 fn wait_for(central: &Running, line: &str, times: usize) {
     let enough = |log: &str| log.matches(line).count() >= times;
     let log = central.wait_until(enough).unwrap();

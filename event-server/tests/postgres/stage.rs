@@ -53,7 +53,7 @@ impl Stage {
         self.folder.path()
     }
 
-    /// Agencies 1 to `agencies` with files of so many rows, of which every twentieth wins.
+    /// Agencies 1 to `agencies` with files of `rows` rows, of which every twentieth wins.
     pub fn agencies(&self, agencies: u32, rows: usize) -> Vec<Agency> {
         let agency = |number: u32| {
             let file = self.folder().join(format!("agency-{number}.csv"));
@@ -70,7 +70,7 @@ impl Stage {
         self.central_at(&url, environment)
     }
 
-    /// A central on a database of one's own choice.
+    /// A central on the database of this URL.
     pub fn central_at(&self, url: &str, environment: Environment<'_>) -> (Running, SocketAddr) {
         let mut all = vec![("SERVER_STORE", url)];
         all.extend(environment);
@@ -82,7 +82,7 @@ impl Stage {
         programs::agency(agency.number, &agency.file, central, self.folder()).unwrap()
     }
 
-    /// The program on a database of one's own choice, to be run to its end.
+    /// The program on the database of this URL, to be run to its end.
     pub fn program(&self, url: &str, environment: Environment<'_>) -> Command {
         let mut command = Command::new(programs::program("event-server").unwrap());
         command.current_dir(self.folder()).env("SERVER_STORE", url);
@@ -228,7 +228,7 @@ pub fn await_blocked(stage: &Stage) {
     await_all_blocked(stage, 1);
 }
 
-/// Waits until so many commits of centrals wait for a lock.
+/// Waits until this number of commits of centrals wait for a lock.
 pub fn await_all_blocked(stage: &Stage, commits: u32) {
     eventually("the commits wait", || {
         count(

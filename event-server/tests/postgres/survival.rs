@@ -1,7 +1,7 @@
 //! Everything is killed in the middle.
 //!
 //! Clients, centrals, sessions and the database itself, in a seeded order, while five agencies send their files through
-//! three centrals; then every row is there exactly once. SURVIVAL_SEED runs one seed, SURVIVAL_SEEDS so many of them.
+//! three centrals; then every row is there exactly once. SURVIVAL_SEED runs one seed, SURVIVAL_SEEDS that many.
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
@@ -137,7 +137,7 @@ impl World {
             _ => {
                 self.note("the database is frozen");
                 self.stage.database.freeze(true).unwrap();
-                // Somebody has noticed; the log of a central that was just started begins anew.
+                // Waits until a central has noticed, or a second: the log of one that was just started is a new one.
                 let logs = |world: &Self| -> usize {
                     let silent = |(central, _): &(Running, SocketAddr)| {
                         central.log().matches("it was silent").count()

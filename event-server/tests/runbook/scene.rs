@@ -204,7 +204,7 @@ impl Scene {
         self.type_in(&line, code)
     }
 
-    /// Types a line of one's own, which has to end with this code.
+    /// Types a line that the section need not have; it has to end with this code.
     pub fn type_in(&mut self, line: &str, code: i32) -> Ended {
         let ended = match line.strip_prefix("curl http://") {
             Some(url) => Ended {
@@ -230,7 +230,7 @@ impl Scene {
         self.serve("event-server", environment)
     }
 
-    /// Starts a central by a line of one's own.
+    /// Starts a central by a line that the section need not have.
     pub fn serve(&mut self, line: &str, environment: &[(&str, &str)]) -> Central {
         // The shell gives its place to the program, so that signals reach it.
         let mut shell = self.shell(&format!("exec env {line}"));
@@ -259,7 +259,7 @@ impl Scene {
         }
     }
 
-    /// Starts an agency's client with a file of so many bets, of which the first wins.
+    /// Starts an agency's client with a file of `rows` bets, of which the first wins.
     pub fn client(&self, agency: u32, rows: usize, address: SocketAddr) -> Running {
         let file = self.path(&format!("agency-{agency}-{rows}.csv"));
         let spec = Spec::new(agency.into(), rows, 1).unwrap();

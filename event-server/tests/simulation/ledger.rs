@@ -203,7 +203,7 @@ impl Ledger {
         self.account(agency).took_part = true;
     }
 
-    /// So many bets of an upload are stored: the server said so.
+    /// The server said that `stored` bets of an upload are stored.
     pub fn rows_stored(&mut self, number: usize, stored: usize) {
         let file = &mut self.files[number];
         assert!(
@@ -313,7 +313,7 @@ impl Ledger {
         self.resumes.get(&file).copied().unwrap_or_default()
     }
 
-    /// A resume was answered: so many bets are stored. `asked`: what [`resumes`](Self::resumes) said when it was sent.
+    /// A resume was answered: `stored` bets are stored. `asked`: what [`resumes`](Self::resumes) said when it was sent.
     pub fn resumed(&mut self, life: usize, file: usize, stored: usize, asked: usize) {
         self.taken(life, self.files[file].agency);
         assert!(

@@ -22,7 +22,7 @@
 //! conflicts, a full database and one that is away, slices of the draw that take too long, failovers, an old primary that goes
 //! on, servers killed and stopped; and clients that stop for a while at servers that forget their agencies.
 //!
-//! `SIMULATION_SEEDS=1000000` runs so many seeds, `SIMULATION_SEED=17` that one alone; with `-- --nocapture`
+//! `SIMULATION_SEEDS=1000000` runs that many seeds, `SIMULATION_SEED=17` that one alone; with `-- --nocapture`
 //! it tells what happens in it.
 
 #[path = "../store_disk/mod.rs"]

@@ -196,7 +196,7 @@ impl Population {
         self.clients.push(Client::Uploader(Box::new(uploader)));
     }
 
-    /// A client of so many batches and single bets; it asks for its winners in the end.
+    /// A client of `batches` batches and `bets` single bets; it asks for its winners in the end.
     fn plain(
         &mut self,
         agency: u32,
@@ -313,7 +313,7 @@ impl Population {
             .for_each(|client| client.lose(ledger, rng));
     }
 
-    /// All lose their connections, and begin anew, as if nothing was acknowledged.
+    /// All lose their connections, and begin again, as if nothing was acknowledged.
     pub fn begin_anew(&mut self, ledger: &mut Ledger) {
         let Self { clients, rng, .. } = self;
         for client in clients {

@@ -90,7 +90,7 @@ impl Staller {
         let duplex = link.end.duplex();
         let duplex = duplex.borrow();
         // While its bet is committed, it is not the peer's fault that nothing is sent. A query may have waited for its
-        // agency to be read, or for the draw: when the server comes back to it, the time begins anew, once.
+        // agency to be read, or for the draw: when the server comes back to it, the time begins again, once.
         let may_wait = match self.last {
             Last::Bet if ledger.lives[link.life].remote => Duration::MAX,
             Last::Query => duplex.idle_timeout().unwrap_or_default(),

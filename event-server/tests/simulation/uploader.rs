@@ -249,7 +249,7 @@ impl Uploader {
         self.wait(rng);
     }
 
-    /// Begins with the file anew, as if nothing was acknowledged.
+    /// Begins with the file again, as if nothing was acknowledged.
     pub fn begin_anew(&mut self, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
         self.lose(ledger, rng);
         self.upload = start(ledger, self.file, self.window);

@@ -45,7 +45,7 @@ struct State {
     /// Counts the programs; only the last one lives.
     program: u64,
     alive: bool,
-    /// Who has locked an inode: alone, or so many together.
+    /// How each locked inode is locked.
     locks: BTreeMap<usize, Lock>,
     folder_locked: bool,
     /// Operations until the fault happens.
@@ -141,7 +141,7 @@ impl Disk {
         }
     }
 
-    /// Lets a fault happen in the operation that comes after so many others.
+    /// Lets a fault happen in the operation that comes after `operations` others.
     pub fn plan(&self, operations: u64, fault: Fault) {
         self.0.borrow_mut().fault = Some((operations, fault));
     }

@@ -230,7 +230,7 @@ fn a_handshake_has_the_time_of_a_frame() {
 #[test]
 fn those_that_show_no_certificate_take_no_place_of_those_that_did() {
     const PLACES: usize = 32;
-    // At least so many are kept.
+    // At least this many places are kept for peers with a certificate.
     const KEPT: usize = 8;
     let trust = Trust::new();
     let most = PLACES.to_string();

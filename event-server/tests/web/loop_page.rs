@@ -293,7 +293,7 @@ fn three_hundred_connections_are_elements_and_ten_thousand_are_a_canvas_of_which
     assert_clean(&browser, &central);
 }
 
-/// Opens connections until there are so many: most say nothing, each tenth holds a query.
+/// Opens connections until there are `count`: most say nothing, each tenth holds a query.
 fn connect(central: &Central, peers: &mut Vec<Peer>, count: usize) {
     while peers.len() < count {
         let mut peer = Peer::connect(central.lottery);

@@ -168,7 +168,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A port of a central of so many agencies, to which a peer has connected.
+    /// A port of a central of `agencies` agencies, to which a peer has connected.
     pub fn new(agencies: u32) -> Self {
         let now = Instant::now();
         let wire = Rc::new(RefCell::new(Wire {

@@ -172,7 +172,7 @@ fn numbers_move_the_draw_appears_and_a_lost_central_is_told() {
     }
 }
 
-/// Sends so many bets of an agency, none of which wins.
+/// Sends `count` bets of an agency, none of which wins.
 fn send(peer: &mut Peer, number: u32, count: usize) {
     for _ in 0..count / 50 {
         let bets = vec![bet(number, "1", false); 50].join("|");

@@ -10,7 +10,7 @@ use frame::MessageId;
 use crate::common::{agency, bet, one};
 use crate::store_disk::{Disk, DiskFiles};
 
-/// Stages a batch of so many bets.
+/// Stages a batch of this number of bets; returns whether there was room.
 fn stage(store: &mut FileStore<DiskFiles>, bets: u32) -> bool {
     let text = bet(1, "1", false);
     let frame::Request::Bet(bet) = one(&text) else {

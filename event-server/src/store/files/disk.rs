@@ -54,7 +54,8 @@ impl Name {
 
 /// A folder with the store's files.
 ///
-/// The constants are bounds in bytes. A test's files have smaller ones, to meet them more often.
+/// The constants are bounds in bytes. A test's files have smaller ones, to meet them more often. Errors are those of
+/// the system; one that holds a [`Distrust`] says why a file is not used.
 pub trait Files {
     /// The least by which the room in the log grows.
     const ROOM: u64 = 1024 * 1024;

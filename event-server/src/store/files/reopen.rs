@@ -1,4 +1,4 @@
-//! Taking an agency's bets out, so that it can begin anew: whole, or not at all, whatever happens meanwhile.
+//! Taking an agency's bets out, so that it can begin again: whole, or not at all, whatever happens meanwhile.
 //!
 //! ```text
 //! 1  bets.csv.new  the rows of the others, synced
@@ -20,11 +20,13 @@ use crate::store::rows::{Lines, Row};
 
 impl<F: Files> WalStore<F> {
     /// Takes out every row of an agency. `facts` are what the state adds up to without it. Returns how many rows went.
-    /// To be called with nothing staged.
     ///
     /// # Errors
     /// A call on a file failed, there is no room, or a row of bets.csv is no bet: where the store is opened again, either
     /// nothing has changed or all rows are gone.
+    ///
+    /// # Panics
+    /// Something is staged.
     pub fn remove_agency(
         &mut self,
         agency: Agency,

@@ -79,6 +79,9 @@ impl<F: Files> FileStore<F> {
     ///
     /// # Errors
     /// Those of [`WalStore::remove_agency`].
+    ///
+    /// # Panics
+    /// Something is staged.
     pub fn remove_agency(
         &mut self,
         agency: Agency,

@@ -52,7 +52,7 @@ impl Turn {
         self.has_draw
     }
 
-    /// Bytes of the record with so many bytes of rows, and one fact, more than now.
+    /// Bytes of the record with `rows` more bytes of rows, and one more fact, than now.
     pub(super) fn size_with(&self, rows: usize) -> u64 {
         (HEADER + self.staged() + rows + FACT) as u64
     }

@@ -60,7 +60,7 @@ impl<F: Files> WalStore<F> {
         Ok(self.turn.draft(bytes))
     }
 
-    /// Makes room in the log for a request with so many bytes of rows. Without room the request is refused. Where the
+    /// Makes room in the log for a request with `rows` bytes of rows. Without room the request is refused. Where the
     /// disk failed it is refused, too, and the commit of the turn fails.
     fn make_room(&mut self, rows: usize) -> Result<(), NoSpace> {
         match self.log.make_room(self.turn.size_with(rows), F::ROOM) {
@@ -149,7 +149,7 @@ impl<F: Files> WalStore<F> {
         self.checkpoint_at = 0;
     }
 
-    /// Begins the log anew. `facts` are what the state adds up to, all of it committed. Without room or a
+    /// Begins a new log. `facts` are what the state adds up to, all of it committed. Without room or a
     /// descriptor for a new log, and while the store [lags](Self::lagging), the old one stays the current one, and the checkpoint
     /// is due again later.
     ///
@@ -341,11 +341,13 @@ impl<F: Files> WalStore<F> {
         Ok(count)
     }
 
-    /// Ends in order: with a checkpoint, so that the next start has nothing to mend. To be called with
-    /// nothing staged.
+    /// Ends in order: with a checkpoint, so that the next start has nothing to mend.
     ///
     /// # Errors
     /// The disk failed, now or before. What was committed stays so.
+    ///
+    /// # Panics
+    /// Something is staged.
     pub fn close(mut self, facts: impl IntoIterator<Item = Fact>) -> Result<(), StoreError> {
         self.retry()?;
         self.renew_log(facts, 0)

@@ -5,7 +5,7 @@
 //! its place among `max_connections`. So the next session has the server end it before it does anything else, and does
 //! not go on until it is gone. The backend is terminated, never cancelled: a cancelled wait for a standby looks like a
 //! commit. Until it is gone it counts: whatever hangs, a central never has more than its sessions and one more. Where
-//! several sessions are lost at once, one of them begins anew, has all of those ended, and then the others begin.
+//! several sessions are lost at once, one of them begins again, has all of those ended, and then the others begin.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -51,7 +51,7 @@ impl Drop for Begun {
 }
 
 impl Backends {
-    /// The backends of a central with so many sessions, of which none has begun.
+    /// The backends of a central with this number of sessions, of which none has begun.
     pub(super) fn of(sessions: usize) -> Self {
         Self(Rc::new(RefCell::new(State {
             sessions,

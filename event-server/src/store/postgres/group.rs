@@ -77,7 +77,7 @@ impl Group {
         self.depends.insert(agency);
     }
 
-    /// Adds to an agency's part: its state now, and so many new bets, whose rows were written.
+    /// Adds to an agency's part: its state now, and `bets` new bets, whose rows were written.
     pub(super) fn add(&mut self, agency: Agency, version: &mut Version, bets: u64) {
         let part = self.parts.entry(agency).or_insert_with(|| {
             version.number += 1;

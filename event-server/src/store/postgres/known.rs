@@ -36,7 +36,7 @@ pub struct Version {
 enum State {
     /// Being read, or to be read.
     Reading,
-    /// Read in this session, after so many commits.
+    /// Read in this session, after this number of commits.
     Read { commits: u64 },
     /// Read in an earlier session: it may be out of date.
     Stale,

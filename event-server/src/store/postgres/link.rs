@@ -6,10 +6,10 @@
 //!    '-----------+-------------+----------'   next address, next host, or a growing pause
 //! ```
 //!
-//! The hosts of the URL are tried in turn, each with all its addresses; a standby is left without a query. A session that
-//! is lost is told at once; hosts that take no session are told together, when all were tried. Whatever is owed, a name, a
-//! connection, an answer, has a deadline: a server that is silent for so long is given up. Generic over [`Dial`]; waits for
-//! nothing and reads no clock.
+//! The hosts of the URL are tried in turn, each with all its addresses; a standby is left without a query. A session
+//! that is lost is told at once; hosts that take no session are told together, when all were tried. Whatever is owed, a
+//! name, a connection, an answer, has a deadline: a server that is silent until then is given up. Generic over
+//! [`Dial`]; waits for nothing and reads no clock.
 
 mod connect;
 mod talk;

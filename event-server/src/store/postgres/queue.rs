@@ -51,7 +51,8 @@ enum Kind {
     Survey,
 }
 
-/// The turns, one after the other. So many queries pass at most between two of a kind that has something to do.
+/// The order of the turns. Between two queries of a kind that has something to do, one of each other kind passes at
+/// most.
 const TURNS: [Kind; 4] = [Kind::Commit, Kind::Read, Kind::Draw, Kind::Survey];
 
 /// The query under way.
@@ -260,7 +261,8 @@ impl<B: Database> Queue<B> {
         under_way(&self.work, &self.retry, agency).unwrap_or(self.committed)
     }
 
-    /// An operator has changed what is stored of this agency: it is read anew. What a query under way reads may be older.
+    /// An operator has changed what is stored of this agency: it is read again. What a query under way reads may be
+    /// older.
     pub(super) fn read_anew(&mut self, agency: Agency) {
         match self.work {
             Some(Work::Read(_)) => _ = self.changed.insert(agency),

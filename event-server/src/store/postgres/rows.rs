@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use frame::{Agency, Bet};
 
-/// A message that has so many bytes gets no further tuple: the server works on one while the next is on its way.
+/// A message that has this many bytes gets no further tuple: the server works on one while the next is on its way.
 const MESSAGE: usize = 64 * 1024;
 
 /// Bytes of a message before its tuples: its type and its length, which counts itself.

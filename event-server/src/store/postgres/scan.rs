@@ -8,7 +8,7 @@
 //! The draw is committed first. From then on nothing is added to `bets` and nothing taken out, so that slices which are
 //! read one after the other are one whole, also in different sessions: a lost session costs the slice that was under way.
 //! Only a rewrite of the table (`vacuum full`, `cluster`) moves rows between blocks. It gives the table another file, which
-//! each slice tells: where that has changed, the scan begins anew.
+//! each slice tells: where that has changed, the scan begins again.
 //!
 //! A table that is not one file of blocks (partitioned, or of another engine) is read in one query.
 

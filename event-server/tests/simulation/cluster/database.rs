@@ -56,9 +56,9 @@ pub struct Database {
     exchanges: Vec<Exchange>,
     /// The longest that a message takes, in hops.
     pub(super) pace: u32,
-    /// At each hop one session in so many is lost, and after a query four times as many.
+    /// At each hop one session in this number is lost, and after a query four times as often.
     pub(super) loss_rate: u32,
-    /// One query in so many fails without a reason.
+    /// One query in this number fails without a reason.
     pub(super) failure_rate: u32,
     /// It notifies those who listen that an agency has finished, or that the draw is done.
     notifies: bool,

@@ -20,11 +20,11 @@ pub struct Exchange {
 
 pub enum Stage {
     Travelling(u32, Statement),
-    /// It has looked for the version before, and will append after so many hops; whether that version was there.
+    /// It has looked for the version before, and will append after this number of hops; whether that version was there.
     Appending(u32, Statement, bool),
-    /// It waits for a lock, for so many hops at most.
+    /// It waits for a lock, for this number of hops at most.
     Waiting(u32, Statement),
-    /// Done once so many transactions are replicated.
+    /// Done once this number of transactions is replicated.
     Committing(usize),
 }
 

@@ -96,7 +96,7 @@ pub struct Wire {
     pub session: Option<SessionId>,
     /// What was asked last, and on which session, until the database takes it.
     pub asked: Option<(SessionId, Statement)>,
-    /// Answers on their way, in order: so many hops each after the one before.
+    /// Answers on their way, in order: each with its hops after the one before.
     flying: VecDeque<(u32, SessionId, Answer)>,
     arrived: VecDeque<(SessionId, Answer)>,
     /// An event waits.

@@ -10,11 +10,11 @@ use super::tables::{Change, Tables};
 pub struct Node {
     pub tables: Tables,
     log: Vec<Change>,
-    /// So many transactions are on another node, too.
+    /// How many transactions are on another node, too.
     pub replicated: usize,
     /// It was the primary.
     pub cut_off: bool,
-    /// So many transactions have looked at the version before theirs, and have not appended it yet.
+    /// How many transactions have looked at the version before theirs, and have not appended theirs yet.
     pub appending: u32,
 }
 
@@ -34,7 +34,7 @@ pub enum End {
     Failed(Failure),
     /// There was nothing to commit.
     Done,
-    /// It is done once so many transactions are replicated.
+    /// It is done once this number of transactions is replicated.
     Committed(usize),
 }
 
@@ -69,8 +69,8 @@ impl Outcome {
 }
 
 impl Node {
-    /// Carries out a query of the central of this life, in a lottery of so many agencies. `founded`: where the version
-    /// before was looked at earlier, whether it was there.
+    /// Carries out a query of the central of this life, in a lottery of `agencies` agencies. `founded`: where the
+    /// version before was looked at earlier, whether it was there.
     pub fn carry_out(
         &mut self,
         statement: &Statement,
@@ -141,7 +141,7 @@ impl Node {
         self.appending == 0
     }
 
-    /// The table of bets is written anew, in other blocks.
+    /// The table of bets is written again, in other blocks.
     pub fn rewrite(&mut self) {
         self.commit(Change::Rewritten);
     }
@@ -153,12 +153,13 @@ impl Node {
         position
     }
 
-    /// At most so many more transactions reach another node.
+    /// At most `most` more transactions reach another node.
     pub fn replicate(&mut self, most: usize) {
         self.replicated = self.log.len().min(self.replicated.saturating_add(most));
     }
 
-    /// It is cut off. The node that takes its place, with what is replicated; and how many transactions it lacks.
+    /// Cuts the node off. Returns the node that takes its place, with what is replicated, and how many transactions
+    /// that lacks.
     pub fn fail_over(&mut self) -> (Self, usize) {
         self.cut_off = true;
         let mut next = Self::default();

@@ -36,7 +36,7 @@ pub struct ClusterWorld {
 }
 
 impl ClusterWorld {
-    /// A world of this seed, whose centrals have so many sessions each. `printed`: what happens in it is printed.
+    /// A world of this seed, whose centrals have `sessions` sessions each. `printed`: what happens in it is printed.
     pub fn new(seed: u64, faults: Faults, sessions: u8, printed: bool) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let piece = [1, 7, 50, 400, 100_000][rng.usize(..5)];
@@ -237,7 +237,7 @@ impl ClusterWorld {
         }
     }
 
-    /// A failover may have lost what was acknowledged: all begin anew, and go on from what is stored.
+    /// A failover may have lost what was acknowledged: all begin again, and go on from what is stored.
     fn settle(&mut self) {
         for central in &mut self.centrals {
             central.kill(&mut self.net, &mut self.ledger);

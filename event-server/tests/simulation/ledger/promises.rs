@@ -6,7 +6,7 @@ use super::{Fate, Ledger};
 /// What a client was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Promise {
-    /// By the server of this life: so many bets of this file are stored, and the client may go on after them.
+    /// By the server of this life: `stored` bets of this file are stored, and the client may go on after them.
     Resumed {
         life: usize,
         file: usize,
@@ -29,7 +29,7 @@ impl Ledger {
         }
     }
 
-    /// So many bets of a file are stored: the last of them is, and with it those before.
+    /// `stored` bets of a file are stored: the last of them is, and with it those before.
     pub(super) fn promise_rows(&mut self, file: usize, stored: usize) {
         let last = stored.checked_sub(1).map(|i| &self.files[file].bets[i]);
         let promise = last.map(|bet| Promise::Stored(bet.row.clone()));

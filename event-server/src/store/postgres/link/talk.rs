@@ -358,7 +358,7 @@ fn untold() -> End {
     End::Lost("it does not tell which process of the database answers".to_owned())
 }
 
-/// How many blocks a table of so many bytes has.
+/// How many blocks a table of `size` bytes has, where a block has `block` bytes.
 fn blocks(size: &[u8], block: &[u8]) -> Option<u32> {
     let blocks = parse::<u64>(size)?.checked_div(parse(block)?)?;
     u32::try_from(blocks).ok()

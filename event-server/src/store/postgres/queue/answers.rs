@@ -93,7 +93,7 @@ impl<B: Database> Queue<B> {
         }
     }
 
-    /// No read is under way any more: those that were changed meanwhile are read anew.
+    /// No read is under way any more: those that were changed meanwhile are read again.
     fn read_changed(&mut self) {
         for agency in std::mem::take(&mut self.changed) {
             self.known.want_again(agency);

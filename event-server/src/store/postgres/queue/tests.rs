@@ -51,7 +51,7 @@ impl Database for Instantly {
     fn close(&mut self) {}
 }
 
-/// A store that keeps so many agencies, over a database that is there; and what kinds of query it asks.
+/// A store that keeps `most_known` agencies, over a database that is there; and the kinds of the queries that it asks.
 fn store(most_known: usize) -> (PostgresStore<Instantly>, Rc<RefCell<Vec<&'static str>>>) {
     let asked = Rc::default();
     let database = Instantly {
@@ -120,7 +120,7 @@ fn however_many_agencies_come_without_end_each_kind_of_work_has_its_turn() {
     let asked = asked.borrow();
     for kind in ["read", "commit", "survey", "draw"] {
         let gaps = asked.split(|asked| *asked == kind).map(<[_]>::len);
-        // In the first turns there is not something of each to do.
+        // In the first turns some kinds have nothing to do yet.
         let longest = gaps.skip(2).max();
         assert!(
             longest < Some(TURNS.len()),
