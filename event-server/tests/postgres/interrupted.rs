@@ -115,7 +115,7 @@ fn a_signal_ends_a_move_at_once_and_nothing_is_half_done_in_either_direction() {
     let Some(stage) = Move::set() else { return };
     let database = &stage.stage.database;
     let running = middle(&mut stage.to_database(), "it writes", || stage.writes());
-    // Where it is in the middle, it stays there.
+    // With the database frozen, the move stays where it is: in the middle.
     database.freeze(true).unwrap();
     let _ = running.signal(Signal::TERM);
     let (status, log) = running.wait().unwrap();
@@ -145,7 +145,7 @@ fn a_database_that_goes_away_in_the_middle_of_a_move_is_one_sentence_and_it_is_b
     stage.stage.database.crash().unwrap();
     let (status, log) = running.wait().unwrap();
     assert_lost(status, &log);
-    // It is still away.
+    // The database is still away.
     let away = run(&mut stage.to_database());
     assert_lost(away.status, &away.log);
     assert!(!away.status.success());

@@ -151,7 +151,7 @@ fn a_client_certificate_and_an_authority_of_the_system_are_enough() {
         &nothing,
         "this system trusts no authority: name the one",
     );
-    // It stands in for a key, too.
+    // The certificate's file stands in for a key, too.
     permit(&certificate, 0o600);
     for (parameters, sentence) in [
         (

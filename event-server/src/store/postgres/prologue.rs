@@ -44,7 +44,7 @@ pub enum CommitMode {
     Replicated,
 }
 
-/// A lock is waited for as long as the store's timeout divided by this: who waits for the group is answered in time.
+/// A lock is waited for as long as the store's timeout divided by this, so that clients are answered in time.
 const LOCK_SHARE: u32 = 8;
 
 /// The same for a transaction that is likely to wait in vain.
