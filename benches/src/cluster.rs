@@ -29,12 +29,12 @@ mod silence;
 mod story;
 mod throughput;
 
-pub use self::docker::{Cluster, Replication};
+pub use self::docker::{Cluster, Pace, Replication};
 pub use self::fault::Kind;
 pub use self::files::Files;
 pub use self::history::History;
 pub use self::lanes::{lane, play_in_lanes, step, tell};
-pub use self::nodes::replicate;
+pub use self::nodes::arrange;
 pub use self::round::{Played, play};
 pub use self::schedule::{Planned, alone, overlapping};
 pub use self::story::story;

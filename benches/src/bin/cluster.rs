@@ -7,7 +7,7 @@
 //! history of what was done, and the log of every container, are then in `target/cluster`, and the next lottery is played
 //! all the same.
 //!
-//! `LANES=3` plays the lotteries of the seeds in three clusters beside each other; pauses and speed are measured after them,
+//! `LANES=7` plays the lotteries of the seeds in seven clusters beside each other; pauses and speed are measured after them,
 //! in one cluster.
 //!
 //! `REPLICATION=asynchronous` breaks the cluster: a bet may be acknowledged that no standby has. The test has to find it.
@@ -20,9 +20,13 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use benches::cluster::{
-    self, Cluster, Files, History, Kind, Planned, Replication, alone, overlapping,
+    self, Cluster, Files, History, Kind, Pace, Planned, Replication, alone, overlapping,
 };
 use benches::setting;
+
+/// How many times as long as the fixtures the agencies' files are: so that they last as long as all faults, and as one.
+const TIMES: usize = 10;
+const TIMES_ALONE: usize = 4;
 
 /// How often the speed is measured, in turns; the median counts.
 const TURNS: usize = 3;
@@ -62,26 +66,26 @@ fn run() -> Outcome<bool> {
             return Ok(broken == 0);
         }
     }
+    let files = Files::make(TIMES)?;
     let mut test = Test {
-        files: Files::make()?,
         cluster: Cluster::prepare()?,
         replication,
         broken,
     };
     println!(
         "{} bets in five files; starting the containers",
-        test.files.bets()
+        files.bets()
     );
     cluster::story(&test.cluster)?;
     println!("as it is committed: every agency has its winners");
-    cluster::replicate(&test.cluster, replication)?;
+    cluster::arrange(&test.cluster, replication, Pace::Slow)?;
 
     if lanes == 1 {
         let begin = Instant::now();
         for i in 0..seeds {
             let seed = first + i * cluster::step();
             println!("\nSEED={seed}");
-            let pause = test.play(&format!("seed_{seed}"), &overlapping(seed))?;
+            let pause = test.play(&files, &format!("seed_{seed}"), &overlapping(seed))?;
             longest = longest.max(pause);
         }
         took = begin.elapsed();
@@ -93,7 +97,7 @@ fn run() -> Outcome<bool> {
     }
     if seeds != 1 {
         test.one_by_one(first)?;
-        test.throughput()?;
+        test.throughput(&files)?;
     }
     println!(
         "\n| first seed | lotteries survived | faults in each | longest pause of an agency | a lottery takes |"
@@ -115,7 +119,6 @@ fn run() -> Outcome<bool> {
 const FAILURES: &str = "target/cluster";
 
 struct Test {
-    files: Files,
     cluster: Cluster,
     replication: Replication,
     /// Lotteries in which a promise was broken.
@@ -124,9 +127,9 @@ struct Test {
 
 impl Test {
     /// Plays a lottery; returns the longest pause of an agency.
-    fn play(&mut self, lottery: &str, plan: &[Planned]) -> Outcome<Duration> {
+    fn play(&mut self, files: &Files, lottery: &str, plan: &[Planned]) -> Outcome<Duration> {
         let mut history = History::begin();
-        let (cluster, files, replication) = (&self.cluster, &self.files, self.replication);
+        let (cluster, replication) = (&self.cluster, self.replication);
         let played = cluster::play(cluster, files, lottery, plan, replication, &mut history);
         let broken = match &played {
             Ok(played) => played.broken.clone(),
@@ -145,7 +148,7 @@ impl Test {
             Err(_) => {
                 self.cluster.down()?;
                 cluster::story(&self.cluster)?;
-                cluster::replicate(&self.cluster, self.replication)?;
+                cluster::arrange(&self.cluster, self.replication, Pace::Slow)?;
                 Duration::ZERO
             }
         };
@@ -166,10 +169,14 @@ impl Test {
 
     /// Plays a lottery for each fault alone, and prints how long an agency had to wait because of it.
     fn one_by_one(&mut self, seed: u64) -> Outcome {
+        let files = Files::make(TIMES_ALONE)?;
         let mut pauses = Vec::new();
         for (i, kind) in Kind::ALL.into_iter().enumerate() {
             println!("\n{}, alone", kind.name());
-            pauses.push((kind, self.play(&format!("alone_{i}"), &alone(seed, kind))?));
+            pauses.push((
+                kind,
+                self.play(&files, &format!("alone_{i}"), &alone(seed, kind))?,
+            ));
         }
         println!("\nlongest pause of an agency, where the fault comes alone");
         for (kind, pause) in pauses {
@@ -178,12 +185,12 @@ impl Test {
         Ok(())
     }
 
-    fn throughput(&self) -> Outcome {
+    fn throughput(&self, files: &Files) -> Outcome {
         let mut turns = Vec::new();
         for turn in 1..=TURNS {
             turns.push(cluster::throughput(
                 &self.cluster,
-                &self.files,
+                files,
                 &format!("speed_{turn}"),
             )?);
         }

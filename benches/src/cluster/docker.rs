@@ -17,12 +17,13 @@ const PROJECT: &str = "lottery-cluster-test";
 /// The image that has iptables: stage `partition` of `compose/cluster/Dockerfile`.
 const PARTITION: &str = "lottery-partition:latest";
 
-/// How clients send.
+/// How fast bets are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pace {
-    /// Few small batches at a time, so that the files last as long as the faults, and each fault meets a commit.
+pub enum Pace {
+    /// Few small batches at a time, and commits that wait, so that the files last as long as the faults, and each fault meets a
+    /// commit.
     Slow,
-    /// As the client does by default.
+    /// As clients and nodes do by default.
     Full,
 }
 
@@ -86,7 +87,7 @@ impl Cluster {
             services.insert(central.to_owned(), json!({"environment": environment}));
         }
         let environment = match pace {
-            Pace::Slow => json!({"CLI_BATCH_MAXAMOUNT": "8", "CLI_BATCH_WINDOW": "2"}),
+            Pace::Slow => json!({"CLI_BATCH_MAXAMOUNT": "24", "CLI_BATCH_WINDOW": "4"}),
             Pace::Full => json!({}),
         };
         let folder = files.folder();

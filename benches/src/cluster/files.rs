@@ -1,4 +1,4 @@
-//! The agencies' files: ten times as many bets as the fixtures have.
+//! The agencies' files: several times as many bets as the fixtures have.
 
 use std::fs::{File, Permissions, set_permissions};
 use std::io;
@@ -10,9 +10,6 @@ use tempfile::TempDir;
 
 use super::services::AGENCIES;
 
-/// How many times as long as the fixtures the files are.
-const TIMES: usize = 10;
-
 /// The files, in a folder that is deleted when this is dropped.
 pub struct Files {
     folder: TempDir,
@@ -20,16 +17,17 @@ pub struct Files {
 }
 
 impl Files {
-    /// Writes `agency-1.csv` to `agency-5.csv`. Clients in containers, which are other users, may read them.
+    /// Writes `agency-1.csv` to `agency-5.csv`, `times` as long as the fixtures. Clients in containers, which are other users,
+    /// may read them.
     ///
     /// # Errors
     /// A file cannot be written.
-    pub fn make() -> io::Result<Self> {
+    pub fn make(times: usize) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("agencies-").tempdir()?;
         let mut specs = FIXTURES.map(|fixture| fixture.spec);
         for (fixture, spec) in FIXTURES.iter().zip(&mut specs) {
-            let rows = fixture.spec.rows().len() * TIMES;
-            let winners = fixture.winners.len() * TIMES;
+            let rows = fixture.spec.rows().len() * times;
+            let winners = fixture.winners.len() * times;
             *spec = Spec::new(fixture.agency.into(), rows, winners).map_err(io::Error::other)?;
             let path = folder.path().join(fixture.name());
             spec.write_to(File::create(&path)?)?;

@@ -21,8 +21,8 @@ use super::silence::Silence;
 /// The time between two looks at who is the primary and which clients have ended.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How long it may take until the next fault begins or ends, or all clients have ended. Only a broken cluster makes
-/// anybody wait that long.
+/// How long it may take until the next fault begins or ends, a client is told something new, or all have ended. Only a broken
+/// cluster makes anybody wait that long.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// After so long every session has read a setting anew, and what was acknowledged before has arrived.
@@ -112,7 +112,7 @@ impl Round<'_> {
         let start = Instant::now();
         let begin = |fault: &Planned| (start + fault.at, Event::Begin(*fault));
         let mut events: Vec<_> = plan.iter().map(begin).collect();
-        let mut last = start;
+        let (mut last, mut told) = (start, [0; AGENCIES]);
         loop {
             self.look()?;
             let now = Instant::now();
@@ -129,9 +129,13 @@ impl Round<'_> {
             let mut broken = self.failures();
             broken.append(&mut self.found);
             if last.elapsed() > PATIENCE {
-                broken.push(format!(
-                    "nothing happens for {PATIENCE:?}, and a client has not ended"
-                ));
+                let replies = self.replies()?;
+                if replies == told {
+                    broken.push(format!(
+                        "nothing happens for {PATIENCE:?}, and a client has not ended"
+                    ));
+                }
+                (last, told) = (Instant::now(), replies);
             }
             if !broken.is_empty() {
                 self.faults.end_all(self.cluster)?;
@@ -211,6 +215,17 @@ impl Round<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Counts the replies that each client has got.
+    fn replies(&self) -> io::Result<[usize; AGENCIES]> {
+        let mut replies = [0; AGENCIES];
+        for (agency, count) in (1..).zip(&mut replies) {
+            *count = AgencyLog::read(&self.cluster.log(&client(agency))?)
+                .replies
+                .len();
+        }
+        Ok(replies)
     }
 
     /// Looks how many sessions each central has, where they wait.

@@ -20,7 +20,7 @@ pub fn throughput(cluster: &Cluster, files: &Files, name: &str) -> io::Result<[f
             1 => Replication::Asynchronous,
             _ => Replication::Synchronous,
         };
-        let kept = nodes::replicate(cluster, replication)?;
+        let kept = nodes::arrange(cluster, replication, Pace::Full)?;
         let kept = &kept[..count.min(kept.len())];
         let mut stopped = NODES.to_vec();
         stopped.retain(|node| count < NODES.len() && !kept.iter().any(|kept| kept == node));
@@ -43,6 +43,6 @@ pub fn throughput(cluster: &Cluster, files: &Files, name: &str) -> io::Result<[f
             cluster.container(&["start"], node)?;
         }
     }
-    nodes::replicate(cluster, Replication::Synchronous)?;
+    nodes::arrange(cluster, Replication::Synchronous, Pace::Full)?;
     Ok(rates)
 }
