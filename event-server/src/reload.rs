@@ -58,10 +58,10 @@ impl Reload {
     /// # Errors
     /// One sentence about the first file that cannot be used. Nothing has changed.
     pub fn read(&self) -> Result<Fresh, String> {
-        let loaded = self.sources.load(small_file::read_plain);
+        let loaded = self.sources.load(small_file::read_regular);
         let loaded = loaded.map_err(|e| e.to_string())?;
         let files = loaded.config.tls.as_ref().filter(|_| self.with_tls);
-        let acceptor = files.map(|files| TlsAcceptor::open(files, small_file::read_plain));
+        let acceptor = files.map(|files| TlsAcceptor::open(files, small_file::read_regular));
         let acceptor = acceptor.transpose().map_err(|e| e.to_string())?;
         if let Some(access) = &self.database {
             access.read_again(match &loaded.config.store {

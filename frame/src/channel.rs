@@ -125,7 +125,7 @@ impl<S: Read + Write> Channel<S> {
             });
         }
         if self.tls_reads() {
-            return self.receive_sealed();
+            return self.receive_encrypted();
         }
         let (stream, counts) = (&mut self.stream, &mut self.counts);
         match self.inbox.fill(|space| read(stream, space, counts)) {
@@ -146,7 +146,7 @@ impl<S: Read + Write> Channel<S> {
     /// Moves bytes that were decrypted before into the inbox, or else reads once and decrypts. Not inlined, so that the
     /// code for reading without TLS stays small.
     #[inline(never)]
-    fn receive_sealed(&mut self) -> io::Result<Received> {
+    fn receive_encrypted(&mut self) -> io::Result<Received> {
         let Some(tls) = &mut self.tls else {
             return Ok(Received::NotYet);
         };
@@ -199,10 +199,10 @@ impl<S: Read + Write> Channel<S> {
             let waiting = match &mut self.tls {
                 None => &mut self.outbox,
                 Some(tls) => {
-                    if let Err(e) = tls.seal(&mut self.outbox) {
+                    if let Err(e) = tls.encrypt(&mut self.outbox) {
                         return Err(self.fail(e.into()));
                     }
-                    tls.sealed()
+                    tls.encrypted()
                 }
             };
             let write = |bytes: &[u8]| write(stream, &bytes[..bytes.len().min(left)], counts);

@@ -75,7 +75,7 @@ impl Outbox {
 
     /// Creates an empty outbox of the same bound. Allocates nothing yet.
     #[must_use]
-    pub fn like(&self) -> Self {
+    pub fn with_same_bound(&self) -> Self {
         Self::new(self.bound as usize)
     }
 
@@ -125,7 +125,7 @@ impl Outbox {
     }
 
     /// Returns whether a part of a shared list waits.
-    pub fn shares(&self) -> bool {
+    pub fn has_shared(&self) -> bool {
         self.shared.is_some()
     }
 
@@ -147,7 +147,7 @@ impl Outbox {
 
     /// Moves all that waits in another outbox behind what waits here. No list is shared there.
     pub fn take_from(&mut self, other: &mut Self) {
-        debug_assert!(!other.shares(), "a list would be copied");
+        debug_assert!(!other.has_shared(), "a list would be copied");
         self.bytes.extend_from_slice(&other.bytes[other.sent()..]);
         other.clear();
     }

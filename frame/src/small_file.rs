@@ -7,7 +7,7 @@ use std::path::Path;
 /// The most bytes of a file that is read whole: a device such as `/dev/zero` has no end.
 pub const MOST: u64 = 1024 * 1024;
 
-/// How a file is read: [`read`], or [`read_plain`] where the caller must not wait.
+/// How a file is read: [`read`], or [`read_regular`] where the caller must not wait.
 pub type Read = fn(&Path) -> io::Result<Vec<u8>>;
 
 /// Reads a file of at most [`MOST`] bytes. A pipe is one, too: it is waited for until its writer is done.
@@ -32,7 +32,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// As [`read`], or it is something else, such as a pipe.
-pub fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
+pub fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     match fs::metadata(path)?.is_file() {
         true => read(path),
         false => Err(io::Error::new(

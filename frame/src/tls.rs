@@ -2,15 +2,15 @@
 //! brings the bytes and takes them away.
 //!
 //! ```text
-//! stream -> records -> decrypt -> plain -> Inbox     input
-//! stream <- sealed  <- encrypt <---------- Outbox    output
-//!                        ^
-//!                        '- messages of the session itself: handshake, alerts, close_notify
+//! stream -> records   -> decrypt -> plain -> Inbox     input
+//! stream <- encrypted <- encrypt <---------- Outbox    output
+//!                          ^
+//!                          '- messages of the session itself: handshake, alerts, close_notify
 //! ```
 //!
 //! Bytes in [`records`](Tls::records) are decrypted as soon as a record is complete. The stream is not read while
 //! [`plain`](Tls::plain) holds bytes that the inbox has no space for. So all three buffers are bounded: `records` by
-//! [`RECORDS`], `plain` by the content of that many bytes, `sealed` by [`SEALED`] and a few handshake messages.
+//! [`RECORDS`], `plain` by the content of that many bytes, `encrypted` by [`ENCRYPTED_AT_ONCE`] and a few handshake messages.
 //!
 //! The end of the stream is valid only after the peer's `close_notify` (RFC 8446, section 6.1). Without it, an attacker
 //! may have cut off the last bytes. There is no session resumption and no early data: certificates are checked on every
@@ -29,7 +29,7 @@ use rustls::{ClientConfig, Error, ServerConfig};
 
 pub use self::certificates::{SOON, Validity, pem};
 pub use self::error::TlsError;
-use self::session::{SEALED, Session, Step};
+use self::session::{ENCRYPTED_AT_ONCE, Session, Step};
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
 
@@ -49,7 +49,7 @@ pub struct Tls {
     /// Decrypted bytes that are not in the inbox yet.
     plain: Outbox,
     /// Encrypted bytes that the stream has not taken yet.
-    sealed: Outbox,
+    encrypted: Outbox,
     /// The peer has sent `close_notify`.
     peer_closed: bool,
     /// Nothing more is put into the outbox, and nothing more is decrypted.
@@ -82,7 +82,7 @@ impl Tls {
             session: session.map_err(|e| TlsError::from_rustls(&e))?,
             records: Inbox::unframed(RECORDS),
             plain: Outbox::new(RECORDS),
-            sealed: Outbox::new(SEALED),
+            encrypted: Outbox::new(ENCRYPTED_AT_ONCE),
             peer_closed: false,
             finishing: false,
             closed: false,
@@ -172,35 +172,35 @@ impl Tls {
         }
     }
 
-    /// Encrypts bytes that wait in `outbox`, at most [`SEALED`] at once, and `close_notify` after the last of them
+    /// Encrypts bytes that wait in `outbox`, at most [`ENCRYPTED_AT_ONCE`] at once, and `close_notify` after the last of them
     /// where the session is finishing. Does nothing while the stream has not taken the bytes that were encrypted
     /// before, or after the session has failed.
     ///
     /// # Errors
     /// The session failed, now or before.
-    pub(crate) fn seal(&mut self, outbox: &mut Outbox) -> Result<(), TlsError> {
-        if !self.sealed.is_empty() || !self.may_seal(outbox) {
+    pub(crate) fn encrypt(&mut self, outbox: &mut Outbox) -> Result<(), TlsError> {
+        if !self.encrypted.is_empty() || !self.may_encrypt(outbox) {
             return Ok(());
         }
         // Messages of the session itself are sent first.
         self.advance();
-        let (records, sealed) = (&mut self.records, &mut self.sealed);
+        let (records, encrypted) = (&mut self.records, &mut self.encrypted);
         let close = self.finishing;
-        match self.session.encrypt(records, outbox, sealed, close) {
+        match self.session.encrypt(records, outbox, encrypted, close) {
             Ok(closed) => self.closed |= closed,
             Err(e) => self.fail(&e),
         }
         self.end().map(drop)
     }
 
-    /// Whether [`seal`](Self::seal) has something to encrypt.
-    fn may_seal(&self, outbox: &Outbox) -> bool {
+    /// Whether [`encrypt`](Self::encrypt) has something to encrypt.
+    fn may_encrypt(&self, outbox: &Outbox) -> bool {
         self.is_established() && (!outbox.is_empty() || self.finishing && !self.closed)
     }
 
     /// Returns whether there are bytes for the stream.
     pub(crate) fn wants_to_send(&self, outbox: &Outbox) -> bool {
-        !self.sealed.is_empty() || self.may_seal(outbox)
+        !self.encrypted.is_empty() || self.may_encrypt(outbox)
     }
 
     /// Returns whether there is nothing more to send. A session that has failed sends only its alert.
@@ -210,8 +210,8 @@ impl Tls {
     }
 
     /// Returns the encrypted bytes, for the stream to take.
-    pub(crate) fn sealed(&mut self) -> &mut Outbox {
-        &mut self.sealed
+    pub(crate) fn encrypted(&mut self) -> &mut Outbox {
+        &mut self.encrypted
     }
 
     /// Declares that nothing more is put into the outbox and nothing more is decrypted. `close_notify` is sent after
@@ -233,7 +233,7 @@ impl Tls {
 
     /// Returns the number of encrypted bytes that the stream has not taken.
     pub(crate) fn unsent(&self) -> usize {
-        self.sealed.waiting()
+        self.encrypted.waiting()
     }
 
     /// Returns whether the next fill would allocate.
@@ -245,21 +245,21 @@ impl Tls {
     pub(crate) fn release(&mut self) {
         self.records.release();
         self.plain.release();
-        self.sealed.release();
+        self.encrypted.release();
     }
 
     /// Returns the number of bytes allocated for its buffers, and for a handshake that is not complete.
     pub(crate) fn allocated(&self) -> usize {
         let handshaking = self.session.common().is_handshaking();
         let handshake = if handshaking { HANDSHAKE } else { 0 };
-        self.records.allocated() + self.plain.allocated() + self.sealed.allocated() + handshake
+        self.records.allocated() + self.plain.allocated() + self.encrypted.allocated() + handshake
     }
 
     /// Works on the received records until the session needs more bytes or something to encrypt.
     fn advance(&mut self) {
         while self.failed.is_none() {
             let (records, plain) = (&mut self.records, &mut self.plain);
-            match self.session.step(records, plain, &mut self.sealed) {
+            match self.session.step(records, plain, &mut self.encrypted) {
                 Ok(Step::Again) => {}
                 Ok(Step::PeerClosed) => self.peer_closed = true,
                 Ok(Step::Waits) => return,
@@ -271,7 +271,7 @@ impl Tls {
     /// Keeps the error, and takes the alert that tells it to the peer. The session is not used after that.
     fn fail(&mut self, error: &Error) {
         let (records, plain) = (&mut self.records, &mut self.plain);
-        self.session.take_alert(records, plain, &mut self.sealed);
+        self.session.take_alert(records, plain, &mut self.encrypted);
         self.failed.get_or_insert(TlsError::from_rustls(error));
     }
 }

@@ -48,7 +48,7 @@ fn bytes_of_another_protocol_are_shared_where_they_are_many_and_leave_in_their_p
         let (mut outbox, mut put, mut taken) = (Outbox::new(0), Vec::new(), Vec::new());
         for n in 0..rng.u8(1..20) {
             let rows = Arc::new(vec![n; Outbox::SHARED - 10_000 + rng.usize(..30_000)]);
-            let (is_long, is_free) = (rows.len() >= Outbox::SHARED, !outbox.shares());
+            let (is_long, is_free) = (rows.len() >= Outbox::SHARED, !outbox.has_shared());
             outbox.append_shared(&rows, &[255; 7]);
             assert_eq!(
                 Arc::strong_count(&rows) == 2,
@@ -83,7 +83,7 @@ fn a_long_list_of_winners_is_shared_and_leaves_in_its_place_however_little_is_ta
                 let length = Outbox::SHARED - 10 + rng.usize(..30_000);
                 let list = Arc::new(vec![b'0' + n % 10; length]);
                 let id = MessageId([n; 16]);
-                let alone = !outbox.shares();
+                let alone = !outbox.has_shared();
                 let allocated = outbox.allocated();
                 outbox.winners(id, &list);
                 let shared = alone && length >= Outbox::SHARED;
@@ -116,7 +116,7 @@ fn a_long_list_of_winners_is_shared_and_leaves_in_its_place_however_little_is_ta
             take(&mut outbox, 50_000, &mut taken);
         }
         assert!(taken == put, "seed {seed}");
-        assert!(!outbox.shares());
+        assert!(!outbox.has_shared());
     }
 }
 
@@ -127,10 +127,10 @@ fn a_list_of_sixteen_kibibytes_is_shared_and_one_of_a_byte_less_is_copied() {
         let list = Arc::new(vec![b'1'; bytes]);
         let mut outbox = Outbox::new(0);
         outbox.winners(MessageId([7; 16]), &list);
-        assert_eq!(outbox.shares(), is_shared, "{bytes} bytes of winners");
+        assert_eq!(outbox.has_shared(), is_shared, "{bytes} bytes of winners");
         let mut outbox = Outbox::new(0);
         outbox.append_shared(&list, b"x");
-        assert_eq!(outbox.shares(), is_shared, "{bytes} bytes of a body");
+        assert_eq!(outbox.has_shared(), is_shared, "{bytes} bytes of a body");
     }
 }
 
@@ -154,7 +154,7 @@ fn an_outbox_has_room_while_less_than_its_bound_waits() {
 fn what_waits_in_another_outbox_of_the_same_bound_comes_behind_and_counts_before() {
     let (mut outbox, mut taken) = (Outbox::new(10), Vec::new());
     outbox.append(b"one, ");
-    let mut other = outbox.like();
+    let mut other = outbox.with_same_bound();
     other.append(b"not two, ");
     take(&mut other, 4, &mut Vec::new());
     assert!(!outbox.has_room_beside(other.waiting()) && outbox.has_room_beside(4));

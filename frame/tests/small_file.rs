@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use frame::small_file::{MOST, read, read_plain, read_text};
+use frame::small_file::{MOST, read, read_regular, read_text};
 
 fn file(name: &str, content: &[u8]) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -48,17 +48,17 @@ fn text_is_read_as_it_stands_there_and_anything_else_is_told() {
 
 #[test]
 fn where_nobody_may_be_kept_waiting_a_plain_file_is_read_and_nothing_else() {
-    assert_eq!(read_plain(&file("plain", b"x")).unwrap(), b"x");
+    assert_eq!(read_regular(&file("plain", b"x")).unwrap(), b"x");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let pipe = folder.join(format!("pipe-{}", std::process::id()));
     let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(made.success());
     for other in [pipe.as_path(), Path::new("/dev/zero"), folder] {
-        let error = read_plain(other).unwrap_err();
+        let error = read_regular(other).unwrap_err();
         let sentence = "it is no plain file, and reading it could keep the program waiting";
         assert_eq!(error.to_string(), sentence, "{}", other.display());
     }
     fs::remove_file(&pipe).unwrap();
-    let error = read_plain(&folder.join("nowhere")).unwrap_err();
+    let error = read_regular(&folder.join("nowhere")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }

@@ -170,8 +170,8 @@ impl<S: Stream> Connection<S> {
 
     /// Returns the agency whose long list of winners is being sent to it.
     pub fn is_told_list(&self) -> Option<Agency> {
-        let shares = self.channel.outbox.shares();
-        self.identity.agency().filter(|_| shares)
+        let has_list = self.channel.outbox.has_shared();
+        self.identity.agency().filter(|_| has_list)
     }
 
     /// Returns since when its buffers hold bytes that do not move: a part of a frame, replies that the peer does not take,

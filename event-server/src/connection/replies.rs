@@ -65,7 +65,7 @@ impl<S: Stream> Connection<S> {
             (_, Some(later)) => later.ticket = later.ticket.max(ticket),
             (Some(owed), None) if owed.ticket.covers(ticket) => {}
             (Some(_), later) => {
-                let replies = self.channel.outbox.like();
+                let replies = self.channel.outbox.with_same_bound();
                 let new = Later {
                     agency,
                     ticket,
@@ -228,7 +228,7 @@ impl<S: Stream> Connection<S> {
         trace::focus(Some(self.id.slot));
         self.unsent_requests = 0;
         let unsent = self.channel.unsent();
-        let most = match self.channel.outbox.shares() {
+        let most = match self.channel.outbox.has_shared() {
             true => share.bytes,
             false => usize::MAX,
         };

@@ -1,7 +1,7 @@
 //! A TLS session of rustls, by its unbuffered API: each step gets the received records and says what to do next.
 //!
 //! rustls decrypts the records in place and keeps no bytes between two steps: decrypted bytes go to `plain`, bytes to
-//! be sent go to `sealed`. rustls has one type for the client's side and one for the server's; only this file knows
+//! be sent go to `encrypted`. rustls has one type for the client's side and one for the server's; only this file knows
 //! both.
 
 use std::io;
@@ -18,9 +18,9 @@ use crate::outbox::Outbox;
 
 /// Bytes of the outbox that are encrypted at once. With fewer, the peer would be woken more often, each time for less
 /// work than it could do in one turn.
-pub(super) const SEALED: usize = 128 * 1024;
+pub(super) const ENCRYPTED_AT_ONCE: usize = 128 * 1024;
 
-/// The most bytes that encryption adds to [`SEALED`] bytes: 22 for each record, and messages of the session itself.
+/// The most bytes that encryption adds to [`ENCRYPTED_AT_ONCE`] bytes: 22 for each record, and messages of the session itself.
 const OVERHEAD: usize = 512;
 
 /// One side of a session.
@@ -64,12 +64,16 @@ impl Session {
         &mut self,
         records: &mut Inbox,
         plain: &mut Outbox,
-        sealed: &mut Outbox,
+        encrypted: &mut Outbox,
     ) -> Result<Step, Error> {
         let bytes = records.unread_mut();
         let (discard, step) = match self {
-            Self::Client(connection) => take(connection.process_tls_records(bytes), plain, sealed),
-            Self::Server(connection) => take(connection.process_tls_records(bytes), plain, sealed),
+            Self::Client(connection) => {
+                take(connection.process_tls_records(bytes), plain, encrypted)
+            }
+            Self::Server(connection) => {
+                take(connection.process_tls_records(bytes), plain, encrypted)
+            }
         };
         records.skip(discard);
         step
@@ -80,10 +84,10 @@ impl Session {
         &mut self,
         records: &mut Inbox,
         plain: &mut Outbox,
-        sealed: &mut Outbox,
+        encrypted: &mut Outbox,
     ) {
         while self.common().wants_write()
-            && matches!(self.step(records, plain, sealed), Ok(Step::Again))
+            && matches!(self.step(records, plain, encrypted), Ok(Step::Again))
         {}
     }
 
@@ -93,17 +97,23 @@ impl Session {
         &mut self,
         records: &mut Inbox,
         outbox: &mut Outbox,
-        sealed: &mut Outbox,
+        encrypted: &mut Outbox,
         close: bool,
     ) -> Result<bool, Error> {
         let bytes = records.unread_mut();
         match self {
-            Self::Client(connection) => {
-                encrypt(connection.process_tls_records(bytes), outbox, sealed, close)
-            }
-            Self::Server(connection) => {
-                encrypt(connection.process_tls_records(bytes), outbox, sealed, close)
-            }
+            Self::Client(connection) => encrypt(
+                connection.process_tls_records(bytes),
+                outbox,
+                encrypted,
+                close,
+            ),
+            Self::Server(connection) => encrypt(
+                connection.process_tls_records(bytes),
+                outbox,
+                encrypted,
+                close,
+            ),
         }
     }
 }
@@ -112,7 +122,7 @@ impl Session {
 fn take<Data>(
     status: UnbufferedStatus<'_, '_, Data>,
     plain: &mut Outbox,
-    sealed: &mut Outbox,
+    encrypted: &mut Outbox,
 ) -> (usize, Result<Step, Error>) {
     let UnbufferedStatus { mut discard, state } = status;
     let step = state.and_then(|state| match state {
@@ -125,7 +135,7 @@ fn take<Data>(
             Ok(Step::Again)
         }
         ConnectionState::EncodeTlsData(mut data) => {
-            append(sealed, 0, |space| {
+            append(encrypted, 0, |space| {
                 data.encode(space).map_err(|e| match e {
                     EncodeError::InsufficientSize(size) => Some(size.required_size),
                     EncodeError::AlreadyEncoded => None,
@@ -133,7 +143,7 @@ fn take<Data>(
             })?;
             Ok(Step::Again)
         }
-        // The bytes are in `sealed`, from where the stream takes them.
+        // The bytes are in `encrypted`, from where the stream takes them.
         ConnectionState::TransmitTlsData(data) => {
             data.done();
             Ok(Step::Again)
@@ -153,7 +163,7 @@ fn take<Data>(
 fn encrypt<Data>(
     status: UnbufferedStatus<'_, '_, Data>,
     outbox: &mut Outbox,
-    sealed: &mut Outbox,
+    encrypted: &mut Outbox,
     close: bool,
 ) -> Result<bool, Error> {
     let ConnectionState::WriteTraffic(mut traffic) = status.state? else {
@@ -163,32 +173,32 @@ fn encrypt<Data>(
         EncryptError::InsufficientSize(size) => Some(size.required_size),
         EncryptError::EncryptExhausted => None,
     };
-    let sealing = outbox.drain(|bytes| {
-        let bytes = &bytes[..bytes.len().min(SEALED)];
-        append(sealed, bytes.len() + OVERHEAD, |space| {
+    let encrypting = outbox.drain(|bytes| {
+        let bytes = &bytes[..bytes.len().min(ENCRYPTED_AT_ONCE)];
+        append(encrypted, bytes.len() + OVERHEAD, |space| {
             traffic.encrypt(bytes, space).map_err(too_small)
         })
         .map_err(io::Error::other)?;
         Ok(bytes.len())
     });
-    sealing.map_err(|_| Error::EncryptError)?;
+    encrypting.map_err(|_| Error::EncryptError)?;
     if !close || !outbox.is_empty() {
         return Ok(false);
     }
-    append(sealed, OVERHEAD, |space| {
+    append(encrypted, OVERHEAD, |space| {
         traffic.queue_close_notify(space).map_err(too_small)
     })?;
     Ok(true)
 }
 
-/// Appends to `sealed` what `write` writes: first with `room` bytes of space, then with as many as it says it needs.
+/// Appends to `encrypted` what `write` writes: first with `room` bytes of space, then with as many as it says it needs.
 fn append(
-    sealed: &mut Outbox,
+    encrypted: &mut Outbox,
     mut room: usize,
     mut write: impl FnMut(&mut [u8]) -> Result<usize, Option<usize>>,
 ) -> Result<(), Error> {
     loop {
-        match sealed.extend(room, &mut write) {
+        match encrypted.extend(room, &mut write) {
             Ok(()) => return Ok(()),
             Err(Some(needed)) if needed > room => room = needed,
             Err(_) => return Err(Error::EncryptError),

@@ -114,8 +114,8 @@ fn what_comes_after_the_end_of_a_session_is_not_decrypted() {
     pair.client.outbox.append(b"late");
     pair.client.send().unwrap();
     assert!(matches!(pair.server.receive(), Ok(Received::Bytes(_))));
-    let sealed = pair.server.inbox.unread();
-    assert!(sealed.len() > 4 && !sealed.starts_with(b"late"));
+    let encrypted = pair.server.inbox.unread();
+    assert!(encrypted.len() > 4 && !encrypted.starts_with(b"late"));
     let session = World::new().client("central");
     let shown = "Tls { established: false, failed: None, .. }";
     assert_eq!(format!("{session:?}"), shown);
@@ -204,7 +204,7 @@ fn a_peer_that_floods_or_takes_nothing_costs_a_bounded_amount() {
     // What does not fit into the inbox of the first record, and a part of the next one.
     assert!(pair.server.unread() > INBOX + 20 * 1024);
     let before = pair.server.allocated();
-    // Sealed bytes, records, and what was decrypted of them.
+    // Encrypted bytes, records, and what was decrypted of them.
     assert!(before - pair.server.outbox.allocated() > (128 + 32 + 10) * 1024);
     pair.server.release();
     assert!(pair.server.allocated() <= before);

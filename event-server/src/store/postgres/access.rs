@@ -51,7 +51,7 @@ impl Access {
     /// # Errors
     /// A file cannot be used: one sentence. Nothing has changed.
     pub fn read_again(&self, now: Option<&DatabaseUrl>) -> Result<(), String> {
-        let fresh = DatabaseTls::open(&self.url, small_file::read_plain)?;
+        let fresh = DatabaseTls::open(&self.url, small_file::read_regular)?;
         if let (Some(tls), Some(fresh)) = (&self.tls, fresh) {
             tls.adopt(&fresh);
         }
