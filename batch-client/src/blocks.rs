@@ -71,7 +71,7 @@ impl Blocks {
 pub(crate) struct Changed;
 
 impl Changed {
-    /// Returns whether an error of [`Pass::read`] says so.
+    /// Returns whether an error of [`Reading::read`] says so.
     pub(crate) fn is_in(error: &io::Error) -> bool {
         error.get_ref().is_some_and(|error| error.is::<Self>())
     }
@@ -92,7 +92,7 @@ impl fmt::Display for Changed {
 impl Error for Changed {}
 
 /// One reading of a file, from its beginning to its end.
-pub(crate) struct Pass<R> {
+pub(crate) struct Reading<R> {
     inner: R,
     kind: Kind,
 }
@@ -106,7 +106,7 @@ enum Kind {
     },
 }
 
-impl<R: Read> Pass<R> {
+impl<R: Read> Reading<R> {
     /// Begins the first reading.
     pub(crate) fn first(inner: R) -> Self {
         let kind = Kind::First(Recorder::new(SMALLEST, MAX_BLOCKS));
@@ -275,10 +275,10 @@ mod tests {
 
     /// What a later reading of `file` gives, and whether it comes to the end.
     fn read_again(file: &[u8], blocks: Blocks) -> (Vec<u8>, bool) {
-        let mut pass = Pass::again(file, Arc::new(blocks));
-        let (mut given, mut space) = (Vec::new(), vec![0; pass.needs()]);
+        let mut reading = Reading::again(file, Arc::new(blocks));
+        let (mut given, mut space) = (Vec::new(), vec![0; reading.needs()]);
         loop {
-            match pass.read(&mut space) {
+            match reading.read(&mut space) {
                 Ok(0) => return (given, true),
                 Ok(count) => given.extend_from_slice(&space[..count]),
                 Err(e) => {

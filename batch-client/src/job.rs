@@ -33,7 +33,7 @@ pub(crate) struct Job<'a> {
 impl<'a> Job<'a> {
     /// Notes that a batch is stored, and with it `all` bets. Where a person sees the bar, there is no log line for each batch.
     pub(crate) fn stored(&self, id: MessageId, bets: u32, all: u64) {
-        if !self.progress.is_shown() {
+        if !self.progress.is_enabled() {
             report::batch_stored(id, bets);
         }
         self.progress.at(all);

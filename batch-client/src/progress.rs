@@ -116,7 +116,7 @@ impl Progress {
     }
 
     /// Returns whether a person sees the bar, which tells of each batch that is stored.
-    pub(crate) fn is_shown(&self) -> bool {
+    pub(crate) fn is_enabled(&self) -> bool {
         self.0.is_some()
     }
 

@@ -17,7 +17,7 @@ use frame::copy::FromColumns;
 use frame::{Agency, Bet, Birthdate, Document, Field, Flaw, Name, Number, payload};
 
 use crate::advice::{Quotes, Sample};
-use crate::blocks::{Blocks, Pass};
+use crate::blocks::{Blocks, Reading};
 pub use fault::{BadRow, Fault, RowError};
 pub use lines::MAX_ROW;
 use lines::{Ahead, BYTE_ORDER_MARK, Lines};
@@ -52,18 +52,18 @@ enum Ended {
 impl<R: Read> Rows<R> {
     /// Begins with the first row of the file that `reader` gives, which is read for the first time.
     pub fn new(reader: R) -> Self {
-        Self::of(Pass::first(reader))
+        Self::of(Reading::first(reader))
     }
 
     /// Begins with the first row of a file that had these blocks when it was read first. All rows are of that file; where it was
     /// changed, there is an error before the first row of a block that is not the same.
     pub fn again(reader: R, blocks: Arc<Blocks>) -> Self {
-        Self::of(Pass::again(reader, blocks))
+        Self::of(Reading::again(reader, blocks))
     }
 
-    fn of(pass: Pass<R>) -> Self {
+    fn of(reading: Reading<R>) -> Self {
         Self {
-            lines: Lines::new(pass),
+            lines: Lines::new(reading),
             fields: Fields::default(),
             ended: None,
         }
@@ -127,7 +127,7 @@ impl<R: Read> Rows<R> {
             line: next.line(),
             may_be_odd: next.may_be_odd(length),
         };
-        next.pass_line(match unread[length] {
+        next.consume_line(match unread[length] {
             b'\r' => length + 2,
             _ => length + 1,
         });
@@ -135,7 +135,7 @@ impl<R: Read> Rows<R> {
     }
 
     /// Copies the next row to the front of `out`, as the object that its bet is written as, where it is one that
-    /// [`next_fast`](Self::next_fast) would return, and passes it; returns how many bytes the object has. `None` for any other
+    /// [`next_fast`](Self::next_fast) would return, and consumes it; returns how many bytes the object has. `None` for any other
     /// row, and for a few more; the bytes of `out` have no meaning then.
     #[inline]
     pub fn copy_next(&mut self, copy: &FromColumns, out: &mut [u8]) -> Option<usize> {
@@ -144,7 +144,7 @@ impl<R: Read> Rows<R> {
             return None;
         }
         let (length, written) = copy.object(unread, out)?;
-        next.pass_line(length + line_end(&unread[length..])?);
+        next.consume_line(length + line_end(&unread[length..])?);
         Some(written)
     }
 

@@ -28,7 +28,7 @@ pub struct Upload {
     agency: Agency,
     file: Summary,
     window: usize,
-    stage: Stage,
+    state: State,
     /// What was sent on this connection and is not yet answered; at most `window` batches.
     in_flight: VecDeque<Sent>,
     /// How many rows were sent on this connection or were stored before it.
@@ -44,7 +44,7 @@ pub struct Upload {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum State {
     Idle,
     Resuming,
     Sending,
@@ -111,7 +111,7 @@ impl Upload {
             agency,
             file,
             window,
-            stage: Stage::Idle,
+            state: State::Idle,
             in_flight: VecDeque::with_capacity(window),
             sent: 0,
             stored: 0,
@@ -123,7 +123,7 @@ impl Upload {
 
     /// Begins on a new connection: nothing is in flight there.
     pub fn begin(&mut self) {
-        self.stage = Stage::Idle;
+        self.state = State::Idle;
         self.in_flight.clear();
         self.sent = 0;
     }
@@ -132,25 +132,25 @@ impl Upload {
     pub fn next(&self) -> Next {
         let agency = self.agency;
         let idle = self.in_flight.is_empty();
-        match self.stage {
-            Stage::Idle => {
+        match self.state {
+            State::Idle => {
                 let upload = self.file.upload;
                 Next::Request(Step::Resume, Request::Resume { agency, upload })
             }
-            Stage::Sending if !self.all_sent() && self.free_window() > 0 => Next::Batch,
-            Stage::Sending if self.all_sent() && idle => {
+            State::Sending if !self.all_sent() && self.free_window() > 0 => Next::Batch,
+            State::Sending if self.all_sent() && idle => {
                 let bets = Some(self.file.bets);
                 Next::Request(Step::Finished, Request::Finished { agency, bets })
             }
-            Stage::Asking if idle => Next::Request(Step::Winners, Request::Winners { agency }),
+            State::Asking if idle => Next::Request(Step::Winners, Request::Winners { agency }),
             _ => Next::Nothing,
         }
     }
 
     /// Notes that what [`next`](Self::next) said was sent. `bets` is the number of bets of a batch, 0 for anything else.
     pub fn sent(&mut self, step: Step, id: MessageId, bets: u32) {
-        if self.stage == Stage::Idle {
-            self.stage = Stage::Resuming;
+        if self.state == State::Idle {
+            self.state = State::Resuming;
         }
         self.sent += u64::from(bets);
         self.in_flight.push_back(Sent { id, step, bets });
@@ -193,17 +193,17 @@ impl Upload {
 
     /// Returns whether the server holds the winners query. It may do so until the last agency has finished.
     pub fn is_held(&self) -> bool {
-        self.stage == Stage::Asking && !self.is_quiet()
+        self.state == State::Asking && !self.is_quiet()
     }
 
     /// Returns whether the winners query has to be sent again after a pause.
     pub fn is_not_yet(&self) -> bool {
-        self.stage == Stage::NotYet
+        self.state == State::NotYet
     }
 
     /// Notes that the pause is over: the winners query may be sent again.
     pub fn ask_again(&mut self) {
-        self.stage = Stage::Asking;
+        self.state = State::Asking;
     }
 
     /// Returns whether only the draw is missing: the server holds the query, or wants to be asked later.
@@ -249,14 +249,14 @@ impl Upload {
                 Ok(Event::Stored { id, bets })
             }
             (Step::Finished, Reply::Ack(Ack::Success)) => {
-                self.stage = Stage::Asking;
+                self.state = State::Asking;
                 Ok(Event::Finished { id })
             }
             (Step::Winners, Reply::Winners(Winners::Drawn(documents))) => {
                 Ok(Event::Winners(documents))
             }
             (Step::Winners, Reply::Winners(Winners::InProgress)) => {
-                self.stage = Stage::NotYet;
+                self.state = State::NotYet;
                 Ok(Event::NotYet)
             }
             (_, Reply::Ack(Ack::Failure { reason: Some(why) })) if why.starts_with(NOT_NOW) => {
@@ -290,7 +290,7 @@ impl Upload {
             progress: stored > self.highest,
         };
         self.resumes = true;
-        self.stage = Stage::Sending;
+        self.state = State::Sending;
         self.sent = stored;
         self.stored = stored;
         self.highest = self.highest.max(stored);
@@ -299,11 +299,11 @@ impl Upload {
 
     /// Returns the error of bytes that are not a valid reply to the oldest open request.
     pub fn invalid(&self, reason: impl ToString) -> Error {
-        let step = match (self.in_flight.front(), self.stage) {
+        let step = match (self.in_flight.front(), self.state) {
             (Some(sent), _) => sent.step,
-            (None, Stage::Idle | Stage::Resuming) => Step::Resume,
-            (None, Stage::Sending) => Step::Batch,
-            (None, Stage::Asking | Stage::NotYet) => Step::Winners,
+            (None, State::Idle | State::Resuming) => Step::Resume,
+            (None, State::Sending) => Step::Batch,
+            (None, State::Asking | State::NotYet) => Step::Winners,
         };
         invalid(step, reason)
     }

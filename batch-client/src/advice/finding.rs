@@ -10,7 +10,7 @@ pub enum Kind {
     /// A spreadsheet in its own format.
     Spreadsheet,
     /// A document with layout: PDF or RTF.
-    Document,
+    FormattedDocument,
     /// A web page.
     WebPage,
     /// JSON.
@@ -62,7 +62,7 @@ impl Kind {
     pub const ALL: [Self; 25] = [
         Self::Packed,
         Self::Spreadsheet,
-        Self::Document,
+        Self::FormattedDocument,
         Self::WebPage,
         Self::Json,
         Self::Sql,
@@ -92,7 +92,7 @@ impl Kind {
         match self {
             Self::Packed => "packed",
             Self::Spreadsheet => "spreadsheet",
-            Self::Document => "document",
+            Self::FormattedDocument => "document",
             Self::WebPage => "web_page",
             Self::Json => "json",
             Self::Sql => "sql",

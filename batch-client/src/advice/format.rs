@@ -45,10 +45,15 @@ const FORMATS: [(&[u8], Kind, &str, &str); 9] = [
         "it is an Excel workbook (xls)",
         SAVE_AS_CSV,
     ),
-    (b"%PDF-", Kind::Document, "it is a PDF document", EXPORT),
+    (
+        b"%PDF-",
+        Kind::FormattedDocument,
+        "it is a PDF document",
+        EXPORT,
+    ),
     (
         b"{\\rtf",
-        Kind::Document,
+        Kind::FormattedDocument,
         "it is an RTF document",
         "save it as plain text in UTF-8",
     ),

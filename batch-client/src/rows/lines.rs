@@ -1,10 +1,10 @@
 //! The agency file as lines. Where nothing is quoted, each line is a row.
 //!
 //! ```text
-//!           start        end
-//! +---------+------------+-------+
-//! | passed  | not passed | free  |   to read more, what is not passed is moved to the front
-//! +---------+------------+-------+
+//!            start          end
+//! +----------+--------------+-------+
+//! | consumed | not consumed | free  |   to read more, what is not consumed is moved to the front
+//! +----------+--------------+-------+
 //! ```
 //!
 //! In come the bytes of a reading of the file; out come rows, as places in the buffer. A row with quotes may continue on the
@@ -16,7 +16,7 @@ use std::ops::Range;
 use memchr::{memchr_iter, memchr2};
 
 use super::quoting::{self, RowEnd};
-use crate::blocks::{Blocks, Pass};
+use crate::blocks::{Blocks, Reading};
 use crate::damage::OddBytes;
 
 /// How many bytes a row may have, its line feeds included. The longest valid row without blanks around its fields has less
@@ -28,7 +28,7 @@ pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The lines of a file. Where the last line has no line feed, one is added.
 pub(crate) struct Lines<R> {
-    pass: Pass<R>,
+    reading: Reading<R>,
     buffer: Box<[u8]>,
     next: Position,
     /// `next.start <= end <= buffer.len()`.
@@ -48,7 +48,7 @@ pub(crate) struct Position {
     start: usize,
     /// How many bytes of the file are before the buffer.
     before: u64,
-    /// How many lines were passed.
+    /// How many lines were consumed.
     lines: u64,
     /// The odd bytes from it on, in the first reading of the file.
     odd: OddBytes,
@@ -68,9 +68,9 @@ impl Position {
         self.odd.meets(begin..begin + bytes as u64)
     }
 
-    /// Passes a line of so many bytes, its line feed included.
+    /// Consumes a line of so many bytes, its line feed included.
     #[inline]
-    pub(crate) fn pass_line(&mut self, bytes: usize) {
+    pub(crate) fn consume_line(&mut self, bytes: usize) {
         self.start += bytes;
         self.lines += 1;
     }
@@ -78,7 +78,7 @@ impl Position {
 
 /// What the next row is.
 pub(crate) enum Ahead {
-    /// A line without quotes: its place in the buffer, valid until the next look, without its line feed. It is passed.
+    /// A line without quotes: its place in the buffer, valid until the next look, without its line feed. It is consumed.
     Line(Range<usize>),
     /// One or more lines with quotes, as for a line. The quotes may be open at the end of the file.
     Quoted(Range<usize>),
@@ -93,11 +93,11 @@ pub(crate) enum Ahead {
 
 impl<R: Read> Lines<R> {
     /// Begins with the first line of this reading of the file.
-    pub(crate) fn new(pass: Pass<R>) -> Self {
+    pub(crate) fn new(reading: Reading<R>) -> Self {
         // The part of a row that was read before, a piece of the file, and the line feed that may be added.
-        let buffer = vec![0; MAX_ROW + pass.needs() + 1].into();
+        let buffer = vec![0; MAX_ROW + reading.needs() + 1].into();
         Self {
-            pass,
+            reading,
             buffer,
             next: Position::default(),
             end: 0,
@@ -107,7 +107,7 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Looks at the next row, and passes it.
+    /// Looks at the next row, and consumes it.
     #[inline]
     pub(crate) fn look(&mut self) -> io::Result<Ahead> {
         loop {
@@ -116,7 +116,7 @@ impl<R: Read> Lines<R> {
             let row = &unread[..unread.len().min(MAX_ROW)];
             match memchr2(b'\n', b'"', row) {
                 Some(at) if row[at] == b'\n' => {
-                    self.next.pass_line(at + 1);
+                    self.next.consume_line(at + 1);
                     return Ok(Ahead::Line(start..start + at));
                 }
                 Some(_) => {
@@ -132,7 +132,7 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Looks at a row with quotes, and passes it. `None` where more has to be read first.
+    /// Looks at a row with quotes, and consumes it. `None` where more has to be read first.
     #[cold]
     fn look_for_quoted(&mut self) -> Option<Ahead> {
         let start = self.next.start;
@@ -165,7 +165,7 @@ impl<R: Read> Lines<R> {
         &self.next
     }
 
-    /// Returns what is read and not passed, and where that begins, so that a row that was found there can be passed.
+    /// Returns what is read and not consumed, and where that begins, so that a row that was found there can be consumed.
     #[inline]
     pub(crate) fn unread(&mut self) -> (&[u8], &mut Position) {
         (&self.buffer[self.next.start..self.end], &mut self.next)
@@ -173,28 +173,28 @@ impl<R: Read> Lines<R> {
 
     /// Returns the blocks of all that was read.
     pub(crate) fn blocks(&self) -> Blocks {
-        self.pass.blocks()
+        self.reading.blocks()
     }
 
     /// Returns the reader that gives the bytes.
     pub(crate) fn reader(&self) -> &R {
-        self.pass.reader()
+        self.reading.reader()
     }
 
     #[cold]
     fn fill(&mut self) -> io::Result<()> {
-        let passed = self.next.start;
-        self.buffer.copy_within(passed..self.end, 0);
-        self.end -= passed;
-        self.next.before += passed as u64;
+        let consumed = self.next.start;
+        self.buffer.copy_within(consumed..self.end, 0);
+        self.end -= consumed;
+        self.next.before += consumed as u64;
         self.next.start = 0;
         loop {
             // The last byte is left for a line feed.
             let most = self.buffer.len() - 1;
             let space = &mut self.buffer[self.end..most];
-            let count = self.pass.read(space)?;
+            let count = self.reading.read(space)?;
             self.last = space[..count].last().copied().unwrap_or(self.last);
-            if self.pass.is_first() {
+            if self.reading.is_first() {
                 self.next.odd.add(&space[..count]);
             }
             self.end += count;
