@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A seed decides which fault comes when and for how long. Which node is the primary at that moment, it cannot decide:
-//! [`History`] tells what was done to whom, and when. Each seed is a lottery of its own in the same containers.
+//! [`FaultLog`] tells what was done to whom, and when. Each seed is a lottery of its own in the same containers.
 
 mod active_faults;
 mod agency_log;
@@ -17,22 +17,22 @@ mod clients;
 mod database;
 mod docker;
 mod fault;
+mod fault_log;
 mod files;
-mod history;
 mod judged;
 mod lanes;
 mod nodes;
 mod round;
 mod schedule;
 mod services;
-mod silence;
 mod story;
 mod throughput;
+mod unconfirmed;
 
 pub use self::docker::{Cluster, Pace, Replication};
 pub use self::fault::Kind;
+pub use self::fault_log::FaultLog;
 pub use self::files::Files;
-pub use self::history::History;
 pub use self::lanes::{lane, play_in_lanes, step, tell};
 pub use self::nodes::arrange;
 pub use self::round::{Played, play};

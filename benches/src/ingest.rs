@@ -101,11 +101,11 @@ impl Upload {
     /// # Errors
     /// A program could not be started, or did not end well.
     pub fn system_calls(&self) -> io::Result<Option<u64>> {
-        let begin = |server: &Process, folder: &Path| match Trace::begin(server, folder) {
+        let begin = |server: &Process, folder: &Path| match SyscallCount::begin(server, folder) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             begun => begun.map(Some),
         };
-        let end = |trace: Option<Trace>| trace.map(Trace::end).transpose();
+        let end = |count: Option<SyscallCount>| count.map(SyscallCount::end).transpose();
         let (_, calls) = self.run_beside(true, "INFO", begin, end)?;
         Ok(calls)
     }
@@ -233,12 +233,12 @@ impl Upload {
 }
 
 /// A count of a process's system calls, by strace.
-struct Trace {
+struct SyscallCount {
     strace: Process,
     table: PathBuf,
 }
 
-impl Trace {
+impl SyscallCount {
     fn begin(process: &Process, folder: &Path) -> io::Result<Self> {
         let table = folder.join("calls");
         let mut command = Command::new("strace");

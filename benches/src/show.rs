@@ -10,7 +10,7 @@
 
 mod agencies;
 mod scenes;
-mod stage;
+mod state;
 pub mod trace;
 
 use std::io;
@@ -24,7 +24,7 @@ use std::time::Duration;
 use fixtures::programs::{Running, listen_address, program};
 
 pub use self::scenes::{SCENES, Scene};
-use self::stage::{Phase, Stage};
+use self::state::{Phase, Show};
 
 /// How long the show lasts, where nobody makes it shorter; the times of the scenes are seconds of it.
 pub const LENGTH: Duration = Duration::from_secs(180);
@@ -75,27 +75,27 @@ pub fn play(
     let (central, address, http) = start(folder.path(), settings, pace)?;
     tell(Told::Opened(http));
     let came = |what: &str| tell(Told::Came(what));
-    let stage = Stage::new(address, pace, &came);
+    let show = Show::new(address, pace, &came);
     let (log, failures) = thread::scope(|scope| {
-        let (stage, stopped) = (&stage, &stopped);
+        let (show, stopped) = (&show, &stopped);
         let mut peers = Vec::new();
         for scene in SCENES {
-            if !stage.wait_for(scene.at, stopped) {
+            if !show.wait_for(scene.at, stopped) {
                 break;
             }
             tell(Told::Begins(scene));
-            stage.enter(scene.phase);
+            show.enter(scene.phase);
             for (act, count) in scene.peers {
                 for number in 1..=*count {
-                    peers.push((scene.name, scope.spawn(move || act(stage, number))));
+                    peers.push((scene.name, scope.spawn(move || act(show, number))));
                 }
             }
         }
-        stage.wait_for(STOPS, stopped);
+        show.wait_for(STOPS, stopped);
         tell(Told::Stops);
-        stage.enter(Phase::Over);
+        show.enter(Phase::Over);
         let ended = central.stop();
-        stage.enter(Phase::Ended);
+        show.enter(Phase::Ended);
         let failures: Vec<String> = peers
             .into_iter()
             .filter_map(|(name, peer)| Some(format!("{name}: {}", failure(peer)?)))

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use fixtures::programs::Signal;
 use frame::kind;
 
-use self::abuse::{Abuse, Abuser, Deeds, Scene};
+use self::abuse::{Abuse, Abuser, Actions, Scene};
 pub use self::echo::Latencies;
 use crate::ingest::{Connection, Upload};
 use crate::peer::Peer;
@@ -170,16 +170,16 @@ impl Lottery {
             while settling.recv().is_ok() {}
             finish(&scene)?;
             clients.into_iter().try_for_each(Process::end)?;
-            let mut deeds = Deeds::default();
+            let mut actions = Actions::default();
             for abuser in abusers {
                 let done = abuser
                     .join()
                     .map_err(|_| io::Error::other("an abuser failed"))?;
-                deeds.add(done?);
+                actions.add(done?);
             }
-            Ok::<_, io::Error>((end - begin, echo, deeds))
+            Ok::<_, io::Error>((end - begin, echo, actions))
         });
-        let (time, echo, deeds) = played.map_err(|e| last_words(e, folder.path()))?;
+        let (time, echo, actions) = played.map_err(|e| last_words(e, folder.path()))?;
 
         let after = settle(&server, before + MAY_KEEP)?;
         let peak = server.memory()?;
@@ -190,13 +190,13 @@ impl Lottery {
         if after > before + MAY_KEEP {
             broken.push(format!("{before} bytes of memory have become {after}"));
         }
-        let connections = deeds.connections + echo.count() as u64;
+        let connections = actions.connections + echo.count() as u64;
         let log = check::log(
             &folder.path().join("server.log"),
             &check::Expected {
                 bets: self.upload.bets,
                 connections: connections + u64::from(AGENCIES),
-                accepted: deeds.accepted,
+                accepted: actions.accepted,
                 time: began.elapsed(),
             },
         )?;
@@ -205,7 +205,7 @@ impl Lottery {
         broken.extend(check::stored(
             &folder.path().join("bets.csv"),
             &rows,
-            deeds.rows,
+            actions.rows,
         )?);
         let mut reconnects = 0;
         for (agency, winners) in (1..).zip(&self.winners) {

@@ -4,7 +4,7 @@
 //! each with every kind of fault once, as its seed says; the first seed is `SEED` (1). Where `SEEDS` is not 1, a lottery for
 //! each fault alone follows, to see how long agencies wait, and then the speed with one, two and three nodes; where it is 0,
 //! only these two. Ends with the results as a row of a table, and with an error where a promise is broken: the
-//! history of what was done, and the log of every container, are then in `target/cluster`, and the next lottery is played
+//! log of what was done, and the log of every container, are then in `target/cluster`, and the next lottery is played
 //! all the same.
 //!
 //! `LANES=7` plays the lotteries of the seeds in seven clusters beside each other; pauses and speed are measured after them,
@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use benches::cluster::{
-    self, Cluster, Files, History, Kind, Pace, Planned, Replication, alone, overlapping,
+    self, Cluster, FaultLog, Files, Kind, Pace, Planned, Replication, alone, overlapping,
 };
 use benches::setting;
 
@@ -115,7 +115,7 @@ fn run() -> Outcome<bool> {
     Ok(test.broken == 0)
 }
 
-/// The folder for the history and the logs of a failure.
+/// The folder for the fault log and the containers' logs of a failure.
 const FAILURES: &str = "target/cluster";
 
 struct Test {
@@ -128,9 +128,9 @@ struct Test {
 impl Test {
     /// Plays a lottery; returns the longest pause of an agency.
     fn play(&mut self, files: &Files, lottery: &str, plan: &[Planned]) -> Outcome<Duration> {
-        let mut history = History::begin();
+        let mut fault_log = FaultLog::begin();
         let (cluster, replication) = (&self.cluster, self.replication);
-        let played = cluster::play(cluster, files, lottery, plan, replication, &mut history);
+        let played = cluster::play(cluster, files, lottery, plan, replication, &mut fault_log);
         let broken = match &played {
             Ok(played) => played.broken.clone(),
             Err(e) => vec![format!("the lottery could not be played: {e}")],
@@ -139,8 +139,8 @@ impl Test {
             self.broken += 1;
             broken
                 .iter()
-                .for_each(|what| history.note(format!("BROKEN: {what}")));
-            self.write_down(lottery, &history)?;
+                .for_each(|what| fault_log.note(format!("BROKEN: {what}")));
+            self.write_down(lottery, &fault_log)?;
         }
         let pause = match played {
             Ok(played) => played.longest_pause,
@@ -156,11 +156,11 @@ impl Test {
         Ok(pause)
     }
 
-    /// Writes the history and the containers' logs into [`FAILURES`].
-    fn write_down(&self, lottery: &str, history: &History) -> io::Result<()> {
+    /// Writes the fault log and the containers' logs into [`FAILURES`].
+    fn write_down(&self, lottery: &str, fault_log: &FaultLog) -> io::Result<()> {
         let folder = Path::new(FAILURES).join(lottery);
         fs::create_dir_all(&folder)?;
-        fs::write(folder.join("history.txt"), history.text())?;
+        fs::write(folder.join("history.txt"), fault_log.text())?;
         for (service, log) in self.cluster.logs()? {
             fs::write(folder.join(format!("{service}.log")), log)?;
         }

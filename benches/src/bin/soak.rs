@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use benches::setting;
 use benches::soak::abuse::Abuse;
 use benches::soak::abuse::list::{OTHERS, SILENT, WATCHING};
-use benches::soak::pressure::rows::{ROWS, Row};
+use benches::soak::pressure::scenarios::{SCENARIOS, Scenario};
 use benches::soak::{Beside, Latencies, Lottery, Seen};
 use event_server::limits::room_for_connections;
 
@@ -86,8 +86,11 @@ fn soak() -> Outcome<Vec<String>> {
     };
     println!("an honest agency that asks again and again; milliseconds and MiB");
     println!("{HEAD_OF_CROWDS}");
-    for row in ROWS.iter().filter(|row| row.name.contains(&filter)) {
-        soak.beside(row)?;
+    for scenario in SCENARIOS
+        .iter()
+        .filter(|scenario| scenario.name.contains(&filter))
+    {
+        soak.beside(scenario)?;
     }
     println!("\n{BETS} bets of five agencies in a lottery, seed {seed}; milliseconds and MiB");
     println!("{HEAD}");
@@ -116,16 +119,16 @@ struct Soak {
 }
 
 impl Soak {
-    /// Plays a row: an honest agency beside a crowd. Prints its times, and whether they reach the goal.
-    fn beside(&mut self, row: &Row) -> Outcome {
-        let name = row.name;
-        let seen = row.play().map_err(|e| format!("beside {name}: {e}"))?;
+    /// Plays a scenario: an honest agency beside a crowd. Prints its times, and whether they reach the goal.
+    fn beside(&mut self, scenario: &Scenario) -> Outcome {
+        let name = scenario.name;
+        let seen = scenario.play().map_err(|e| format!("beside {name}: {e}"))?;
         let broken = seen.broken.iter();
         (self.missed).extend(broken.map(|what| format!("beside {name}: {what}")));
         let [p50, p99, max] = milliseconds(&seen.honest);
         let [before, peak, after] = mebibytes(seen.memory);
-        let (count, goal) = (seen.honest.count(), row.goal.as_millis());
-        let reached = match seen.honest.percentile(99) <= Some(row.goal) {
+        let (count, goal) = (seen.honest.count(), scenario.goal.as_millis());
+        let reached = match seen.honest.percentile(99) <= Some(scenario.goal) {
             true => "yes",
             false => "NO",
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::silence::Silence;
+use super::unconfirmed::UnconfirmedPeriod;
 
 /// What an agency was told, over all runs of its client.
 #[derive(Debug, Default, PartialEq)]
@@ -102,9 +102,9 @@ impl AgencyLog {
     }
 
     /// Returns when it was first told something new in a time in which it must not be told anything; `None` where it was not.
-    pub(super) fn told_in(&self, silence: &Silence) -> Option<Timestamp> {
+    pub(super) fn told_in(&self, period: &UnconfirmedPeriod) -> Option<Timestamp> {
         self.news()
-            .find(|at| (silence.since..silence.until).contains(at))
+            .find(|at| (period.since..period.until).contains(at))
     }
 
     /// Returns the longest time between two replies.

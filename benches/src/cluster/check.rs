@@ -12,7 +12,7 @@ use super::files::Files;
 use super::judged;
 use super::nodes::Roles;
 use super::services::{AGENCIES, CENTRALS, client};
-use super::silence::Silence;
+use super::unconfirmed::UnconfirmedPeriod;
 
 /// Checks everything; returns a sentence for whatever is wrong. Where nothing is, the tables are removed.
 ///
@@ -23,7 +23,7 @@ pub(super) fn everything(
     files: &Files,
     lottery: &str,
     logs: &[AgencyLog],
-    silences: &[Silence],
+    unconfirmed: &[UnconfirmedPeriod],
 ) -> io::Result<Vec<String>> {
     let primary = Roles::ask(cluster, |_| true).and_then(|roles| roles.primary);
     let node = &primary.ok_or_else(|| io::Error::other("there is no primary"))?;
@@ -36,7 +36,7 @@ pub(super) fn everything(
     for (agency, log) in (1..).zip(logs) {
         let told = log.broken.iter();
         (found.broken).extend(told.map(|what| format!("agency {agency} {what}")));
-        let told = silences.iter().filter_map(|silence| log.told_in(silence));
+        let told = unconfirmed.iter().filter_map(|period| log.told_in(period));
         (found.broken).extend(told.map(|at| {
             format!("agency {agency} was told at {at} that bets are stored, which no standby had to have")
         }));

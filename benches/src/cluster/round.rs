@@ -11,12 +11,12 @@ use super::agency_log::AgencyLog;
 use super::check;
 use super::docker::{Cluster, Pace, Replication};
 use super::fault::Kind;
+use super::fault_log::FaultLog;
 use super::files::Files;
-use super::history::History;
 use super::nodes::Roles;
 use super::schedule::Planned;
 use super::services::{AGENCIES, CENTRALS, client};
-use super::silence::Silence;
+use super::unconfirmed::UnconfirmedPeriod;
 
 /// The time between two looks at who is the primary and which clients have ended.
 const LOOK: Duration = Duration::from_millis(500);
@@ -50,34 +50,34 @@ pub fn play(
     lottery: &str,
     plan: &[Planned],
     replication: Replication,
-    history: &mut History,
+    fault_log: &mut FaultLog,
 ) -> io::Result<Played> {
     cluster.play(lottery, files, Pace::Slow, replication)?;
-    history.note(format!("lottery {lottery}: the clients have started"));
+    fault_log.note(format!("lottery {lottery}: the clients have started"));
     let mut round = Round {
         cluster,
-        history,
+        fault_log,
         faults: ActiveFaults::default(),
         roles: Roles::default(),
         ended: [None; AGENCIES],
         lottery,
         found: Vec::new(),
         unnamed: None,
-        silences: Vec::new(),
+        unconfirmed: Vec::new(),
     };
     let mut broken = round.run(plan)?;
-    let silences = std::mem::take(&mut round.silences);
+    let unconfirmed = std::mem::take(&mut round.unconfirmed);
     let mut longest_pause = Duration::ZERO;
     if broken.is_empty() {
-        history.note("all clients have ended");
+        fault_log.note("all clients have ended");
         let mut logs = Vec::new();
         for agency in 1..=AGENCIES {
             logs.push(AgencyLog::read(&cluster.log(&client(agency))?));
         }
         let pauses = logs.iter().map(AgencyLog::longest_pause);
         longest_pause = pauses.max().unwrap_or_default();
-        broken = check::everything(cluster, files, lottery, &logs, &silences)?;
-        history.note("checked");
+        broken = check::everything(cluster, files, lottery, &logs, &unconfirmed)?;
+        fault_log.note("checked");
     }
     Ok(Played {
         broken,
@@ -87,7 +87,7 @@ pub fn play(
 
 struct Round<'r> {
     cluster: &'r Cluster,
-    history: &'r mut History,
+    fault_log: &'r mut FaultLog,
     faults: ActiveFaults,
     roles: Roles,
     /// The exit code of each client, once it has ended.
@@ -97,7 +97,7 @@ struct Round<'r> {
     found: Vec<String>,
     /// Since when no standby is waited for, and the primary that does not.
     unnamed: Option<(Timestamp, String)>,
-    silences: Vec<Silence>,
+    unconfirmed: Vec<UnconfirmedPeriod>,
 }
 
 /// What happens next.
@@ -161,10 +161,10 @@ impl Round<'_> {
                 if let Some((since, node)) = self.unnamed.take_if(|(_, node)| *node == service)
                     && self.roles.primary == Some(node)
                 {
-                    self.silences.push(Silence { since, until });
+                    self.unconfirmed.push(UnconfirmedPeriod { since, until });
                 }
                 self.faults.end(self.cluster, &service)?;
-                self.history.note(format!("{service} is mended"));
+                self.fault_log.note(format!("{service} is mended"));
                 return Ok((None, true));
             }
         };
@@ -177,7 +177,7 @@ impl Round<'_> {
             self.unnamed = Some((Timestamp::now() + RELOAD, target.clone()));
         }
         let (name, lasts) = (fault.kind.name(), fault.lasts);
-        self.history.note(format!(
+        self.fault_log.note(format!(
             "{name}: {target}, for {:.1} s",
             lasts.as_secs_f64()
         ));
@@ -190,7 +190,7 @@ impl Round<'_> {
         if let Some(roles) = roles.filter(|roles| *roles != self.roles) {
             let name = |role: &Option<String>| role.clone().unwrap_or_else(|| "nobody".to_owned());
             let [primary, standby] = [name(&roles.primary), name(&roles.standby)];
-            self.history
+            self.fault_log
                 .note(format!("primary is {primary}, its standby {standby}"));
             if self
                 .unnamed
@@ -210,7 +210,7 @@ impl Round<'_> {
             };
             let before = std::mem::replace(&mut self.ended[agency - 1], code);
             if let (None, Some(code)) = (before, code) {
-                self.history
+                self.fault_log
                     .note(format!("{service} has ended with {code}"));
             }
         }

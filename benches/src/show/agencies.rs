@@ -6,7 +6,7 @@ use fastrand::Rng;
 use fixtures::Spec;
 use frame::{Agency, kind};
 
-use super::stage::{Phase, Stage};
+use super::state::{Phase, Show};
 use crate::peer::Peer;
 use crate::{bet, write_payload};
 
@@ -42,19 +42,19 @@ pub(super) fn ask(peer: &mut Peer, kind: u16, payload: &[u8], expected: &str) ->
 }
 
 /// Says over a connection of its own that the agency has finished.
-pub(super) fn finish(stage: &Stage<'_>, agency: u32) -> io::Result<()> {
-    let mut peer = Peer::connect(stage.central, None)?;
+pub(super) fn finish(show: &Show<'_>, agency: u32) -> io::Result<()> {
+    let mut peer = Peer::connect(show.central, None)?;
     ask(&mut peer, kind::FINISHED, &own(agency), SUCCESS)
 }
 
 /// Plays an agency at human speed: some bets every few seconds, then finished, then the winners, for which it waits until the
 /// draw; after the draw it asks for them again now and then.
-pub(super) fn calm(stage: &Stage<'_>, agency: u32) -> io::Result<()> {
+pub(super) fn calm(show: &Show<'_>, agency: u32) -> io::Result<()> {
     let mut rng = Rng::with_seed(agency.into());
     let spec = Spec::new(agency.into(), ROWS, WINNERS).map_err(io::Error::other)?;
     let mut rows = spec.rows();
-    let mut peer = Peer::connect(stage.central, None)?;
-    while stage.pause(0.5 + 3.5 * rng.f64(), Phase::Betting) {
+    let mut peer = Peer::connect(show.central, None)?;
+    while show.pause(0.5 + 3.5 * rng.f64(), Phase::Betting) {
         let some = rows.by_ref().take(rng.usize(1..=12));
         let payload = batch(agency, some);
         // Once all rows were sent it sends nothing until it finishes.
@@ -62,11 +62,11 @@ pub(super) fn calm(stage: &Stage<'_>, agency: u32) -> io::Result<()> {
             ask(&mut peer, kind::BATCH, &payload, SUCCESS)?;
         }
     }
-    stage.pause(9.0 * rng.f64(), Phase::Drawing);
+    show.pause(9.0 * rng.f64(), Phase::Drawing);
     ask(&mut peer, kind::FINISHED, &own(agency), SUCCESS)?;
     loop {
         ask(&mut peer, kind::WINNERS_QUERY, &own(agency), "{ganadores:")?;
-        if !stage.pause(3.0 + 5.0 * rng.f64(), Phase::Drawing) {
+        if !show.pause(3.0 + 5.0 * rng.f64(), Phase::Drawing) {
             return Ok(());
         }
     }

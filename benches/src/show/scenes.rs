@@ -10,7 +10,7 @@ use frame::{HEADER, MAX_CLIENT_FRAME, kind};
 use socket2::{Domain, Socket, Type};
 
 use super::agencies::{SUCCESS, ask, batch, calm, finish, own};
-use super::stage::{Phase, Stage};
+use super::state::{Phase, Show};
 use crate::peer::{self, Peer, frame};
 
 /// Agencies of the lottery. The first are calm; of the others each has its scene.
@@ -42,7 +42,7 @@ const SEGMENT: u32 = 536;
 const SIP: usize = 6 * 1024;
 
 /// What a peer of a scene does; those of one scene are numbered from 1 on.
-type Act = fn(&Stage<'_>, u32) -> io::Result<()>;
+type Act = fn(&Show<'_>, u32) -> io::Result<()>;
 
 /// A scene.
 #[derive(Debug)]
@@ -161,57 +161,57 @@ pub const SCENES: &[Scene] = &[
 ];
 
 /// Sends nothing until the central closes the connection.
-fn silent(stage: &Stage<'_>, _: u32) -> io::Result<()> {
-    let stream = peer::connect(stage.central, None)?;
-    stage.bear(until_closed(&stream))
+fn silent(show: &Show<'_>, _: u32) -> io::Result<()> {
+    let stream = peer::connect(show.central, None)?;
+    show.bear(until_closed(&stream))
 }
 
 /// Types a line, and reads it back, again and again.
-fn health_check(stage: &Stage<'_>, _: u32) -> io::Result<()> {
-    while stage.pause(3.0, Phase::Drawing) {
-        let mut stream = peer::connect(stage.central, None)?;
-        stage.bear(type_line(stage, &mut stream))?;
+fn health_check(show: &Show<'_>, _: u32) -> io::Result<()> {
+    while show.pause(3.0, Phase::Drawing) {
+        let mut stream = peer::connect(show.central, None)?;
+        show.bear(type_line(show, &mut stream))?;
     }
     Ok(())
 }
 
-fn type_line(stage: &Stage<'_>, stream: &mut TcpStream) -> io::Result<()> {
+fn type_line(show: &Show<'_>, stream: &mut TcpStream) -> io::Result<()> {
     let line = b"are you there?\n";
-    write_slowly(stage, stream, line, 0.12, Phase::Drawing)?;
+    write_slowly(show, stream, line, 0.12, Phase::Drawing)?;
     let mut reply = Vec::new();
     stream.read_to_end(&mut reply)?;
     expect(reply == line, "the echo is another line")
 }
 
 /// Sends single bets; once the agencies finish, it finishes, too, and asks for its winners.
-fn byte_by_byte(stage: &Stage<'_>, _: u32) -> io::Result<()> {
+fn byte_by_byte(show: &Show<'_>, _: u32) -> io::Result<()> {
     let spec = Spec::new(BYTE_BY_BYTE.into(), 1_000, 0).map_err(io::Error::other)?;
-    let mut peer = Peer::connect(stage.central, None)?;
+    let mut peer = Peer::connect(show.central, None)?;
     for row in spec.rows() {
-        if stage.phase() > Phase::Betting {
+        if show.phase() > Phase::Betting {
             break;
         }
         let request = frame(kind::BET, &batch(BYTE_BY_BYTE, std::iter::once(row)));
-        write_slowly(stage, peer.stream(), &request, 0.1, Phase::Betting)?;
+        write_slowly(show, peer.stream(), &request, 0.1, Phase::Betting)?;
         expect(peer.answer()? == SUCCESS, "a bet was refused")?;
-        stage.pause(1.0, Phase::Betting);
+        show.pause(1.0, Phase::Betting);
     }
     let finished = frame(kind::FINISHED, &own(BYTE_BY_BYTE));
-    write_slowly(stage, peer.stream(), &finished, 0.1, Phase::Finishing)?;
+    write_slowly(show, peer.stream(), &finished, 0.1, Phase::Finishing)?;
     expect(peer.answer()? == SUCCESS, "finished was refused")?;
     let query = frame(kind::WINNERS_QUERY, &own(BYTE_BY_BYTE));
-    while stage.phase() < Phase::Over {
-        let written = write_slowly(stage, peer.stream(), &query, 0.1, Phase::Drawing);
+    while show.phase() < Phase::Over {
+        let written = write_slowly(show, peer.stream(), &query, 0.1, Phase::Drawing);
         let answered = written.and_then(|()| peer.answer().map(drop));
-        stage.bear(answered)?;
-        stage.pause(1.0, Phase::Drawing);
+        show.bear(answered)?;
+        show.pause(1.0, Phase::Drawing);
     }
     Ok(())
 }
 
 /// Writes a byte every so many seconds; once the show is past the phase, all the rest at once.
 fn write_slowly(
-    stage: &Stage<'_>,
+    show: &Show<'_>,
     mut stream: &TcpStream,
     bytes: &[u8],
     seconds: f64,
@@ -219,27 +219,27 @@ fn write_slowly(
 ) -> io::Result<()> {
     for (at, byte) in bytes.iter().enumerate() {
         stream.write_all(&[*byte])?;
-        if !stage.pause(seconds, phase) {
+        if !show.pause(seconds, phase) {
             return stream.write_all(&bytes[at + 1..]);
         }
     }
     Ok(())
 }
 
-fn held(stage: &Stage<'_>, _: u32) -> io::Result<()> {
-    let mut peer = Peer::connect(stage.central, None)?;
-    ask_and_wait(stage, &mut peer, HELD)
+fn held(show: &Show<'_>, _: u32) -> io::Result<()> {
+    let mut peer = Peer::connect(show.central, None)?;
+    ask_and_wait(show, &mut peer, HELD)
 }
 
 /// Asks for its winners and waits, however long the draw takes.
-fn ask_and_wait(stage: &Stage<'_>, peer: &mut Peer, agency: u32) -> io::Result<()> {
+fn ask_and_wait(show: &Show<'_>, peer: &mut Peer, agency: u32) -> io::Result<()> {
     peer.stream().set_read_timeout(None)?;
     let asked = ask(peer, kind::WINNERS_QUERY, &own(agency), "{ganadores:");
-    stage.bear(asked)
+    show.bear(asked)
 }
 
-fn half_close(stage: &Stage<'_>, _: u32) -> io::Result<()> {
-    let mut peer = Peer::connect(stage.central, None)?;
+fn half_close(show: &Show<'_>, _: u32) -> io::Result<()> {
+    let mut peer = Peer::connect(show.central, None)?;
     peer.stream().set_read_timeout(None)?;
     peer.send(kind::WINNERS_QUERY, &own(HALF_CLOSED))?;
     peer.stream().shutdown(Shutdown::Write)?;
@@ -248,21 +248,21 @@ fn half_close(stage: &Stage<'_>, _: u32) -> io::Result<()> {
         expect(reply.starts_with("{ganadores:"), "the query was refused")?;
         until_closed(peer.stream())
     });
-    stage.bear(answered)
+    show.bear(answered)
 }
 
 /// Sends batches that the central has to read whole and refuse, so that the show fills no disk; tells how long a health
 /// check took meanwhile.
-fn flood(stage: &Stage<'_>, _: u32) -> io::Result<()> {
-    let until = Instant::now() + stage.seconds(10.0);
+fn flood(show: &Show<'_>, _: u32) -> io::Result<()> {
+    let until = Instant::now() + show.seconds(10.0);
     thread::scope(|scope| {
         let flooding: Vec<_> = (0..FLOODING)
-            .map(|_| scope.spawn(move || send_and_read(stage, until)))
+            .map(|_| scope.spawn(move || send_and_read(show, until)))
             .collect();
         let mut slowest = Duration::ZERO;
-        while Instant::now() < until && stage.pause(0.3, Phase::Betting) {
+        while Instant::now() < until && show.pause(0.3, Phase::Betting) {
             let began = Instant::now();
-            crate::process::echo(stage.central)?;
+            crate::process::echo(show.central)?;
             slowest = slowest.max(began.elapsed());
         }
         let mut batches = 0;
@@ -272,7 +272,7 @@ fn flood(stage: &Stage<'_>, _: u32) -> io::Result<()> {
                 .map_err(|_| io::Error::other("a thread failed"))?;
             batches += sent?;
         }
-        stage.came(&format!(
+        show.came(&format!(
             "the flood was {batches} batches; beside it a health check took {:.1} ms at most",
             slowest.as_secs_f64() * 1e3
         ));
@@ -281,8 +281,8 @@ fn flood(stage: &Stage<'_>, _: u32) -> io::Result<()> {
 }
 
 /// Sends batches until then, and reads their replies beside; returns how many there were.
-fn send_and_read(stage: &Stage<'_>, until: Instant) -> io::Result<usize> {
-    let stream = peer::connect(stage.central, None)?;
+fn send_and_read(show: &Show<'_>, until: Instant) -> io::Result<usize> {
+    let stream = peer::connect(show.central, None)?;
     let spec = Spec::new(FLOOD.into(), 60, 0).map_err(io::Error::other)?;
     let mut payload = batch(FLOOD, spec.rows());
     // A bet without an agency makes the whole batch invalid.
@@ -293,7 +293,7 @@ fn send_and_read(stage: &Stage<'_>, until: Instant) -> io::Result<usize> {
     thread::scope(|scope| {
         let reading = scope.spawn(move || io::copy(&mut refusals, &mut io::sink()));
         let mut batches = 0;
-        while Instant::now() < until && stage.phase() == Phase::Betting {
+        while Instant::now() < until && show.phase() == Phase::Betting {
             (&stream).write_all(&request)?;
             batches += 1;
         }
@@ -311,89 +311,89 @@ fn send_and_read(stage: &Stage<'_>, until: Instant) -> io::Result<usize> {
 }
 
 /// Resumes the same upload over a new connection, three times; the older connection is told with its next batch.
-fn fenced(stage: &Stage<'_>, _: u32) -> io::Result<()> {
+fn fenced(show: &Show<'_>, _: u32) -> io::Result<()> {
     let spec = Spec::new(FENCED.into(), 1_000, 0).map_err(io::Error::other)?;
     let mut rows = spec.rows();
     // The upload may have any name.
     let resume = format!("{{agency:{FENCED},envio:{FENCED:032x}}}");
     let mut older: Option<Peer> = None;
     for stored in [0, 10, 20, 30] {
-        let mut peer = Peer::connect(stage.central, None)?;
+        let mut peer = Peer::connect(show.central, None)?;
         let known = format!("{{apuestas:{stored}}}");
         ask(&mut peer, kind::RESUME, resume.as_bytes(), &known)?;
-        stage.pause(1.5, Phase::Betting);
+        show.pause(1.5, Phase::Betting);
         let next = batch(FENCED, rows.by_ref().take(10));
         if let Some(mut older) = older.take() {
             ask(&mut older, kind::BATCH, &next, "{result:failure")?;
             until_closed(older.stream())?;
         }
         ask(&mut peer, kind::BATCH, &next, SUCCESS)?;
-        stage.pause(1.5, Phase::Betting);
+        show.pause(1.5, Phase::Betting);
         older = Some(peer);
     }
     Ok(())
 }
 
 /// Resets its connection in the middle of a frame, three times.
-fn reset(stage: &Stage<'_>, _: u32) -> io::Result<()> {
+fn reset(show: &Show<'_>, _: u32) -> io::Result<()> {
     let spec = Spec::new(RESET.into(), 60, 0).map_err(io::Error::other)?;
     for _ in 0..3 {
-        let mut peer = Peer::connect(stage.central, None)?;
+        let mut peer = Peer::connect(show.central, None)?;
         let first = batch(RESET, spec.rows().take(1));
         ask(&mut peer, kind::BET, &first, SUCCESS)?;
         let request = frame(kind::BATCH, &batch(RESET, spec.rows()));
         peer.stream().write_all(&request[..request.len() / 2])?;
-        stage.pause(2.5, Phase::Betting);
+        show.pause(2.5, Phase::Betting);
         peer::reset(peer.into_stream())?;
-        stage.pause(0.5, Phase::Betting);
+        show.pause(0.5, Phase::Betting);
     }
     Ok(())
 }
 
 /// Finishes for all agencies that have not, so that the central draws. Before that, one of them sends its winning bets.
-fn finish_others(stage: &Stage<'_>, _: u32) -> io::Result<()> {
+fn finish_others(show: &Show<'_>, _: u32) -> io::Result<()> {
     let spec = Spec::new(MANY_WINNERS.into(), WINNERS, WINNERS).map_err(io::Error::other)?;
     let rows: Vec<_> = spec.rows().collect();
-    let mut peer = Peer::connect(stage.central, None)?;
+    let mut peer = Peer::connect(show.central, None)?;
     for rows in rows.chunks(BATCH) {
         let payload = batch(MANY_WINNERS, rows.iter().copied());
         ask(&mut peer, kind::BATCH, &payload, SUCCESS)?;
     }
     for agency in HELD..=AGENCIES {
-        finish(stage, agency)?;
+        finish(show, agency)?;
     }
     Ok(())
 }
 
 /// Returns a connection with small buffers that has asked for the many winners.
-fn ask_for_many(stage: &Stage<'_>) -> io::Result<Peer> {
-    let socket = Socket::new(Domain::for_address(stage.central), Type::STREAM, None)?;
+fn ask_for_many(show: &Show<'_>) -> io::Result<Peer> {
+    let socket = Socket::new(Domain::for_address(show.central), Type::STREAM, None)?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     socket.set_tcp_mss(SEGMENT)?;
-    socket.connect(&stage.central.into())?;
+    socket.connect(&show.central.into())?;
     let mut peer = Peer::over(socket.into());
     peer.send(kind::WINNERS_QUERY, &own(MANY_WINNERS))?;
     Ok(peer)
 }
 
 /// Asks for the many winners and reads nothing until the central has ended.
-fn never_reads(stage: &Stage<'_>, _: u32) -> io::Result<()> {
-    let peer = ask_for_many(stage)?;
-    while stage.pause(1.0, Phase::Over) {}
+fn never_reads(show: &Show<'_>, _: u32) -> io::Result<()> {
+    let peer = ask_for_many(show)?;
+    while show.pause(1.0, Phase::Over) {}
     drop(peer);
     Ok(())
 }
 
 /// Reads the list a little at a time, and asks again; when the central stops, it reads all that it is owed at once.
-fn reads_slowly(stage: &Stage<'_>, number: u32) -> io::Result<()> {
+fn reads_slowly(show: &Show<'_>, number: u32) -> io::Result<()> {
     let mut space = vec![0; SIP];
-    stage.pause(f64::from(number), Phase::Drawing);
+    show.pause(f64::from(number), Phase::Drawing);
     loop {
-        let peer = ask_for_many(stage)?;
+        let peer = ask_for_many(show)?;
         peer.stream().shutdown(Shutdown::Write)?;
         let mut read = 0;
         loop {
-            let slow = stage.pause(0.25, Phase::Drawing);
+            let slow = show.pause(0.25, Phase::Drawing);
             match peer.stream().read(&mut space)? {
                 0 => break,
                 count => read += count,
@@ -405,8 +405,8 @@ fn reads_slowly(stage: &Stage<'_>, number: u32) -> io::Result<()> {
         }
         let least = HEADER + WINNERS * "1234567|".len();
         expect(read > least, "the list of winners is not whole")?;
-        if stage.is_over() {
-            stage.came(&format!(
+        if show.is_over() {
+            show.came(&format!(
                 "agency {MANY_WINNERS} was sent all {read} bytes that it was owed"
             ));
             return Ok(());

@@ -100,7 +100,7 @@ impl<'a> Scene<'a> {
 
 /// What an abuser did, to be compared with the central's files.
 #[derive(Debug, Default)]
-pub(super) struct Deeds {
+pub(super) struct Actions {
     /// Connections that it made.
     pub(super) connections: u64,
     /// Requests that the central accepted.
@@ -109,7 +109,7 @@ pub(super) struct Deeds {
     pub(super) rows: Vec<String>,
 }
 
-impl Deeds {
+impl Actions {
     pub(super) fn add(&mut self, other: Self) {
         self.connections += other.connections;
         self.accepted += other.accepted;
@@ -125,7 +125,7 @@ pub(super) struct Abuser<'a> {
     /// The address from which its connections come, and no others.
     from: Ipv4Addr,
     rng: Rng,
-    deeds: Deeds,
+    actions: Actions,
 }
 
 impl<'a> Abuser<'a> {
@@ -140,7 +140,7 @@ impl<'a> Abuser<'a> {
             acting: Some(acting),
             from,
             rng: Rng::with_seed(seed ^ u64::from(number)),
-            deeds: Deeds::default(),
+            actions: Actions::default(),
         }
     }
 
@@ -148,7 +148,7 @@ impl<'a> Abuser<'a> {
     ///
     /// # Errors
     /// The central did what it may not do.
-    pub(super) fn run(mut self, abuse: &Abuse) -> io::Result<Deeds> {
+    pub(super) fn run(mut self, abuse: &Abuse) -> io::Result<Actions> {
         let acted = (abuse.act)(&mut self);
         if acted.is_err() {
             self.scene.failed.store(true, Ordering::Relaxed);
@@ -156,7 +156,7 @@ impl<'a> Abuser<'a> {
             let _ = self.acting.as_ref().map(|acting| acting.send(()));
         }
         match acted {
-            Ok(()) => Ok(self.deeds),
+            Ok(()) => Ok(self.actions),
             Err(e) => Err(io::Error::other(format!("{}: {e}", abuse.name))),
         }
     }
@@ -172,7 +172,7 @@ impl<'a> Abuser<'a> {
     }
 
     /// Notes that from here on it only waits for replies.
-    fn rest(&mut self) {
+    fn stop_asking(&mut self) {
         self.acting = None;
     }
 
@@ -183,12 +183,12 @@ impl<'a> Abuser<'a> {
     }
 
     fn connect(&mut self) -> io::Result<TcpStream> {
-        self.deeds.connections += 1;
+        self.actions.connections += 1;
         peer::connect(self.scene.address, Some(self.from))
     }
 
     fn peer(&mut self) -> io::Result<Peer> {
-        self.deeds.connections += 1;
+        self.actions.connections += 1;
         Peer::connect(self.scene.address, Some(self.from))
     }
 
@@ -203,7 +203,7 @@ impl<'a> Abuser<'a> {
             for _ in 0..AT_ONCE.min(count - crowd.len()) {
                 crowd.push(open(self)?);
             }
-            self.deeds.connections += 1;
+            self.actions.connections += 1;
             echo(self.scene.address)?;
         }
         Ok(crowd)

@@ -8,10 +8,10 @@
 //! The crowd comes from an address of this machine that is not the loopback one: such peers get their lines in the log.
 //! The central has its default bounds. Times are judged by the caller; everything else is judged here.
 
+mod central;
 mod crowd;
 mod honest;
-pub mod rows;
-mod stage;
+pub mod scenarios;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,9 +20,9 @@ use std::time::{Duration, Instant};
 
 use fixtures::programs::Signal;
 
+use self::central::Central;
 use self::honest::{Asks, Honest, get};
-use self::rows::{Crowd, Row};
-use self::stage::Stage;
+use self::scenarios::{Crowd, Scenario};
 use super::{Latencies, MAY_KEEP, settle};
 
 /// How long the honest agency asks once the crowd is there.
@@ -54,24 +54,24 @@ pub struct Seen {
     pub broken: Vec<String>,
 }
 
-impl Row {
+impl Scenario {
     /// Plays it once.
     ///
     /// # Errors
     /// It could not be played to its end.
     pub fn play(&self) -> io::Result<Seen> {
-        let stage = Stage::start(self.setting)?;
-        let mut honest = Honest::new(self.asks, &stage)?;
+        let central = Central::start(self.setting)?;
+        let mut honest = Honest::new(self.asks, &central)?;
         honest.ask()?;
-        let memory = || stage.server.own_memory();
-        let (before, logged, began) = (memory()?, stage.logged()?, Instant::now());
+        let memory = || central.server.own_memory();
+        let (before, logged, began) = (memory()?, central.logged()?, Instant::now());
         let (mut most, mut times) = (before, Vec::new());
         let there = AtomicBool::new(false);
         let mut broken: Vec<String> = thread::scope(|scope| {
             let crowd = scope.spawn(|| {
                 let acted = match self.crowd {
-                    Crowd::Peers(peers) => peers.act(&stage, &there),
-                    Crowd::Clients(act) => act(&stage, &there),
+                    Crowd::Peers(peers) => peers.act(&central, &there),
+                    Crowd::Clients(act) => act(&central, &there),
                 };
                 there.store(true, Ordering::Relaxed);
                 acted
@@ -97,10 +97,10 @@ impl Row {
             };
             let ready = match self.asks {
                 // It is served at once.
-                Asks::Anew => get(&stage, "/readyz"),
+                Asks::Anew => get(&central, "/readyz"),
                 _ => Ok(()),
             };
-            stage.end();
+            central.end();
             let acted = crowd
                 .join()
                 .map_err(|_| io::Error::other("the crowd failed"))?;
@@ -109,15 +109,15 @@ impl Row {
             acted
         })?;
         let seconds = began.elapsed().as_secs_f64();
-        let connections = stage.connections();
-        let log = stage.logged()? - logged;
+        let connections = central.connections();
+        let log = central.logged()? - logged;
         drop(honest);
-        let with_allocator = match stage.tls {
+        let with_allocator = match central.tls {
             Some(_) => connections * SESSION,
             None => most.saturating_sub(before) / 4 * 3,
         };
         let bound = before + MAY_KEEP + with_allocator;
-        let after = settle(&stage.server, bound)?;
+        let after = settle(&central.server, bound)?;
         if after > bound {
             broken.push(format!("{before} bytes of memory have become {after}"));
         }
@@ -127,8 +127,8 @@ impl Row {
                 "{log} bytes of log, {explained:.0} at most are explained"
             ));
         }
-        stage.server.signal(Signal::TERM)?;
-        stage.server.end()?;
+        central.server.signal(Signal::TERM)?;
+        central.server.end()?;
         Ok(Seen {
             honest: Latencies::from(times),
             memory: [before, most, after],

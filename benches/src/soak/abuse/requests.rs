@@ -86,8 +86,8 @@ fn refused(reply: &str) -> io::Result<()> {
 fn store(abuser: &mut Abuser<'_>, peer: &mut Peer, text: &[u8], row: String) -> io::Result<()> {
     match &*peer.ask(kind::BET, text)? {
         "{result:success}" => {
-            abuser.deeds.accepted += 1;
-            abuser.deeds.rows.push(row);
+            abuser.actions.accepted += 1;
+            abuser.actions.rows.push(row);
             Ok(())
         }
         other => Err(io::Error::other(format!("a good bet was answered {other}"))),
@@ -172,7 +172,7 @@ pub(super) fn queries(abuser: &mut Abuser<'_>) -> io::Result<()> {
         asked[oldest] = ask(abuser)?;
         oldest = (oldest + 1) % QUERIES;
     }
-    abuser.rest();
+    abuser.stop_asking();
     for (agency, peer) in &mut asked {
         let winners = &abuser.scene.winners[*agency as usize - 1];
         if peer.answer()? != format!("{{ganadores:{}}}", winners.join("|")) {
@@ -181,6 +181,6 @@ pub(super) fn queries(abuser: &mut Abuser<'_>) -> io::Result<()> {
             )));
         }
     }
-    abuser.deeds.accepted += asked.len() as u64;
+    abuser.actions.accepted += asked.len() as u64;
     Ok(())
 }

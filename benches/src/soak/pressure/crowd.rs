@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::stage::Stage;
+use super::central::Central;
 use crate::peer::{self, reset};
 
 /// Bytes of requests that a peer which sends without end tries to send at once.
@@ -42,25 +42,25 @@ pub(super) enum Port {
 }
 
 /// Makes the first bytes of a peer.
-pub(super) type Word = fn(&Stage) -> io::Result<Vec<u8>>;
+pub(super) type FirstBytes = fn(&Central) -> io::Result<Vec<u8>>;
 
 /// Peers that all do the same.
 #[derive(Clone, Copy)]
 pub(super) struct Peers {
     pub(super) count: usize,
     pub(super) port: Port,
-    pub(super) says: Word,
+    pub(super) says: FirstBytes,
     pub(super) then: Then,
 }
 
 impl Peers {
     /// Acts until it is over; `there` is set once all have come. Returns what is wrong, a sentence each.
-    pub(super) fn act(self, stage: &Stage, there: &AtomicBool) -> io::Result<Vec<String>> {
-        let word = (self.says)(stage)?;
-        let requests = word.repeat(BURST.div_ceil(word.len().max(1)));
+    pub(super) fn act(self, central: &Central, there: &AtomicBool) -> io::Result<Vec<String>> {
+        let first = (self.says)(central)?;
+        let requests = first.repeat(BURST.div_ceil(first.len().max(1)));
         let mut crowd = Vec::with_capacity(self.count);
-        while crowd.len() < self.count && !stage.is_over() {
-            crowd.push((self.open(stage, &word)?, 0));
+        while crowd.len() < self.count && !central.is_over() {
+            crowd.push((self.open(central, &first)?, 0));
             if crowd.len().is_multiple_of(AT_ONCE) {
                 thread::sleep(TICK);
             }
@@ -74,7 +74,7 @@ impl Peers {
                         match flood(stream, &requests, begun) {
                             // All together buffer too much, and it had to give way: it comes again.
                             Err(e) if is_gone(&e) => {
-                                (*stream, *begun) = (self.open(stage, &word)?, 0)
+                                (*stream, *begun) = (self.open(central, &first)?, 0)
                             }
                             flooded => flooded?,
                         }
@@ -82,7 +82,7 @@ impl Peers {
                 }
                 Then::Comes | Then::Goes => {
                     thread::sleep(TICK);
-                    let new = (self.open(stage, &word)?, 0);
+                    let new = (self.open(central, &first)?, 0);
                     let (old, _) = std::mem::replace(&mut crowd[next], new);
                     match self.then {
                         Then::Goes => drop(old),
@@ -92,7 +92,7 @@ impl Peers {
                 }
             }
             there.store(true, Ordering::Relaxed);
-            if stage.is_over() {
+            if central.is_over() {
                 break;
             }
         }
@@ -103,14 +103,14 @@ impl Peers {
         Ok(Vec::new())
     }
 
-    fn open(self, stage: &Stage, word: &[u8]) -> io::Result<TcpStream> {
-        stage.count();
+    fn open(self, central: &Central, first: &[u8]) -> io::Result<TcpStream> {
+        central.count();
         let address = match self.port {
-            Port::Lottery => stage.address,
-            Port::Http => stage.http,
+            Port::Lottery => central.address,
+            Port::Http => central.http,
         };
         let mut stream = peer::connect(address, None)?;
-        match stream.write_all(word) {
+        match stream.write_all(first) {
             // It had to give way already.
             Err(e) if is_gone(&e) => {}
             written => written?,

@@ -8,7 +8,7 @@ use frame::{Inbox, MAX_REPLY, kind};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use super::stage::{Stage, expect, refused};
+use super::central::{Central, expect, refused};
 use crate::peer::{self, Peer};
 
 const REFUSED: &str = "{result:failure}";
@@ -28,23 +28,31 @@ pub(super) enum Asks {
 
 pub(super) struct Honest<'a> {
     asks: Asks,
-    stage: &'a Stage,
+    central: &'a Central,
     peer: Peer,
 }
 
 impl<'a> Honest<'a> {
-    pub(super) fn new(asks: Asks, stage: &'a Stage) -> io::Result<Self> {
-        let peer = Peer::connect(stage.address, None)?;
-        Ok(Self { asks, stage, peer })
+    pub(super) fn new(asks: Asks, central: &'a Central) -> io::Result<Self> {
+        let peer = Peer::connect(central.address, None)?;
+        Ok(Self {
+            asks,
+            central,
+            peer,
+        })
     }
 
     /// Asks once, and takes the answer.
     pub(super) fn ask(&mut self) -> io::Result<()> {
-        let Self { asks, stage, peer } = self;
-        match (asks, &stage.tls) {
-            (Asks::Anew, Some(config)) => ask_sealed(stage, config),
+        let Self {
+            asks,
+            central,
+            peer,
+        } = self;
+        match (asks, &central.tls) {
+            (Asks::Anew, Some(config)) => ask_over_tls(central, config),
             (Asks::Anew, None) => {
-                *peer = Peer::connect(stage.address, None)?;
+                *peer = Peer::connect(central.address, None)?;
                 expect(&peer.ask(kind::FINISHED, b"{agency:999}")?, REFUSED)
             }
             (Asks::On, _) => expect(&peer.ask(kind::FINISHED, b"{agency:999}")?, REFUSED),
@@ -52,14 +60,14 @@ impl<'a> Honest<'a> {
                 let told = peer.ask(kind::WINNERS_QUERY, b"{agency:2}")?;
                 expect(&told, "{ganadores:}")
             }
-            (Asks::Health, _) => get(stage, "/healthz"),
+            (Asks::Health, _) => get(central, "/healthz"),
         }
     }
 }
 
 /// Asks the HTTP port for a path that has to be answered with 200.
-pub(super) fn get(stage: &Stage, path: &str) -> io::Result<()> {
-    let mut stream = peer::connect(stage.http, None)?;
+pub(super) fn get(central: &Central, path: &str) -> io::Result<()> {
+    let mut stream = peer::connect(central.http, None)?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
@@ -68,8 +76,8 @@ pub(super) fn get(stage: &Stage, path: &str) -> io::Result<()> {
 }
 
 /// Sends a new agency's request with its certificate: it is refused, since it asks for another agency.
-fn ask_sealed(stage: &Stage, config: &Arc<ClientConfig>) -> io::Result<()> {
-    let stream: TcpStream = peer::connect(stage.address, None)?;
+fn ask_over_tls(central: &Central, config: &Arc<ClientConfig>) -> io::Result<()> {
+    let stream: TcpStream = peer::connect(central.address, None)?;
     let name = ServerName::try_from("central").map_err(io::Error::other)?;
     let session = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
     let mut stream = StreamOwned::new(session, stream);

@@ -1,4 +1,4 @@
-//! The crowds that are tried, a row each.
+//! The crowds that are tried, a scenario each.
 
 use std::fs;
 use std::io;
@@ -14,17 +14,17 @@ use frame::kind;
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 
+use super::central::Setting::{self, Drawn, Open, Tls};
+use super::central::{Central, expect, refused};
 use super::crowd::Port::{self, Http, Lottery};
 use super::crowd::Then::{self, Comes, Floods, Goes, Stays};
-use super::crowd::{Peers, Word};
+use super::crowd::{FirstBytes, Peers};
 use super::honest::Asks;
-use super::stage::Setting::{self, Drawn, Open, Tls};
-use super::stage::{Stage, expect, refused};
 use crate::peer::{Peer, frame};
 use crate::process::{Process, wait_until};
 
 /// A crowd, and the honest agency beside it.
-pub struct Row {
+pub struct Scenario {
     /// What the crowd does, in a few words.
     pub name: &'static str,
     pub(super) setting: Setting,
@@ -37,18 +37,18 @@ pub struct Row {
 pub(super) enum Crowd {
     Peers(Peers),
     /// Real clients; the function returns what is wrong, a sentence each.
-    Clients(fn(&Stage, &AtomicBool) -> io::Result<Vec<String>>),
+    Clients(fn(&Central, &AtomicBool) -> io::Result<Vec<String>>),
 }
 
-const fn row(
+const fn scenario(
     name: &'static str,
     setting: Setting,
-    (count, port, says): (usize, Port, Word),
+    (count, port, says): (usize, Port, FirstBytes),
     then: Then,
     asks: Asks,
     milliseconds: u64,
-) -> Row {
-    Row {
+) -> Scenario {
+    Scenario {
         name,
         setting,
         crowd: Crowd::Peers(Peers {
@@ -64,9 +64,9 @@ const fn row(
 
 const fn clients(
     name: &'static str,
-    act: fn(&Stage, &AtomicBool) -> io::Result<Vec<String>>,
-) -> Row {
-    Row {
+    act: fn(&Central, &AtomicBool) -> io::Result<Vec<String>>,
+) -> Scenario {
+    Scenario {
         name,
         setting: Setting::Open,
         crowd: Crowd::Clients(act),
@@ -75,17 +75,17 @@ const fn clients(
     }
 }
 
-/// All rows.
-pub const ROWS: [Row; 13] = [
-    row(
+/// All scenarios.
+pub const SCENARIOS: [Scenario; 13] = [
+    scenario(
         "10,050 refused once, then silent",
         Open,
-        (10_050, Lottery, word),
+        (10_050, Lottery, refused_request),
         Stays,
         Asks::Anew,
         1_000,
     ),
-    row(
+    scenario(
         "11,500 half handshakes",
         Tls,
         (11_500, Lottery, half_hello),
@@ -93,7 +93,7 @@ pub const ROWS: [Row; 13] = [
         Asks::Anew,
         1_000,
     ),
-    row(
+    scenario(
         "16.5 MB unread by 300",
         Drawn,
         (300, Lottery, query),
@@ -101,7 +101,7 @@ pub const ROWS: [Row; 13] = [
         Asks::Winners,
         100,
     ),
-    row(
+    scenario(
         "16.5 MB unread by 3,000",
         Drawn,
         (3_000, Lottery, query),
@@ -109,7 +109,7 @@ pub const ROWS: [Row; 13] = [
         Asks::Winners,
         100,
     ),
-    row(
+    scenario(
         "finished, pipelined by 4",
         Open,
         (4, Lottery, finished),
@@ -117,7 +117,7 @@ pub const ROWS: [Row; 13] = [
         Asks::On,
         250,
     ),
-    row(
+    scenario(
         "winners, pipelined by 4",
         Drawn,
         (4, Lottery, query_of_2),
@@ -125,7 +125,7 @@ pub const ROWS: [Row; 13] = [
         Asks::Winners,
         250,
     ),
-    row(
+    scenario(
         "single bets, pipelined by 4",
         Open,
         (4, Lottery, bet),
@@ -133,15 +133,15 @@ pub const ROWS: [Row; 13] = [
         Asks::On,
         250,
     ),
-    row(
+    scenario(
         "2,000 flooding",
         Open,
-        (2_000, Lottery, word),
+        (2_000, Lottery, refused_request),
         Floods,
         Asks::On,
         250,
     ),
-    row(
+    scenario(
         "probes, each of a connection",
         Open,
         (1, Lottery, nothing),
@@ -149,7 +149,7 @@ pub const ROWS: [Row; 13] = [
         Asks::On,
         250,
     ),
-    row(
+    scenario(
         "HTTP: a byte each of 130",
         Open,
         (130, Http, byte),
@@ -157,7 +157,7 @@ pub const ROWS: [Row; 13] = [
         Asks::Health,
         1_000,
     ),
-    row(
+    scenario(
         "HTTP: 80 that do not read",
         Open,
         (80, Http, pages),
@@ -169,38 +169,38 @@ pub const ROWS: [Row; 13] = [
     clients("two of an agency, one file", two_in_a_file),
 ];
 
-fn nothing(_: &Stage) -> io::Result<Vec<u8>> {
+fn nothing(_: &Central) -> io::Result<Vec<u8>> {
     Ok(Vec::new())
 }
 
-fn byte(_: &Stage) -> io::Result<Vec<u8>> {
+fn byte(_: &Central) -> io::Result<Vec<u8>> {
     Ok(b"G".to_vec())
 }
 
-fn pages(_: &Stage) -> io::Result<Vec<u8>> {
+fn pages(_: &Central) -> io::Result<Vec<u8>> {
     Ok(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20))
 }
 
-fn word(_: &Stage) -> io::Result<Vec<u8>> {
+fn refused_request(_: &Central) -> io::Result<Vec<u8>> {
     Ok(refused())
 }
 
-fn query(_: &Stage) -> io::Result<Vec<u8>> {
+fn query(_: &Central) -> io::Result<Vec<u8>> {
     Ok(frame(kind::WINNERS_QUERY, b"{agency:1}"))
 }
 
-fn query_of_2(_: &Stage) -> io::Result<Vec<u8>> {
+fn query_of_2(_: &Central) -> io::Result<Vec<u8>> {
     Ok(frame(kind::WINNERS_QUERY, b"{agency:2}"))
 }
 
-fn bet(_: &Stage) -> io::Result<Vec<u8>> {
+fn bet(_: &Central) -> io::Result<Vec<u8>> {
     let bet = b"{agency:1,nombre:A,apellido:B,dni:1,nacimiento:1999-12-31,numero:1}";
     Ok(frame(kind::BET, bet))
 }
 
 /// Returns the request that says again that agency 2 has finished.
-fn finished(stage: &Stage) -> io::Result<Vec<u8>> {
-    let mut peer = Peer::connect(stage.address, None)?;
+fn finished(central: &Central) -> io::Result<Vec<u8>> {
+    let mut peer = Peer::connect(central.address, None)?;
     expect(
         &peer.ask(kind::FINISHED, b"{agency:2}")?,
         "{result:success}",
@@ -209,8 +209,8 @@ fn finished(stage: &Stage) -> io::Result<Vec<u8>> {
 }
 
 /// Returns the first half of the bytes that begin a TLS session.
-fn half_hello(stage: &Stage) -> io::Result<Vec<u8>> {
-    let config = stage.tls.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+fn half_hello(central: &Central) -> io::Result<Vec<u8>> {
+    let config = central.tls.as_ref().ok_or(io::ErrorKind::Unsupported)?;
     let name = ServerName::try_from("central").map_err(io::Error::other)?;
     let session = ClientConnection::new(Arc::clone(config), name);
     let (mut hello, mut session) = (Vec::new(), session.map_err(io::Error::other)?);
@@ -223,13 +223,13 @@ fn half_hello(stage: &Stage) -> io::Result<Vec<u8>> {
 const BETS: usize = 1_000_000;
 
 /// Starts two clients of agency 1, with the same file of so many bets.
-fn two(stage: &Stage, bets: usize, folder: &Path) -> io::Result<[Process; 2]> {
+fn two(central: &Central, bets: usize, folder: &Path) -> io::Result<[Process; 2]> {
     let file = folder.join("file.csv");
     let spec = Spec::new(1, bets, 1).map_err(io::Error::other)?;
     spec.write_to(fs::File::create(&file)?)?;
     let start = |log: &str| {
-        stage.count();
-        let mut command = agency(1, &file, stage.address, folder)?;
+        central.count();
+        let mut command = agency(1, &file, central.address, folder)?;
         command.stdout(std::process::Stdio::null());
         Process::start(&mut command, &folder.join(log))
     };
@@ -237,19 +237,19 @@ fn two(stage: &Stage, bets: usize, folder: &Path) -> io::Result<[Process; 2]> {
 }
 
 /// Lets two clients that have sent all wait for the draw: neither takes the upload from the other.
-fn two_waiting(stage: &Stage, there: &AtomicBool) -> io::Result<Vec<String>> {
+fn two_waiting(central: &Central, there: &AtomicBool) -> io::Result<Vec<String>> {
     let folder = tempfile::tempdir()?;
-    let clients = two(stage, 10, folder.path())?;
+    let clients = two(central, 10, folder.path())?;
     let log = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap_or_default();
     let logs = || ["one.log", "other.log"].map(log);
     // Its query is sent with it.
     let waits = |log: &String| log.contains("action: notify_finished | result: success");
     wait_until(|| logs().iter().all(waits))?;
     there.store(true, Ordering::Relaxed);
-    while !stage.is_over() {
+    while !central.is_over() {
         thread::sleep(Duration::from_millis(1));
     }
-    let mut peer = Peer::connect(stage.address, None)?;
+    let mut peer = Peer::connect(central.address, None)?;
     expect(
         &peer.ask(kind::FINISHED, b"{agency:2}")?,
         "{result:success}",
@@ -262,13 +262,13 @@ fn two_waiting(stage: &Stage, there: &AtomicBool) -> io::Result<Vec<String>> {
 }
 
 /// Lets two clients take over the upload from each other; each bet is stored once.
-fn two_in_a_file(stage: &Stage, there: &AtomicBool) -> io::Result<Vec<String>> {
+fn two_in_a_file(central: &Central, there: &AtomicBool) -> io::Result<Vec<String>> {
     let folder = tempfile::tempdir()?;
-    let clients = two(stage, BETS, folder.path())?;
+    let clients = two(central, BETS, folder.path())?;
     there.store(true, Ordering::Relaxed);
-    let stored = stage.folder.path().join("bets.csv");
+    let stored = central.folder.path().join("bets.csv");
     let rows = || fs::read(&stored).map_or(0, |bets| bets.iter().filter(|b| **b == b'\n').count());
-    let mut peer = Peer::connect(stage.address, None)?;
+    let mut peer = Peer::connect(central.address, None)?;
     expect(
         &peer.ask(kind::FINISHED, b"{agency:2}")?,
         "{result:success}",

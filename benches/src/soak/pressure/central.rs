@@ -1,4 +1,4 @@
-//! A central that is started for one row: its certificates, and the lottery that is drawn before anybody comes.
+//! A central that is started for one scenario: its certificates, and the lottery that is drawn before anybody comes.
 
 use std::fs;
 use std::io;
@@ -31,7 +31,7 @@ pub(super) enum Setting {
 }
 
 /// A central, and how to reach it.
-pub(super) struct Stage {
+pub(super) struct Central {
     pub(super) server: Process,
     pub(super) folder: TempDir,
     /// The address for frames.
@@ -45,7 +45,7 @@ pub(super) struct Stage {
     connections: AtomicU64,
 }
 
-impl Stage {
+impl Central {
     pub(super) fn start(setting: Setting) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let (own, http) = (own_address(), free_address()?);
@@ -65,7 +65,7 @@ impl Stage {
             .collect();
         let (server, local) = central(folder.path(), &environment)?;
         let address = SocketAddr::new(own, local.port());
-        let stage = Self {
+        let central = Self {
             server,
             folder,
             address,
@@ -75,9 +75,9 @@ impl Stage {
             connections: AtomicU64::new(0),
         };
         if setting == Setting::Drawn {
-            stage.draw()?;
+            central.draw()?;
         }
-        Ok(stage)
+        Ok(central)
     }
 
     fn draw(&self) -> io::Result<()> {

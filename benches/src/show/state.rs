@@ -24,7 +24,7 @@ pub enum Phase {
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What all peers of a show share.
-pub(super) struct Stage<'a> {
+pub(super) struct Show<'a> {
     /// Where agencies find the central.
     pub(super) central: SocketAddr,
     /// How many seconds of real time a second of the show takes.
@@ -35,7 +35,7 @@ pub(super) struct Stage<'a> {
     tell: &'a (dyn Fn(&str) + Sync),
 }
 
-impl<'a> Stage<'a> {
+impl<'a> Show<'a> {
     pub(super) fn new(central: SocketAddr, pace: f64, tell: &'a (dyn Fn(&str) + Sync)) -> Self {
         Self {
             central,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 /// A time in which no standby is waited for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Silence {
+pub(super) struct UnconfirmedPeriod {
     pub(super) since: Timestamp,
     pub(super) until: Timestamp,
 }

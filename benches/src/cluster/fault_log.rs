@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-/// The history of a lottery; its times count from when it is made.
-pub struct History {
+/// The log of what was done in a lottery, faults among it; its times count from when it is made.
+pub struct FaultLog {
     begin: Instant,
     lines: Vec<String>,
 }
 
-impl History {
-    /// Begins an empty history now.
+impl FaultLog {
+    /// Begins an empty log now.
     pub fn begin() -> Self {
         Self {
             begin: Instant::now(),
