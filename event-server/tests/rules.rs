@@ -52,23 +52,23 @@ fn names(code: &str, word: &str) -> bool {
         .any(|(at, _)| !code[..at].ends_with(part) && !code[at + word.len()..].starts_with(part))
 }
 
-/// Fails where a file outside of `rooms` names one of `words`; and where no file does, since the rule would
+/// Fails where a file outside of `owners` names one of `words`; and where no file does, since the rule would
 /// check nothing then.
-fn only(rooms: &[&str], words: &[&str]) {
-    only_in("event-server", rooms, words);
+fn only(owners: &[&str], words: &[&str]) {
+    only_in("event-server", owners, words);
 }
 
-fn only_in(member: &str, rooms: &[&str], words: &[&str]) {
+fn only_in(member: &str, owners: &[&str], words: &[&str]) {
     let mut found = false;
     for (file, code) in sources_of(member) {
         for word in words {
             if names(&code, word) {
-                let home = rooms
+                let home = owners
                     .iter()
-                    .any(|room| file == *room || file.starts_with(&format!("{room}/")));
+                    .any(|owner| file == *owner || file.starts_with(&format!("{owner}/")));
                 assert!(
                     home,
-                    "{member}: {file} names {word}, which belongs to {rooms:?}"
+                    "{member}: {file} names {word}, which belongs to {owners:?}"
                 );
                 found = true;
             }
@@ -78,7 +78,7 @@ fn only_in(member: &str, rooms: &[&str], words: &[&str]) {
 }
 
 #[test]
-fn each_library_is_named_in_its_room_alone() {
+fn each_library_is_named_in_its_place_alone() {
     only(&["server.rs", "server"], &["mio"]);
     only(&["server.rs", "server", "net.rs"], &["socket2"]);
     only(&["server/reactor.rs"], &["signal_hook", "signal_hook_mio"]);
@@ -203,9 +203,9 @@ fn arrows_go_down_from_main_to_server_to_hub_to_service_to_store() {
         "facts.rs",
         "net.rs",
     ];
-    let module = |room: &str| room.trim_end_matches(".rs").to_owned();
+    let module = |layer: &str| layer.trim_end_matches(".rs").to_owned();
     for (file, code) in sources() {
-        let Some(own) = order.iter().position(|room| file.starts_with(room)) else {
+        let Some(own) = order.iter().position(|layer| file.starts_with(layer)) else {
             continue;
         };
         for above in &order[..own] {
@@ -241,10 +241,10 @@ fn the_http_port_knows_the_lottery_through_what_can_be_observed_alone() {
     let sources = sources();
     let web = sources.iter().filter(|(file, _)| file.starts_with("web"));
     for (file, code) in web {
-        for room in ["server", "hub", "connection", "service", "lottery", "store"] {
+        for module in ["server", "hub", "connection", "service", "lottery", "store"] {
             assert!(
-                !names(code, &format!("crate::{room}")),
-                "{file} names {room}"
+                !names(code, &format!("crate::{module}")),
+                "{file} names {module}"
             );
         }
     }

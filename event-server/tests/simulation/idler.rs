@@ -6,7 +6,7 @@ use std::time::Duration;
 use frame::{MessageId, Reply, Winners};
 
 use crate::ledger::Ledger;
-use crate::net::{Filled, Link, Net};
+use crate::net::{ClientConnection, Filled, Net};
 
 /// Requests whose replies are more than all buffers on their way take.
 const MANY: usize = 600;
@@ -23,7 +23,7 @@ enum Kind {
 
 pub struct Idler {
     kind: Kind,
-    link: Option<Link>,
+    connection: Option<ClientConnection>,
     /// Replies that a patient one still waits for.
     owed: usize,
     /// It is silent until then.
@@ -42,7 +42,7 @@ impl Idler {
         ];
         Self {
             kind: KINDS[rng.usize(..KINDS.len())],
-            link: None,
+            connection: None,
             owed: 2,
             silent_until: None,
             done: false,
@@ -53,8 +53,8 @@ impl Idler {
         self.done
     }
 
-    pub fn link(&mut self) -> &mut Option<Link> {
-        &mut self.link
+    pub fn connection(&mut self) -> &mut Option<ClientConnection> {
+        &mut self.connection
     }
 
     /// Sends its bytes once; then looks at what the server does.
@@ -62,10 +62,12 @@ impl Idler {
         if self.done {
             return;
         }
-        if self.link.is_none() {
-            self.link = net.connect();
-            let Some(link) = &mut self.link else { return };
-            ledger.note(format_args!("{} {:?}", link.number, self.kind));
+        if self.connection.is_none() {
+            self.connection = net.connect();
+            let Some(connection) = &mut self.connection else {
+                return;
+            };
+            ledger.note(format_args!("{} {:?}", connection.number, self.kind));
             let mut bytes = Vec::new();
             match self.kind {
                 Kind::Silent => {}
@@ -78,7 +80,7 @@ impl Idler {
                 Kind::TakesNothing => bytes = refused_query().repeat(MANY),
                 Kind::Patient => bytes.extend(refused_query()),
             }
-            link.end.send(&bytes);
+            connection.end.send(&bytes);
         }
         if self.kind == Kind::Patient {
             self.go_on(net.now_since_begin(), ledger);
@@ -89,16 +91,18 @@ impl Idler {
 
     /// The next step of an idler that does its part.
     fn go_on(&mut self, now: Duration, ledger: &mut Ledger) {
-        let Some(link) = &mut self.link else { return };
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
         if let Some(until) = self.silent_until {
             if now < until {
                 return;
             }
             self.silent_until = None;
-            link.end.duplex().borrow_mut().silent_since = None;
-            link.end.send(&refused_query());
+            connection.end.duplex().borrow_mut().silent_since = None;
+            connection.end.send(&refused_query());
         }
-        let answered = link.reply(|_, reply| {
+        let answered = connection.reply(|_, reply| {
             assert!(matches!(reply, Reply::Winners(Winners::Refused { .. })));
         });
         match answered {
@@ -106,21 +110,23 @@ impl Idler {
             Err(Filled::NotYet) => return,
             Err(_) => return self.lose(ledger),
         }
-        let duplex = link.end.duplex();
+        let duplex = connection.end.duplex();
         duplex.borrow_mut().silent_since = Some(now);
         let timeout = duplex.borrow().idle_timeout();
         self.silent_until = timeout.map(|timeout| now + 3 * timeout);
         if self.owed == 0 {
-            self.link = None;
+            self.connection = None;
             self.done = true;
         }
     }
 
     /// The next step of an idler that lets the server wait.
     fn wait(&mut self, now: Duration, ledger: &mut Ledger) {
-        let Some(link) = &mut self.link else { return };
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
         let takes_nothing = self.kind == Kind::TakesNothing;
-        let duplex = link.end.duplex();
+        let duplex = connection.end.duplex();
         let duplex = duplex.borrow();
         let overdue = duplex.overdue(takes_nothing).unwrap_or_default();
         assert!(
@@ -133,8 +139,8 @@ impl Idler {
         }
         drop(duplex);
         loop {
-            match link.fill() {
-                Filled::Bytes => link.inbox.clear(),
+            match connection.fill() {
+                Filled::Bytes => connection.inbox.clear(),
                 Filled::NotYet => return,
                 Filled::Ended | Filled::Broken => return self.lose(ledger),
             }
@@ -143,11 +149,13 @@ impl Idler {
 
     /// The connection is lost, by the server's doing or that of the world.
     pub fn lose(&mut self, ledger: &mut Ledger) {
-        let Some(link) = self.link.take() else { return };
-        ledger.note(format_args!("{} lost", link.number));
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        ledger.note(format_args!("{} lost", connection.number));
         self.done = true;
         assert!(
-            link.end.is_excused(),
+            connection.end.is_excused(),
             "the server closed a connection without a reason"
         );
     }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use frame::{Ack, MessageId, Reply, Request, UploadId, Winners};
 
 use crate::ledger::Ledger;
-use crate::net::{Filled, Link, Net};
+use crate::net::{ClientConnection, Filled, Net};
 
 /// What is owed to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Intruder {
     echo: Option<String>,
     /// The server closes the connection after all that; else the intruder ends its side.
     hangs_up: bool,
-    link: Option<Link>,
+    connection: Option<ClientConnection>,
     done: bool,
 }
 
@@ -35,7 +35,7 @@ impl Intruder {
             owed: VecDeque::new(),
             echo: None,
             hangs_up: true,
-            link: None,
+            connection: None,
             done: false,
         };
         match rng.u8(..10) {
@@ -129,8 +129,8 @@ impl Intruder {
         self.done
     }
 
-    pub fn link(&mut self) -> &mut Option<Link> {
-        &mut self.link
+    pub fn connection(&mut self) -> &mut Option<ClientConnection> {
+        &mut self.connection
     }
 
     /// Sends all it has at once, and reads what comes.
@@ -138,21 +138,23 @@ impl Intruder {
         if self.done {
             return;
         }
-        if self.link.is_none() {
-            self.link = net.connect();
-            let Some(link) = &mut self.link else { return };
-            link.end.send(&self.bytes);
+        if self.connection.is_none() {
+            self.connection = net.connect();
+            let Some(connection) = &mut self.connection else {
+                return;
+            };
+            connection.end.send(&self.bytes);
             if !self.hangs_up {
-                link.end.finish_sending();
+                connection.end.finish_sending();
             }
         }
-        while let Some(link) = &mut self.link {
-            let number = link.number;
+        while let Some(connection) = &mut self.connection {
+            let number = connection.number;
             let filled = match &self.echo {
-                Some(_) => link.fill(),
+                Some(_) => connection.fill(),
                 None => {
                     let owed = &mut self.owed;
-                    let answered = link.reply(|id, reply| {
+                    let answered = connection.reply(|id, reply| {
                         ledger.note(format_args!("{number} <- {id} {reply:?}"));
                         let reply = match reply {
                             Reply::Ack(Ack::Failure { .. }) => Owed::Failure,
@@ -172,7 +174,7 @@ impl Intruder {
                 Filled::NotYet => return,
                 Filled::Ended => return self.lose(ledger),
                 Filled::Broken => {
-                    assert!(link.end.is_excused(), "closed with input unread");
+                    assert!(connection.end.is_excused(), "closed with input unread");
                     return self.lose(ledger);
                 }
             }
@@ -181,17 +183,19 @@ impl Intruder {
 
     /// The connection is lost: every reply has come, unless the world was at fault.
     pub fn lose(&mut self, ledger: &mut Ledger) {
-        let Some(link) = self.link.take() else { return };
-        ledger.note(format_args!("{} lost", link.number));
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        ledger.note(format_args!("{} lost", connection.number));
         self.done = true;
-        if !link.end.is_excused() {
+        if !connection.end.is_excused() {
             assert!(
                 self.owed.is_empty(),
                 "{} replies are missing",
                 self.owed.len()
             );
             if let Some(echo) = &self.echo {
-                assert_eq!(String::from_utf8_lossy(link.inbox.unread()), **echo);
+                assert_eq!(String::from_utf8_lossy(connection.inbox.unread()), **echo);
             }
         }
     }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use frame::{Ack, Batch, MessageId, Reply, Request};
 
 use crate::ledger::{Ledger, What};
-use crate::net::{Filled, Link, Net};
+use crate::net::{ClientConnection, Filled, Net};
 
 struct Sent {
     id: MessageId,
@@ -22,7 +22,7 @@ pub struct Latecomer {
     /// Bets to send.
     left: usize,
     window: usize,
-    link: Option<Link>,
+    connection: Option<ClientConnection>,
     flight: VecDeque<Sent>,
 }
 
@@ -32,7 +32,7 @@ impl Latecomer {
             agencies,
             left: rng.usize(1..12),
             window: rng.usize(1..5),
-            link: None,
+            connection: None,
             flight: VecDeque::new(),
         }
     }
@@ -41,40 +41,49 @@ impl Latecomer {
         self.left == 0 && self.flight.is_empty()
     }
 
-    pub fn link(&mut self) -> &mut Option<Link> {
-        &mut self.link
+    pub fn connection(&mut self) -> &mut Option<ClientConnection> {
+        &mut self.connection
     }
 
     /// Does what it can do now.
     pub fn act(&mut self, net: &mut Net, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
         if self.is_done() {
-            self.link = None;
+            self.connection = None;
             return;
         }
         if self.flight.is_empty() && !(1..=self.agencies).any(|agency| ledger.is_closing(agency)) {
             return;
         }
-        if self.link.is_none() {
-            self.link = net.connect();
+        if self.connection.is_none() {
+            self.connection = net.connect();
         }
         self.send(ledger, rng);
         self.receive(ledger);
     }
 
     fn send(&mut self, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
-        let Some(link) = &mut self.link else { return };
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
         // A bet after one that was taken would be refused for another reason.
-        while !link.bound && self.left > 0 && self.flight.len() < self.window && rng.u8(..6) > 0 {
+        while !connection.bound
+            && self.left > 0
+            && self.flight.len() < self.window
+            && rng.u8(..6) > 0
+        {
             let agency = rng.u32(1..=self.agencies);
             if !ledger.is_closing(agency) {
                 return;
             }
             let parcel = ledger.parcel(agency, 1, false, rng);
-            let late = ledger.send_parcel(link.life, parcel);
+            let late = ledger.send_parcel(connection.life, parcel);
             let text = ledger.parcels[parcel].bets[0].text.clone();
             let bet = Batch::new(text.as_bytes()).bets().next().expect("a bet");
-            let id = link.request(&Request::Bet(bet.expect("a valid one")));
-            ledger.note(format_args!("{} late bet of {agency} {id}", link.number));
+            let id = connection.request(&Request::Bet(bet.expect("a valid one")));
+            ledger.note(format_args!(
+                "{} late bet of {agency} {id}",
+                connection.number
+            ));
             self.left -= 1;
             self.flight.push_back(Sent {
                 id,
@@ -86,9 +95,9 @@ impl Latecomer {
     }
 
     fn receive(&mut self, ledger: &mut Ledger) {
-        while let Some(link) = &mut self.link {
-            let (life, bound, flight) = (link.life, link.bound, &mut self.flight);
-            let answered = link.reply(|id, reply| {
+        while let Some(connection) = &mut self.connection {
+            let (life, bound, flight) = (connection.life, connection.bound, &mut self.flight);
+            let answered = connection.reply(|id, reply| {
                 ledger.note(format_args!("<- {id} {reply:?}"));
                 let sent = flight.pop_front().expect("a reply that nobody asked for");
                 assert_eq!(sent.id, id, "replies out of order");
@@ -108,8 +117,10 @@ impl Latecomer {
                 stored
             });
             match answered {
-                Ok(stored) => link.bound |= stored,
-                Err(Filled::NotYet) if link.bound && self.flight.is_empty() => self.link = None,
+                Ok(stored) => connection.bound |= stored,
+                Err(Filled::NotYet) if connection.bound && self.flight.is_empty() => {
+                    self.connection = None
+                }
                 Err(Filled::NotYet) => return,
                 Err(_) => return self.lose(ledger),
             }
@@ -118,11 +129,13 @@ impl Latecomer {
 
     /// The connection is lost, by the server's doing or that of the world.
     pub fn lose(&mut self, ledger: &mut Ledger) {
-        let Some(link) = self.link.take() else { return };
-        ledger.note(format_args!("{} lost", link.number));
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        ledger.note(format_args!("{} lost", connection.number));
         self.flight.clear();
         assert!(
-            link.end.is_excused(),
+            connection.end.is_excused(),
             "the server closed a connection without a reason"
         );
     }

@@ -43,7 +43,7 @@ struct Listener {
 }
 
 /// A client's connection.
-pub struct Link {
+pub struct ClientConnection {
     pub end: ClientEnd,
     pub inbox: Inbox,
     /// The server that it was made to.
@@ -113,7 +113,7 @@ impl Net {
     }
 
     /// A new connection, to one of the servers that listen.
-    pub fn connect(&mut self) -> Option<Link> {
+    pub fn connect(&mut self) -> Option<ClientConnection> {
         let which = self.rng.usize(..self.listening.len().max(1));
         let (&server, listener) = self.listening.iter_mut().nth(which)?;
         self.opened += 1;
@@ -123,7 +123,7 @@ impl Net {
         let duplex = client.duplex();
         listener.backlog.push_back((end, Rc::clone(&duplex)));
         self.connections.push(Connection { server, duplex });
-        Some(Link {
+        Some(ClientConnection {
             end: client,
             inbox: Inbox::new(MAX_REPLY, 0),
             life: listener.life,
@@ -224,7 +224,7 @@ impl Net {
     }
 }
 
-impl Link {
+impl ClientConnection {
     pub fn request(&mut self, request: &Request<'_>) -> MessageId {
         let mut bytes = Vec::new();
         let id = request.encode(&mut bytes);

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use frame::{Ack, Agency, Batch, MessageId, Reply, Request, Winners};
 
 use crate::ledger::{Ledger, What};
-use crate::net::{Filled, Link, Net};
+use crate::net::{ClientConnection, Filled, Net};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
@@ -38,7 +38,7 @@ pub struct Plain {
     one_each: bool,
     /// How many requests it sends ahead.
     window: usize,
-    link: Option<Link>,
+    connection: Option<ClientConnection>,
     flight: VecDeque<Sent>,
     pause: u32,
 }
@@ -52,7 +52,7 @@ impl Plain {
             stranger,
             one_each: rng.bool(),
             window: rng.usize(1..6),
-            link: None,
+            connection: None,
             flight: VecDeque::new(),
             pause: 0,
         }
@@ -62,29 +62,31 @@ impl Plain {
         self.tasks.is_empty() && self.flight.is_empty()
     }
 
-    pub fn link(&mut self) -> &mut Option<Link> {
-        &mut self.link
+    pub fn connection(&mut self) -> &mut Option<ClientConnection> {
+        &mut self.connection
     }
 
     /// Does what it can do now.
     pub fn act(&mut self, net: &mut Net, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
         if self.is_done() {
-            self.link = None;
+            self.connection = None;
         } else if self.pause > 0 {
             self.pause -= 1;
-        } else if self.link.is_some() {
+        } else if self.connection.is_some() {
             self.send(ledger, rng);
             self.receive(ledger, rng);
         } else {
-            self.link = net.connect();
-            self.pause = rng.u32(..if self.link.is_some() { 2 } else { 20 });
+            self.connection = net.connect();
+            self.pause = rng.u32(..if self.connection.is_some() { 2 } else { 20 });
         }
     }
 
     /// Sends ahead as far as it may. A query waits for everything before it: behind one that is held nothing is
     /// served.
     fn send(&mut self, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
-        let Some(link) = &mut self.link else { return };
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
         let window = if self.one_each { 1 } else { self.window };
         let agency = Agency::new(self.agency).unwrap();
         while self.flight.len() < window && rng.u8(..6) > 0 {
@@ -95,7 +97,7 @@ impl Plain {
             if querying || task == Task::Query && !self.flight.is_empty() {
                 break;
             }
-            let task = if link.bound && task != Task::Query && rng.u8(..8) == 0 {
+            let task = if connection.bound && task != Task::Query && rng.u8(..8) == 0 {
                 Task::OtherAgency
             } else {
                 self.tasks.pop_front();
@@ -104,52 +106,52 @@ impl Plain {
             let mut late = false;
             let id = match task {
                 Task::Parcel(parcel) => {
-                    late = ledger.send_parcel(link.life, parcel);
+                    late = ledger.send_parcel(connection.life, parcel);
                     let parcel = &ledger.parcels[parcel];
                     let texts: Vec<&str> = parcel.bets.iter().map(|b| &*b.text).collect();
                     let payload = texts.join("|");
                     let batch = Batch::new(payload.as_bytes());
                     if parcel.batch {
-                        link.request(&Request::Batch(batch))
+                        connection.request(&Request::Batch(batch))
                     } else {
                         let bet = batch.bets().next().expect("a bet");
-                        link.request(&Request::Bet(bet.expect("a valid one")))
+                        connection.request(&Request::Bet(bet.expect("a valid one")))
                     }
                 }
                 Task::Finished => {
                     ledger.send_finished(self.agency);
-                    link.request(&Request::Finished { agency, bets: None })
+                    connection.request(&Request::Finished { agency, bets: None })
                 }
                 Task::OtherAgency => {
                     let agency = Agency::new(self.agency + 1).unwrap();
-                    link.request(&Request::Finished { agency, bets: None })
+                    connection.request(&Request::Finished { agency, bets: None })
                 }
-                Task::Query => link.request(&Request::Winners { agency }),
+                Task::Query => connection.request(&Request::Winners { agency }),
             };
-            ledger.note(format_args!("{} {task:?} {id}", link.number));
+            ledger.note(format_args!("{} {task:?} {id}", connection.number));
             self.flight.push_back(Sent { id, task, late });
             if (self.one_each || self.tasks.is_empty()) && rng.u8(..4) == 0 {
-                link.finish_sending();
+                connection.finish_sending();
                 break;
             }
         }
     }
 
     fn receive(&mut self, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
-        while let Some(link) = &mut self.link {
-            let (life, number) = (link.life, link.number);
+        while let Some(connection) = &mut self.connection {
+            let (life, number) = (connection.life, connection.number);
             let (flight, agency) = (&mut self.flight, self.agency);
-            let answered = link.reply(|id, reply| {
+            let answered = connection.reply(|id, reply| {
                 ledger.note(format_args!("{number} <- {id} {reply:?}"));
                 let sent = flight.pop_front().expect("a reply that nobody asked for");
                 assert_eq!(sent.id, id, "replies out of order");
                 let again = take(ledger, life, agency, &sent, reply);
                 (sent.task, again)
             });
-            let finished = link.finished;
+            let finished = connection.finished;
             match answered {
                 Ok((task, again)) => {
-                    link.bound |= !again && matches!(task, Task::Parcel(_) | Task::Finished);
+                    connection.bound |= !again && matches!(task, Task::Parcel(_) | Task::Finished);
                     if again && !self.stranger && !ledger.is_left_out(life, agency) {
                         self.retry(task, rng);
                     }
@@ -158,7 +160,7 @@ impl Plain {
                         return self.hang_up();
                     }
                     if self.is_done() {
-                        self.link = None;
+                        self.connection = None;
                     }
                 }
                 Err(Filled::NotYet) => return,
@@ -177,7 +179,7 @@ impl Plain {
 
     /// The connection is closed while requests may be under way: they are in doubt.
     fn hang_up(&mut self) {
-        self.link = None;
+        self.connection = None;
         for sent in self.flight.drain(..).rev() {
             if matches!(sent.task, Task::Finished | Task::Query) {
                 self.tasks.push_front(sent.task);
@@ -196,10 +198,10 @@ impl Plain {
 
     /// The connection is lost, by the server's doing or that of the world.
     pub fn lose(&mut self, ledger: &mut Ledger) {
-        if let Some(link) = &self.link {
-            ledger.note(format_args!("{} lost", link.number));
+        if let Some(connection) = &self.connection {
+            ledger.note(format_args!("{} lost", connection.number));
             assert!(
-                link.end.is_excused(),
+                connection.end.is_excused(),
                 "the server closed a connection without a reason"
             );
         }

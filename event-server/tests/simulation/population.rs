@@ -7,7 +7,7 @@ use crate::idler::Idler;
 use crate::intruder::Intruder;
 use crate::latecomer::Latecomer;
 use crate::ledger::Ledger;
-use crate::net::{Link, Net};
+use crate::net::{ClientConnection, Net};
 use crate::plain::{Plain, Task};
 use crate::staller::Staller;
 use crate::uploader::Uploader;
@@ -36,14 +36,14 @@ impl Client {
         }
     }
 
-    fn link(&mut self) -> &mut Option<Link> {
+    fn connection(&mut self) -> &mut Option<ClientConnection> {
         match self {
-            Self::Uploader(client) => client.link(),
-            Self::Plain(client) => client.link(),
-            Self::Intruder(client) => client.link(),
-            Self::Idler(client) => client.link(),
-            Self::Latecomer(client) => client.link(),
-            Self::Staller(client) => client.link(),
+            Self::Uploader(client) => client.connection(),
+            Self::Plain(client) => client.connection(),
+            Self::Intruder(client) => client.connection(),
+            Self::Idler(client) => client.connection(),
+            Self::Latecomer(client) => client.connection(),
+            Self::Staller(client) => client.connection(),
         }
     }
 
@@ -276,12 +276,12 @@ impl Population {
             return;
         }
         let client = rng.usize(..clients.len());
-        let Some(link) = clients[client].link() else {
+        let Some(connection) = clients[client].connection() else {
             return;
         };
-        let duplex = link.end.duplex();
+        let duplex = connection.end.duplex();
         let kind = rng.u8(..3);
-        ledger.note(format_args!("mishap {kind} {}", link.number));
+        ledger.note(format_args!("mishap {kind} {}", connection.number));
         match kind {
             0 => duplex.borrow_mut().reset(),
             1 => duplex.borrow_mut().vanish(),
@@ -297,8 +297,12 @@ impl Population {
         for client in clients {
             // Not all requests of intruders and stallers are counted.
             let intrudes = matches!(client, Client::Intruder(_) | Client::Staller(_));
-            let link = client.link().as_ref().filter(|link| link.life == life);
-            let misses = link.is_some_and(|link| intrudes || link.misses_a_reply());
+            let connection = client
+                .connection()
+                .as_ref()
+                .filter(|connection| connection.life == life);
+            let misses =
+                connection.is_some_and(|connection| intrudes || connection.misses_a_reply());
             if misses && rng.u8(..20) == 0 {
                 client.lose(ledger, rng);
             }

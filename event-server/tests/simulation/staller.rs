@@ -9,7 +9,7 @@ use frame::{Agency, Batch, Request, kind};
 
 use crate::idler::{frame, refused_query};
 use crate::ledger::Ledger;
-use crate::net::{Filled, Link, Net};
+use crate::net::{ClientConnection, Filled, Net};
 
 /// Bytes that each part of the way to it takes at most: less than half of the shortest reply.
 const WINDOW: usize = 8;
@@ -42,7 +42,7 @@ pub struct Staller {
     /// Requests behind the last one.
     behind: usize,
     window: usize,
-    link: Option<Link>,
+    connection: Option<ClientConnection>,
     done: bool,
 }
 
@@ -62,7 +62,7 @@ impl Staller {
             before: rng.usize(1..12),
             behind: [0, 3, MANY][rng.usize(..3)],
             window: rng.usize(..=WINDOW),
-            link: None,
+            connection: None,
             done: false,
         }
     }
@@ -71,8 +71,8 @@ impl Staller {
         self.done
     }
 
-    pub fn link(&mut self) -> &mut Option<Link> {
-        &mut self.link
+    pub fn connection(&mut self) -> &mut Option<ClientConnection> {
+        &mut self.connection
     }
 
     /// Sends all that it has at once; then looks at what the server does.
@@ -80,19 +80,26 @@ impl Staller {
         if self.done {
             return;
         }
-        if self.link.is_none() {
-            let Some(link) = net.connect() else { return };
-            ledger.note(format_args!("{} stalls after {:?}", link.number, self.last));
-            link.end.duplex().borrow_mut().narrow(self.window);
-            self.send(link, ledger, rng);
+        if self.connection.is_none() {
+            let Some(connection) = net.connect() else {
+                return;
+            };
+            ledger.note(format_args!(
+                "{} stalls after {:?}",
+                connection.number, self.last
+            ));
+            connection.end.duplex().borrow_mut().narrow(self.window);
+            self.send(connection, ledger, rng);
         }
-        let Some(link) = &mut self.link else { return };
-        let duplex = link.end.duplex();
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
+        let duplex = connection.end.duplex();
         let duplex = duplex.borrow();
         // While its bet is committed, it is not the peer's fault that nothing is sent. A query may have waited for its
         // agency to be read, or for the draw: when the server comes back to it, the time begins again, once.
         let may_wait = match self.last {
-            Last::Bet if ledger.lives[link.life].remote => Duration::MAX,
+            Last::Bet if ledger.lives[connection.life].remote => Duration::MAX,
             Last::Query => duplex.idle_timeout().unwrap_or_default(),
             _ => Duration::ZERO,
         };
@@ -107,49 +114,60 @@ impl Staller {
         }
         drop(duplex);
         loop {
-            match link.fill() {
-                Filled::Bytes => link.inbox.clear(),
+            match connection.fill() {
+                Filled::Bytes => connection.inbox.clear(),
                 Filled::NotYet => return,
                 Filled::Ended | Filled::Broken => return self.lose(ledger),
             }
         }
     }
 
-    fn send(&mut self, mut link: Link, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
+    fn send(
+        &mut self,
+        mut connection: ClientConnection,
+        ledger: &mut Ledger,
+        rng: &mut fastrand::Rng,
+    ) {
         if self.last == Last::Line {
-            link.end.send(b"longer than all that is taken of it\n");
-            self.link = Some(link);
+            connection
+                .end
+                .send(b"longer than all that is taken of it\n");
+            self.connection = Some(connection);
             return;
         }
-        link.end.send(&refused_query().repeat(self.before));
+        connection.end.send(&refused_query().repeat(self.before));
         let agency = Agency::new(self.agency).expect("a number from 1 on");
         match self.last {
-            Last::Line | Last::Requests => link.end.send(&refused_query().repeat(MANY)),
-            Last::Query => drop(link.request(&Request::Winners { agency })),
+            Last::Line | Last::Requests => connection.end.send(&refused_query().repeat(MANY)),
+            Last::Query => drop(connection.request(&Request::Winners { agency })),
             Last::Bet => {
                 let parcel = ledger.parcel(self.agency, 1, false, rng);
-                ledger.send_parcel(link.life, parcel);
+                ledger.send_parcel(connection.life, parcel);
                 let text = ledger.parcels[parcel].bets[0].text.clone();
                 let bet = Batch::new(text.as_bytes()).bets().next().expect("a bet");
-                link.request(&Request::Bet(bet.expect("a valid one")));
+                connection.request(&Request::Bet(bet.expect("a valid one")));
             }
-            Last::NoRequest => link.end.send(&frame(kind::RESUMED + 1, b"no such type")),
+            Last::NoRequest => connection
+                .end
+                .send(&frame(kind::RESUMED + 1, b"no such type")),
             Last::End => {}
         }
         match self.last {
-            Last::End => link.finish_sending(),
-            _ => link.end.send(&refused_query().repeat(self.behind)),
+            Last::End => connection.finish_sending(),
+            _ => connection.end.send(&refused_query().repeat(self.behind)),
         }
-        self.link = Some(link);
+        self.connection = Some(connection);
     }
 
     /// The connection is lost, by the server's doing or that of the world.
     pub fn lose(&mut self, ledger: &mut Ledger) {
-        let Some(link) = self.link.take() else { return };
-        ledger.note(format_args!("{} lost", link.number));
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        ledger.note(format_args!("{} lost", connection.number));
         self.done = true;
         assert!(
-            link.end.is_excused(),
+            connection.end.is_excused(),
             "the server closed a connection without a reason"
         );
     }

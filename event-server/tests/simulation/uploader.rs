@@ -13,7 +13,7 @@ use frame::{Agency, Batch, NO_SPACE, Request};
 
 use crate::duplex::Duplex;
 use crate::ledger::{Ledger, What};
-use crate::net::{Filled, Link, Net};
+use crate::net::{ClientConnection, Filled, Net};
 
 /// The longest pause before a connection, in turns.
 const LONGEST_PAUSE: u32 = 128;
@@ -27,7 +27,7 @@ pub struct Uploader {
     most: usize,
     /// Another client sends the same file: each may drop the other's connection.
     rival: bool,
-    link: Option<Link>,
+    connection: Option<ClientConnection>,
     /// Connections that the server may still have, the last one too.
     duplexes: Vec<Rc<RefCell<Duplex>>>,
     /// How many resumes of the file were answered when this connection's was sent.
@@ -53,7 +53,7 @@ impl Uploader {
             window,
             most: rng.usize(1..5),
             rival,
-            link: None,
+            connection: None,
             duplexes: Vec::new(),
             asked: 0,
             cursor: 0,
@@ -69,8 +69,8 @@ impl Uploader {
         self.done
     }
 
-    pub fn link(&mut self) -> &mut Option<Link> {
-        &mut self.link
+    pub fn connection(&mut self) -> &mut Option<ClientConnection> {
+        &mut self.connection
     }
 
     /// Does what it can do now.
@@ -82,24 +82,29 @@ impl Uploader {
             self.pause -= 1;
             return;
         }
-        if self.link.is_none() {
-            let Some(link) = net.connect() else {
+        if self.connection.is_none() {
+            let Some(connection) = net.connect() else {
                 return self.wait(rng);
             };
             self.upload.begin();
             self.flight.clear();
             // What it sent before may come after what it sends now, and drop this connection.
             let served = |duplex: &Rc<RefCell<Duplex>>| duplex.borrow().is_served();
-            link.end.duplex().borrow_mut().excused |=
+            connection.end.duplex().borrow_mut().excused |=
                 self.rival || self.duplexes.iter().any(served);
             self.duplexes.retain(served);
-            self.duplexes.push(link.end.duplex());
-            self.link = Some(link);
+            self.duplexes.push(connection.end.duplex());
+            self.connection = Some(connection);
         }
         if self.upload.is_not_yet() {
             // Until it connects again, another client may take its place.
-            if self.link.as_ref().is_none_or(|link| link.finished) || rng.bool() {
-                self.link = None;
+            if self
+                .connection
+                .as_ref()
+                .is_none_or(|connection| connection.finished)
+                || rng.bool()
+            {
+                self.connection = None;
                 return self.wait(rng);
             }
             self.upload.ask_again();
@@ -114,7 +119,9 @@ impl Uploader {
     }
 
     fn send(&mut self, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
-        let Some(link) = &mut self.link else { return };
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
         while rng.u8(..6) > 0 {
             let (step, id, bets) = match self.upload.next() {
                 Next::Nothing => return,
@@ -124,36 +131,38 @@ impl Uploader {
                         Step::Resume => self.asked = ledger.resumes(self.file),
                         _ => {}
                     }
-                    (step, link.request(&request), 0)
+                    (step, connection.request(&request), 0)
                 }
                 Next::Batch => {
                     let bets = &ledger.files[self.file].bets[self.cursor..];
                     let count = rng.usize(1..=self.most.min(bets.len()));
                     let texts: Vec<&str> = bets[..count].iter().map(|b| &*b.text).collect();
                     let payload = texts.join("|");
-                    let id = link.request(&Request::Batch(Batch::new(payload.as_bytes())));
+                    let id = connection.request(&Request::Batch(Batch::new(payload.as_bytes())));
                     self.cursor += count;
                     self.flight.push_back(self.cursor);
                     ledger.send_rows(self.file, self.cursor);
                     (Step::Batch, id, count as u32)
                 }
             };
-            ledger.note(format_args!("{} {step:?} {bets} {id}", link.number));
+            ledger.note(format_args!("{} {step:?} {bets} {id}", connection.number));
             self.upload.sent(step, id, bets);
             if step == Step::Winners && rng.u8(..4) == 0 {
-                link.finish_sending();
+                connection.finish_sending();
             }
         }
     }
 
     fn receive(&mut self, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
         loop {
-            let Some(link) = &mut self.link else { return };
-            let (life, number) = (link.life, link.number);
+            let Some(connection) = &mut self.connection else {
+                return;
+            };
+            let (life, number) = (connection.life, connection.number);
             let (upload, agency) = (&mut self.upload, self.agency);
             let mut not_now = false;
             let mut replaced = false;
-            let answer = link.reply(|id, reply| {
+            let answer = connection.reply(|id, reply| {
                 ledger.note(format_args!("{number} <- {id} {reply:?}"));
                 match upload.take(id, reply)? {
                     Event::Resumed {
@@ -210,7 +219,7 @@ impl Uploader {
     }
 
     fn end(&mut self, ledger: &Ledger, rng: &mut fastrand::Rng) {
-        self.link = None;
+        self.connection = None;
         if self.reruns > 0 {
             self.reruns -= 1;
             self.done = false;
@@ -234,7 +243,7 @@ impl Uploader {
         let for_now = reason.is_none_or(|reason| {
             reason.starts_with(NO_SPACE) || reason.contains("does not take part")
         }) && !ledger.is_left_out(life, self.agency);
-        self.link = None;
+        self.connection = None;
         self.done = !for_now;
         self.upload = start(ledger, self.file, self.window);
         self.wait(rng);
@@ -242,7 +251,7 @@ impl Uploader {
 
     /// The server does not take it now, and closes.
     fn try_again(&mut self, rng: &mut fastrand::Rng) {
-        self.link = None;
+        self.connection = None;
         let lost = Lost::NotNow("not now".to_owned());
         let lost = self.upload.lost(lost);
         assert!(lost.is_ok(), "a server that says so knows resume");
@@ -258,11 +267,13 @@ impl Uploader {
 
     /// The connection is lost, by the server's doing or that of the world.
     pub fn lose(&mut self, ledger: &mut Ledger, rng: &mut fastrand::Rng) {
-        let Some(link) = self.link.take() else { return };
-        ledger.note(format_args!("{} lost", link.number));
-        let answered = link.finished && self.upload.is_quiet();
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        ledger.note(format_args!("{} lost", connection.number));
+        let answered = connection.finished && self.upload.is_quiet();
         assert!(
-            answered || link.end.is_excused(),
+            answered || connection.end.is_excused(),
             "the server closed a connection without a reason"
         );
         let lost = self.upload.lost(Lost::Closed);
