@@ -15,7 +15,7 @@ use event_server::store::Snapshot;
 use event_server::store::files::{
     Contents, LockedFolder, NewFolder, Progress as Read, ReadOnlyFolder, StoreError,
 };
-use event_server::store::postgres::{LinkOptions, Operator, OperatorError, Place};
+use event_server::store::postgres::{LinkOptions, Operator, OperatorError, Target};
 use serde_json::json;
 
 use super::failure::{CONFIGURATION, DATA, Failure, IO_ERROR, USAGE};
@@ -60,7 +60,7 @@ fn from_files(mut contents: Contents<'_, File>, copy: &mut NewFolder) -> Result<
     warnings.for_each(|warning| report::store_warning(warning));
     let snapshot = contents.snapshot()?;
     let mut failed = None;
-    let told = contents.rows(|rows| {
+    let read = contents.rows(|rows| {
         copy.rows(rows).map_err(|e| {
             failed = Some(e);
             StoreError::Stopped
@@ -68,7 +68,7 @@ fn from_files(mut contents: Contents<'_, File>, copy: &mut NewFolder) -> Result<
     });
     match failed {
         Some(e) => Err(e.into()),
-        None => Ok(told.map(|()| snapshot)?),
+        None => Ok(read.map(|()| snapshot)?),
     }
 }
 
@@ -175,11 +175,11 @@ fn to_database(data_dir: &Path, options: &LinkOptions, json: bool) -> Result<Sna
         agencies,
         ..options.clone()
     };
-    let there = match Operator::look_for_place(&options)? {
-        Place::Free(mut filling) => {
+    let there = match Operator::look_at_target(&options)? {
+        Target::Free(mut filling) => {
             filling.begin()?;
             let (mut row, mut failed) = (0_u64, None);
-            let told = contents.each_row(|bet| {
+            let read = contents.each_row(|bet| {
                 row += 1;
                 // The database's column holds agencies up to 2,147,483,647.
                 let fits = i32::try_from(bet.agency.get()).is_ok();
@@ -194,13 +194,13 @@ fn to_database(data_dir: &Path, options: &LinkOptions, json: bool) -> Result<Sna
             });
             match failed {
                 Some(e) => return Err(e),
-                None => told?,
+                None => read?,
             }
             filling.finish(&snapshot)?;
             Operator::connect(&options)?.audit(|_, _| {}, |_| Ok(()))?
         }
         // Either an earlier run has moved it, or it is another lottery: they are compared.
-        Place::Taken(mut operator) => operator.audit(|_, _| {}, |_| Ok(()))?,
+        Target::Taken(mut operator) => operator.audit(|_, _| {}, |_| Ok(()))?,
     };
     match there.flaws.first() {
         None if there.snapshot == snapshot => Ok(snapshot),

@@ -51,17 +51,17 @@ pub use self::access::Access;
 pub use self::database::{Answer, Database, Failure, Query, Unusable};
 pub use self::error::{DatabaseError, SessionError};
 pub use self::group::Part;
-pub use self::known::Version;
+pub use self::known::VersionedAccount;
 pub use self::link::{Address, Dial, Link, LinkOptions};
-pub use self::operator::filling::{Filling, Place};
+pub use self::operator::filling::{Filling, Target};
 pub use self::operator::{NumberChange, Operator, OperatorError};
 use self::overview::Overview;
 pub use self::prologue::{CommitMode, LockWait};
-use self::queue::{Queue, Told};
-use self::rows::Mark;
+use self::queue::{Events, Queue};
+use self::rows::RowsEnd;
 pub use self::rows::SealedRows;
 pub use self::scan::{DrawRow, Layout, Slice};
-pub use self::session::{Login, Parameters, Row, Session, SessionEvent};
+pub use self::session::{DataRow, Login, Parameters, Session, SessionEvent};
 pub use self::tls::{DatabaseTls, Shown};
 pub use self::url::parse::{Defaults, masked};
 pub use self::url::{
@@ -88,7 +88,7 @@ pub struct PostgresStore<B> {
     queues: Vec<Queue<B>>,
     overview: Overview,
     /// What happened, until it is asked for.
-    told: Told,
+    events: Events,
     /// The database has no space: until it is tried again nothing is staged.
     no_space: Option<NoSpace>,
     retry_at: Option<Instant>,
@@ -110,7 +110,7 @@ impl<B: Database> PostgresStore<B> {
                 .map(|(number, session)| Queue::new(number, session, each))
                 .collect(),
             overview: Overview::new(winner),
-            told: Told::default(),
+            events: Events::default(),
             no_space: None,
             retry_at: None,
         }
@@ -132,7 +132,7 @@ impl<B: Database> PostgresStore<B> {
         let is_settled = self.queues.iter().all(Queue::is_settled);
         for (at, queue) in self.queues.iter_mut().enumerate() {
             let overview = (at == FIRST).then_some(&mut self.overview);
-            queue.dispatch(overview, is_settled, &mut self.told);
+            queue.dispatch(overview, is_settled, &mut self.events);
         }
     }
 
@@ -141,7 +141,7 @@ impl<B: Database> PostgresStore<B> {
         let Self {
             queues,
             overview,
-            told,
+            events,
             ..
         } = self;
         match answer {
@@ -149,18 +149,18 @@ impl<B: Database> PostgresStore<B> {
                 queues[at].up();
                 overview.look_again();
                 if queues.iter().all(|queue| queue.down().is_none()) {
-                    told.events.push_back(Event::Up(what));
+                    events.queued.push_back(Event::Up(what));
                 }
             }
             Answer::Down(why) => {
                 let overview = (at == FIRST).then_some(overview);
-                queues[at].lost(why.clone(), overview, told);
+                queues[at].lost(why.clone(), overview, events);
                 // Where all are lost, one of them says so.
                 if queues[..at].iter().all(|queue| queue.down().is_none()) {
-                    told.events.push_back(Event::Down(why));
+                    events.queued.push_back(Event::Down(why));
                 }
             }
-            Answer::Warning(what) => told.events.push_back(Event::Warning(what)),
+            Answer::Warning(what) => events.queued.push_back(Event::Warning(what)),
             Answer::Notified => overview.look_again(),
             Answer::Changed(agency) => {
                 overview.look_again();
@@ -175,7 +175,7 @@ impl<B: Database> PostgresStore<B> {
                     queues.iter_mut().for_each(Queue::settle);
                 }
             }
-            answer => queues[at].hear(answer, overview, told),
+            answer => queues[at].hear(answer, overview, events),
         }
     }
 }
@@ -191,7 +191,7 @@ struct Writing {
     /// The session.
     at: usize,
     /// Where they begin.
-    begin: Mark,
+    begin: RowsEnd,
     /// The place of the next bet among those of the agency.
     seq: u64,
 }
@@ -204,7 +204,7 @@ impl<B: Database> Draft for PostgresDraft<'_, B> {
             let queue = &mut store.queues[at];
             Writing {
                 at,
-                begin: queue.rows().mark(),
+                begin: queue.rows().end(),
                 seq: queue.bets(bet.agency),
             }
         });
@@ -247,9 +247,9 @@ impl<B: Database> Store for PostgresStore<B> {
     const MAX_AGENCY: u32 = i32::MAX as u32;
 
     fn know(&mut self, agency: Agency, freshness: Freshness) -> Knowledge {
-        let mut told = std::mem::take(&mut self.told);
-        let knowledge = self.queue_of(agency).know(agency, freshness, &mut told);
-        self.told = told;
+        let mut events = std::mem::take(&mut self.events);
+        let knowledge = self.queue_of(agency).know(agency, freshness, &mut events);
+        self.events = events;
         knowledge
     }
 
@@ -298,7 +298,7 @@ impl<B: Database> Store for PostgresStore<B> {
                 self.hear(at, answer);
             }
         }
-        if let Some(no_space) = self.told.no_space.take() {
+        if let Some(no_space) = self.events.no_space.take() {
             self.no_space = Some(no_space);
         }
         if self.no_space.is_some() {
@@ -310,7 +310,7 @@ impl<B: Database> Store for PostgresStore<B> {
     }
 
     fn poll(&mut self) -> Option<Event> {
-        self.told.events.pop_front()
+        self.events.queued.pop_front()
     }
 
     fn wake(&self) -> Wake {

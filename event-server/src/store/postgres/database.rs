@@ -10,7 +10,7 @@ use std::time::Instant;
 use frame::{Agency, Number};
 
 use super::group::Part;
-use super::known::Version;
+use super::known::VersionedAccount;
 use super::prologue::LockWait;
 use super::rows::SealedRows;
 use super::scan::{DrawRow, Layout, Slice};
@@ -66,7 +66,7 @@ pub enum Answer {
     /// carried out. The database is tried again.
     Down(String),
     /// An agency's row of highest version.
-    Account(Agency, Version),
+    Account(Agency, VersionedAccount),
     /// How the lottery stands.
     Progress {
         /// Every agency has finished.

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use frame::Agency;
 
-use super::known::Version;
+use super::known::VersionedAccount;
 use super::rows::Rows;
 use crate::facts::Account;
 use crate::store::Ticket;
@@ -78,17 +78,17 @@ impl Group {
     }
 
     /// Adds to an agency's part: its state now, and `bets` new bets, whose rows were written.
-    pub(super) fn add(&mut self, agency: Agency, version: &mut Version, bets: u64) {
+    pub(super) fn add(&mut self, agency: Agency, versioned: &mut VersionedAccount, bets: u64) {
         let part = self.parts.entry(agency).or_insert_with(|| {
-            version.number += 1;
+            versioned.version += 1;
             Part {
                 agency,
-                version: version.number,
+                version: versioned.version,
                 account: Account::default(),
                 bets: 0,
             }
         });
-        part.account = version.account;
+        part.account = versioned.account;
         part.bets += bets;
     }
 
@@ -160,8 +160,8 @@ mod tests {
 
     #[test]
     fn an_agencys_batches_in_one_group_are_one_version_and_the_next_group_is_the_next() {
-        let mut version = Version {
-            number: 4,
+        let mut versioned = VersionedAccount {
+            version: 4,
             account: Account {
                 bets: 10,
                 ..Account::default()
@@ -170,26 +170,26 @@ mod tests {
         };
         let mut group = Group::new(Ticket::first(0).next(), Vec::new());
         for _ in 0..2 {
-            version.account.apply(&batch(1, 2));
-            group.add(agency(1), &mut version, 2);
+            versioned.account.apply(&batch(1, 2));
+            group.add(agency(1), &mut versioned, 2);
         }
         let finished = Fact::Finished { agency: agency(1) };
-        version.account.apply(&finished);
-        group.add(agency(1), &mut version, 0);
+        versioned.account.apply(&finished);
+        group.add(agency(1), &mut versioned, 0);
         let part = group.parts().next().unwrap();
         assert_eq!((part.version, part.account.bets), (5, 14));
         assert_eq!((part.bets, group.bets()), (4, 4));
         assert!(part.account.finished);
 
         let mut next = Group::new(Ticket::first(0).next().next(), Vec::new());
-        next.add(agency(1), &mut version, 0);
+        next.add(agency(1), &mut versioned, 0);
         let part = next.parts().next().unwrap();
         assert_eq!(part.version, 6);
     }
 
     #[test]
     fn what_is_taken_out_of_a_group_leaves_nothing_behind() {
-        let (mut one, mut two) = (Version::default(), Version::default());
+        let (mut one, mut two) = (VersionedAccount::default(), VersionedAccount::default());
         let mut group = Group::new(Ticket::first(0).next(), Vec::new());
         (0..3).for_each(|seq| group.rows.push(&bet(1), seq));
         group.add(agency(1), &mut one, 3);

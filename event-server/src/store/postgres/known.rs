@@ -23,9 +23,9 @@ const DROPPED: usize = 16;
 
 /// An agency's state, and the version that it was stored with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Version {
-    /// Its number; 0 where there is no row yet.
-    pub number: i64,
+pub struct VersionedAccount {
+    /// The number of the version; 0 where there is no row yet.
+    pub version: i64,
     /// The state.
     pub account: Account,
     /// Its uploads that an operator has taken out.
@@ -44,7 +44,7 @@ enum State {
 
 #[derive(Debug)]
 struct Entry {
-    version: Version,
+    versioned: VersionedAccount,
     state: State,
     /// When it was asked for last, counted in uses.
     used: u64,
@@ -89,19 +89,23 @@ impl Known {
     }
 
     /// The agency's state, where it is known in this session; `true`: a later commit was acknowledged.
-    pub(super) fn get(&mut self, agency: Agency) -> Option<(&mut Version, bool)> {
+    pub(super) fn get(&mut self, agency: Agency) -> Option<(&mut VersionedAccount, bool)> {
         let entry = self.agencies.get_mut(&agency)?;
         self.uses += 1;
         entry.used = self.uses;
         match entry.state {
-            State::Read { commits } => Some((&mut entry.version, commits < self.commits)),
+            State::Read { commits } => Some((&mut entry.versioned, commits < self.commits)),
             State::Reading | State::Stale => None,
         }
     }
 
     /// Queues the agency to be read, also where it is known. Where too many are known, some that were not asked for
     /// lately and are not `needed` are forgotten and returned: their connections do not know any more what is stored.
-    pub(super) fn want(&mut self, agency: Agency, needed: impl Fn(Agency) -> bool) -> Vec<Agency> {
+    pub(super) fn queue_read(
+        &mut self,
+        agency: Agency,
+        needed: impl Fn(Agency) -> bool,
+    ) -> Vec<Agency> {
         let mut dropped = Vec::new();
         if self.agencies.len() >= self.most && !self.agencies.contains_key(&agency) {
             let idle = self
@@ -115,12 +119,12 @@ impl Known {
             dropped.extend(idle.into_iter().map(|(_, agency)| agency));
             dropped.iter().for_each(|agency| self.forget(*agency));
         }
-        self.want_again(agency);
+        self.queue_read_again(agency);
         dropped
     }
 
     /// Queues an agency to be read again: it was changed, or its read was interrupted.
-    pub(super) fn want_again(&mut self, agency: Agency) {
+    pub(super) fn queue_read_again(&mut self, agency: Agency) {
         self.wanted.insert(agency);
         if let Some(entry) = self.agencies.get_mut(&agency) {
             entry.state = State::Reading;
@@ -149,7 +153,7 @@ impl Known {
 
     /// Notes what was read of an agency, also for those who asked for it meanwhile: another read would find it changed
     /// by what is staged until then.
-    pub(super) fn read(&mut self, agency: Agency, version: Version) -> Read {
+    pub(super) fn read(&mut self, agency: Agency, versioned: VersionedAccount) -> Read {
         self.wanted.remove(&agency);
         self.uses += 1;
         let state = State::Read {
@@ -158,13 +162,13 @@ impl Known {
         let before = self.agencies.insert(
             agency,
             Entry {
-                version: version.clone(),
+                versioned: versioned.clone(),
                 state,
                 used: self.uses,
             },
         );
         match before {
-            Some(entry) if entry.version != version => Read::Changed,
+            Some(entry) if entry.versioned != versioned => Read::Changed,
             _ => Read::Unchanged,
         }
     }
@@ -203,11 +207,11 @@ mod tests {
             step(&mut known, agency);
             known.get(agency).map(|(_, confirmed)| confirmed)
         };
-        let read = |known: &mut Known, agency| _ = known.read(agency, Version::default());
+        let read = |known: &mut Known, agency| _ = known.read(agency, VersionedAccount::default());
         assert_eq!(confirmed(|known, _| known.confirm()), None);
         assert_eq!(confirmed(read), Some(false));
         assert_eq!(confirmed(|known, _| known.confirm()), Some(true));
-        assert_eq!(confirmed(Known::want_again), None);
+        assert_eq!(confirmed(Known::queue_read_again), None);
         assert_eq!(confirmed(read), Some(false));
         assert_eq!(confirmed(|known, _| known.session_lost()), None);
         assert_eq!(confirmed(|known, _| known.confirm()), None);
@@ -218,30 +222,30 @@ mod tests {
         let agency = |number| Agency::new(number).unwrap();
         let mut known = Known::new(32);
         for number in 1..=32 {
-            assert_eq!(known.want(agency(number), |_| false), []);
-            known.read(agency(number), Version::default());
+            assert_eq!(known.queue_read(agency(number), |_| false), []);
+            known.read(agency(number), VersionedAccount::default());
         }
         known.get(agency(1));
         // An agency that is known already takes no room.
-        assert_eq!(known.want(agency(2), |_| false), []);
-        let dropped = known.want(agency(33), |needed| needed == agency(4));
+        assert_eq!(known.queue_read(agency(2), |_| false), []);
+        let dropped = known.queue_read(agency(33), |needed| needed == agency(4));
         assert_eq!(
             dropped,
             [agency(3), agency(5)],
             "2 is being read, 4 is needed"
         );
         assert!(known.get(agency(3)).is_none() && known.get(agency(4)).is_some());
-        assert_eq!(known.want(agency(34), |_| true), [], "all are needed");
+        assert_eq!(known.queue_read(agency(34), |_| true), [], "all are needed");
     }
 
     #[test]
     fn those_that_are_wanted_without_end_do_not_hold_up_another() {
         let agency = |number| Agency::new(number).unwrap();
         let mut known = Known::new(100);
-        known.want(agency(90), |_| false);
+        known.queue_read(agency(90), |_| false);
         let mut reads = 0;
         loop {
-            (1..=20).for_each(|number| _ = known.want(agency(number), |_| false));
+            (1..=20).for_each(|number| _ = known.queue_read(agency(number), |_| false));
             reads += 1;
             if known.take_wanted(5, |_| true).contains(&agency(90)) {
                 break;

@@ -110,7 +110,7 @@ pub struct Link<D: Dial> {
     pauses: Pauses,
     rng: fastrand::Rng,
     /// Why each host took no session since the last pause.
-    refusals: Vec<Refusal>,
+    refusals: Vec<HostRefusal>,
     /// The backends of all sessions of this central.
     backends: Backends,
     answers: VecDeque<Answer>,
@@ -123,7 +123,7 @@ pub struct Link<D: Dial> {
 }
 
 /// Why a host took no session.
-struct Refusal {
+struct HostRefusal {
     /// In words, without the host's name.
     why: String,
     /// Which host.
@@ -163,7 +163,7 @@ struct Open<S> {
     /// Whose backend it is, since when it runs, and how durable its commits are; once it has told.
     met: Option<Met>,
     /// The query under way has told whose backend it is, too.
-    told: bool,
+    is_identified: bool,
     /// An operator was told of a warning in this session.
     warned: bool,
 }
@@ -369,7 +369,7 @@ impl<D: Dial> Database for Link<D> {
             behind = Behind::Awaited;
         }
         open.phase = Phase::Asked { asked, behind };
-        (open.told, open.heard) = (false, self.now);
+        (open.is_identified, open.heard) = (false, self.now);
         // Sent at once: what the stream takes now need not wait for the next turn. That one finds an error.
         let output = open.session.take_output();
         open.channel.outbox.append(&output);

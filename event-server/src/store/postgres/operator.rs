@@ -20,7 +20,7 @@ use super::error::{DatabaseError, SessionError};
 use super::link::LinkOptions;
 use super::prologue::{LockWait, Prologue};
 use super::schema::Schema;
-use super::session::{Login, Row, Session, SessionEvent};
+use super::session::{DataRow, Login, Session, SessionEvent};
 use super::sql::{Statements, identifier, parse};
 use super::tls::{ALPN, DatabaseTls, Shown};
 use super::url::Host;
@@ -261,10 +261,10 @@ impl Operator {
         sql: &str,
         mut row: impl FnMut(&[Option<&[u8]>]) -> Result<(), OperatorError>,
     ) -> Result<Result<(), DatabaseError>, OperatorError> {
-        let mut told = false;
+        let mut is_identified = false;
         self.continue_query(&(begin + sql), |columns| {
             // The first row tells whose backend it is.
-            match std::mem::replace(&mut told, true) {
+            match std::mem::replace(&mut is_identified, true) {
                 true => row(columns),
                 false => Ok(()),
             }
@@ -300,7 +300,7 @@ impl Operator {
     ) -> Result<Result<(), DatabaseError>, OperatorError> {
         loop {
             match self.session.poll()? {
-                Some(SessionEvent::Row(found)) => row(&Row::columns(&found)?)?,
+                Some(SessionEvent::Row(found)) => row(&DataRow::columns(&found)?)?,
                 Some(SessionEvent::Done(result)) => return Ok(result),
                 Some(_) => {}
                 None => self.exchange()?,

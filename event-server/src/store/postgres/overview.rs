@@ -151,8 +151,8 @@ impl Overview {
     /// Takes an answer to the look under way.
     pub(super) fn hear(&mut self, look: &mut Look, answer: Answer) {
         match (look, answer) {
-            (Look::Survey(_), Answer::Account(agency, version)) => {
-                self.survey.found(agency, version.account);
+            (Look::Survey(_), Answer::Account(agency, versioned)) => {
+                self.survey.found(agency, versioned.account);
             }
             (Look::Draw(drawn), Answer::Drawn(row)) => *drawn = Some(row),
             (
@@ -163,7 +163,7 @@ impl Overview {
                     document,
                 },
             ) => winners.add(agency, seq, &document),
-            (Look::Slice { layout, .. }, Answer::Layout(told)) => *layout = Some(told),
+            (Look::Slice { layout, .. }, Answer::Layout(found)) => *layout = Some(found),
             _ => {}
         }
     }

@@ -70,7 +70,7 @@ enum Work {
 }
 
 /// A group that failed, so that nothing of it is stored: its parts are committed one after the other.
-struct Retry {
+struct SplitGroup {
     ticket: Ticket,
     rest: VecDeque<(Part, SealedRows)>,
     /// Whose parts were committed. Their replies wait for the ticket: if it never comes, they are forgotten like the rest.
@@ -79,8 +79,8 @@ struct Retry {
     depends: BTreeSet<Agency>,
 }
 
-impl Retry {
-    /// The retry of a group of which nothing is stored.
+impl SplitGroup {
+    /// A group of which nothing is stored, split into its parts.
     fn of(group: Group, rows: &SealedRows) -> Self {
         let mut rows = rows.split();
         let mut with_rows = |part: Part| {
@@ -96,11 +96,11 @@ impl Retry {
     }
 }
 
-/// What the sessions have told, for the store.
+/// What the sessions have to say to the store.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Events {
     /// What happened, in its order.
-    pub events: VecDeque<Event>,
+    pub queued: VecDeque<Event>,
     /// The database has no space.
     pub no_space: Option<NoSpace>,
 }
@@ -114,7 +114,7 @@ pub(super) struct Queue<B> {
     /// Memory for the rows of the group after it, used again, so that the system need not give it.
     spare: Vec<u8>,
     work: Option<Work>,
-    retry: Option<Retry>,
+    split: Option<SplitGroup>,
     /// Agencies whose last read or commit waited for a lock in vain: the next one waits less, since others wait behind it.
     blocked: BTreeSet<Agency>,
     /// Agencies of which claims are to be taken out.
@@ -147,7 +147,7 @@ impl<B: Database> Queue<B> {
             gathering: Group::new(first.next(), Vec::new()),
             spare: Vec::new(),
             work: None,
-            retry: None,
+            split: None,
             blocked: BTreeSet::new(),
             claimed: BTreeSet::new(),
             changed: BTreeSet::new(),
@@ -198,7 +198,7 @@ impl<B: Database> Queue<B> {
     /// How many bets are stored of an agency that is known, with those that are staged.
     pub(super) fn bets(&mut self, agency: Agency) -> u64 {
         let known = self.known.get(agency);
-        known.map_or(0, |(version, _)| version.account.bets)
+        known.map_or(0, |(versioned, _)| versioned.account.bets)
     }
 
     /// Whether requests of an agency of this session can be judged; else it is queued to be read.
@@ -206,7 +206,7 @@ impl<B: Database> Queue<B> {
         &mut self,
         agency: Agency,
         freshness: Freshness,
-        told: &mut Told,
+        events: &mut Events,
     ) -> Knowledge {
         match self.known.get(agency) {
             Some((_, confirmed)) if freshness != Freshness::Latest => {
@@ -218,11 +218,13 @@ impl<B: Database> Queue<B> {
                 Knowledge::Known(self.ticket(agency))
             }
             _ => {
-                let (gathering, work, retry) = (&self.gathering, &self.work, &self.retry);
-                let dropped = self.known.want(agency, |agency| {
-                    gathering.concerns(agency) || under_way(work, retry, agency).is_some()
+                let (gathering, work, split) = (&self.gathering, &self.work, &self.split);
+                let dropped = self.known.queue_read(agency, |agency| {
+                    gathering.concerns(agency) || under_way(work, split, agency).is_some()
                 });
-                told.events.extend(dropped.into_iter().map(Event::Dropped));
+                events
+                    .queued
+                    .extend(dropped.into_iter().map(Event::Dropped));
                 Knowledge::Reading
             }
         }
@@ -231,23 +233,23 @@ impl<B: Database> Queue<B> {
     /// Adds to the group what an agency has sent: a fact, whose rows were written; `None` for a claim. Returns the
     /// commit that it will be a part of.
     pub(super) fn stage(&mut self, agency: Agency, fact: Option<&Fact>) -> Ticket {
-        let (version, _) = self
+        let (versioned, _) = self
             .known
             .get(agency)
             .expect("an agency is known before anything is staged for it");
-        let before = version.account.bets;
+        let before = versioned.account.bets;
         if let Some(fact) = fact {
-            version.account.apply(fact);
+            versioned.account.apply(fact);
         }
-        let bets = version.account.bets - before;
-        self.gathering.add(agency, version, bets);
+        let bets = versioned.account.bets - before;
+        self.gathering.add(agency, versioned, bets);
         self.gathering.ticket
     }
 
     /// Stages a version of an agency that changes nothing but who may go on with it.
     fn claim(&mut self, agency: Agency) {
         self.stage(agency, None);
-        let version = (self.known.get(agency)).map_or(0, |(version, _)| version.number);
+        let version = (self.known.get(agency)).map_or(0, |(versioned, _)| versioned.version);
         if version % CLAIMS == 0 && self.claimed.len() < MAX_BLOCKED {
             self.claimed.insert(agency);
         }
@@ -258,7 +260,7 @@ impl<B: Database> Queue<B> {
         if self.gathering.concerns(agency) {
             return self.gathering.ticket;
         }
-        under_way(&self.work, &self.retry, agency).unwrap_or(self.committed)
+        under_way(&self.work, &self.split, agency).unwrap_or(self.committed)
     }
 
     /// An operator has changed what is stored of this agency: it is read again. What a query under way reads may be
@@ -266,7 +268,7 @@ impl<B: Database> Queue<B> {
     pub(super) fn read_anew(&mut self, agency: Agency) {
         match self.work {
             Some(Work::Read(_)) => _ = self.changed.insert(agency),
-            _ => self.known.want_again(agency),
+            _ => self.known.queue_read_again(agency),
         }
     }
 
@@ -277,8 +279,8 @@ impl<B: Database> Queue<B> {
 
     /// Whether all is answered that the draw waits for.
     pub(super) fn is_settled(&self) -> bool {
-        let under_way = match (&self.work, &self.retry) {
-            (_, Some(retry)) => Some(retry.ticket),
+        let under_way = match (&self.work, &self.split) {
+            (_, Some(split)) => Some(split.ticket),
             (Some(Work::Commit(group, _)), None) => Some(group.ticket),
             _ => None,
         };
@@ -293,12 +295,12 @@ impl<B: Database> Queue<B> {
         &mut self,
         mut overview: Option<&mut Overview>,
         is_settled: bool,
-        told: &mut Told,
+        events: &mut Events,
     ) {
         if self.work.is_some() || !self.database.is_idle() {
             return;
         }
-        let mut next = || self.next_turn(overview.as_deref_mut(), is_settled, told);
+        let mut next = || self.next_turn(overview.as_deref_mut(), is_settled, events);
         let Some(work) = (0..TURNS.len()).find_map(|_| next()) else {
             return;
         };
@@ -344,12 +346,12 @@ impl<B: Database> Queue<B> {
         &mut self,
         overview: Option<&mut Overview>,
         is_settled: bool,
-        told: &mut Told,
+        events: &mut Events,
     ) -> Option<Work> {
         let kind = TURNS[self.turn];
         self.turn = (self.turn + 1) % TURNS.len();
         match kind {
-            Kind::Commit => self.next_part(told).or_else(|| self.next_group()),
+            Kind::Commit => self.next_part(events).or_else(|| self.next_group()),
             Kind::Read => self.next_read(),
             Kind::Draw => overview?.take_look(is_settled).map(Work::Look),
             Kind::Survey => {
@@ -359,19 +361,19 @@ impl<B: Database> Queue<B> {
         }
     }
 
-    fn next_part(&mut self, told: &mut Told) -> Option<Work> {
-        let retry = self.retry.as_mut()?;
-        if let Some((part, rows)) = retry.rest.pop_front() {
+    fn next_part(&mut self, events: &mut Events) -> Option<Work> {
+        let split = self.split.as_mut()?;
+        if let Some((part, rows)) = split.rest.pop_front() {
             return Some(Work::CommitAlone(part, rows));
         }
-        let Retry {
+        let SplitGroup {
             ticket,
             done,
             depends,
             ..
-        } = self.retry.take()?;
+        } = self.split.take()?;
         if depends.is_empty() {
-            self.committed(ticket, told);
+            self.committed(ticket, events);
             return None;
         }
         // What was only read is confirmed by a commit without any part.
@@ -383,9 +385,9 @@ impl<B: Database> Queue<B> {
 
     fn next_read(&mut self) -> Option<Work> {
         // What is staged or retried builds on what is known: the agency is read when that is done.
-        let (gathering, retry) = (&self.gathering, &self.retry);
+        let (gathering, split) = (&self.gathering, &self.split);
         let agencies = self.known.take_wanted(MAX_READ, |agency| {
-            !gathering.concerns(agency) && under_way(&None, retry, agency).is_none()
+            !gathering.concerns(agency) && under_way(&None, split, agency).is_none()
         });
         (!agencies.is_empty()).then_some(Work::Read(agencies))
     }
@@ -413,9 +415,9 @@ impl<B: Database> Queue<B> {
     }
 
     /// All that was staged in this session up to this ticket is durable.
-    fn committed(&mut self, ticket: Ticket, told: &mut Told) {
+    fn committed(&mut self, ticket: Ticket, events: &mut Events) {
         self.committed = ticket;
-        told.events.push_back(Event::Committed(ticket));
+        events.queued.push_back(Event::Committed(ticket));
     }
 
     /// How long the query under way has taken.
@@ -426,15 +428,15 @@ impl<B: Database> Queue<B> {
 }
 
 /// The ticket that replies about this agency wait for, where a commit is under way.
-fn under_way(work: &Option<Work>, retry: &Option<Retry>, agency: Agency) -> Option<Ticket> {
-    match (work, retry) {
+fn under_way(work: &Option<Work>, split: &Option<SplitGroup>, agency: Agency) -> Option<Ticket> {
+    match (work, split) {
         (Some(Work::Commit(group, _)), _) if group.concerns(agency) => Some(group.ticket),
-        (Some(Work::CommitAlone(part, _)), Some(retry)) if part.agency == agency => {
-            Some(retry.ticket)
+        (Some(Work::CommitAlone(part, _)), Some(split)) if part.agency == agency => {
+            Some(split.ticket)
         }
-        (_, Some(retry)) => {
-            let rest = retry.rest.iter().any(|(part, _)| part.agency == agency);
-            (rest || retry.depends.contains(&agency)).then_some(retry.ticket)
+        (_, Some(split)) => {
+            let rest = split.rest.iter().any(|(part, _)| part.agency == agency);
+            (rest || split.depends.contains(&agency)).then_some(split.ticket)
         }
         _ => None,
     }

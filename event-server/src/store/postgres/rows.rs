@@ -38,9 +38,9 @@ pub(super) struct Rows {
     last: usize,
 }
 
-/// A place to go back to.
+/// The end of the rows at one moment: those behind it can be discarded.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mark {
+pub(super) struct RowsEnd {
     length: usize,
     last: usize,
 }
@@ -106,18 +106,18 @@ impl Rows {
         }
     }
 
-    /// The place behind the last tuple.
-    pub(super) fn mark(&self) -> Mark {
-        Mark {
+    /// The end of the last tuple.
+    pub(super) fn end(&self) -> RowsEnd {
+        RowsEnd {
             length: self.bytes.len(),
             last: self.last,
         }
     }
 
-    /// Discards all tuples behind a place.
-    pub(super) fn truncate(&mut self, mark: Mark) {
-        self.bytes.truncate(mark.length);
-        self.last = mark.last;
+    /// Discards all tuples behind this end.
+    pub(super) fn truncate(&mut self, end: RowsEnd) {
+        self.bytes.truncate(end.length);
+        self.last = end.last;
     }
 
     /// Takes out the tuples of an agency.
@@ -249,11 +249,11 @@ mod tests {
             let mut rows = Rows::default();
             let mut expected: Vec<(u32, u64)> = Vec::new();
             for _ in 0..rng.usize(..30) {
-                let (mark, owner, count) = (rows.mark(), rng.u32(1..4), rng.u64(..400));
+                let (end, owner, count) = (rows.end(), rng.u32(1..4), rng.u64(..400));
                 let name = "x".repeat(rng.usize(1..200));
                 (0..count).for_each(|seq| rows.push(&bet(owner, &name), seq));
                 match rng.u8(..8) {
-                    0 => rows.truncate(mark),
+                    0 => rows.truncate(end),
                     1 => {
                         rows.remove(agency(owner));
                         expected.retain(|(other, _)| *other != owner);

@@ -91,7 +91,7 @@ pub enum SessionEvent {
     /// The session is established, with a server that takes writes and texts in UTF-8.
     Established(Parameters),
     /// A row of a result.
-    Row(Row),
+    Row(DataRow),
     /// The query is done, and its transaction committed; or it failed, and nothing of it is stored.
     Done(Result<(), DatabaseError>),
     /// Somebody notified a channel that this session listens to, with this text.
@@ -102,9 +102,9 @@ pub enum SessionEvent {
 
 /// A row, its columns as text.
 #[derive(Debug)]
-pub struct Row(DataRowBody);
+pub struct DataRow(DataRowBody);
 
-impl Row {
+impl DataRow {
     /// Returns the columns; `None` is null.
     ///
     /// # Errors
@@ -421,7 +421,7 @@ impl Session {
 
     fn progress(&mut self, message: Message) -> Option<SessionEvent> {
         match message {
-            Message::DataRow(row) => Some(SessionEvent::Row(Row(row))),
+            Message::DataRow(row) => Some(SessionEvent::Row(DataRow(row))),
             Message::ReadyForQuery(_) => {
                 let State::Busy { failed, behind } = &mut self.state else {
                     return None;

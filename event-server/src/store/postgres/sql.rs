@@ -11,7 +11,7 @@ use std::time::Duration;
 use frame::{Agency, Number, UploadId};
 
 use super::group::Part;
-use super::known::Version;
+use super::known::VersionedAccount;
 use super::scan::Slice;
 use crate::facts::{Account, MAX_AGENCIES, Source};
 
@@ -290,7 +290,7 @@ impl Statements {
 }
 
 /// A row of [`Statements::read`], its columns as text; `None` where it is no such row.
-pub(super) fn parse_version(columns: &[Option<&[u8]>]) -> Option<(Agency, Version)> {
+pub(super) fn parse_account(columns: &[Option<&[u8]>]) -> Option<(Agency, VersionedAccount)> {
     let &[
         Some(agency),
         Some(version),
@@ -303,8 +303,8 @@ pub(super) fn parse_version(columns: &[Option<&[u8]>]) -> Option<(Agency, Versio
     else {
         return None;
     };
-    let version = Version {
-        number: parse(version)?,
+    let versioned = VersionedAccount {
+        version: parse(version)?,
         account: Account {
             source: match upload {
                 Some(upload) => Some(parse_source(upload)?),
@@ -322,7 +322,7 @@ pub(super) fn parse_version(columns: &[Option<&[u8]>]) -> Option<(Agency, Versio
             None => Vec::new(),
         },
     };
-    Some((Agency::parse(agency).ok()?, version))
+    Some((Agency::parse(agency).ok()?, versioned))
 }
 
 /// A source as `commits.upload` has it: hexadecimal digits, or a word that no upload has.
@@ -417,20 +417,20 @@ mod tests {
         let account = part(1, true, 0).account;
         let upload = "ab".repeat(16);
         let row = ["7", "18", &upload, "3", "4", "t", &upload].map(|text| Some(text.as_bytes()));
-        let version = Version {
-            number: 18,
+        let versioned = VersionedAccount {
+            version: 18,
             account,
             barred: vec![UploadId([0xab; 16])],
         };
         assert_eq!(
-            parse_version(&row),
-            Some((Agency::new(7).unwrap(), version))
+            parse_account(&row),
+            Some((Agency::new(7).unwrap(), versioned))
         );
         let mut none = row;
         none[2] = None;
-        assert_eq!(parse_version(&none).unwrap().1.account.source, None);
+        assert_eq!(parse_account(&none).unwrap().1.account.source, None);
         none[2] = Some(b"neither");
-        assert_eq!(parse_version(&none), None);
-        assert_eq!(parse_version(&row[1..]), None);
+        assert_eq!(parse_account(&none), None);
+        assert_eq!(parse_account(&row[1..]), None);
     }
 }

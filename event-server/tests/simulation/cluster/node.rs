@@ -82,8 +82,8 @@ impl Node {
         let change = match statement {
             Statement::Read(agencies) => {
                 let accounts = agencies.iter().filter_map(|agency| {
-                    let version = tables.version(*agency)?;
-                    Some(Answer::Account(*agency, version))
+                    let account = tables.account(*agency)?;
+                    Some(Answer::Account(*agency, account))
                 });
                 return Outcome::read(accounts.collect());
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use event_server::facts::{Account, Fact};
-use event_server::store::postgres::{Answer, DrawRow, Layout, Slice, Version};
+use event_server::store::postgres::{Answer, DrawRow, Layout, Slice, VersionedAccount};
 use frame::{Agency, Number};
 
 use super::link::Part;
@@ -75,10 +75,10 @@ impl Tables {
     }
 
     /// An agency's state, if it has any.
-    pub fn version(&self, agency: Agency) -> Option<Version> {
+    pub fn account(&self, agency: Agency) -> Option<VersionedAccount> {
         let rows = self.commits.range((agency, 0)..=(agency, i64::MAX));
-        rows.last().map(|((_, number), commit)| Version {
-            number: *number,
+        rows.last().map(|((_, version), commit)| VersionedAccount {
+            version: *version,
             account: commit.account,
             barred: Vec::new(),
         })
@@ -231,8 +231,8 @@ impl Tables {
             rows,
             bets,
         } = part;
-        let before = self.version(*agency).unwrap_or_default();
-        assert_eq!(*version, before.number + 1, "agency {agency}: versions");
+        let before = self.account(*agency).unwrap_or_default();
+        assert_eq!(*version, before.version + 1, "agency {agency}: versions");
         let before = before.account;
         let rows = decode(rows);
         assert_eq!(rows.len() as u64, *bets, "agency {agency}: bets of a part");
@@ -306,7 +306,7 @@ impl Tables {
         let agencies: BTreeSet<Agency> = self.commits.keys().map(|(agency, _)| *agency).collect();
         let mut facts = Vec::new();
         for agency in agencies {
-            let account = self.version(agency).unwrap_or_default().account;
+            let account = self.account(agency).unwrap_or_default().account;
             facts.extend(account.source.map(|source| Fact::Stored {
                 agency,
                 source,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use frame::{Channel, Inbox, Outbox};
 
-use super::{Address, Dial, End, Link, Met, Open, Phase, Refusal, State};
+use super::{Address, Dial, End, HostRefusal, Link, Met, Open, Phase, State};
 use crate::store::postgres::backends::Begun;
 use crate::store::postgres::database::{Answer, Unusable};
 use crate::store::postgres::session::{Login, Session};
@@ -187,10 +187,10 @@ impl<D: Dial> Link<D> {
     fn next_host(&mut self, why: &str, is_final: bool) {
         let host = self.current_host().to_string();
         self.host = (self.host + 1) % self.options.url.hosts.len();
-        let told = if std::mem::take(&mut self.is_up) {
+        let down = if std::mem::take(&mut self.is_up) {
             Some(format!("the database at {host} is lost: {why}"))
         } else {
-            self.refusals.push(Refusal {
+            self.refusals.push(HostRefusal {
                 why: why.to_owned(),
                 host,
                 is_final: is_final && !self.was_ready,
@@ -198,7 +198,7 @@ impl<D: Dial> Link<D> {
             self.all_refused()
         };
         let mut until = self.now;
-        if let Some(why) = told {
+        if let Some(why) = down {
             until += self.pauses.next(self.rng.f64());
             self.answers.push_back(Answer::Down(why));
         }
@@ -229,7 +229,7 @@ impl<D: Dial> Link<D> {
     /// Why each host that was tried took no session.
     pub(super) fn take_refusals(&mut self) -> String {
         let refusals = std::mem::take(&mut self.refusals).into_iter();
-        let refusals = refusals.map(|Refusal { host, why, .. }| format!("{host}: {why}"));
+        let refusals = refusals.map(|HostRefusal { host, why, .. }| format!("{host}: {why}"));
         refusals.collect::<Vec<_>>().join("; ")
     }
 
@@ -281,7 +281,7 @@ impl<D: Dial> Link<D> {
             heard: self.now,
             phase: Phase::Opening,
             met: None,
-            told: false,
+            is_identified: false,
             warned: false,
         }));
     }

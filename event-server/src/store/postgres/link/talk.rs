@@ -9,9 +9,9 @@ use crate::store::postgres::database::{Answer, Failure};
 use crate::store::postgres::error::DatabaseError;
 use crate::store::postgres::prologue::{CommitMode, Identity, LockWait, Prologue};
 use crate::store::postgres::scan::{DrawRow, Layout};
-use crate::store::postgres::session::{Row, SessionEvent};
+use crate::store::postgres::session::{DataRow, SessionEvent};
 use crate::store::postgres::setup::{ALONE, NO_STANDBY, Setup, Step};
-use crate::store::postgres::sql::{parse, parse_version};
+use crate::store::postgres::sql::{parse, parse_account};
 use crate::store::postgres::tls::{ALPN, CertificateHash, DatabaseTls, Shown};
 
 impl<D: Dial> Link<D> {
@@ -120,7 +120,7 @@ impl<D: Dial> Link<D> {
                 let setup = Setup::new(parameters, prologue, timeout, self.listener.clone());
                 let sql = setup.sql(&self.schema, &self.statements);
                 open.session.query(&sql);
-                open.told = false;
+                open.is_identified = false;
                 open.phase = Phase::SettingUp(setup);
             }
             SessionEvent::Warned(warning) => {
@@ -153,10 +153,10 @@ impl<D: Dial> Link<D> {
         self.answers.push_back(answer);
     }
 
-    fn row(&mut self, open: &mut Open<D::Stream>, row: &Row) -> Result<(), End> {
+    fn row(&mut self, open: &mut Open<D::Stream>, row: &DataRow) -> Result<(), End> {
         let columns = row.columns()?;
         let senseless = || End::Lost("it answers with a row that makes no sense".to_owned());
-        if !std::mem::replace(&mut open.told, true) {
+        if !std::mem::replace(&mut open.is_identified, true) {
             let identity = Identity::read(&columns).ok_or_else(senseless)?;
             return self.meet(open, identity, &columns);
         }
@@ -183,8 +183,8 @@ impl<D: Dial> Link<D> {
             }
             (Phase::Asked { asked, .. }, columns) => match (asked, columns) {
                 (Asked::Accounts, columns) => {
-                    let (agency, version) = parse_version(columns).ok_or_else(senseless)?;
-                    Answer::Account(agency, version)
+                    let (agency, versioned) = parse_account(columns).ok_or_else(senseless)?;
+                    Answer::Account(agency, versioned)
                 }
                 (Asked::Progress, [Some(finished), Some(agencies), Some(drawn)]) => {
                     let agencies = parse(agencies).ok_or_else(senseless)?;
@@ -269,11 +269,11 @@ impl<D: Dial> Link<D> {
         open: &mut Open<D::Stream>,
         result: Result<(), DatabaseError>,
     ) -> Result<(), End> {
-        let told = std::mem::take(&mut open.told);
+        let is_identified = std::mem::take(&mut open.is_identified);
         match (&mut open.phase, &mut open.met) {
             (Phase::SettingUp(setup), met) => {
-                let (Some(met), true) = (met, told || result.is_err()) else {
-                    return Err(untold());
+                let (Some(met), true) = (met, is_identified || result.is_err()) else {
+                    return Err(unidentified());
                 };
                 let (backends, commit) = (&self.backends, self.options.commit);
                 let replication = met.replication;
@@ -304,7 +304,9 @@ impl<D: Dial> Link<D> {
                     Err(unusable) => return Err(End::Unusable(unusable)),
                 }
             }
-            (Phase::Asked { .. }, _) if result.is_ok() && !told => return Err(untold()),
+            (Phase::Asked { .. }, _) if result.is_ok() && !is_identified => {
+                return Err(unidentified());
+            }
             (Phase::Asked { behind, .. }, _) if matches!(behind, Behind::Awaited) => {
                 *behind = Behind::UnderWay(result);
             }
@@ -354,7 +356,7 @@ const LOCKED: &str = "55P03";
 const READ_ONLY: &str = "25006";
 
 /// Another engine, or something in between, answers.
-fn untold() -> End {
+fn unidentified() -> End {
     End::Lost("it does not tell which process of the database answers".to_owned())
 }
 

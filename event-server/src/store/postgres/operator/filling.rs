@@ -17,8 +17,8 @@ use crate::store::postgres::sql::{identifier, literal, source_text};
 /// Bytes of rows that are sent at once.
 const PIECE: usize = 1024 * 1024;
 
-/// What a place for a lottery holds.
-pub enum Place {
+/// What the schema holds that a lottery is to be written into.
+pub enum Target {
     /// Nothing: it can be filled.
     Free(Box<Filling>),
     /// A lottery.
@@ -39,11 +39,11 @@ impl Operator {
     ///
     /// # Errors
     /// There is none, or a lottery of a form that is not known here.
-    pub fn look_for_place(options: &LinkOptions) -> Result<Place, OperatorError> {
+    pub fn look_at_target(options: &LinkOptions) -> Result<Target, OperatorError> {
         Self::on_first_host(options, |mut operator| {
             Ok(match operator.find()? {
-                true => Place::Taken(Box::new(operator)),
-                false => Place::Free(Box::new(Filling {
+                true => Target::Taken(Box::new(operator)),
+                false => Target::Free(Box::new(Filling {
                     operator,
                     written: BTreeMap::new(),
                     rows: Rows::new(Vec::with_capacity(2 * PIECE)),

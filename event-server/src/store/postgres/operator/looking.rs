@@ -139,7 +139,7 @@ impl Operator {
             self.snapshot_sql()
         );
         let mut audit = Audit::default();
-        let mut rows = Rows::default();
+        let mut bets = BetCheck::default();
         let (mut read, mut of) = (0, 0);
         let done = self.look(&sql, |columns| {
             match columns.len() {
@@ -149,7 +149,7 @@ impl Operator {
                     }
                     read += 1;
                     progress(read, of);
-                    if let Some(bet) = rows.check(columns, &mut audit) {
+                    if let Some(bet) = bets.check(columns, &mut audit) {
                         each(&bet)?;
                     }
                 }
@@ -160,8 +160,8 @@ impl Operator {
             Ok(())
         })?;
         done.map_err(|e| OperatorError::Unusable(format!("the lottery cannot be read: {e}")))?;
-        rows.end(&mut audit);
-        rows.unseen(&mut audit);
+        bets.end(&mut audit);
+        bets.unseen(&mut audit);
         audit.compare();
         audit.snapshot.tidy();
         let finished = audit.snapshot.finished();
@@ -191,7 +191,7 @@ fn versions(columns: &[Option<&[u8]>], audit: &mut Audit) {
 
 /// Goes through the rows of bets, agency by agency, in their order.
 #[derive(Default)]
-struct Rows {
+struct BetCheck {
     agency: Option<Agency>,
     /// The number that the next bet of the agency should have.
     next: u64,
@@ -203,7 +203,7 @@ struct Rows {
     seen: BTreeSet<Agency>,
 }
 
-impl Rows {
+impl BetCheck {
     fn check<'r>(&mut self, columns: &[Option<&'r [u8]>], audit: &mut Audit) -> Option<Bet<'r>> {
         let (columns, seq) = columns.split_at(BET - 1);
         let seq = seq.first().copied().flatten().and_then(parse::<u64>);
