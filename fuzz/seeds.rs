@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use event_server::store::files::{Durability, Name, WalStore};
+use event_server::store::files::{Durability, FileName, WalStore};
 use frame::Frame;
 use fuzz::store_disk::Disk;
 use fuzz::{input, script};
@@ -208,7 +208,7 @@ fn log() -> Vec<u8> {
     let disk = Disk::new(0);
     let (store, _) = WalStore::open(disk.boot(), Durability::Always, |_| {}).expect("a new disk");
     drop(store);
-    disk.bytes(Name::Log).expect("a log")
+    disk.bytes(FileName::Log).expect("a log")
 }
 
 fn write(folder: PathBuf, seeds: Vec<Vec<u8>>) -> std::io::Result<()> {

@@ -16,7 +16,7 @@ use batch_client::blocks::SMALLEST;
 use benches::BATCH;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use event_server::facts::{Fact, Source};
-use event_server::store::files::{Durability, Folder, Rows, WalStore};
+use event_server::store::files::{DraftRows, Durability, Folder, WalStore};
 use fixtures::FIXTURES;
 use frame::digest::{LANES, md5_many};
 use frame::{
@@ -64,7 +64,7 @@ fn batch(c: &mut Criterion) {
     group.bench_function("server_rewrites", |b| {
         b.iter(|| {
             for frame in &parsed {
-                // Dropped unsealed, it leaves no trace.
+                // Dropped unstaged, it leaves no trace.
                 rewrite(&mut store, Batch::new(frame.payload));
             }
         });
@@ -90,7 +90,7 @@ fn batch(c: &mut Criterion) {
 }
 
 /// Reads and validates a batch, and writes it as rows.
-fn rewrite<'s>(store: &'s mut WalStore<Folder>, batch: Batch<'_>) -> Rows<'s> {
+fn rewrite<'s>(store: &'s mut WalStore<Folder>, batch: Batch<'_>) -> DraftRows<'s> {
     let mut draft = store.draft(2 * batch.payload().len()).expect("room");
     for bet in batch.bets() {
         draft.row(&bet.expect("a valid bet"));
@@ -127,7 +127,7 @@ fn serve(store: &mut WalStore<Folder>, agency: Agency, turn: &[Frame<'_>]) {
         let Ok(Request::Batch(batch)) = Request::decode_hashed(frame, md5) else {
             panic!("a frame without a batch");
         };
-        rewrite(store, batch).seal(Fact::Batch {
+        rewrite(store, batch).stage(Fact::Batch {
             agency,
             source: Source::Plain,
             id: frame.id,

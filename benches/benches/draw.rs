@@ -30,7 +30,7 @@ impl Drawn {
         let winner = Number::new(WINNER).expect("a number");
         let position = store.position();
         let draft = store.draft(0).expect("room");
-        draft.seal(Fact::Drawn { position, winner });
+        draft.stage(Fact::Drawn { position, winner });
         store.commit().expect("a disk");
         Self(folder)
     }

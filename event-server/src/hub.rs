@@ -9,7 +9,7 @@
 //!          hear    what the store says: replies whose commit is done may leave; the files say it at once
 //!          advance the store moves: its sessions, a slice of the count once all agencies have finished
 //!          hear    again: an agency was read, a commit of the database is done, the winners are counted
-//!          seal    if they are counted now: the draw is staged, committed and heard of in this turn
+//!          stage   if they are counted now: the draw is staged, committed and heard of in this turn
 //!          send    what the outboxes hold
 //!          reap    what ended: its slot is freed
 //!          relieve if all buffers together hold too much, some connections are closed
@@ -218,7 +218,7 @@ impl<S: Stream, R: Store> Hub<S, R> {
         self.turns.lap(Phase::Commit);
         self.service.advance(now, self.connections.held() > 0)?;
         self.hear_store(now);
-        if self.service.seals_draw() {
+        if self.service.stages_draw() {
             // The draw is committed in the turn in which it was counted, so a query of the next turn is answered at once.
             self.service.commit(now)?;
             self.hear_store(now);

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use frame::{Agency, Number, UploadId};
 
-pub use self::refusal::{MAX_AGENCIES, NumberRefusal, Refusal};
+pub use self::refusal::{MAX_AGENCIES, NumberRefusal, RuleRefusal};
 use crate::facts::{Account, Fact, Source};
 
 /// How far the draw is.
@@ -227,19 +227,19 @@ impl Lottery {
     ///
     /// # Errors
     /// It does not.
-    pub fn check_agency(&self, agency: Agency) -> Result<(), Refusal> {
+    pub fn check_agency(&self, agency: Agency) -> Result<(), RuleRefusal> {
         let took_part = self.accounts.contains_key(&agency);
         if self.drawn.is_some() && took_part || (1..=self.agencies).contains(&agency.get()) {
             return Ok(());
         }
         match self.agencies {
-            0 if agency.get() > self.largest => Err(Refusal::AgencyTooLarge {
+            0 if agency.get() > self.largest => Err(RuleRefusal::AgencyTooLarge {
                 agency,
                 largest: self.largest,
             }),
             0 if took_part || self.accounts.len() < MAX_AGENCIES as usize => Ok(()),
-            0 => Err(Refusal::TooManyAgencies),
-            agencies => Err(Refusal::UnknownAgency { agency, agencies }),
+            0 => Err(RuleRefusal::TooManyAgencies),
+            agencies => Err(RuleRefusal::UnknownAgency { agency, agencies }),
         }
     }
 
@@ -247,13 +247,13 @@ impl Lottery {
     ///
     /// # Errors
     /// It does not take part, has finished, or the draw is done.
-    pub fn check_bet(&self, agency: Agency) -> Result<(), Refusal> {
+    pub fn check_bet(&self, agency: Agency) -> Result<(), RuleRefusal> {
         self.check_agency(agency)?;
         if self.drawn.is_some() {
-            return Err(Refusal::Drawn);
+            return Err(RuleRefusal::Drawn);
         }
         match self.accounts.get(&agency) {
-            Some(Account { finished: true, .. }) => Err(Refusal::Finished(agency)),
+            Some(Account { finished: true, .. }) => Err(RuleRefusal::Finished(agency)),
             _ => Ok(()),
         }
     }
@@ -262,7 +262,7 @@ impl Lottery {
     ///
     /// # Errors
     /// As [`check_bet`](Self::check_bet), or its batches come from another source.
-    pub fn check_batch(&self, agency: Agency, source: Source) -> Result<(), Refusal> {
+    pub fn check_batch(&self, agency: Agency, source: Source) -> Result<(), RuleRefusal> {
         self.check_bet(agency)?;
         self.check_source(agency, source).map(drop)
     }
@@ -271,16 +271,16 @@ impl Lottery {
     ///
     /// # Errors
     /// The agency does not take part, the upload was taken out, or the agency's batches come from another source.
-    pub fn check_resume(&self, agency: Agency, upload: UploadId) -> Result<u64, Refusal> {
+    pub fn check_resume(&self, agency: Agency, upload: UploadId) -> Result<u64, RuleRefusal> {
         self.check_agency(agency)?;
         if self.barred.contains(&(agency, upload)) {
-            return Err(Refusal::TakenOut(agency));
+            return Err(RuleRefusal::TakenOut(agency));
         }
         self.check_source(agency, Source::Upload(upload))
     }
 
     /// Returns how many bets of this source are stored.
-    fn check_source(&self, agency: Agency, source: Source) -> Result<u64, Refusal> {
+    fn check_source(&self, agency: Agency, source: Source) -> Result<u64, RuleRefusal> {
         let Some(account) = self.accounts.get(&agency) else {
             return Ok(0);
         };
@@ -290,15 +290,15 @@ impl Lottery {
         let bets = account.batched;
         match (stored, source) {
             (Source::TakenOver, _) if account.finished => {
-                Err(Refusal::ClosedTakenOver { agency, bets })
+                Err(RuleRefusal::ClosedTakenOver { agency, bets })
             }
-            (Source::TakenOver, _) => Err(Refusal::TakenOver { agency, bets }),
-            (_, Source::TakenOver) => Err(Refusal::UploadBesidePlain),
+            (Source::TakenOver, _) => Err(RuleRefusal::TakenOver { agency, bets }),
+            (_, Source::TakenOver) => Err(RuleRefusal::UploadBesidePlain),
             (Source::Plain, Source::Plain) => Ok(bets),
             (Source::Upload(theirs), Source::Upload(this)) if theirs == this => Ok(bets),
-            (Source::Upload(theirs), Source::Upload(_)) => Err(Refusal::OtherUpload(theirs)),
-            (Source::Upload(theirs), Source::Plain) => Err(Refusal::PlainBesideUpload(theirs)),
-            (Source::Plain, Source::Upload(_)) => Err(Refusal::UploadBesidePlain),
+            (Source::Upload(theirs), Source::Upload(_)) => Err(RuleRefusal::OtherUpload(theirs)),
+            (Source::Upload(theirs), Source::Plain) => Err(RuleRefusal::PlainBesideUpload(theirs)),
+            (Source::Plain, Source::Upload(_)) => Err(RuleRefusal::UploadBesidePlain),
         }
     }
 
@@ -313,12 +313,12 @@ impl Lottery {
         agency: Agency,
         upload: Option<UploadId>,
         said: Option<u64>,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<bool, RuleRefusal> {
         self.check_agency(agency)?;
         if let Some(upload) = upload {
             let stored = self.check_resume(agency, upload)?;
             if said != Some(stored) {
-                return Err(Refusal::WrongTotal { stored, said });
+                return Err(RuleRefusal::WrongTotal { stored, said });
             }
         }
         Ok(!self.has_finished(agency))
@@ -328,10 +328,10 @@ impl Lottery {
     ///
     /// # Errors
     /// It does not take part, or there is no draw to wait for.
-    pub fn check_query(&self, agency: Agency) -> Result<(), Refusal> {
+    pub fn check_query(&self, agency: Agency) -> Result<(), RuleRefusal> {
         self.check_agency(agency)?;
         if self.agencies == 0 && self.drawn.is_none() {
-            Err(Refusal::NoDraw)
+            Err(RuleRefusal::NoDraw)
         } else {
             Ok(())
         }

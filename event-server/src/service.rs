@@ -43,7 +43,7 @@ pub struct Service<R: Store> {
     winner: Number,
     /// Which connection carries an upload: at most as many entries as there are connections.
     carriers: HashMap<(Agency, UploadId), ConnectionId>,
-    draw: Draw,
+    draw: DrawState,
     /// The commits that are done, as far as the store has said.
     committed: Committed,
     /// Queries that were held for the draw so far.
@@ -74,7 +74,7 @@ pub enum Attempt {
 }
 
 /// How far the draw is.
-enum Draw {
+enum DrawState {
     /// Nobody counts yet: some agency has not finished, as far as is known here, or the store is not ready to count.
     Open,
     /// The store counts the winners.
@@ -82,7 +82,7 @@ enum Draw {
     /// They are counted. The next commit stages the draw; after a lack of room, the first one at this time or later.
     Counted(Drawn, Option<Instant>),
     /// The draw is staged: it counts once this commit is done.
-    Sealed(Ticket, Tally),
+    Staged(Ticket, Tally),
     /// The winners are known, and the draw is durable.
     Known(Tally),
 }
@@ -100,7 +100,7 @@ impl<R: Store> Service<R> {
             store,
             winner,
             carriers: HashMap::new(),
-            draw: Draw::Open,
+            draw: DrawState::Open,
             committed: Committed::default(),
             queries_held: 0,
             counters: Counters::new(),
@@ -120,7 +120,7 @@ impl<R: Store> Service<R> {
             // If there is no room, nothing else is stored either, until a new log begins with all facts of the lottery,
             // this one among them.
             if let Ok(draft) = service.store.draft(0) {
-                draft.seal(number);
+                draft.stage(number);
             }
             service.commit_staged()?;
         }
@@ -199,7 +199,7 @@ impl<R: Store> Service<R> {
 
     /// Returns the answer to an allowed winners query; `None` until the draw is done.
     pub fn winners(&self, agency: Agency) -> Option<Told> {
-        let Draw::Known(tally) = &self.draw else {
+        let DrawState::Known(tally) = &self.draw else {
             return None;
         };
         if self.is_told_to_many(agency) {
@@ -221,14 +221,14 @@ impl<R: Store> Service<R> {
     /// Returns whether an agency's long list is being sent to as many connections as may get it at once.
     pub fn is_told_to_many(&self, agency: Agency) -> bool {
         match &self.draw {
-            Draw::Known(tally) => tally.sharing(agency) >= LISTS,
+            DrawState::Known(tally) => tally.sharing(agency) >= LISTS,
             _ => false,
         }
     }
 
     /// Returns whether the draw is done and its winners are counted.
     pub fn winners_known(&self) -> bool {
-        matches!(self.draw, Draw::Known(_))
+        matches!(self.draw, DrawState::Known(_))
     }
 
     /// Forgets a connection, which is gone.
@@ -252,10 +252,10 @@ impl<R: Store> Service<R> {
     /// # Errors
     /// The store failed: stop.
     pub fn commit(&mut self, now: Instant) -> Result<(), R::Error> {
-        let sealed = self.seal_draw(now);
+        let staged = self.stage_draw(now);
         self.commit_staged()?;
         // This is a lack of room: after a failure of the disk the commit has returned its error.
-        if let Err(no_space) = sealed {
+        if let Err(no_space) = staged {
             report::draw_stalled(&no_space);
         }
         Ok(())
@@ -294,7 +294,7 @@ impl<R: Store> Service<R> {
                 Event::Stored(commit) => self.count_commit(commit),
                 Event::Counting => {
                     report::drawing();
-                    self.draw = Draw::Counting;
+                    self.draw = DrawState::Counting;
                 }
                 Event::Counted(drawn) => self.counted(drawn),
                 event => {
@@ -324,7 +324,7 @@ impl<R: Store> Service<R> {
 
     /// Returns when the next turn is due for the store or the draw.
     pub fn wake(&self) -> Wake {
-        match (self.seal_at(), self.store.wake()) {
+        match (self.stage_at(), self.store.wake()) {
             _ if self.is_news => Wake::Now,
             (Wake::Now, _) | (_, Wake::Now) => Wake::Now,
             (Wake::At(one), Wake::At(other)) => Wake::At(one.min(other)),

@@ -173,7 +173,7 @@ pub enum Others<'s> {
 
 /// A draw whose winners are to be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Count {
+pub struct DrawToCount {
     /// How far into the stored bets the draw goes, where it is stored; else it goes over all of them.
     pub until: Option<u64>,
     /// The number that wins.
@@ -185,7 +185,7 @@ pub struct Count {
 pub struct Wanted {
     /// The draw to count: as far as is known here, every agency has finished or the draw is stored, and the winners are
     /// not known yet.
-    pub count: Option<Count>,
+    pub count: Option<DrawToCount>,
     /// Somebody waits for the winners.
     pub winners: bool,
     /// Somebody watches how agencies 1 to this number stand.
@@ -226,7 +226,7 @@ pub struct Status<'s> {
 }
 
 /// The pause before what found no room is tried again.
-pub const RETRY: Duration = Duration::from_secs(1);
+pub const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// There is no room for a request. Nothing has changed; with room made, the same request is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -277,7 +277,7 @@ impl fmt::Display for Declined {
     }
 }
 
-/// The bets of one request while they are written. Sealed, they are staged; dropped, they leave no trace.
+/// The bets of one request while they are written. Staged, they are part of the next commit; dropped, they leave no trace.
 pub trait Draft {
     /// Adds a bet.
     fn row(&mut self, bet: &Bet<'_>);
@@ -290,7 +290,7 @@ pub trait Draft {
     ///
     /// # Panics
     /// The bets take more bytes than the draft was made for.
-    fn seal(self, fact: Fact) -> Ticket;
+    fn stage(self, fact: Fact) -> Ticket;
 }
 
 /// Where bets are kept.

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
 use event_server::store::files::{
-    Durability, Files, Name, RandomAccess, StoreError, WalStore, export,
+    Durability, FileName, Files, RandomAccess, StoreError, WalStore, export,
 };
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
 use store_disk::{Disk, DiskFiles};
@@ -70,7 +70,7 @@ impl Server {
                 number: Number::new(7).unwrap(),
             });
         }
-        draft.seal(fact);
+        draft.stage(fact);
         self.lottery.apply(&fact);
         self.store.commit().unwrap();
         self.turns.push(self.store.position());
@@ -98,7 +98,7 @@ impl Files for Slow {
         self.files.folder()
     }
 
-    fn open(&mut self, name: Name) -> io::Result<Option<SlowFile>> {
+    fn open(&mut self, name: FileName) -> io::Result<Option<SlowFile>> {
         self.server.borrow_mut().go_on();
         let file = self.files.open(name)?;
         Ok(file.map(|file| SlowFile {
@@ -107,11 +107,11 @@ impl Files for Slow {
         }))
     }
 
-    fn create(&mut self, name: Name) -> io::Result<SlowFile> {
+    fn create(&mut self, name: FileName) -> io::Result<SlowFile> {
         panic!("a reader makes {name:?}")
     }
 
-    fn rename(&mut self, from: Name, _: Name) -> io::Result<()> {
+    fn rename(&mut self, from: FileName, _: FileName) -> io::Result<()> {
         panic!("a reader renames {from:?}")
     }
 
@@ -119,15 +119,15 @@ impl Files for Slow {
         panic!("a reader changes a mode")
     }
 
-    fn exchange(&mut self, one: Name, _: Name) -> io::Result<bool> {
+    fn exchange(&mut self, one: FileName, _: FileName) -> io::Result<bool> {
         panic!("a reader renames {one:?}")
     }
 
-    fn is_named(&self, name: Name, file: &SlowFile) -> io::Result<bool> {
+    fn is_named(&self, name: FileName, file: &SlowFile) -> io::Result<bool> {
         self.files.is_named(name, &file.file)
     }
 
-    fn remove(&mut self, name: Name) -> io::Result<()> {
+    fn remove(&mut self, name: FileName) -> io::Result<()> {
         panic!("a reader removes {name:?}")
     }
 
@@ -206,7 +206,7 @@ fn assert_whole(rows: &[u8], before: u64, server: &Server, disk: &Disk) {
     assert!(length >= before, "acknowledged rows are missing");
     assert!(server.turns.contains(&length), "a part of a turn");
     assert!(
-        disk.bytes(Name::Bets).unwrap().starts_with(rows),
+        disk.bytes(FileName::Bets).unwrap().starts_with(rows),
         "other rows"
     );
 }
@@ -223,7 +223,7 @@ fn an_export_slower_than_the_server_has_all_turns_from_before_it_and_whole_ones(
 }
 
 /// Copies a file as `cp` does: from front to back, a piece at a time.
-fn copy(files: &mut Slow, name: Name) -> Vec<u8> {
+fn copy(files: &mut Slow, name: FileName) -> Vec<u8> {
     let file = files.open(name).unwrap().unwrap();
     let (mut copied, mut piece) = (Vec::new(), [0; 200]);
     loop {
@@ -243,8 +243,11 @@ fn a_copy_made_beside_a_server_has_all_turns_from_before_it_or_is_refused_by_an_
     each_seed(|seed| {
         let (server, mut files, disk) = beside(seed);
         let before = *server.borrow().turns.last().unwrap();
-        let (bets, log) = (copy(&mut files, Name::Bets), copy(&mut files, Name::Log));
-        let copied = Disk::with(&[(Name::Bets, &bets), (Name::Log, &log)]);
+        let (bets, log) = (
+            copy(&mut files, FileName::Bets),
+            copy(&mut files, FileName::Log),
+        );
+        let copied = Disk::with(&[(FileName::Bets, &bets), (FileName::Log, &log)]);
         let mut rows = Vec::new();
         let exported = export(copied.boot(), &mut rows);
         let started = WalStore::open(copied.boot(), Durability::Always, |_| {});
@@ -254,7 +257,7 @@ fn a_copy_made_beside_a_server_has_all_turns_from_before_it_or_is_refused_by_an_
             Ok(()) => {
                 copies.0 += 1;
                 assert_whole(&rows, before, &server.borrow(), &disk);
-                assert_eq!(copied.bytes(Name::Bets).unwrap(), rows);
+                assert_eq!(copied.bytes(FileName::Bets).unwrap(), rows);
             }
             // Something else where a turn came to stand later.
             Err(StoreError::Damage { .. }) => copies.1 += 1,

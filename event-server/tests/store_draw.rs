@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use event_server::facts::Fact;
 use event_server::store::files::{Durability, FileStore};
-use event_server::store::{Count, Draft as _, Drawn, Event, Store as _, Wanted};
+use event_server::store::{Draft as _, DrawToCount, Drawn, Event, Store as _, Wanted};
 use frame::{Agency, Bet, Birthdate, Document, Name, Number};
 
 use store_disk::{Disk, Fault};
@@ -35,12 +35,12 @@ fn failed(bets: usize, operations: u64) -> Option<String> {
         let mut draft = store.draft(30).unwrap();
         draft.row(&bet(document));
         let agency = Agency::new(1).unwrap();
-        draft.seal(Fact::Bet { agency });
+        draft.stage(Fact::Bet { agency });
         store.commit(no_facts).unwrap();
     }
     disk.plan(operations, Fault::Error);
     let wanted = Wanted {
-        count: Some(Count {
+        count: Some(DrawToCount {
             until: None,
             winner: Number::new(WINNER).unwrap(),
         }),
@@ -58,10 +58,10 @@ fn failed(bets: usize, operations: u64) -> Option<String> {
             position, winner, ..
         }) = counted
         {
-            let sealed = store
+            let staged = store
                 .draft(0)
-                .map(|draft| draft.seal(Fact::Drawn { position, winner }));
-            match (sealed, store.commit(no_facts)) {
+                .map(|draft| draft.stage(Fact::Drawn { position, winner }));
+            match (staged, store.commit(no_facts)) {
                 (_, Err(e)) => break e,
                 (Err(e), Ok(())) => panic!("a failed disk passes for a full one: {e}"),
                 (Ok(_), Ok(())) => return None,

@@ -36,7 +36,7 @@ fn stage(store: &mut WalStore<Folder>, numbers: std::ops::Range<u32>) -> String 
         let (bet, row) = bet(number);
         let mut draft = store.draft(200).unwrap();
         draft.row(&bet);
-        draft.seal(Fact::Batch {
+        draft.stage(Fact::Batch {
             agency: bet.agency,
             source: Source::Plain,
             id: MessageId([0; 16]),

@@ -61,7 +61,7 @@ fn store(store: &mut WalStore<Folder>, bets: &[Bet<'_>]) -> Vec<Fact> {
         };
         let mut draft = store.draft(1000).unwrap();
         draft.row(bet);
-        draft.seal(fact);
+        draft.stage(fact);
         facts.push(fact);
     }
     store.commit().unwrap();

@@ -13,8 +13,8 @@ use event_server::lottery::{Draw, Lottery};
 use event_server::net::Stream;
 use event_server::observe::{Observe as _, Stage};
 use event_server::service::Service;
-use event_server::store::files::{Durability, FileStore, Name, StoreError, WalStore};
-use event_server::store::{Draft as _, RETRY, Store, Wake, Wanted};
+use event_server::store::files::{Durability, FileName, FileStore, StoreError, WalStore};
+use event_server::store::{Draft as _, RETRY_PAUSE, Store, Wake, Wanted};
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
 use store_disk::{Disk, DiskFiles};
 
@@ -47,7 +47,7 @@ fn turn(store: &mut FileStore<DiskFiles>, lottery: &mut Lottery) -> bool {
         return false;
     };
     draft.row(&bet);
-    draft.seal(batch);
+    draft.stage(batch);
     lottery.apply(&batch);
     store.commit(|| lottery.facts()).unwrap();
     true
@@ -65,10 +65,10 @@ fn retry(store: &mut FileStore<DiskFiles>, now: &mut Instant) {
     store.advance(*now, Wanted::default()).unwrap();
     assert_eq!(
         store.wake(),
-        Wake::At(*now + RETRY),
+        Wake::At(*now + RETRY_PAUSE),
         "nobody would look again"
     );
-    *now += RETRY;
+    *now += RETRY_PAUSE;
     store.advance(*now, Wanted::default()).unwrap();
 }
 
@@ -85,10 +85,10 @@ fn behind(turns: usize) -> Disk {
         assert!(turn(&mut store, &mut lottery));
     }
     let agency = Agency::new(1).unwrap();
-    store.draft(0).unwrap().seal(Fact::Finished { agency });
+    store.draft(0).unwrap().stage(Fact::Finished { agency });
     store.commit(|| lottery.facts()).unwrap();
     drop(store);
-    disk.replace(Name::Bets, b"");
+    disk.replace(FileName::Bets, b"");
     disk.limit_bets(0);
     disk
 }
@@ -121,7 +121,7 @@ fn after_a_start_on_a_full_disk_only_a_retry_tries_and_each_row_is_written_once(
         // Not all of the next row, so that every retry ends within one.
         disk.limit_bets((row * ROW + ROW / 2) as u64);
         retry(&mut store, &mut now);
-        let bets = disk.bytes(Name::Bets).unwrap();
+        let bets = disk.bytes(FileName::Bets).unwrap();
         assert!(bets.len() >= row * ROW, "row {row} was not written");
     }
     let written = (disk.written() - written) as usize;
@@ -129,7 +129,7 @@ fn after_a_start_on_a_full_disk_only_a_retry_tries_and_each_row_is_written_once(
         written <= 2 * TURNS * ROW,
         "{written} bytes for {TURNS} rows"
     );
-    assert_eq!(disk.bytes(Name::Bets).unwrap().len(), TURNS * ROW);
+    assert_eq!(disk.bytes(FileName::Bets).unwrap().len(), TURNS * ROW);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_checkpoint_whose_renaming_finds_no_room_leaves_the_old_log_in_force() {
         assert!(turn(&mut store, &mut lottery));
     }
     assert_eq!(
-        disk.bytes(Name::NewLog),
+        disk.bytes(FileName::NewLog),
         None,
         "the log that did not take force"
     );
@@ -197,7 +197,7 @@ fn a_checkpoint_whose_renaming_finds_no_room_leaves_the_old_log_in_force() {
     store.commit(|| found.facts()).unwrap();
     assert!(turn(&mut store, &mut found));
     store.close(found.facts()).unwrap();
-    assert_eq!(disk.bytes(Name::Bets).unwrap().len(), 201 * ROW);
+    assert_eq!(disk.bytes(FileName::Bets).unwrap().len(), 201 * ROW);
 }
 
 #[test]
@@ -207,18 +207,21 @@ fn a_checkpoint_keeps_the_log_where_bets_csv_was_replaced_by_another_file() {
     let (bet, batch) = bet();
     let mut draft = store.draft(ROW).unwrap();
     draft.row(&bet);
-    draft.seal(batch);
+    draft.stage(batch);
     store.commit().unwrap();
-    let (bets, log) = (disk.bytes(Name::Bets).unwrap(), disk.bytes(Name::Log));
-    disk.replace(Name::Bets, b"");
+    let (bets, log) = (
+        disk.bytes(FileName::Bets).unwrap(),
+        disk.bytes(FileName::Log),
+    );
+    disk.replace(FileName::Bets, b"");
     let refused = store.checkpoint([batch]).unwrap_err();
     assert!(matches!(refused, StoreError::Replaced { .. }), "{refused}");
-    assert_eq!(disk.bytes(Name::Log), log, "the log that has the rows");
+    assert_eq!(disk.bytes(FileName::Log), log, "the log that has the rows");
     assert!(store.commit().is_err(), "it goes on");
     drop(store);
     let (store, lottery) = open(&disk);
     store.close(lottery.facts()).unwrap();
-    assert_eq!(disk.bytes(Name::Bets).unwrap(), bets);
+    assert_eq!(disk.bytes(FileName::Bets).unwrap(), bets);
 }
 
 /// The stream of a hub to which nobody connects.
@@ -281,5 +284,5 @@ fn what_a_full_disk_held_up_at_the_start_is_done_once_there_is_room_though_nobod
     disk.limit_bets(u64::MAX);
     let (_, unavailable, state) = turns(20);
     assert_eq!((unavailable, state), (None, Stage::Drawn));
-    assert_eq!(disk.bytes(Name::Bets).unwrap().len(), 3 * ROW);
+    assert_eq!(disk.bytes(FileName::Bets).unwrap().len(), 3 * ROW);
 }

@@ -8,7 +8,8 @@ use std::ops::ControlFlow;
 use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
 use event_server::store::files::{
-    Durability, ExportError, Files, Name, Progress, Recovery, StoreError, WalStore, Warning, export,
+    Durability, ExportError, FileName, Files, Progress, Recovery, StoreError, WalStore, Warning,
+    export,
 };
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};
 use store_disk::{Disk, DiskFiles};
@@ -84,7 +85,7 @@ fn stage(store: &mut WalStore<DiskFiles>, lottery: &mut Lottery, fact: Fact) {
         Fact::Bet { agency } => (agency, 1),
         Fact::Batch { agency, bets, .. } => (agency, bets),
         _ => {
-            store.draft(0).unwrap().seal(fact);
+            store.draft(0).unwrap().stage(fact);
             return lottery.apply(&fact);
         }
     };
@@ -100,12 +101,13 @@ fn stage(store: &mut WalStore<DiskFiles>, lottery: &mut Lottery, fact: Fact) {
             number: Number::new(number).unwrap(),
         });
     }
-    draft.seal(fact);
+    draft.stage(fact);
     lottery.apply(&fact);
 }
 
 fn image(disk: &Disk, end: usize, lottery: &Lottery) -> Image {
-    let [bets, log, lock] = [Name::Bets, Name::Log, Name::Lock].map(|n| disk.bytes(n).unwrap());
+    let [bets, log, lock] =
+        [FileName::Bets, FileName::Log, FileName::Lock].map(|n| disk.bytes(n).unwrap());
     let facts = lottery.facts().collect();
     Image {
         bets,
@@ -124,7 +126,11 @@ fn open(
     log: &[u8],
     lock: &[u8],
 ) -> Result<(usize, Recovery), StoreError> {
-    let files = [(Name::Bets, bets), (Name::Log, log), (Name::Lock, lock)];
+    let files = [
+        (FileName::Bets, bets),
+        (FileName::Log, log),
+        (FileName::Lock, lock),
+    ];
     let disk = Disk::with(&files);
     let mut lottery = Lottery::new(0);
     let mut exported = Vec::new();
@@ -133,7 +139,7 @@ fn open(
         Ok((store, recovery)) => {
             store.close(lottery.facts()).unwrap();
             let facts: Vec<Fact> = lottery.facts().collect();
-            let bets = disk.bytes(Name::Bets).unwrap();
+            let bets = disk.bytes(FileName::Bets).unwrap();
             assert!(
                 export.is_ok() && exported == bets,
                 "an export of something else"
@@ -304,7 +310,7 @@ fn a_log_of_another_version_is_named() {
     let disk = Disk::new(0);
     let (store, _) = WalStore::open(disk.boot(), Durability::Always, |_| {}).unwrap();
     store.close([]).unwrap();
-    let mut log = disk.bytes(Name::Log).unwrap();
+    let mut log = disk.bytes(FileName::Log).unwrap();
     log[8..12].copy_from_slice(&9_u32.to_be_bytes());
     let crc = crc32fast::hash(&log[..48]);
     log[48..52].copy_from_slice(&crc.to_be_bytes());
@@ -323,9 +329,9 @@ fn where_a_start_is_refused_no_lock_is_made_and_no_reopening_finished() {
     log[first.end] ^= 1;
     // What a reopening leaves that was cut off before its last step.
     let files = [
-        (Name::Bets, &b"1,a,b,3,2000-01-01,5\r\n"[..]),
-        (Name::NewBets, &first.bets),
-        (Name::Log, &log),
+        (FileName::Bets, &b"1,a,b,3,2000-01-01,5\r\n"[..]),
+        (FileName::NewBets, &first.bets),
+        (FileName::Log, &log),
     ];
     let disk = Disk::with(&files);
     let refused = WalStore::open(disk.boot(), Durability::Always, |_| {}).err();
@@ -336,14 +342,16 @@ fn where_a_start_is_refused_no_lock_is_made_and_no_reopening_finished() {
     for (name, bytes) in files {
         assert!(disk.bytes(name).unwrap() == bytes, "{name:?} was touched");
     }
-    assert_eq!(disk.bytes(Name::Lock), None);
+    assert_eq!(disk.bytes(FileName::Lock), None);
     // With the log as it was, the reopening counts.
-    disk.replace(Name::Log, &last.log);
+    disk.replace(FileName::Log, &last.log);
     let mut exported = Vec::new();
     export(disk.boot(), &mut exported).unwrap();
     assert!(exported == last.bets);
     WalStore::open(disk.boot(), Durability::Always, |_| {}).unwrap();
-    assert!(disk.bytes(Name::Bets).unwrap() == last.bets && disk.bytes(Name::NewBets).is_none());
+    assert!(
+        disk.bytes(FileName::Bets).unwrap() == last.bets && disk.bytes(FileName::NewBets).is_none()
+    );
 }
 
 #[test]
@@ -352,7 +360,7 @@ fn a_long_reading_can_be_ended_and_leaves_the_files_as_they_were() {
     let last = images.last().unwrap();
     let mut stopped = 0;
     for portions in 0.. {
-        let disk = Disk::with(&[(Name::Bets, &last.bets), (Name::Log, &last.log)]);
+        let disk = Disk::with(&[(FileName::Bets, &last.bets), (FileName::Log, &last.log)]);
         let mut left = portions;
         let mut before = Progress { done: 0, of: 0 };
         let mut watch = |progress: Progress| {
@@ -377,8 +385,8 @@ fn a_long_reading_can_be_ended_and_leaves_the_files_as_they_were() {
                 break;
             }
         }
-        assert!(disk.bytes(Name::Bets).unwrap() == last.bets);
-        assert!(disk.bytes(Name::Log).unwrap() == last.log);
+        assert!(disk.bytes(FileName::Bets).unwrap() == last.bets);
+        assert!(disk.bytes(FileName::Log).unwrap() == last.log);
         WalStore::open(disk.boot(), Durability::Always, |_| {}).unwrap();
     }
     assert!(stopped > 10, "only {stopped} portions");
@@ -461,10 +469,10 @@ fn a_folder_is_one_servers_at_a_time() {
     let second = WalStore::open(disk.rival(), Durability::Always, |_| {});
     assert!(matches!(second.err(), Some(StoreError::Locked { .. })));
     // Without the lock file, too.
-    disk.rival().remove(Name::Lock).unwrap();
+    disk.rival().remove(FileName::Lock).unwrap();
     let second = WalStore::open(disk.rival(), Durability::Always, |_| {});
     assert!(matches!(second.err(), Some(StoreError::Locked { .. })));
-    assert_eq!(disk.bytes(Name::Lock), None);
+    assert_eq!(disk.bytes(FileName::Lock), None);
     drop(store);
     assert!(WalStore::open(disk.rival(), Durability::Always, |_| {}).is_ok());
 }
@@ -507,7 +515,7 @@ fn a_request_without_room_changes_nothing_and_is_taken_when_there_is_some() {
     stage_small(&mut store, &mut lottery);
     store.commit().unwrap();
     assert!(store.lagging() && store.position() > 0);
-    assert_eq!(disk.bytes(Name::Bets).unwrap(), b"");
+    assert_eq!(disk.bytes(FileName::Bets).unwrap(), b"");
     assert!(store.draft(1).is_err());
     let until = store.position();
     assert!(store.read(0, until, &mut [0; 10]).is_err());
@@ -528,11 +536,14 @@ fn a_request_without_room_changes_nothing_and_is_taken_when_there_is_some() {
     assert!(!store.lagging() && store.wants_checkpoint());
     store.checkpoint(replayed.facts()).unwrap();
     assert!(!store.wants_checkpoint());
-    store.draft(0).unwrap().seal(finished(1));
+    store.draft(0).unwrap().stage(finished(1));
     store.commit().unwrap();
     let mut bytes = vec![0; until as usize + 10];
     assert_eq!(store.read(0, until, &mut bytes).unwrap() as u64, until);
-    assert_eq!(&bytes[..until as usize], disk.bytes(Name::Bets).unwrap());
+    assert_eq!(
+        &bytes[..until as usize],
+        disk.bytes(FileName::Bets).unwrap()
+    );
 }
 
 fn stage_small(store: &mut WalStore<DiskFiles>, lottery: &mut Lottery) {
@@ -546,6 +557,6 @@ fn stage_small(store: &mut WalStore<DiskFiles>, lottery: &mut Lottery) {
         birthdate: Birthdate::parse(b"1999-03-17").unwrap(),
         number: Number::new(1).unwrap(),
     });
-    draft.seal(fact);
+    draft.stage(fact);
     lottery.apply(&fact);
 }

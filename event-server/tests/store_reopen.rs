@@ -4,7 +4,7 @@ mod store_disk;
 
 use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
-use event_server::store::files::{Durability, Name, WalStore, export};
+use event_server::store::files::{Durability, FileName, WalStore, export};
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};
 
 use store_disk::{Disk, DiskFiles, Fault};
@@ -40,7 +40,7 @@ fn filled(disk: &Disk, rng: &mut fastrand::Rng) -> (WalStore<DiskFiles>, Lottery
             id: MessageId([0; 16]),
             bets,
         };
-        draft.seal(fact);
+        draft.stage(fact);
         lottery.apply(&fact);
         store.commit().unwrap();
         if rng.u8(..4) == 0 {
@@ -50,14 +50,14 @@ fn filled(disk: &Disk, rng: &mut fastrand::Rng) -> (WalStore<DiskFiles>, Lottery
     let fact = Fact::Finished {
         agency: Agency::new(1).unwrap(),
     };
-    store.draft(0).unwrap().seal(fact);
+    store.draft(0).unwrap().stage(fact);
     lottery.apply(&fact);
     store.commit().unwrap();
     (store, lottery)
 }
 
 fn rows(disk: &Disk) -> String {
-    String::from_utf8(disk.bytes(Name::Bets).unwrap()).unwrap()
+    String::from_utf8(disk.bytes(FileName::Bets).unwrap()).unwrap()
 }
 
 /// What a lottery knows, to be compared.

@@ -9,7 +9,7 @@ use std::path::Path;
 use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
 use event_server::store::files::{
-    Contents, Durability, Files, Folder, Name, ReadOnlyFolder, WalStore,
+    Contents, Durability, FileName, Files, Folder, ReadOnlyFolder, WalStore,
 };
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
 use store_disk::{Disk, DiskFiles};
@@ -32,7 +32,7 @@ fn turn<F: Files>(store: &mut WalStore<F>, lottery: &mut Lottery, document: &str
         birthdate: Birthdate::parse(b"2000-02-29").unwrap(),
         number: Number::new(7).unwrap(),
     });
-    draft.seal(fact);
+    draft.stage(fact);
     lottery.apply(&fact);
     store.commit().unwrap();
 }
@@ -53,7 +53,7 @@ fn a_turn_that_is_cut_at_any_byte_over_the_turns_of_an_earlier_log_is_whole_or_n
     let disk = Disk::new(1);
     let (mut store, mut lottery) = written_over(&disk);
     let images = |store: &WalStore<DiskFiles>| {
-        let [bets, log] = [Name::Bets, Name::Log].map(|name| disk.bytes(name).unwrap());
+        let [bets, log] = [FileName::Bets, FileName::Log].map(|name| disk.bytes(name).unwrap());
         (store.position(), bets, log)
     };
     let before = images(&store);
@@ -66,7 +66,7 @@ fn a_turn_that_is_cut_at_any_byte_over_the_turns_of_an_earlier_log_is_whole_or_n
     let mut whole = 0;
     for cut in 0..=after.2.len() {
         let log = [&after.2[..cut], &before.2[cut..]].concat();
-        let files = [(Name::Bets, &before.1[..]), (Name::Log, &log)];
+        let files = [(FileName::Bets, &before.1[..]), (FileName::Log, &log)];
         let mut found = Lottery::new(0);
         let copy = Disk::with(&files);
         let opened = WalStore::open(copy.boot(), Durability::Always, |fact| found.apply(fact));

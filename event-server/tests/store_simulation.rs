@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 
 use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
-use event_server::store::files::{Durability, Name, StoreError, WalStore, export};
+use event_server::store::files::{Durability, FileName, StoreError, WalStore, export};
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};
 use store_disk::{Disk, DiskFiles, Fault};
 
@@ -176,7 +176,7 @@ impl Life<'_> {
         // A turn without anything to commit does not notice that the power is gone.
         if self.disk.is_alive() && !self.store.lagging() {
             assert_eq!(
-                self.disk.bytes(Name::Bets).as_deref(),
+                self.disk.bytes(FileName::Bets).as_deref(),
                 Some(rows.as_bytes())
             );
         }
@@ -197,7 +197,7 @@ impl Life<'_> {
                 let Ok(draft) = self.store.draft(0) else {
                     continue;
                 };
-                draft.seal(fact);
+                draft.stage(fact);
             } else {
                 let Ok(mut draft) = self.store.draft(rows.len()) else {
                     let touched = self.disk.operations() > operations;
@@ -209,7 +209,7 @@ impl Life<'_> {
                 if self.rng.u8(..8) == 0 {
                     continue;
                 }
-                draft.seal(fact);
+                draft.stage(fact);
             }
             self.lottery.apply(&fact);
             turn.rows.push_str(&rows);
@@ -299,7 +299,7 @@ impl History {
         let exported = export.map(|_| String::from_utf8(exported).unwrap());
         let exported = exported.expect("a start takes what an export refuses");
         *lost = false;
-        let bets = disk.bytes(Name::Bets).filter(|_| !store.lagging());
+        let bets = disk.bytes(FileName::Bets).filter(|_| !store.lagging());
         let bets = bets.map(|bytes| String::from_utf8(bytes).unwrap());
         // Without its first log the file is taken over, now or by a start that failed after that.
         let is_taken_over = |fact| {
@@ -368,7 +368,7 @@ fn simulate(seed: u64, durabilities: &[Durability]) {
         if let Err(e) = ended {
             assert!(matches!(e, StoreError::Io { .. }), "{e}");
             // Only a new lottery cannot begin on a full disk.
-            assert!(struck || disk.bytes(Name::Log).is_none(), "{e}");
+            assert!(struck || disk.bytes(FileName::Log).is_none(), "{e}");
         }
         let cut = rng.u8(..4) == 0;
         if cut {
@@ -387,7 +387,7 @@ fn simulate(seed: u64, durabilities: &[Durability]) {
     store.close(lottery.facts()).unwrap();
     let (rows, _) = history.model.after(history.model.turns.len());
     assert_eq!(
-        history.disk.bytes(Name::Bets).as_deref(),
+        history.disk.bytes(FileName::Bets).as_deref(),
         Some(rows.as_bytes())
     );
 }

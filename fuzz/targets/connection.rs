@@ -17,7 +17,7 @@ use event_server::limits::Limits;
 use event_server::lottery::Lottery;
 use event_server::net::Stream;
 use event_server::service::{ConnectionId, Service};
-use event_server::store::files::{Durability, FileStore, Name};
+use event_server::store::files::{Durability, FileName, FileStore};
 use event_server::store::{Event, Wake};
 use frame::{Ack, Number, Reply, kind};
 use fuzz::input::{self, Controls};
@@ -303,7 +303,7 @@ impl Peer {
         self.connection.report_closed();
         drop(self.connection);
         self.service.close().expect("a sound disk");
-        let bets = self.disk.bytes(Name::Bets).expect("its bets");
+        let bets = self.disk.bytes(FileName::Bets).expect("its bets");
         FileStore::open(self.disk.boot(), Durability::Always, |_| {}).expect("closed in order");
         let wire = self.wire.borrow();
         let text = wire.incoming.first().is_some_and(|first| *first != 0);

@@ -8,14 +8,14 @@
 
 use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
-use event_server::store::files::{Durability, Name, Recovery, Scanner, StoreError, WalStore};
+use event_server::store::files::{Durability, FileName, Recovery, Scanner, StoreError, WalStore};
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};
 use fuzz::input::{self, Controls};
 use fuzz::reference;
 use fuzz::store_disk::{Disk, DiskFiles, Fault};
 use libfuzzer_sys::fuzz_target;
 
-const NAMES: [Name; 3] = [Name::Bets, Name::Log, Name::Lock];
+const NAMES: [FileName; 3] = [FileName::Bets, FileName::Log, FileName::Lock];
 
 fuzz_target!(|bytes: &[u8]| {
     let (mut controls, data) = input::split(bytes, 64 * 1024);
@@ -24,8 +24,8 @@ fuzz_target!(|bytes: &[u8]| {
         1 => taken_over(&mut controls, &data),
         2 => forged(&mut controls, &data),
         _ => judge(&Disk::with(&[
-            (Name::Log, &data),
-            (Name::Bets, b"1,a,b,3,2000-01-01,5\r\n"),
+            (FileName::Log, &data),
+            (FileName::Bets, b"1,a,b,3,2000-01-01,5\r\n"),
         ])),
     }
 });
@@ -96,7 +96,7 @@ fn live(
 
 /// The disk has no bound, so where there is no room it has failed.
 fn no_disk() -> StoreError {
-    let path = Name::Log.as_str().into();
+    let path = FileName::Log.as_str().into();
     StoreError::Head { path }
 }
 
@@ -145,7 +145,7 @@ fn stage(
         Fact::Bet { agency } => (agency, 1),
         Fact::Batch { agency, bets, .. } => (agency, bets),
         _ => {
-            store.draft(0)?.seal(fact);
+            store.draft(0)?.stage(fact);
             return Ok(());
         }
     };
@@ -165,7 +165,7 @@ fn stage(
         draft.row(&bet);
         rows.push((&bet).into());
     }
-    draft.seal(fact);
+    draft.stage(fact);
     stored.extend_from_slice(&reference::rows(&rows));
     Ok(())
 }
@@ -218,11 +218,11 @@ fn place(controls: &mut Controls<'_>, length: usize) -> usize {
 
 /// A bets.csv without a log: taken over if every line of it is a row, and the draw finds what it holds.
 fn taken_over(controls: &mut Controls<'_>, bets: &[u8]) {
-    let disk = Disk::with(&[(Name::Bets, bets)]);
+    let disk = Disk::with(&[(FileName::Bets, bets)]);
     let opened = open(&disk);
     let rows = reference::stored(bets);
     assert_eq!(opened.is_ok(), rows.is_some(), "{:?}", opened.err());
-    assert_eq!(disk.bytes(Name::Bets).as_deref(), Some(bets));
+    assert_eq!(disk.bytes(FileName::Bets).as_deref(), Some(bets));
     let Some(rows) = rows else { return };
     let some = rows.get(controls.below(rows.len() + 1));
     let number = some.and_then(|row| Number::new(row.number.try_into().ok()?));
@@ -288,7 +288,10 @@ fn forged(controls: &mut Controls<'_>, script: &[u8]) {
         log.extend([&header[..], rows, &facts].concat());
         position = position.wrapping_add(rows.len() as u64);
     }
-    judge(&Disk::with(&[(Name::Bets, &bets), (Name::Log, &log)]));
+    judge(&Disk::with(&[
+        (FileName::Bets, &bets),
+        (FileName::Log, &log),
+    ]));
 }
 
 /// A fact's bytes, more or less.
@@ -341,17 +344,23 @@ fn open(disk: &Disk) -> Result<(Recovery, State, Lottery), StoreError> {
         WalStore::open(disk.boot(), Durability::Always, |fact| lottery.apply(fact))?;
     assert!(!store.lagging());
     let facts = lottery.facts().collect();
-    let bets = disk.bytes(Name::Bets).expect("an open store has its bets");
+    let bets = disk
+        .bytes(FileName::Bets)
+        .expect("an open store has its bets");
     assert_eq!(bets.len() as u64, store.position());
     Ok((recovery, State { facts, bets }, lottery))
 }
 
 fn with(files: &[Vec<u8>; 3]) -> Disk {
     let [bets, log, lock] = files;
-    Disk::with(&[(Name::Bets, bets), (Name::Log, log), (Name::Lock, lock)])
+    Disk::with(&[
+        (FileName::Bets, bets),
+        (FileName::Log, log),
+        (FileName::Lock, lock),
+    ])
 }
 
 fn untouched(disk: &Disk, files: &[Vec<u8>; 3]) -> bool {
-    let same = |(name, bytes): (Name, &Vec<u8>)| disk.bytes(name).as_ref() == Some(bytes);
+    let same = |(name, bytes): (FileName, &Vec<u8>)| disk.bytes(name).as_ref() == Some(bytes);
     NAMES.into_iter().zip(files).all(same)
 }

@@ -23,7 +23,7 @@ pub fn append(store: &mut WalStore<Folder>, bets: &[Bet<'_>]) {
     for batch in bets.chunks(BATCH) {
         let mut draft = store.draft(batch.len() * ROW).expect("room");
         batch.iter().for_each(|bet| draft.row(bet));
-        draft.seal(Fact::Batch {
+        draft.stage(Fact::Batch {
             agency: batch[0].agency,
             source: Source::Plain,
             id: MessageId([0; 16]),

@@ -4,7 +4,7 @@
 
 use event_server::config::{Config, StoreConfig};
 use event_server::facts::Fact;
-use event_server::lottery::{Draw, NumberRefusal, Refusal};
+use event_server::lottery::{Draw, NumberRefusal, RuleRefusal};
 use event_server::report;
 use event_server::store::Store as _;
 use event_server::store::postgres::{NumberChange, Operator};
@@ -129,7 +129,7 @@ fn open(config: &Config, agency: Agency) -> Result<Opened, Failure> {
             match operator.takes_part(agency)? {
                 (true, _) => Ok(Opened::Postgres(operator)),
                 (false, agencies) => {
-                    let refusal = Refusal::UnknownAgency { agency, agencies };
+                    let refusal = RuleRefusal::UnknownAgency { agency, agencies };
                     Err(Failure::new(USAGE, refusal))
                 }
             }

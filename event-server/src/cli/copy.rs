@@ -107,7 +107,7 @@ fn unsound(flaw: &str) -> Failure {
 
 /// Completes the copy, reads it again, compares it with `snapshot`, and gives the folder its name.
 fn finish(mut copy: NewFolder, snapshot: &Snapshot) -> Result<(), Failure> {
-    copy.seal(|length| snapshot.facts(length))?;
+    copy.finish(|length| snapshot.facts(length))?;
     let audit = copy.audit()?;
     let flaw = match audit.flaws.first() {
         Some(flaw) => flaw,

@@ -4,7 +4,7 @@
 use std::io::{self, BufWriter, Write};
 
 use event_server::config::{Config, StoreConfig};
-use event_server::lottery::Refusal;
+use event_server::lottery::RuleRefusal;
 use event_server::report;
 use event_server::store::Snapshot;
 use event_server::store::files::{self, Contents, ExportError, StoreError};
@@ -96,7 +96,7 @@ pub fn winners(config: &Config, agency: Option<u32>, json: bool) -> Result<(), F
             check_drawn(&snapshot, agency)?;
             let won = snapshot.winner.map(|winner| u64::from(winner.get()));
             let mut failed = None;
-            let told = contents.each_row(|row| {
+            let read = contents.each_row(|row| {
                 if Some(row.number) != won || agency.is_some_and(|agency| agency != row.agency) {
                     return Ok(());
                 }
@@ -109,7 +109,7 @@ pub fn winners(config: &Config, agency: Option<u32>, json: bool) -> Result<(), F
             });
             match failed {
                 Some(e) => return Err(ExportError::Output(e).into()),
-                None => told?,
+                None => read?,
             }
         }
         StoreConfig::Postgres(options) => {
@@ -148,7 +148,7 @@ fn check_drawn(snapshot: &Snapshot, agency: Option<Agency>) -> Result<(), Failur
             let agencies = number;
             Err(Failure::new(
                 USAGE,
-                Refusal::UnknownAgency { agency, agencies },
+                RuleRefusal::UnknownAgency { agency, agencies },
             ))
         }
         _ => Ok(()),

@@ -12,8 +12,8 @@ use event_server::facts::Fact;
 use event_server::lottery::{Lottery, NumberRefusal};
 use event_server::report;
 use event_server::store::files::{
-    Durability, FileStore, Folder, Name, OnProgress, Progress as Read, ReadOnlyFolder, Recovery,
-    StoreError, WalStore,
+    Durability, FileName, FileStore, Folder, OnProgress, Progress as Read, ReadOnlyFolder,
+    Recovery, StoreError, WalStore,
 };
 use event_server::store::postgres::LinkOptions;
 use event_server::store::{Draft as _, Store as _};
@@ -90,7 +90,7 @@ impl LocalLottery {
         let draft = store.draft(0);
         let draft = draft
             .map_err(|e| Failure::new(IO_ERROR, format_args!("{e}; make room and run it again")))?;
-        draft.seal(fact);
+        draft.stage(fact);
         lottery.apply(&fact);
         store.commit(|| lottery.facts())?;
         Ok(store.close(lottery.facts())?)
@@ -100,8 +100,8 @@ impl LocalLottery {
 /// Opens the folder for reading. Fails if there is no lottery in it; creates nothing.
 pub fn existing(folder: &Path) -> Result<ReadOnlyFolder, Failure> {
     let files = ReadOnlyFolder::open(folder)?;
-    let is_there = |name: Name| folder.join(name.as_str()).exists();
-    if is_there(Name::Log) || is_there(Name::Bets) {
+    let is_there = |name: FileName| folder.join(name.as_str()).exists();
+    if is_there(FileName::Log) || is_there(FileName::Bets) {
         return Ok(files);
     }
     let folder = folder.display();

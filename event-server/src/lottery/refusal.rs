@@ -11,7 +11,7 @@ pub const MAX_AGENCIES: u32 = facts::MAX_AGENCIES as u32;
 
 /// Why the rules forbid a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum RuleRefusal {
     /// The agency does not take part.
     UnknownAgency {
         /// The agency that asked.
@@ -65,7 +65,7 @@ pub enum Refusal {
     },
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for RuleRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownAgency { agency, agencies } => {
@@ -114,7 +114,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for RuleRefusal {}
 
 /// Why a lottery cannot have a number of agencies. Displays as one sentence, which does not say what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,7 +21,7 @@ fn batch(number: u32, source: Source, bets: u32) -> Fact {
 fn only_agencies_one_to_n_take_part_and_with_zero_anyone_up_to_the_bound() {
     let five = Lottery::new(5);
     assert_eq!(five.check_bet(agency(5)), Ok(()));
-    let refusal = Refusal::UnknownAgency {
+    let refusal = RuleRefusal::UnknownAgency {
         agency: agency(6),
         agencies: 5,
     };
@@ -37,12 +37,12 @@ fn only_agencies_one_to_n_take_part_and_with_zero_anyone_up_to_the_bound() {
     assert_eq!(anyone.check_agency(agency(u32::MAX - 1)), Ok(()));
     assert_eq!(
         anyone.check_agency(agency(1)),
-        Err(Refusal::TooManyAgencies)
+        Err(RuleRefusal::TooManyAgencies)
     );
     assert_eq!(anyone.draw(), Draw::Waiting);
     assert_eq!(
         anyone.check_query(agency(u32::MAX - 1)),
-        Err(Refusal::NoDraw)
+        Err(RuleRefusal::NoDraw)
     );
 }
 
@@ -56,15 +56,15 @@ fn the_first_stored_batch_decides_an_agencys_source() {
     assert_eq!(lottery.check_resume(agency(1), A), Ok(7));
     assert_eq!(
         lottery.check_resume(agency(1), B),
-        Err(Refusal::OtherUpload(A))
+        Err(RuleRefusal::OtherUpload(A))
     );
     assert_eq!(
         lottery.check_batch(agency(1), Source::Upload(B)),
-        Err(Refusal::OtherUpload(A))
+        Err(RuleRefusal::OtherUpload(A))
     );
     assert_eq!(
         lottery.check_batch(agency(1), Source::Plain),
-        Err(Refusal::PlainBesideUpload(A))
+        Err(RuleRefusal::PlainBesideUpload(A))
     );
     assert_eq!(lottery.check_bet(agency(1)), Ok(()));
 
@@ -72,11 +72,11 @@ fn the_first_stored_batch_decides_an_agencys_source() {
     assert_eq!(lottery.check_batch(agency(2), Source::Plain), Ok(()));
     assert_eq!(
         lottery.check_resume(agency(2), A),
-        Err(Refusal::UploadBesidePlain)
+        Err(RuleRefusal::UploadBesidePlain)
     );
     assert_eq!(
         lottery.check_finished(agency(2), Some(A), Some(0)),
-        Err(Refusal::UploadBesidePlain)
+        Err(RuleRefusal::UploadBesidePlain)
     );
 }
 
@@ -85,7 +85,7 @@ fn finished_closes_the_bets_and_needs_the_uploads_total() {
     let mut lottery = Lottery::new(2);
     lottery.apply(&batch(1, Source::Upload(A), 3));
     for said in [None, Some(2), Some(4)] {
-        let refusal = Refusal::WrongTotal { stored: 3, said };
+        let refusal = RuleRefusal::WrongTotal { stored: 3, said };
         assert_eq!(
             lottery.check_finished(agency(1), Some(A), said),
             Err(refusal)
@@ -103,7 +103,7 @@ fn finished_closes_the_bets_and_needs_the_uploads_total() {
     );
     assert_eq!(
         lottery.check_bet(agency(1)),
-        Err(Refusal::Finished(agency(1)))
+        Err(RuleRefusal::Finished(agency(1)))
     );
     assert_eq!(lottery.check_resume(agency(1), A), Ok(3));
     assert_eq!(lottery.check_bet(agency(2)), Ok(()));
@@ -142,6 +142,6 @@ fn the_draw_is_due_when_all_have_finished_and_then_done_whatever_the_configurati
             "it took part in what was drawn"
         );
         assert_eq!(again.check_resume(agency(2), A), Ok(3));
-        assert_eq!(again.check_bet(agency(1)), Err(Refusal::Drawn));
+        assert_eq!(again.check_bet(agency(1)), Err(RuleRefusal::Drawn));
     }
 }

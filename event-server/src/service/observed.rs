@@ -2,7 +2,7 @@
 
 use frame::{Agency, trace};
 
-use super::{Draw, Service};
+use super::{DrawState, Service};
 use crate::facts::Account;
 use crate::lottery;
 use crate::observe::{AgencyView, Counters, LotteryView, Stage};
@@ -57,11 +57,11 @@ impl<R: Store> Service<R> {
             return why;
         }
         match &self.draw {
-            Draw::Known(_) => return "drawn".to_owned(),
-            Draw::Counting | Draw::Counted(..) | Draw::Sealed(..) => {
+            DrawState::Known(_) => return "drawn".to_owned(),
+            DrawState::Counting | DrawState::Counted(..) | DrawState::Staged(..) => {
                 return "the winners are being counted".to_owned();
             }
-            Draw::Open => {}
+            DrawState::Open => {}
         }
         let Some(bets) = self.bets().map(grouped) else {
             return "bets are stored in the database".to_owned();
@@ -99,7 +99,7 @@ impl<R: Store> Service<R> {
     pub fn lottery_view(&self) -> LotteryView {
         let expected = self.lottery.agencies();
         let winners = |agency| match &self.draw {
-            Draw::Known(tally) => Some(tally.count(agency)),
+            DrawState::Known(tally) => Some(tally.count(agency)),
             _ => None,
         };
         let view = |agency, account: &Account| AgencyView {
@@ -125,9 +125,12 @@ impl<R: Store> Service<R> {
             lottery::Draw::Done { winner, .. } => (true, Some(winner)),
         };
         let stage = match &self.draw {
-            Draw::Known(_) => Stage::Drawn,
-            Draw::Open if !drawn => Stage::Open,
-            Draw::Open | Draw::Counting | Draw::Counted(..) | Draw::Sealed(..) => Stage::Drawing,
+            DrawState::Known(_) => Stage::Drawn,
+            DrawState::Open if !drawn => Stage::Open,
+            DrawState::Open
+            | DrawState::Counting
+            | DrawState::Counted(..)
+            | DrawState::Staged(..) => Stage::Drawing,
         };
         if stage == Stage::Drawn {
             // If others store, too, what was last read of an agency may be older than the draw, which waited for all.

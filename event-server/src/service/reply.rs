@@ -96,7 +96,7 @@ fn reason(refusal: &Refusal) -> Reply<'static> {
 /// Why a request is refused.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    Rule(lottery::Refusal),
+    Rule(lottery::RuleRefusal),
     Request(RequestError),
     Batch(BatchError),
     NoSpace(NoSpace),
@@ -144,8 +144,8 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl From<lottery::Refusal> for Refusal {
-    fn from(e: lottery::Refusal) -> Self {
+impl From<lottery::RuleRefusal> for Refusal {
+    fn from(e: lottery::RuleRefusal) -> Self {
         Self::Rule(e)
     }
 }

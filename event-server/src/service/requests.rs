@@ -56,7 +56,7 @@ impl<R: Store> Service<R> {
             .draft(rows_bound(texts.map(<[u8]>::len).iter().sum()))?;
         draft.row(bet);
         let fact = Fact::Bet { agency: bet.agency };
-        let ticket = draft.seal(fact);
+        let ticket = draft.stage(fact);
         self.lottery.apply(&fact);
         Ok(ticket)
     }
@@ -118,7 +118,7 @@ impl<R: Store> Service<R> {
             id: message,
             bets,
         };
-        let ticket = draft.seal(fact);
+        let ticket = draft.stage(fact);
         self.lottery.apply(&fact);
         Ok((agency, bets, ticket))
     }
@@ -158,7 +158,7 @@ impl<R: Store> Service<R> {
             return Ok(None);
         }
         let fact = Fact::Finished { agency };
-        let ticket = self.store.draft(0)?.seal(fact);
+        let ticket = self.store.draft(0)?.stage(fact);
         self.lottery.apply(&fact);
         Ok(Some(ticket))
     }

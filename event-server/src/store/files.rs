@@ -77,7 +77,7 @@ mod turn;
 mod wal;
 
 pub use self::contents::{Contents, ExportError, export};
-pub use self::disk::{Files, Name, OnProgress, Progress, RandomAccess};
+pub use self::disk::{FileName, Files, OnProgress, Progress, RandomAccess};
 pub use self::draw::Scanner;
 pub use self::error::{Distrust, StoreError};
 pub use self::folder::{Folder, ReadOnlyFolder};
@@ -86,6 +86,6 @@ pub use self::lock::LockedFolder;
 pub use self::new_folder::{NewFolder, NewFolderError};
 pub use self::reading::{Recovery, Warning};
 pub use self::store::{FileDraft, FileStore};
-pub use self::turn::Rows;
+pub use self::turn::DraftRows;
 pub use self::wal::WalStore;
 pub use super::rows::{MAX_ROW, RowFlaw};

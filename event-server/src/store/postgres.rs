@@ -68,7 +68,7 @@ pub use self::url::{
     ClientCertificate, DatabaseUrl, Host, RootCertificate, Secret, SslMode, Transport,
 };
 use super::{
-    Draft, Event, Freshness, Knowledge, NoSpace, RETRY, Status, Store, Ticket, Wake, Wanted,
+    Draft, Event, Freshness, Knowledge, NoSpace, RETRY_PAUSE, Status, Store, Ticket, Wake, Wanted,
 };
 use crate::facts::Fact;
 
@@ -217,7 +217,7 @@ impl<B: Database> Draft for PostgresDraft<'_, B> {
         0
     }
 
-    fn seal(mut self, fact: Fact) -> Ticket {
+    fn stage(mut self, fact: Fact) -> Ticket {
         self.writing = None;
         let Some(agency) = fact.agency() else {
             // A fact of no agency is in the database already.
@@ -302,7 +302,7 @@ impl<B: Database> Store for PostgresStore<B> {
             self.no_space = Some(no_space);
         }
         if self.no_space.is_some() {
-            self.retry_at.get_or_insert(now + RETRY);
+            self.retry_at.get_or_insert(now + RETRY_PAUSE);
         }
         self.overview.want(wanted, now);
         self.dispatch();

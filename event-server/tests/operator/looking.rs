@@ -199,7 +199,7 @@ fn what_a_start_does_not_see_is_found_by_a_verification() {
         Fact::Finished { agency: agency(9) },
     ];
     for fact in facts {
-        store.draft(0).unwrap().seal(fact);
+        store.draft(0).unwrap().stage(fact);
         lottery.apply(&fact);
         store.commit(|| lottery.facts()).unwrap();
     }
@@ -223,7 +223,7 @@ fn what_a_start_does_not_see_is_found_by_a_verification() {
     let files = Folder::open(data).unwrap();
     let (mut store, _) = FileStore::open(files, Durability::Always, |_| {}).unwrap();
     store.commit(|| lottery.facts()).unwrap();
-    store.draft(0).unwrap().seal(drawn);
+    store.draft(0).unwrap().stage(drawn);
     lottery.apply(&drawn);
     store.commit(|| lottery.facts()).unwrap();
     store.close(lottery.facts()).unwrap();

@@ -84,7 +84,7 @@ fn damage(data: &Path) {
     let (mut store, _) = FileStore::open(files, Durability::Always, replay).unwrap();
     store.commit(|| lottery.facts()).unwrap();
     let fact = Fact::Finished { agency: agency(9) };
-    store.draft(0).unwrap().seal(fact);
+    store.draft(0).unwrap().stage(fact);
     lottery.apply(&fact);
     store.commit(|| lottery.facts()).unwrap();
     store.close(lottery.facts()).unwrap();

@@ -7,7 +7,7 @@ use event_server::facts::Fact;
 use event_server::limits::Limits;
 use event_server::lottery::{Draw, Lottery};
 use event_server::service::Service;
-use event_server::store::files::{Durability, FileStore, Name, StoreError};
+use event_server::store::files::{Durability, FileName, FileStore, StoreError};
 use event_server::store::{Draft as _, Store};
 use frame::{Agency, Number};
 
@@ -88,7 +88,7 @@ impl Central {
             Ok((store, _)) => store,
             Err(e) => return self.start_failed(&e, ledger),
         };
-        let bets = self.disk.bytes(Name::Bets).unwrap_or_default();
+        let bets = self.disk.bytes(FileName::Bets).unwrap_or_default();
         let bets = String::from_utf8_lossy(&bets);
         ledger.note(format_args!("boot {agencies} {winner} {facts:?}\n{bets}"));
         let before = ledger.lives.last().copied();
@@ -148,7 +148,7 @@ impl Central {
         ledger.note(format_args!("the number is changed to {agencies}"));
         store.commit(|| lottery.facts())?;
         let fact = Fact::Agencies { agencies };
-        if store.draft(0).map(|draft| draft.seal(fact)).is_ok() {
+        if store.draft(0).map(|draft| draft.stage(fact)).is_ok() {
             self.number = None;
             lottery.apply(&fact);
             store.commit(|| lottery.facts())?;
@@ -196,7 +196,7 @@ impl Central {
             store.commit(|| lottery.facts())?;
             let agency = Agency::new(agency).expect("a number above 0");
             let fact = Fact::Finished { agency };
-            store.draft(0).expect("there is room").seal(fact);
+            store.draft(0).expect("there is room").stage(fact);
             lottery.apply(&fact);
             store.commit(|| lottery.facts())?;
             ledger.send_finished(agency.get());
@@ -208,7 +208,7 @@ impl Central {
     fn start_failed(&mut self, e: &StoreError, ledger: &mut Ledger) {
         ledger.note(format_args!("no start: {e}"));
         // A new lottery cannot begin on a full disk.
-        let full = self.tight && self.disk.bytes(Name::Log).is_none();
+        let full = self.tight && self.disk.bytes(FileName::Log).is_none();
         assert!(self.was_struck() || full, "no start: {e}");
         self.make_room();
     }

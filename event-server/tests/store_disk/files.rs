@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::path::Path;
 
-use event_server::store::files::{Files, Name, RandomAccess};
+use event_server::store::files::{FileName, Files, RandomAccess};
 
 use super::{Change, Disk, Fault, Inode, Lock, State};
 
@@ -115,11 +115,11 @@ impl Files for DiskFiles {
         Path::new("disk")
     }
 
-    fn open(&mut self, name: Name) -> io::Result<Option<DiskFile>> {
+    fn open(&mut self, name: FileName) -> io::Result<Option<DiskFile>> {
         self.rename_with(|state| Ok(state.names.get(&name).copied()))
     }
 
-    fn create(&mut self, name: Name) -> io::Result<DiskFile> {
+    fn create(&mut self, name: FileName) -> io::Result<DiskFile> {
         let created = self.rename_with(|state| {
             if !name.is_new() && state.names.contains_key(&name) {
                 return Err(ErrorKind::AlreadyExists.into());
@@ -132,7 +132,7 @@ impl Files for DiskFiles {
         created.map(|file| file.expect("just created"))
     }
 
-    fn rename(&mut self, from: Name, to: Name) -> io::Result<()> {
+    fn rename(&mut self, from: FileName, to: FileName) -> io::Result<()> {
         self.rename_with(|state| {
             if state.folder_full {
                 return Err(ErrorKind::QuotaExceeded.into());
@@ -144,7 +144,7 @@ impl Files for DiskFiles {
         .map(drop)
     }
 
-    fn exchange(&mut self, one: Name, other: Name) -> io::Result<bool> {
+    fn exchange(&mut self, one: FileName, other: FileName) -> io::Result<bool> {
         self.rename_with(|state| {
             if state.folder_full {
                 return Err(ErrorKind::QuotaExceeded.into());
@@ -165,7 +165,7 @@ impl Files for DiskFiles {
         }
     }
 
-    fn is_named(&self, name: Name, file: &DiskFile) -> io::Result<bool> {
+    fn is_named(&self, name: FileName, file: &DiskFile) -> io::Result<bool> {
         let (mut state, course) = begin(&self.disk, self.program)?;
         match course {
             Course::Done => Ok(state.names.get(&name) == Some(&file.inode)),
@@ -173,7 +173,7 @@ impl Files for DiskFiles {
         }
     }
 
-    fn remove(&mut self, name: Name) -> io::Result<()> {
+    fn remove(&mut self, name: FileName) -> io::Result<()> {
         self.rename_with(|state| {
             state.bind(Some(name), Vec::new());
             Ok(None)

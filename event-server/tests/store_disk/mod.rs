@@ -17,7 +17,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use event_server::store::files::Name;
+use event_server::store::files::FileName;
 
 pub use self::files::DiskFiles;
 
@@ -39,8 +39,8 @@ pub struct Disk(Rc<RefCell<State>>);
 struct State {
     rng: fastrand::Rng,
     inodes: Vec<Inode>,
-    names: BTreeMap<Name, usize>,
-    durable_names: BTreeMap<Name, usize>,
+    names: BTreeMap<FileName, usize>,
+    durable_names: BTreeMap<FileName, usize>,
     pending_names: Vec<Renaming>,
     /// Counts the programs; only the last one lives.
     program: u64,
@@ -69,8 +69,8 @@ enum Lock {
 
 /// Names that come to inodes, and one that goes.
 struct Renaming {
-    gone: Option<Name>,
-    come: Vec<(Name, usize)>,
+    gone: Option<FileName>,
+    come: Vec<(FileName, usize)>,
 }
 
 #[derive(Default)]
@@ -110,7 +110,7 @@ impl Disk {
     }
 
     /// A disk with these files, all durable.
-    pub fn with(files: &[(Name, &[u8])]) -> Self {
+    pub fn with(files: &[(FileName, &[u8])]) -> Self {
         let disk = Self::new(0);
         for (name, bytes) in files {
             disk.replace(*name, bytes);
@@ -177,7 +177,7 @@ impl Disk {
     }
 
     /// Puts another file in the place of one, as an editor does.
-    pub fn replace(&self, name: Name, bytes: &[u8]) {
+    pub fn replace(&self, name: FileName, bytes: &[u8]) {
         let mut state = self.0.borrow_mut();
         let inode = state.add(bytes);
         state.names.insert(name, inode);
@@ -200,7 +200,7 @@ impl Disk {
     }
 
     /// A file as programs see it.
-    pub fn bytes(&self, name: Name) -> Option<Vec<u8>> {
+    pub fn bytes(&self, name: FileName) -> Option<Vec<u8>> {
         let state = self.0.borrow();
         state
             .names
@@ -234,13 +234,13 @@ impl State {
     /// How many bytes at the end of a file there is no room for.
     fn excess(&self, inode: usize, length: u64) -> u64 {
         let growth = length.saturating_sub(self.inodes[inode].seen.len() as u64);
-        let is_bets = self.names.get(&Name::Bets) == Some(&inode);
+        let is_bets = self.names.get(&FileName::Bets) == Some(&inode);
         let limit = if is_bets { self.bets_limit } else { u64::MAX };
         let excess = (self.used() + growth).saturating_sub(self.capacity);
         excess.max(length.saturating_sub(limit)).min(growth)
     }
 
-    fn bind(&mut self, gone: Option<Name>, come: Vec<(Name, usize)>) {
+    fn bind(&mut self, gone: Option<FileName>, come: Vec<(FileName, usize)>) {
         let renaming = Renaming { gone, come };
         renaming.apply(&mut self.names);
         self.pending_names.push(renaming);
@@ -269,7 +269,7 @@ impl State {
 }
 
 impl Renaming {
-    fn apply(&self, names: &mut BTreeMap<Name, usize>) {
+    fn apply(&self, names: &mut BTreeMap<FileName, usize>) {
         if let Some(gone) = self.gone {
             names.remove(&gone);
         }

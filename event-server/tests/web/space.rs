@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use event_server::facts::{Fact, Source};
 use event_server::store::files::{Durability, FileStore};
-use event_server::store::{Commit, Draft as _, Event, RETRY, Store as _, Ticket, Wake, Wanted};
+use event_server::store::{
+    Commit, Draft as _, Event, RETRY_PAUSE, Store as _, Ticket, Wake, Wanted,
+};
 use frame::MessageId;
 
 use crate::common::{agency, bet, one};
@@ -20,7 +22,7 @@ fn stage(store: &mut FileStore<DiskFiles>, bets: u32) -> bool {
         return false;
     };
     (0..bets).for_each(|_| draft.row(&bet));
-    draft.seal(Fact::Batch {
+    draft.stage(Fact::Batch {
         agency: agency(1),
         source: Source::Plain,
         id: MessageId([0; 16]),
@@ -71,10 +73,10 @@ fn a_full_disk_is_told_until_there_is_room_and_each_commit_is_told_once() {
     let mut retry = |store: &mut FileStore<DiskFiles>| {
         assert_eq!(
             store.wake(),
-            Wake::At(now + RETRY),
+            Wake::At(now + RETRY_PAUSE),
             "nobody would look again"
         );
-        now += RETRY;
+        now += RETRY_PAUSE;
         store.advance(now, Wanted::default()).unwrap();
     };
     retry(&mut store);

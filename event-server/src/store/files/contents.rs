@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use crc32fast::Hasher;
 use frame::Count;
 
-use super::disk::{Files, Name, OnProgress, Open, Portions, RandomAccess};
+use super::disk::{FileName, Files, OnProgress, Open, Portions, RandomAccess};
 use super::error::StoreError;
 use super::log::Log;
 use super::reading::{Reading, Warning};
@@ -51,7 +51,7 @@ impl<'p, H: RandomAccess> Contents<'p, H> {
         let reading = loop {
             let log = Log::hold(files, &mut portions)?;
             let salt = log.as_ref().map(|log| log.head.salt);
-            let lock = Open::find(files, Name::Lock)?;
+            let lock = Open::find(files, FileName::Lock)?;
             let read = Reading::read(files, lock.as_ref(), log, &mut portions, |_| {});
             let fits = matches!(&read, Ok(reading) if salt.is_some() && reading.surplus == 0);
             if fits || Log::hold(files, &mut portions)?.map(|log| log.head.salt) == salt {

@@ -20,12 +20,12 @@ pub(super) const CHUNK: usize = 1024 * FACT;
 
 /// The files of a folder; others in it are left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Name {
+pub enum FileName {
     /// The stored bets.
     Bets,
     /// The log.
     Log,
-    /// A log that is being made; it counts only once it is renamed to [`Name::Log`].
+    /// A log that is being made; it counts only once it is renamed to [`FileName::Log`].
     NewLog,
     /// A bets.csv that is being made without an agency's rows; it counts only together with the log that says so.
     NewBets,
@@ -33,7 +33,7 @@ pub enum Name {
     Lock,
 }
 
-impl Name {
+impl FileName {
     /// Returns the file's name.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -74,27 +74,27 @@ pub trait Files {
     fn folder(&self) -> &Path;
 
     /// Opens a file for reading and writing; `None` where there is none.
-    fn open(&mut self, name: Name) -> io::Result<Option<Self::File>>;
+    fn open(&mut self, name: FileName) -> io::Result<Option<Self::File>>;
 
     /// Makes an empty file for its owner's eyes only. It takes the place of a file that was being made
-    /// ([`Name::is_new`]); where another file has the name, that is an error,
+    /// ([`FileName::is_new`]); where another file has the name, that is an error,
     /// [`AlreadyExists`](ErrorKind::AlreadyExists).
-    fn create(&mut self, name: Name) -> io::Result<Self::File>;
+    fn create(&mut self, name: FileName) -> io::Result<Self::File>;
 
     /// Gives a file another name, in place of one that may have it.
-    fn rename(&mut self, from: Name, to: Name) -> io::Result<()>;
+    fn rename(&mut self, from: FileName, to: FileName) -> io::Result<()>;
 
     /// Sees to it that a file that was found is for its owner's eyes only.
     fn keep_private(&mut self, file: &Self::File) -> io::Result<()>;
 
     /// Has two files exchange their names, in one step; `false` where the file system cannot do that.
-    fn exchange(&mut self, one: Name, other: Name) -> io::Result<bool>;
+    fn exchange(&mut self, one: FileName, other: FileName) -> io::Result<bool>;
 
     /// Returns whether a name is still that of this file, and not of another one, or of none.
-    fn is_named(&self, name: Name, file: &Self::File) -> io::Result<bool>;
+    fn is_named(&self, name: FileName, file: &Self::File) -> io::Result<bool>;
 
     /// Takes a file out of the folder.
-    fn remove(&mut self, name: Name) -> io::Result<()>;
+    fn remove(&mut self, name: FileName) -> io::Result<()>;
 
     /// Makes the folder's names durable: what was created, renamed and removed.
     fn sync(&mut self) -> io::Result<()>;
@@ -142,7 +142,7 @@ impl<H: RandomAccess> Open<H> {
     /// Opens a file that may be there.
     pub(super) fn find<F: Files<File = H>>(
         files: &mut F,
-        name: Name,
+        name: FileName,
     ) -> Result<Option<Self>, StoreError> {
         let path = files.folder().join(name.as_str());
         match files.open(name) {
@@ -154,7 +154,7 @@ impl<H: RandomAccess> Open<H> {
     /// Makes an empty file.
     pub(super) fn create<F: Files<File = H>>(
         files: &mut F,
-        name: Name,
+        name: FileName,
     ) -> Result<Self, StoreError> {
         let path = files.folder().join(name.as_str());
         match files.create(name) {
@@ -167,8 +167,8 @@ impl<H: RandomAccess> Open<H> {
     pub(super) fn rename<F: Files<File = H>>(
         &mut self,
         files: &mut F,
-        from: Name,
-        to: Name,
+        from: FileName,
+        to: FileName,
     ) -> Result<(), StoreError> {
         (files.rename(from, to)).map_err(|error| failed("rename", &self.path, error))?;
         self.path = files.folder().join(to.as_str());
@@ -180,9 +180,9 @@ impl<H: RandomAccess> Open<H> {
     pub(super) fn exchange<F: Files<File = H>>(
         &mut self,
         files: &mut F,
-        own: Name,
+        own: FileName,
         other: &mut Self,
-        others: Name,
+        others: FileName,
     ) -> Result<bool, StoreError> {
         let exchanged =
             (files.exchange(own, others)).map_err(|error| failed("rename", &self.path, error))?;
@@ -202,7 +202,7 @@ impl<H: RandomAccess> Open<H> {
     pub(super) fn has_name<F: Files<File = H>>(
         &self,
         files: &F,
-        name: Name,
+        name: FileName,
     ) -> Result<bool, StoreError> {
         (files.is_named(name, &self.handle)).map_err(|error| failed("find", &self.path, error))
     }

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 
 use frame::{Agency, Number};
 
-use super::disk::{Files, Name};
+use super::disk::{FileName, Files};
 use super::error::StoreError;
 use super::wal::WalStore;
 use crate::facts::Tally;
 use crate::store::rows::{Lines, Row};
-use crate::store::{Count, Drawn};
+use crate::store::{DrawToCount, Drawn};
 
 /// Bytes of bets.csv that one turn counts: well under 2 ms from the page cache.
 const SLICE: usize = 512 * 1024;
@@ -33,8 +33,8 @@ pub(super) struct Counting {
 
 impl Counting {
     /// Begins at the file's start; a draw that is not stored goes over all `length` bytes of the file.
-    pub(super) fn new(count: Count, length: u64) -> Self {
-        let Count { until, winner } = count;
+    pub(super) fn new(count: DrawToCount, length: u64) -> Self {
+        let DrawToCount { until, winner } = count;
         Self {
             scanner: Scanner::new(winner),
             tally: Tally::default(),
@@ -121,7 +121,7 @@ impl Scanner {
             Ok(())
         });
         scanned.map_err(|(row, flaw)| {
-            let path = PathBuf::from(Name::Bets.as_str());
+            let path = PathBuf::from(FileName::Bets.as_str());
             StoreError::Row { path, row, flaw }
         })
     }

@@ -13,7 +13,7 @@ use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, Uid};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::geteuid;
 
-use super::disk::{Files, Name, RandomAccess, failed};
+use super::disk::{FileName, Files, RandomAccess, failed};
 use super::error::{Distrust, StoreError};
 
 /// The modes of folders and files that are made: for their owner alone.
@@ -63,7 +63,7 @@ impl Folder {
         })
     }
 
-    fn open_file(&self, name: Name, access: OFlags) -> io::Result<Option<File>> {
+    fn open_file(&self, name: FileName, access: OFlags) -> io::Result<Option<File>> {
         let name = name.as_str();
         let opened =
             retry_on_intr(|| fs::openat(&self.handle, name, FLAGS | access, Mode::empty()));
@@ -78,7 +78,7 @@ impl Folder {
     }
 
     /// Whether a name is that of this file.
-    fn is_named(&self, name: Name, file: &File) -> io::Result<bool> {
+    fn is_named(&self, name: FileName, file: &File) -> io::Result<bool> {
         let own = fs::fstat(file)?;
         match fs::statat(&self.handle, name.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) => Ok((found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)),
@@ -124,15 +124,15 @@ impl Files for ReadOnlyFolder {
         self.0.folder()
     }
 
-    fn open(&mut self, name: Name) -> io::Result<Option<File>> {
+    fn open(&mut self, name: FileName) -> io::Result<Option<File>> {
         self.0.open_file(name, OFlags::RDONLY)
     }
 
-    fn create(&mut self, _name: Name) -> io::Result<File> {
+    fn create(&mut self, _name: FileName) -> io::Result<File> {
         Err(ErrorKind::ReadOnlyFilesystem.into())
     }
 
-    fn rename(&mut self, _from: Name, _to: Name) -> io::Result<()> {
+    fn rename(&mut self, _from: FileName, _to: FileName) -> io::Result<()> {
         Err(ErrorKind::ReadOnlyFilesystem.into())
     }
 
@@ -140,15 +140,15 @@ impl Files for ReadOnlyFolder {
         Err(ErrorKind::ReadOnlyFilesystem.into())
     }
 
-    fn exchange(&mut self, _one: Name, _other: Name) -> io::Result<bool> {
+    fn exchange(&mut self, _one: FileName, _other: FileName) -> io::Result<bool> {
         Err(ErrorKind::ReadOnlyFilesystem.into())
     }
 
-    fn is_named(&self, name: Name, file: &File) -> io::Result<bool> {
+    fn is_named(&self, name: FileName, file: &File) -> io::Result<bool> {
         self.0.is_named(name, file)
     }
 
-    fn remove(&mut self, _name: Name) -> io::Result<()> {
+    fn remove(&mut self, _name: FileName) -> io::Result<()> {
         Err(ErrorKind::ReadOnlyFilesystem.into())
     }
 
@@ -190,11 +190,11 @@ impl Files for Folder {
         &self.path
     }
 
-    fn open(&mut self, name: Name) -> io::Result<Option<File>> {
+    fn open(&mut self, name: FileName) -> io::Result<Option<File>> {
         self.open_file(name, OFlags::RDWR)
     }
 
-    fn create(&mut self, name: Name) -> io::Result<File> {
+    fn create(&mut self, name: FileName) -> io::Result<File> {
         if name.is_new() {
             match self.remove(name) {
                 Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
@@ -221,7 +221,7 @@ impl Files for Folder {
         }
     }
 
-    fn rename(&mut self, from: Name, to: Name) -> io::Result<()> {
+    fn rename(&mut self, from: FileName, to: FileName) -> io::Result<()> {
         Ok(fs::renameat(
             &self.handle,
             from.as_str(),
@@ -230,7 +230,7 @@ impl Files for Folder {
         )?)
     }
 
-    fn exchange(&mut self, one: Name, other: Name) -> io::Result<bool> {
+    fn exchange(&mut self, one: FileName, other: FileName) -> io::Result<bool> {
         let (one, other) = (one.as_str(), other.as_str());
         let exchange = RenameFlags::EXCHANGE;
         match fs::renameat_with(&self.handle, one, &self.handle, other, exchange) {
@@ -240,11 +240,11 @@ impl Files for Folder {
         }
     }
 
-    fn is_named(&self, name: Name, file: &File) -> io::Result<bool> {
+    fn is_named(&self, name: FileName, file: &File) -> io::Result<bool> {
         Folder::is_named(self, name, file)
     }
 
-    fn remove(&mut self, name: Name) -> io::Result<()> {
+    fn remove(&mut self, name: FileName) -> io::Result<()> {
         Ok(fs::unlinkat(&self.handle, name.as_str(), AtFlags::empty())?)
     }
 

@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::disk::{Files, Name, Open, RandomAccess, failed};
+use super::disk::{FileName, Files, Open, RandomAccess, failed};
 use super::error::StoreError;
 use super::folder::Folder;
 use super::format::{self, Fields, put};
@@ -34,9 +34,9 @@ pub(super) fn lock<F: Files>(files: &mut F) -> Result<(Open<F::File>, bool), Sto
         return Err(StoreError::Locked { path });
     }
     loop {
-        let (lock, is_made) = match Open::find(files, Name::Lock)? {
+        let (lock, is_made) = match Open::find(files, FileName::Lock)? {
             Some(lock) => (lock, false),
-            None => match Open::create(files, Name::Lock) {
+            None => match Open::create(files, FileName::Lock) {
                 Err(StoreError::Io { error, .. }) if error.kind() == ErrorKind::AlreadyExists => {
                     continue;
                 }
@@ -48,7 +48,7 @@ pub(super) fn lock<F: Files>(files: &mut F) -> Result<(Open<F::File>, bool), Sto
         }
         // A folder that cannot be locked lets two starts come here. The one that is refused removes the lock file that
         // it has made, perhaps while this one is about to lock it.
-        if lock.has_name(files, Name::Lock)? {
+        if lock.has_name(files, FileName::Lock)? {
             return Ok((lock, is_made));
         }
     }
@@ -87,7 +87,7 @@ impl Drop for LockedFolder {
     fn drop(&mut self) {
         if self.is_made {
             // The folder is left as it was.
-            let _ = self.files.remove(Name::Lock);
+            let _ = self.files.remove(FileName::Lock);
         }
     }
 }

@@ -15,7 +15,7 @@ use std::io::{self, ErrorKind};
 
 use crc32fast::Hasher;
 
-use super::disk::{CHUNK, Files, Name, Open, RandomAccess, failed};
+use super::disk::{CHUNK, FileName, Files, Open, RandomAccess, failed};
 use super::entry;
 use super::error::StoreError;
 use super::format::{Durability, HEAD, Head};
@@ -49,14 +49,14 @@ impl<H: RandomAccess> Log<H> {
         facts: impl IntoIterator<Item = Fact>,
         room: u64,
     ) -> Result<Self, StoreError> {
-        let file = Open::create(files, Name::NewLog)?;
+        let file = Open::create(files, FileName::NewLog)?;
         Self::begin(file, 0, head, facts, room)
     }
 
     /// Whether this log, which is the one before the current one, may be written over: it still has its name, and nobody
     /// holds it. If so, it is locked, and nobody can hold it until [`Log::exchange`].
     pub(super) fn is_free<F: Files<File = H>>(&self, files: &F) -> bool {
-        matches!(self.file.has_name(files, Name::NewLog), Ok(true))
+        matches!(self.file.has_name(files, FileName::NewLog), Ok(true))
             && matches!(self.file.try_lock(), Ok(true))
     }
 
@@ -125,7 +125,7 @@ impl<H: RandomAccess> Log<H> {
         &mut self,
         files: &mut F,
     ) -> Result<(), StoreError> {
-        self.file.rename(files, Name::NewLog, Name::Log)
+        self.file.rename(files, FileName::NewLog, FileName::Log)
     }
 
     /// Has the log exchange its name with the current one, which is kept to be written over; `false` where the file system
@@ -135,7 +135,8 @@ impl<H: RandomAccess> Log<H> {
         files: &mut F,
         current: &mut Self,
     ) -> Result<bool, StoreError> {
-        let exchanged = (self.file).exchange(files, Name::NewLog, &mut current.file, Name::Log)?;
+        let exchanged =
+            (self.file).exchange(files, FileName::NewLog, &mut current.file, FileName::Log)?;
         // From now on others may hold it.
         self.file.try_lock_shared()?;
         Ok(exchanged)
@@ -143,7 +144,7 @@ impl<H: RandomAccess> Log<H> {
 
     /// Whether this is the current log by its name.
     pub(super) fn is_current<F: Files<File = H>>(&self, files: &F) -> Result<bool, StoreError> {
-        self.file.has_name(files, Name::Log)
+        self.file.has_name(files, FileName::Log)
     }
 
     /// Makes the log's name durable.

@@ -21,7 +21,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::contents::Contents;
-use super::disk::{Files as _, Name, Open, failed};
+use super::disk::{FileName, Files as _, Open, failed};
 use super::error::StoreError;
 use super::folder::{Folder, ReadOnlyFolder};
 use super::format::{Durability, Head};
@@ -35,7 +35,12 @@ use crate::store::snapshot::Audit;
 const BUFFER: usize = 1024 * 1024;
 
 /// The files that a try which was broken off may have left.
-const LEFT: [Name; 4] = [Name::Bets, Name::Log, Name::NewLog, Name::NewBets];
+const LEFT: [FileName; 4] = [
+    FileName::Bets,
+    FileName::Log,
+    FileName::NewLog,
+    FileName::NewBets,
+];
 
 /// Why a new folder was not made. Displays as one sentence.
 #[derive(Debug)]
@@ -135,7 +140,7 @@ impl NewFolder {
                 _ => {}
             }
         }
-        let bets = Open::create(&mut files, Name::Bets)?;
+        let bets = Open::create(&mut files, FileName::Bets)?;
         Ok(Self {
             target,
             place,
@@ -183,7 +188,7 @@ impl NewFolder {
     ///
     /// # Errors
     /// They cannot be written.
-    pub fn seal<I>(&mut self, facts: impl FnOnce(u64) -> I) -> Result<(), NewFolderError>
+    pub fn finish<I>(&mut self, facts: impl FnOnce(u64) -> I) -> Result<(), NewFolderError>
     where
         I: IntoIterator<Item = Fact>,
     {
@@ -233,7 +238,7 @@ impl Drop for NewFolder {
             return;
         }
         // What stays does no harm: the next try removes it.
-        for name in LEFT.into_iter().chain([Name::Lock]) {
+        for name in LEFT.into_iter().chain([FileName::Lock]) {
             let _ = self.files.remove(name);
         }
         let _ = fs::remove_dir(&self.place);

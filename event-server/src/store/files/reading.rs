@@ -20,7 +20,7 @@ use std::path::Path;
 use crc32fast::Hasher;
 use frame::{Agency, Count};
 
-use super::disk::{Files, Name, Open, Portions, RandomAccess};
+use super::disk::{FileName, Files, Open, Portions, RandomAccess};
 use super::error::StoreError;
 use super::format::{Durability, Head};
 use super::lock::LastCommit;
@@ -127,14 +127,14 @@ impl<H: RandomAccess> Reading<H> {
         replay: impl FnMut(&Fact),
     ) -> Result<Self, StoreError> {
         let Some(mut log) = log else {
-            let bets = Open::find(files, Name::Bets)?;
+            let bets = Open::find(files, FileName::Bets)?;
             return Self::without_log(bets, portions, replay);
         };
         let last = lock.map_or(Ok(None), LastCommit::read)?;
         let unplaced = unplaced(files, &log.head, portions)?;
         let is_unplaced = unplaced.is_some();
         let bets = match unplaced {
-            None => Open::find(files, Name::Bets)?,
+            None => Open::find(files, FileName::Bets)?,
             unplaced => unplaced,
         };
         let length = bets.as_ref().map_or(Ok(0), Open::length)?;
@@ -152,7 +152,7 @@ impl<H: RandomAccess> Reading<H> {
             }
             _ => {}
         }
-        let path = files.folder().join(Name::Bets.as_str());
+        let path = files.folder().join(FileName::Bets.as_str());
         check_synced(&path, bets.as_ref(), &log.head, length, portions)?;
         if length > position && log.head.durability == Durability::Always {
             let stored = position;
@@ -245,7 +245,7 @@ fn unplaced<F: Files>(
     head: &Head,
     portions: &mut Portions<'_>,
 ) -> Result<Option<Open<F::File>>, StoreError> {
-    let Some(new) = Open::find(files, Name::NewBets)? else {
+    let Some(new) = Open::find(files, FileName::NewBets)? else {
         return Ok(None);
     };
     let mut crc = Hasher::new();

@@ -3,7 +3,7 @@
 //! First all is [read and judged](super::reading), and only then anything is written; what is refused stays as it was
 //! found. Works in the memory of two buffers, however large the files are.
 
-use super::disk::{Files, Name, OnProgress, Open, Portions, RandomAccess, failed};
+use super::disk::{FileName, Files, OnProgress, Open, Portions, RandomAccess, failed};
 use super::error::StoreError;
 use super::format::{Durability, Head};
 use super::lock::lock;
@@ -52,7 +52,7 @@ impl<F: Files> WalStore<F> {
             Err(e) => {
                 if is_made {
                     // What is refused stays as it was found.
-                    let _ = files.remove(Name::Lock);
+                    let _ = files.remove(FileName::Lock);
                 }
                 Err(e)
             }
@@ -83,11 +83,11 @@ fn recover<F: Files>(
     }
     let mut bets = match bets {
         Some(bets) => bets,
-        None => Open::create(&mut files, Name::Bets)?,
+        None => Open::create(&mut files, FileName::Bets)?,
     };
     if unplaced {
         bets.sync()?;
-        bets.rename(&mut files, Name::NewBets, Name::Bets)?;
+        bets.rename(&mut files, FileName::NewBets, FileName::Bets)?;
         (files.sync()).map_err(|e| failed("sync", files.folder(), e))?;
     }
     if surplus > 0 {

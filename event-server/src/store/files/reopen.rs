@@ -10,7 +10,7 @@
 use crc32fast::Hasher;
 use frame::Agency;
 
-use super::disk::{CHUNK, Files, Name, Open, RandomAccess, failed};
+use super::disk::{CHUNK, FileName, Files, Open, RandomAccess, failed};
 use super::error::StoreError;
 use super::format::Head;
 use super::log::Log;
@@ -49,8 +49,8 @@ impl<F: Files> WalStore<F> {
         let prepared = self.prepare(agency, facts);
         if prepared.is_err() {
             // If the files stay, they do no harm: a start ignores them.
-            let _ = self.files.remove(Name::NewBets);
-            let _ = self.files.remove(Name::NewLog);
+            let _ = self.files.remove(FileName::NewBets);
+            let _ = self.files.remove(FileName::NewLog);
         }
         let Prepared {
             mut others,
@@ -60,7 +60,7 @@ impl<F: Files> WalStore<F> {
         log.publish(&mut self.files)?;
         others
             .file
-            .rename(&mut self.files, Name::NewBets, Name::Bets)?;
+            .rename(&mut self.files, FileName::NewBets, FileName::Bets)?;
         self.sync_names()?;
         self.log = log;
         self.bets = others.file;
@@ -79,7 +79,7 @@ impl<F: Files> WalStore<F> {
         facts: impl IntoIterator<Item = Fact>,
     ) -> Result<Prepared<F>, StoreError> {
         let mut others = Others {
-            file: Open::create(&mut self.files, Name::NewBets)?,
+            file: Open::create(&mut self.files, FileName::NewBets)?,
             length: 0,
             crc: Hasher::new(),
             rows: Vec::with_capacity(CHUNK),

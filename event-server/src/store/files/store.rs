@@ -13,12 +13,12 @@ use super::draw::Counting;
 use super::error::StoreError;
 use super::format::Durability;
 use super::reading::Recovery;
-use super::turn::Rows;
+use super::turn::DraftRows;
 use super::wal::WalStore;
 use crate::facts::Fact;
 use crate::store::{
-    Commit, Count, Draft, Event, Freshness, Knowledge, NoSpace, Others, RETRY, Status, Store,
-    Ticket, Wake, Wanted,
+    Commit, Draft, DrawToCount, Event, Freshness, Knowledge, NoSpace, Others, RETRY_PAUSE, Status,
+    Store, Ticket, Wake, Wanted,
 };
 
 /// Bytes staged for a turn beyond which the rest of the ready connections waits for the next.
@@ -110,7 +110,7 @@ impl<F: Files> FileStore<F> {
     }
 
     /// Counts the next slice.
-    fn count(&mut self, count: Count) -> Result<(), StoreError> {
+    fn count(&mut self, count: DrawToCount) -> Result<(), StoreError> {
         let mut counting = self.counting.take().unwrap_or_else(|| {
             self.events.push_back(Event::Counting);
             Box::new(Counting::new(count, self.wal.position()))
@@ -126,7 +126,7 @@ impl<F: Files> FileStore<F> {
 
 /// The rows of one request, while they are written.
 pub struct FileDraft<'a> {
-    rows: Rows<'a>,
+    rows: DraftRows<'a>,
     /// The commit that they are a part of.
     ticket: Ticket,
 }
@@ -140,8 +140,8 @@ impl Draft for FileDraft<'_> {
         self.rows.copy(bets)
     }
 
-    fn seal(self, fact: Fact) -> Ticket {
-        self.rows.seal(fact);
+    fn stage(self, fact: Fact) -> Ticket {
+        self.rows.stage(fact);
         self.ticket
     }
 }
@@ -204,7 +204,7 @@ impl<F: Files> Store for FileStore<F> {
             self.retry()?;
         }
         match self.no_room() {
-            Some(_) => _ = self.retry_at.get_or_insert(now + RETRY),
+            Some(_) => _ = self.retry_at.get_or_insert(now + RETRY_PAUSE),
             None => self.retry_at = None,
         }
         // Rows that bets.csv lacks cannot be counted.

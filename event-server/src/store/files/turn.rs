@@ -58,10 +58,10 @@ impl Turn {
     }
 
     /// Begins to write rows, which take at most `bytes`.
-    pub(super) fn draft(&mut self, bytes: usize) -> Rows<'_> {
+    pub(super) fn draft(&mut self, bytes: usize) -> DraftRows<'_> {
         self.record.reserve(bytes);
         let start = self.record.len();
-        Rows {
+        DraftRows {
             start,
             end: start + bytes,
             turn: self,
@@ -107,10 +107,10 @@ impl Turn {
     }
 }
 
-/// The rows of a request while they are written. Sealed they are a part of the turn; dropped they leave no
+/// The rows of a request while they are written. Staged, they are a part of the turn; dropped they leave no
 /// trace.
 #[derive(Debug)]
-pub struct Rows<'a> {
+pub struct DraftRows<'a> {
     turn: &'a mut Turn,
     /// Where the rows begin that a drop takes back.
     start: usize,
@@ -118,7 +118,7 @@ pub struct Rows<'a> {
     end: usize,
 }
 
-impl Rows<'_> {
+impl DraftRows<'_> {
     /// Writes a bet as the next row.
     pub fn row(&mut self, bet: &Bet<'_>) {
         rows::write(bet, &mut self.turn.record);
@@ -139,7 +139,7 @@ impl Rows<'_> {
     ///
     /// # Panics
     /// The rows take more bytes than the draft was made for.
-    pub fn seal(mut self, fact: Fact) {
+    pub fn stage(mut self, fact: Fact) {
         let length = self.turn.record.len();
         assert!(
             length <= self.end,
@@ -150,7 +150,7 @@ impl Rows<'_> {
     }
 }
 
-impl Drop for Rows<'_> {
+impl Drop for DraftRows<'_> {
     fn drop(&mut self) {
         self.turn.record.truncate(self.start);
     }

@@ -2,12 +2,12 @@
 
 use crc32fast::Hasher;
 
-use super::disk::{Files, Name, Open, Portions, RandomAccess};
+use super::disk::{FileName, Files, Open, Portions, RandomAccess};
 use super::error::StoreError;
 use super::format::{Durability, Head};
 use super::lock::LastCommit;
 use super::log::Log;
-use super::turn::{Rows, Turn};
+use super::turn::{DraftRows, Turn};
 use crate::facts::Fact;
 use crate::store::NoSpace;
 
@@ -49,7 +49,7 @@ impl<F: Files> WalStore<F> {
     ///
     /// # Errors
     /// There is no room. Nothing has changed.
-    pub fn draft(&mut self, bytes: usize) -> Result<Rows<'_>, NoSpace> {
+    pub fn draft(&mut self, bytes: usize) -> Result<DraftRows<'_>, NoSpace> {
         self.check().map_err(|e| e.no_space())?;
         if let Some(no_room) = &self.no_room
             && (bytes > 0 || self.log.is_read_only())
@@ -256,7 +256,7 @@ impl<F: Files> WalStore<F> {
     /// Keeps the old log as the current one, since there is no room for a new one.
     fn put_off(&mut self, why: &StoreError) {
         // If the file stays, it does no harm: the next new log takes its place.
-        let _ = self.files.remove(Name::NewLog);
+        let _ = self.files.remove(FileName::NewLog);
         if self.log.is_read_only() {
             self.no_room = Some(why.no_space());
         }
@@ -266,7 +266,7 @@ impl<F: Files> WalStore<F> {
     /// its last rows.
     fn check_name(&self) -> Result<(), StoreError> {
         let path = self.bets.path();
-        match self.bets.has_name(&self.files, Name::Bets)? {
+        match self.bets.has_name(&self.files, FileName::Bets)? {
             true => Ok(()),
             false => Err(StoreError::Replaced {
                 path: path.to_owned(),

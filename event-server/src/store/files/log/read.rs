@@ -9,7 +9,7 @@ use memchr::memmem;
 
 use super::Log;
 use crate::facts::Fact;
-use crate::store::files::disk::{CHUNK, Files, Name, Open, Portions, RandomAccess, failed};
+use crate::store::files::disk::{CHUNK, FileName, Files, Open, Portions, RandomAccess, failed};
 use crate::store::files::entry;
 use crate::store::files::error::StoreError;
 use crate::store::files::format::{Durability, FACT, HEAD, HEADER, Head, Header, VERSION};
@@ -26,7 +26,7 @@ impl<H: RandomAccess> Log<H> {
         files: &mut F,
         portions: &mut Portions<'_>,
     ) -> Result<Option<Self>, StoreError> {
-        let file = Open::find(files, Name::Log)?;
+        let file = Open::find(files, FileName::Log)?;
         file.map(|file| Self::read_head(file, portions)).transpose()
     }
 
@@ -38,12 +38,12 @@ impl<H: RandomAccess> Log<H> {
     ) -> Result<Option<Self>, StoreError> {
         let mut tries = 0;
         loop {
-            let Some(file) = Open::find(files, Name::Log)? else {
+            let Some(file) = Open::find(files, FileName::Log)? else {
                 return Ok(None);
             };
             let is_locked = file.try_lock_shared()?;
             // Else the server may have begun to write over it since it was opened.
-            if is_locked && file.has_name(files, Name::Log)? {
+            if is_locked && file.has_name(files, FileName::Log)? {
                 return Self::read_head(file, portions).map(Some);
             }
             if tries == HOLD_TRIES {

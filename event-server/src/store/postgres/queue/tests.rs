@@ -153,7 +153,7 @@ fn a_request_that_is_not_staged_leaves_no_rows_among_those_of_others() {
         (0..3).for_each(|_| draft.row(&bet(agency(number))));
         match is_staged {
             true => {
-                _ = draft.seal(Fact::Batch {
+                _ = draft.stage(Fact::Batch {
                     agency: agency(number),
                     source: Source::Plain,
                     id: MessageId([0; 16]),
@@ -188,7 +188,7 @@ fn however_much_is_staged_for_one_session_another_one_takes_more() {
     (0..4).for_each(|_| store.advance(now, Wanted::default()).unwrap());
     let mut draft = store.draft(0).unwrap();
     (0..20_000).for_each(|_| draft.row(&bet(even)));
-    draft.seal(Fact::Batch {
+    draft.stage(Fact::Batch {
         agency: even,
         source: Source::Plain,
         id: MessageId([0; 16]),
