@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use event_server::config::{Flag, Loaded, Sources};
 use event_server::report;
-use event_server::server::bear_file_limits;
+use event_server::server::fail_writes_beyond_file_limit;
 use event_server::supervisor::Supervisor;
 use frame::log::{Level, Logger};
 use frame::small_file;
@@ -31,7 +31,7 @@ use self::failure::{CLOSED_PIPE, CONFIGURATION, Failure, USAGE};
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // If the system refuses this, the program still starts, but a write beyond the limit of file sizes ends it without
     // a message.
-    let _ = bear_file_limits();
+    let _ = fail_writes_beyond_file_limit();
     let arguments = match Arguments::read(arguments) {
         Ok(arguments) => arguments,
         Err(e) => {

@@ -78,7 +78,11 @@ impl<S: Stream> Connection<S> {
         limits: &Limits,
         now: Instant,
     ) -> Self {
-        trace::opened(id.slot, id.serial, State::KINDS[State::Sniffing.kind()]);
+        trace::opened(
+            id.slot,
+            id.serial,
+            State::TRACE_NAMES[State::Sniffing.trace_index()],
+        );
         let inbox = Inbox::new(limits.max_frame, limits.max_inbox);
         let mut connection = Self {
             id,
@@ -103,8 +107,8 @@ impl<S: Stream> Connection<S> {
 
     /// Changes the state. There is no other way to change it.
     fn enter(&mut self, state: State) {
-        if trace::is_on() && state.kind() != self.state.kind() {
-            trace::state(self.id.slot, State::KINDS[state.kind()]);
+        if trace::is_on() && state.trace_index() != self.state.trace_index() {
+            trace::state(self.id.slot, State::TRACE_NAMES[state.trace_index()]);
         }
         self.state = state;
         if state != State::Open {

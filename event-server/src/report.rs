@@ -32,7 +32,7 @@ pub fn http_accepted(ip: IpAddr) {
 }
 
 /// Logs that a connection of the HTTP port is closed, and why.
-pub fn http_closed(ip: IpAddr, why: &dyn Display) {
+pub fn http_connection_closed(ip: IpAddr, why: &dyn Display) {
     let why = Escaped(why);
     debug!("action: close_http_connection | result: success | ip: {ip} | reason: {why}");
 }

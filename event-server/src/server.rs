@@ -24,7 +24,7 @@ pub use self::error::ServerError;
 use self::error::system;
 use self::listener::{Listener, Port};
 use self::reactor::{HTTP_LISTENER, LISTENER, Owner, http_token};
-pub use self::reactor::{Reactor, Termination, bear_file_limits};
+pub use self::reactor::{Reactor, Signals, fail_writes_beyond_file_limit};
 pub use self::streams::Dialer;
 use self::traces::Traces;
 use crate::config::Config;
@@ -212,7 +212,7 @@ impl<R: Store> Server<R> {
         if let Some(Http { listener, web }) = self.http {
             web.close();
             drop(listener);
-            report::http_closed_listener();
+            report::http_port_closed();
         }
         self.hub.close().map_err(ServerError::Store)?;
         Traces::finish();
@@ -254,14 +254,14 @@ impl<R: Store> Server<R> {
                     }
                 }
                 Owner::Signals => {
-                    let came = self.reactor.signals.take();
-                    if came.trace && self.traces.switch() {
+                    let requested = self.reactor.signals.take();
+                    if requested.trace && self.traces.switch() {
                         self.hub.begin_trace();
                     }
-                    if came.reload {
+                    if requested.reload {
                         self.reload();
                     }
-                    if came.stops {
+                    if requested.stops {
                         self.stop(now);
                     }
                 }
@@ -390,6 +390,6 @@ impl Port for Web<TcpStream> {
     }
 
     fn report_lost(&self, ip: IpAddr, error: &io::Error) {
-        report::http_closed(ip, error);
+        report::http_connection_closed(ip, error);
     }
 }

@@ -31,7 +31,7 @@ mod response;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use self::connection::{Connection, Share};
+use self::connection::{Budget, Connection};
 pub use self::head::{Head, MAX_HEAD, Method, Request, parse};
 use self::pages::Pages;
 use crate::net::{Slots, Stream};
@@ -130,12 +130,12 @@ impl<S: Stream> Web<S> {
     pub fn tick(&mut self, now: Instant, central: &mut impl Observe) {
         self.pages.advance(now, central);
         self.sweep(now);
-        let mut share = Share {
+        let mut budget = Budget {
             requests: TURN_REQUESTS,
             bytes: TURN_BYTES,
         };
         for _ in 0..self.connections.ready() {
-            if share.is_used_up() {
+            if budget.is_used_up() {
                 break;
             }
             let Some(slot) = self.connections.take_next() else {
@@ -146,7 +146,7 @@ impl<S: Stream> Web<S> {
             };
             let (pages, last) = (&mut self.pages, self.stopping);
             let mut answer = |request: &Request<'_>| pages.answer(request, now, central);
-            connection.advance(now, &mut share, last, &mut answer);
+            connection.advance(now, &mut budget, last, &mut answer);
             let (ended, can_move) = (connection.ended(), connection.can_move());
             self.connections.release(slot);
             if let Some(why) = ended {
@@ -174,7 +174,7 @@ impl<S: Stream> Web<S> {
 
     fn remove(&mut self, slot: usize, why: &str) {
         if let Some(connection) = self.connections.remove(slot) {
-            report::http_closed(connection.ip(), &why);
+            report::http_connection_closed(connection.ip(), &why);
         }
     }
 

@@ -12,7 +12,7 @@ use batch_client::progress::Progress;
 use event_server::config::{Sources, StoreConfig};
 use event_server::lottery::Lottery;
 use event_server::reload::Reload;
-use event_server::server::{Controls, Reactor, Server, Termination};
+use event_server::server::{Controls, Reactor, Server, Signals};
 use event_server::service::Service;
 use event_server::store::files::{FileStore, Folder};
 use event_server::supervisor::Supervisor;
@@ -96,7 +96,7 @@ fn no_bet_and_no_batch_is_an_allocation() {
 }
 
 fn serve(variables: impl IntoIterator<Item = (String, String)>, logger: Logger) {
-    let reactor = Reactor::new(Termination::catch().unwrap()).unwrap();
+    let reactor = Reactor::new(Signals::catch().unwrap()).unwrap();
     let sources = Sources {
         file: None,
         environment: variables.into_iter().collect(),

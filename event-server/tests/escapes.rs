@@ -43,7 +43,7 @@ fn nothing_from_outside_looks_like_something_else_in_the_log() {
     let text = &HOSTILE;
     let lines: [&dyn Fn(); 24] = [
         &|| report::config_warning(text),
-        &|| report::http_closed(ip, text),
+        &|| report::http_connection_closed(ip, text),
         &|| report::store_opened(text),
         &|| report::store_up(&[("database", HOSTILE.to_owned())]),
         &|| report::store_down(text),

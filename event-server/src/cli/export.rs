@@ -21,14 +21,14 @@ const BUFFER: usize = 256 * 1024;
 
 /// `export`: writes every committed bet. The last log line says how many whole rows were written, even if it fails.
 pub fn run(config: &Config) -> Result<(), Failure> {
-    let out = Counted {
+    let out = CountingWriter {
         out: io::stdout().lock(),
         rows: 0,
     };
     let mut out = BufWriter::with_capacity(BUFFER, out);
     let exported = export(config, &mut out);
     // Taken apart, the writer drops the rows in its buffer: they are not written again.
-    let (Counted { rows, .. }, _) = out.into_parts();
+    let (CountingWriter { rows, .. }, _) = out.into_parts();
     match exported {
         Ok(()) => {
             report::exported(rows);
@@ -59,12 +59,12 @@ fn export(config: &Config, out: &mut impl Write) -> Result<(), Failure> {
 }
 
 /// A writer that counts the complete lines that it has written.
-struct Counted<W> {
+struct CountingWriter<W> {
     out: W,
     rows: u64,
 }
 
-impl<W: Write> Write for Counted<W> {
+impl<W: Write> Write for CountingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.out.write(bytes)?;
         self.rows += memchr::memchr_iter(b'\n', &bytes[..count]).count() as u64;

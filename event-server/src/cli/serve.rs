@@ -11,7 +11,7 @@ use event_server::config::{Config, Loaded, Sources, StoreConfig};
 use event_server::lottery::{Lottery, MAX_AGENCIES};
 use event_server::reload::Reload;
 use event_server::report;
-use event_server::server::{Controls, Dialer, Reactor, Server, Termination};
+use event_server::server::{Controls, Dialer, Reactor, Server, Signals};
 use event_server::service::Service;
 use event_server::store::Store;
 use event_server::store::files::Progress;
@@ -35,7 +35,7 @@ pub fn run(
         config, warnings, ..
     } = loaded;
     let unavailable = |e| Failure::new(UNAVAILABLE, format_args!("waiting for events: {e}"));
-    let termination = Termination::catch().map_err(unavailable)?;
+    let signals = Signals::catch().map_err(unavailable)?;
     let level = config.logging_level.name();
     report::config(config.address.port(), config.listen_backlog, level);
     warnings
@@ -50,7 +50,7 @@ pub fn run(
     if let Some(acceptor) = &acceptor {
         acceptor.report_opened();
     }
-    let mut reactor = Reactor::new(termination).map_err(unavailable)?;
+    let mut reactor = Reactor::new(signals).map_err(unavailable)?;
     match &config.store {
         StoreConfig::Files {
             data_dir,

@@ -129,16 +129,16 @@ fn write_text(
         (None, _) => writeln!(out, "draw: not yet")?,
     }
     writeln!(out, "bets: {}", snapshot.bets())?;
-    let mut silent = Silent::default();
+    let mut empty = EmptyRange::default();
     for (agency, holding) in listed(snapshot) {
         let Some(holding) = holding else {
-            silent.add(agency);
+            empty.add(agency);
             continue;
         };
-        silent.write(out)?;
+        empty.write(out)?;
         write_agency(snapshot, agency, holding, out)?;
     }
-    silent.write(out)
+    empty.write(out)
 }
 
 /// Writes a line about an agency.
@@ -173,9 +173,9 @@ fn write_agency(
 
 /// A range of agencies that have stored nothing, first and last: it becomes one line.
 #[derive(Default)]
-struct Silent(Option<(Agency, Agency)>);
+struct EmptyRange(Option<(Agency, Agency)>);
 
-impl Silent {
+impl EmptyRange {
     fn add(&mut self, agency: Agency) {
         let (first, _) = self.0.unwrap_or((agency, agency));
         self.0 = Some((first, agency));

@@ -154,9 +154,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// at the end.
 pub struct Progress {
     what: &'static str,
-    is_shown: bool,
+    is_enabled: bool,
     /// The line was written, so it is to be removed.
-    is_there: bool,
+    is_drawn: bool,
     next: Instant,
 }
 
@@ -166,19 +166,19 @@ impl Progress {
         let terminal = std::env::var("TERM").is_ok_and(|term| !term.is_empty() && term != "dumb");
         Self {
             what,
-            is_shown: !quiet && terminal && io::stderr().is_terminal(),
-            is_there: false,
+            is_enabled: !quiet && terminal && io::stderr().is_terminal(),
+            is_drawn: false,
             next: Instant::now() + PAUSE,
         }
     }
 
     /// Shows that `done` of about `of` bytes or rows are done.
     pub fn tell(&mut self, done: u64, of: u64) {
-        if !self.is_shown || Instant::now() < self.next {
+        if !self.is_enabled || Instant::now() < self.next {
             return;
         }
         self.next = Instant::now() + PAUSE;
-        self.is_there = true;
+        self.is_drawn = true;
         let percent = u128::from(done.min(of)) * 100 / u128::from(of.max(1));
         // The line is a convenience: an error here changes nothing.
         let _ = write!(io::stderr(), "\r{}: {percent} %", self.what);
@@ -187,7 +187,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if self.is_there {
+        if self.is_drawn {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
     }

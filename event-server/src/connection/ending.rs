@@ -169,7 +169,7 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Returns the agency whose long list of winners is being sent to it.
-    pub fn is_told_list(&self) -> Option<Agency> {
+    pub fn list_recipient(&self) -> Option<Agency> {
         let has_list = self.channel.outbox.has_shared();
         self.identity.agency().filter(|_| has_list)
     }

@@ -12,16 +12,16 @@ use crate::observe::{CloseReason, ConnectionView, Wait};
 
 impl<S: Stream> Connection<S> {
     /// The names of states in metrics.
-    pub const STATES: [&str; State::NAMES.len()] = State::NAMES;
+    pub const METRIC_NAMES: [&str; State::METRIC_NAMES.len()] = State::METRIC_NAMES;
 
     /// The names of states in traces and on pages, where each state has its own.
-    pub const KINDS: &[&str] = &State::KINDS;
+    pub const TRACE_NAMES: &[&str] = &State::TRACE_NAMES;
 
     /// Returns the name in metrics of its state.
-    pub fn state_name(&self) -> &'static str {
+    pub fn metric_name(&self) -> &'static str {
         match self.is_committing() {
             true => State::COMMITTING,
-            false => self.state.name(),
+            false => self.state.metric_name(),
         }
     }
 
@@ -46,17 +46,21 @@ impl<S: Stream> Connection<S> {
         self.state == State::Open && self.channel.inbox.begun().is_some()
     }
 
-    /// Returns the index of its state's name in [`KINDS`](Self::KINDS).
-    pub(super) fn kind(&self) -> usize {
+    /// Returns the index of its state's name in [`TRACE_NAMES`](Self::TRACE_NAMES).
+    pub(super) fn trace_index(&self) -> usize {
         match self.is_committing() {
-            true => State::COMMITTING_KIND,
-            false => self.state.kind(),
+            true => State::COMMITTING_TRACE_INDEX,
+            false => self.state.trace_index(),
         }
     }
 
     /// Tells a trace that begins of this connection, which was there before.
     pub fn begin_trace(&self) {
-        trace::opened(self.id.slot, self.id.serial, Self::KINDS[self.kind()]);
+        trace::opened(
+            self.id.slot,
+            self.id.serial,
+            Self::TRACE_NAMES[self.trace_index()],
+        );
         self.trace_wait();
     }
 
@@ -72,7 +76,7 @@ impl<S: Stream> Connection<S> {
         ConnectionView {
             slot: self.id.slot,
             serial: self.id.serial,
-            state: self.kind(),
+            state: self.trace_index(),
             agency: self.identity.agency(),
             age,
             inbox: self.channel.unread(),

@@ -212,7 +212,7 @@ impl<S: Stream> Connection<S> {
             return;
         }
         if trace::is_on() {
-            trace::state(self.id.slot, Self::KINDS[self.kind()]);
+            trace::state(self.id.slot, Self::TRACE_NAMES[self.trace_index()]);
         }
         if !self.is_committing() && !self.gathers_replies(limits) {
             self.send_replies(share);

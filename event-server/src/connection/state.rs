@@ -38,7 +38,7 @@ pub(super) enum State {
 
 impl State {
     /// The names of states in metrics.
-    pub(super) const NAMES: [&str; 8] = [
+    pub(super) const METRIC_NAMES: [&str; 8] = [
         "new",
         "echoing",
         "handshaking",
@@ -53,7 +53,7 @@ impl State {
     pub(super) const COMMITTING: &str = "committing";
 
     /// The names of states in traces and on pages, where each state has its own.
-    pub(super) const KINDS: [&str; 11] = [
+    pub(super) const TRACE_NAMES: [&str; 11] = [
         "sniffing",
         "echoing",
         "handshaking",
@@ -67,11 +67,11 @@ impl State {
         "closed",
     ];
 
-    /// The index in [`KINDS`](Self::KINDS) of a connection whose replies wait for a commit.
-    pub(super) const COMMITTING_KIND: usize = 6;
+    /// The index in [`TRACE_NAMES`](Self::TRACE_NAMES) of a connection whose replies wait for a commit.
+    pub(super) const COMMITTING_TRACE_INDEX: usize = 6;
 
-    /// Returns the index of its name in [`KINDS`](Self::KINDS).
-    pub(super) fn kind(self) -> usize {
+    /// Returns the index of its name in [`TRACE_NAMES`](Self::TRACE_NAMES).
+    pub(super) fn trace_index(self) -> usize {
         match self {
             Self::Sniffing => 0,
             Self::Echoing => 1,
@@ -87,7 +87,7 @@ impl State {
     }
 
     /// Returns the name in metrics of a connection in this state whose replies do not wait for a commit.
-    pub(super) fn name(self) -> &'static str {
+    pub(super) fn metric_name(self) -> &'static str {
         match self {
             Self::Sniffing => "new",
             Self::Echoing => "echoing",

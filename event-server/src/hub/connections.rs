@@ -113,9 +113,9 @@ impl<S: Stream> Connections<S> {
         change: impl FnOnce(&mut Connection<S>) -> R,
     ) -> Option<R> {
         let connection = self.slots.get_mut(slot)?;
-        let before = Counted::of(connection);
+        let before = Contribution::of(connection);
         let result = change(connection);
-        let after = Counted::of(connection);
+        let after = Contribution::of(connection);
         self.recount(slot, before, after);
         Some(result)
     }
@@ -123,11 +123,11 @@ impl<S: Stream> Connections<S> {
     /// Removes the connection in this slot, if there is one.
     pub(super) fn remove(&mut self, slot: usize) -> Option<Connection<S>> {
         let connection = self.slots.remove(slot)?;
-        self.recount(slot, Counted::of(&connection), Counted::default());
+        self.recount(slot, Contribution::of(&connection), Contribution::default());
         Some(connection)
     }
 
-    fn recount(&mut self, slot: usize, before: Counted, after: Counted) {
+    fn recount(&mut self, slot: usize, before: Contribution, after: Contribution) {
         self.buffered = self.buffered - before.buffered + after.buffered;
         self.verified = self.verified - before.verified + after.verified;
         if before.awaits == after.awaits {
@@ -198,15 +198,15 @@ impl<S: Stream> Connections<S> {
     }
 }
 
-/// The part of a connection's state that is indexed or summed.
+/// What a connection adds to the index and to the sums.
 #[derive(Default)]
-struct Counted {
+struct Contribution {
     awaits: Option<Awaited>,
     buffered: usize,
     verified: usize,
 }
 
-impl Counted {
+impl Contribution {
     fn of<S: Stream>(connection: &Connection<S>) -> Self {
         Self {
             awaits: connection.awaits(),

@@ -100,7 +100,7 @@ impl<S: Stream, R: Store> Hub<S, R> {
     pub(super) fn timeout(&self, slot: usize, opening: Duration) -> Option<Duration> {
         let connection = self.connections.get(slot)?;
         let idle_timeout = self.limits.idle_timeout;
-        let list = connection.is_told_list();
+        let list = connection.list_recipient();
         Some(match connection.rank() {
             Some(Rank::Silent | Rank::Opening) => opening,
             // Other connections of its agency wait for the same list.

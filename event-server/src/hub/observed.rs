@@ -126,7 +126,7 @@ impl<S: Stream, R: Store> Observe for Hub<S, R> {
                 .max_inbox
                 .max(LENGTH_FIELD + self.limits.max_frame),
             outbox: self.limits.max_outbox,
-            states: Connection::<S>::KINDS,
+            states: Connection::<S>::TRACE_NAMES,
         }
     }
 
@@ -151,14 +151,14 @@ impl<S: Stream, R: Store> Observe for Hub<S, R> {
     }
 
     fn figures(&self) -> Figures {
-        let mut states = Connection::<S>::STATES.map(|name| (name, 0));
+        let mut states = Connection::<S>::METRIC_NAMES.map(|name| (name, 0));
         let (mut calls, mut partial_frames, mut unsent) =
             (self.service.counters().closed_calls, 0, 0);
         for connection in self.all() {
             calls += connection.calls();
             partial_frames += u64::from(connection.has_partial_frame());
             unsent += connection.unsent() as u64;
-            let name = connection.state_name();
+            let name = connection.metric_name();
             if let Some((_, count)) = states.iter_mut().find(|(other, _)| *other == name) {
                 *count += 1;
             }

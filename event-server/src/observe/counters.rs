@@ -142,7 +142,7 @@ impl CloseReason {
 
 /// How often requests of one kind were accepted and refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Judged {
+struct VerdictCounts {
     accepted: u64,
     refused: u64,
 }
@@ -150,7 +150,7 @@ struct Judged {
 /// What was counted since the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counters {
-    requests: [Judged; RequestKind::ALL.len()],
+    requests: [VerdictCounts; RequestKind::ALL.len()],
     /// Bets that are durable.
     pub bets_stored: u64,
     /// How long commits took, in nanoseconds.
@@ -192,17 +192,17 @@ impl Counters {
 
     /// Counts a request that was judged.
     pub fn request(&mut self, kind: RequestKind, accepted: bool) {
-        let judged = &mut self.requests[kind as usize];
+        let counts = &mut self.requests[kind as usize];
         match accepted {
-            true => judged.accepted += 1,
-            false => judged.refused += 1,
+            true => counts.accepted += 1,
+            false => counts.refused += 1,
         }
     }
 
     /// Returns how often requests of each kind were accepted, and refused.
     pub fn requests(&self) -> impl Iterator<Item = (RequestKind, u64, u64)> {
-        let judged = RequestKind::ALL.iter().zip(&self.requests);
-        judged.map(|(kind, judged)| (*kind, judged.accepted, judged.refused))
+        let counts = RequestKind::ALL.iter().zip(&self.requests);
+        counts.map(|(kind, counts)| (*kind, counts.accepted, counts.refused))
     }
 
     /// Counts a poll that brought so many events.

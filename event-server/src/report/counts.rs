@@ -9,7 +9,7 @@ use frame::Agency;
 pub(super) type Kind = (&'static str, &'static str);
 
 #[derive(Default)]
-struct Count {
+struct LineCount {
     written: u64,
     withheld: u64,
 }
@@ -18,7 +18,7 @@ struct Count {
 const REMEMBERED: u32 = 1 << 16;
 
 thread_local! {
-    static COUNTS: RefCell<BTreeMap<Kind, Count>> = const { RefCell::new(BTreeMap::new()) };
+    static COUNTS: RefCell<BTreeMap<Kind, LineCount>> = const { RefCell::new(BTreeMap::new()) };
     static TOLD: RefCell<BTreeMap<Kind, Vec<u64>>> = const { RefCell::new(BTreeMap::new()) };
 }
 

@@ -66,7 +66,7 @@ pub fn http_listening(address: SocketAddr) {
 }
 
 /// Logs that the HTTP port is closed.
-pub fn http_closed_listener() {
+pub fn http_port_closed() {
     info!("action: close_http | result: success");
 }
 

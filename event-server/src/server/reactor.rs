@@ -6,14 +6,14 @@ use std::sync::atomic::AtomicBool;
 
 use mio::{Interest, Poll, Token};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
-use signal_hook_mio::v1_0::Signals;
+use signal_hook_mio::v1_0;
 
 use crate::report;
 
 /// The poll and the signals. A remote store needs them before the server is bound.
 pub struct Reactor {
     pub(super) poll: Poll,
-    pub(super) signals: Termination,
+    pub(super) signals: Signals,
     /// A reload was asked for that has not been done yet.
     pub(super) reload_due: bool,
 }
@@ -23,9 +23,9 @@ impl Reactor {
     ///
     /// # Errors
     /// The system has no resources.
-    pub fn new(mut signals: Termination) -> io::Result<Self> {
+    pub fn new(mut signals: Signals) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let source = &mut signals.signals;
+        let source = &mut signals.source;
         poll.registry()
             .register(source, Token(SIGNALS), Interest::READABLE)?;
         Ok(Self {
@@ -38,9 +38,9 @@ impl Reactor {
     /// Logs the signals that came since the last call, before the server serves. Returns whether one of them stops it; one that
     /// asks for a reload is remembered until it serves.
     pub fn stops(&mut self) -> bool {
-        let came = self.signals.take();
-        self.reload_due |= came.reload;
-        came.stops
+        let requested = self.signals.take();
+        self.reload_due |= requested.reload;
+        requested.stops
     }
 }
 
@@ -101,14 +101,14 @@ pub(super) fn http_token(slot: usize) -> usize {
 ///
 /// # Errors
 /// The system refuses.
-pub fn bear_file_limits() -> io::Result<()> {
+pub fn fail_writes_beyond_file_limit() -> io::Result<()> {
     // It is caught and does nothing, since ignoring it would take unsafe code.
     signal_hook::flag::register(SIGXFSZ, Arc::default()).map(drop)
 }
 
 /// What the signals that came ask for.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Came {
+pub(super) struct Requested {
     /// The server is to stop.
     pub(super) stops: bool,
     /// A trace is to begin, or to end.
@@ -123,14 +123,14 @@ pub(super) struct Came {
 /// whatever it does. SIGHUP stops it if standard input was a terminal and that terminal is gone; any other SIGHUP asks
 /// for a reload. SIGUSR1 begins or ends a trace. SIGUSR2 would end a program that does not catch it, and is often sent
 /// when a log is rotated: it is logged and has no other effect.
-pub struct Termination {
+pub struct Signals {
     /// To be registered with the poll.
-    signals: Signals,
+    source: v1_0::Signals,
     /// Standard input was a terminal at the start.
     in_terminal: bool,
 }
 
-impl Termination {
+impl Signals {
     /// Catches the signals. Called before anything is opened, since that may take long.
     ///
     /// # Errors
@@ -143,25 +143,25 @@ impl Termination {
             signal_hook::flag::register(signal, Arc::clone(&stopping))?;
         }
         Ok(Self {
-            signals: Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2])?,
+            source: v1_0::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2])?,
             in_terminal: io::stdin().is_terminal(),
         })
     }
 
     /// Logs each signal that came since the last call, and returns what they ask for.
-    pub(super) fn take(&mut self) -> Came {
-        let mut came = Came::default();
-        for signal in self.signals.pending() {
+    pub(super) fn take(&mut self) -> Requested {
+        let mut requested = Requested::default();
+        for signal in self.source.pending() {
             report::signal(signal_hook::low_level::signal_name(signal).unwrap_or("unknown"));
-            came.trace ^= signal == SIGUSR1;
+            requested.trace ^= signal == SIGUSR1;
             match signal {
-                SIGTERM | SIGINT => came.stops = true,
+                SIGTERM | SIGINT => requested.stops = true,
                 // A terminal that was closed is no terminal any more.
-                SIGHUP if self.in_terminal && !io::stdin().is_terminal() => came.stops = true,
-                SIGHUP => came.reload = true,
+                SIGHUP if self.in_terminal && !io::stdin().is_terminal() => requested.stops = true,
+                SIGHUP => requested.reload = true,
                 _ => {}
             }
         }
-        came
+        requested
     }
 }

@@ -45,14 +45,14 @@ const DRAIN_BYTES: usize = 64 * 1024;
 
 /// What all connections together may still do in this turn.
 #[derive(Clone, Copy, Debug)]
-pub struct Share {
+pub struct Budget {
     /// Requests to be answered.
     pub requests: usize,
     /// Bytes of answers to be sent.
     pub bytes: usize,
 }
 
-impl Share {
+impl Budget {
     /// Returns whether nothing more can be done.
     pub fn is_used_up(&self) -> bool {
         self.requests == 0 || self.bytes == 0
@@ -135,11 +135,11 @@ impl<S: Stream> Connection<S> {
             }
     }
 
-    /// Moves as far as it can within the share of this turn. With `last`, every answer is the last of its connection.
+    /// Moves as far as it can within the budget of this turn. With `last`, every answer is the last of its connection.
     pub fn advance(
         &mut self,
         now: Instant,
-        share: &mut Share,
+        budget: &mut Budget,
         last: bool,
         answer: &mut impl FnMut(&Request<'_>) -> Option<Response>,
     ) {
@@ -148,8 +148,8 @@ impl<S: Stream> Connection<S> {
         }
         loop {
             let moved = match &self.state {
-                State::Reading => self.read(now, share, last, answer),
-                State::Answering { .. } => self.send(now, share),
+                State::Reading => self.read(now, budget, last, answer),
+                State::Answering { .. } => self.send(now, budget),
                 State::Drained { .. } => self.discard(),
                 State::Closed(_) => return,
             };
@@ -166,7 +166,7 @@ impl<S: Stream> Connection<S> {
     fn read(
         &mut self,
         now: Instant,
-        share: &mut Share,
+        budget: &mut Budget,
         last: bool,
         answer: &mut impl FnMut(&Request<'_>) -> Option<Response>,
     ) -> io::Result<bool> {
@@ -174,7 +174,7 @@ impl<S: Stream> Connection<S> {
         let (response, size, method, keep_alive, http_1_0) =
             match parse(self.channel.inbox.unread()) {
                 Head::Partial => return self.receive(now),
-                Head::Whole(..) if share.requests == 0 => return Ok(false),
+                Head::Whole(..) if budget.requests == 0 => return Ok(false),
                 Head::Whole(request, size) => {
                     let Request {
                         method,
@@ -182,18 +182,18 @@ impl<S: Stream> Connection<S> {
                         http_1_0,
                         ..
                     } = request;
-                    share.requests -= 1;
+                    budget.requests -= 1;
                     let Some(response) = answer(&request) else {
                         return Ok(false);
                     };
                     (response, size, method, keep_alive, http_1_0)
                 }
                 Head::Bad(why) => {
-                    share.requests = share.requests.saturating_sub(1);
+                    budget.requests = budget.requests.saturating_sub(1);
                     (bad(400, why), 0, Method::Get, false, false)
                 }
                 Head::TooLong => {
-                    share.requests = share.requests.saturating_sub(1);
+                    budget.requests = budget.requests.saturating_sub(1);
                     let why = "the head of a request may have 8192 bytes and 64 fields";
                     (bad(431, why), 0, Method::Get, false, false)
                 }
@@ -238,21 +238,21 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Sends what the stream takes. Returns whether all of the answer is out.
-    fn send(&mut self, now: Instant, share: &mut Share) -> io::Result<bool> {
+    fn send(&mut self, now: Instant, budget: &mut Budget) -> io::Result<bool> {
         loop {
             let State::Answering { rest, last } = &mut self.state else {
                 return Ok(true);
             };
-            while !rest.is_empty() && self.channel.outbox.has_room() && share.bytes > 0 {
-                let piece = rest.split_to(rest.len().min(OUTBOX).min(share.bytes));
-                share.bytes -= piece.len();
+            while !rest.is_empty() && self.channel.outbox.has_room() && budget.bytes > 0 {
+                let piece = rest.split_to(rest.len().min(OUTBOX).min(budget.bytes));
+                budget.bytes -= piece.len();
                 self.channel.outbox.append(&piece);
             }
             if !self.channel.send()? {
                 return Ok(false);
             }
             if !rest.is_empty() {
-                if share.bytes == 0 {
+                if budget.bytes == 0 {
                     return Ok(false);
                 }
                 continue;

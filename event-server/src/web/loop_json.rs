@@ -25,7 +25,7 @@ const FIRST_COLUMNS: [&str; 9] = [
 const LAST_COLUMNS: [&str; 3] = ["frame_had", "frame_size", "waits"];
 
 /// The connections of an answer, made slice by slice: thousands of them would take too much of one turn.
-pub(super) struct Rows {
+pub(super) struct ConnectionsArray {
     now: Instant,
     next: usize,
     slots: usize,
@@ -37,7 +37,7 @@ pub(super) struct Rows {
 /// Slots that are looked at in one turn.
 const SLICE: usize = 1_000;
 
-impl Rows {
+impl ConnectionsArray {
     /// Begins with no connection. Ages of connections count until `now`.
     pub(super) fn new(now: Instant) -> Self {
         Self {

@@ -50,7 +50,7 @@ pub(super) struct Pages {
     /// The last answer of `/api/loop`, and when it was made.
     made_loop: Option<(Instant, Bytes)>,
     /// The next answer of `/api/loop`, while it is made.
-    making: Option<loop_json::Rows>,
+    making: Option<loop_json::ConnectionsArray>,
     /// When somebody last asked how the lottery stands.
     asked: Option<Instant>,
     /// How many requests were answered.
@@ -165,14 +165,14 @@ impl Pages {
         }
         let begun = self.making.take();
         // A stale one was left unfinished, since the client that asked for it has gone.
-        let begun = begun.filter(|rows| is_within(rows.began(), STALE));
-        let mut rows = begun.unwrap_or_else(|| loop_json::Rows::new(now));
-        if !rows.advance(central) {
-            self.making = Some(rows);
+        let begun = begun.filter(|array| is_within(array.began(), STALE));
+        let mut array = begun.unwrap_or_else(|| loop_json::ConnectionsArray::new(now));
+        if !array.advance(central) {
+            self.making = Some(array);
             return None;
         }
         let about = self.central(now);
-        let body = Bytes::from(rows.finish(now, central, &self.calls, &about));
+        let body = Bytes::from(array.finish(now, central, &self.calls, &about));
         self.made_loop = Some((now, body.clone()));
         Some(body)
     }
