@@ -189,3 +189,184 @@ impl Snapshot {
             .count()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use frame::MessageId;
+
+    const A: UploadId = UploadId([0xa; 16]);
+    const B: UploadId = UploadId([0xb; 16]);
+
+    fn agency(number: u32) -> Agency {
+        Agency::new(number).unwrap()
+    }
+
+    fn row(number: u32, bet: u32) -> String {
+        format!("{number},Ana,Paz,1,1999-12-31,{bet}")
+    }
+
+    /// A drawn lottery of two agencies, of which the second one was reopened and has stored nothing since; and one row more
+    /// than the batches had.
+    fn drawn() -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        let facts = [
+            Fact::Agencies { agencies: 2 },
+            Fact::Batch {
+                agency: agency(1),
+                source: Source::Upload(A),
+                id: MessageId([0; 16]),
+                bets: 2,
+            },
+            Fact::Stored {
+                agency: agency(1),
+                source: Source::Upload(A),
+                bets: 1,
+            },
+            Fact::Bet { agency: agency(1) },
+            Fact::Finished { agency: agency(1) },
+            Fact::Barred {
+                agency: agency(2),
+                upload: B,
+            },
+            Fact::Barred {
+                agency: agency(2),
+                upload: A,
+            },
+            Fact::Drawn {
+                position: 9,
+                winner: Number::new(7_574).unwrap(),
+            },
+        ];
+        facts.iter().for_each(|fact| snapshot.apply(fact));
+        for bet in [7_574, 1, 7_574, 2] {
+            snapshot.count(&Row::parse(row(1, bet).as_bytes()).unwrap());
+        }
+        snapshot
+    }
+
+    #[test]
+    fn a_snapshot_is_what_its_facts_and_rows_add_up_to() {
+        let mut snapshot = drawn();
+        snapshot.of(agency(9));
+        snapshot.tidy();
+        let account = Account {
+            source: Some(Source::Upload(A)),
+            batched: 3,
+            bets: 4,
+            finished: true,
+        };
+        let first = Holding {
+            account,
+            barred: Vec::new(),
+            winners: 2,
+        };
+        let second = Holding {
+            barred: vec![A, B],
+            ..Holding::default()
+        };
+        let expected = Snapshot {
+            number: Some(2),
+            winner: Number::new(7_574),
+            agencies: BTreeMap::from([(agency(1), first), (agency(2), second)]),
+        };
+        assert_eq!(snapshot, expected);
+        assert_eq!((snapshot.bets(), snapshot.finished()), (4, 1));
+    }
+
+    #[test]
+    fn the_facts_of_a_snapshot_add_up_to_it() {
+        let mut snapshot = drawn();
+        snapshot.tidy();
+        let facts: Vec<Fact> = snapshot.facts(100).collect();
+        let drawn = Fact::Drawn {
+            position: 100,
+            winner: Number::new(7_574).unwrap(),
+        };
+        assert_eq!(facts.last(), Some(&drawn));
+        let mut again = Snapshot::default();
+        facts.iter().for_each(|fact| again.apply(fact));
+        for bet in [7_574, 1, 7_574, 2] {
+            again.count(&Row::parse(row(1, bet).as_bytes()).unwrap());
+        }
+        again.tidy();
+        assert_eq!(again, snapshot);
+    }
+
+    #[test]
+    fn those_have_finished_that_take_part() {
+        for (number, finished) in [(None, 2), (Some(0), 2), (Some(2), 1), (Some(3), 2)] {
+            let mut snapshot = Snapshot {
+                number,
+                ..Snapshot::default()
+            };
+            for number in [2, 3] {
+                let agency = agency(number);
+                snapshot.apply(&Fact::Finished { agency });
+            }
+            snapshot.of(agency(1));
+            assert_eq!(snapshot.finished(), finished, "{number:?}");
+        }
+    }
+
+    /// The flaws of a lottery with such a number and draw, and an agency that has stored so much.
+    fn flaws(number: Option<u32>, is_drawn: bool, of: u32, account: Account) -> Vec<String> {
+        let mut audit = Audit::default();
+        audit.snapshot.number = number;
+        audit.snapshot.winner = Number::new(1).filter(|_| is_drawn);
+        audit.snapshot.of(agency(of)).account = account;
+        let before = audit.snapshot.clone();
+        audit.compare();
+        assert_eq!(audit.snapshot, before);
+        assert_eq!(audit.more, 0);
+        audit.flaws
+    }
+
+    #[test]
+    fn a_lottery_is_sound_where_each_agency_takes_part_and_has_at_least_what_was_acknowledged() {
+        let account = |batched, bets| Account {
+            batched,
+            bets,
+            ..Account::default()
+        };
+        let finished = Account {
+            finished: true,
+            ..Account::default()
+        };
+        let sound: [Vec<String>; 8] = [
+            flaws(None, false, 9, account(2, 2)),
+            flaws(None, false, 9, account(2, 3)),
+            flaws(Some(0), false, 9, account(0, 1)),
+            flaws(Some(9), false, 9, account(0, 1)),
+            flaws(Some(8), true, 9, account(0, 1)),
+            flaws(Some(8), false, 9, account(0, 0)),
+            flaws(Some(9), true, 9, finished),
+            flaws(None, true, 9, finished),
+        ];
+        assert!(sound.iter().all(Vec::is_empty), "{sound:?}");
+        assert_eq!(
+            flaws(Some(9), false, 9, account(2, 1)),
+            ["agency 9 has 1 bet, its batches had 2"]
+        );
+        assert_eq!(
+            flaws(Some(8), false, 9, account(0, 2)),
+            ["agency 9 has 2 bets, and agencies 1 to 8 take part"]
+        );
+        assert_eq!(
+            flaws(Some(8), false, 9, finished),
+            ["agency 9 has 0 bets, and agencies 1 to 8 take part"]
+        );
+        assert_eq!(
+            flaws(Some(0), true, 9, account(0, 0)),
+            ["there is a draw in a lottery that has none"]
+        );
+    }
+
+    #[test]
+    fn a_hundred_flaws_are_told_and_the_others_are_counted() {
+        let mut audit = Audit::default();
+        (0..103).for_each(|flaw| audit.flaw(flaw));
+        assert_eq!((audit.flaws.len(), audit.more), (MOST_FLAWS, 3));
+        assert_eq!(audit.flaws[99], "99");
+    }
+}

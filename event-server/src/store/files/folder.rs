@@ -399,4 +399,18 @@ mod tests {
         assert_eq!(own.check_rights(0, 0o600), Err(owner(0, 7)));
         assert_eq!(helped.check_rights(0, 0o600), Ok(()));
     }
+
+    #[test]
+    fn a_call_that_the_file_system_does_not_support_is_told_from_one_that_fails() {
+        for (errno, is_so) in [
+            (Errno::BADF, true),
+            (Errno::INVAL, true),
+            (Errno::NOSYS, true),
+            (Errno::OPNOTSUPP, true),
+            (Errno::NOLCK, false),
+            (Errno::IO, false),
+        ] {
+            assert_eq!(is_unsupported(&errno.into()), is_so, "{errno}");
+        }
+    }
 }
