@@ -360,3 +360,36 @@ fn agency_of(identity: Identity, request: &Request<'_>) -> Option<Agency> {
         Request::Winners { .. } => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::files::{Durability, FileStore, Folder};
+
+    #[test]
+    fn a_connection_that_is_gone_leaves_nothing_behind_but_the_one_that_goes_on_with_its_upload() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Folder::open(folder.path()).unwrap();
+        let mut lottery = Lottery::new(1);
+        let (store, _) =
+            FileStore::open(files, Durability::Never, |fact| lottery.apply(fact)).unwrap();
+        let mut service = Service::new(lottery, store, Number::new(1).unwrap()).unwrap();
+        let agency = Agency::new(1).unwrap();
+        let carriers = [(0, 7), (1, 8), (2, 7)].map(|(serial, upload)| {
+            let id = ConnectionId { slot: 0, serial };
+            let mut identity = Identity::New(None);
+            let mut peer = Peer {
+                id,
+                ip: [127, 0, 0, 1].into(),
+                identity: &mut identity,
+            };
+            let upload = UploadId([upload; 16]);
+            service.resume(&mut peer, true, agency, upload, Ticket::default());
+            (id, identity)
+        });
+        for ((id, identity), left) in carriers.into_iter().zip([2, 1, 0]) {
+            service.leave(id, identity);
+            assert_eq!(service.carriers.len(), left);
+        }
+    }
+}

@@ -92,4 +92,72 @@ fn a_peer_that_says_nothing_leaves_no_line_at_info_and_one_that_speaks_all_of_it
             "INFO     action: close_connection | result: success | ip: 192.0.2.7",
         ]
     );
+
+    // A health check of this machine: it only tries whether somebody listens, or whether a line comes back.
+    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    for said in [b"".as_slice(), b"a line\n"] {
+        let client = central.connect_from(here);
+        if !said.is_empty() {
+            central.send(&client, said);
+        }
+        central.settle();
+        assert_eq!(client.received(), said);
+        central.close(&client);
+        central.settle();
+    }
+    assert_eq!(log.lines(), Vec::<String>::new());
+    let client = central.connect_from(here);
+    central.send(&client, &encode(&finished(9)).0);
+    central.settle();
+    central.reset(&client);
+    central.settle();
+    assert_eq!(
+        log.lines(),
+        [
+            "INFO     action: accept_connections | result: success | ip: 127.0.0.1",
+            "INFO     action: accept_connections | result: in_progress",
+            "ERROR    action: notify_finished | result: fail | agency: 9 | error: agency 9 does not take part: only agencies 1 to 2 do",
+            "INFO     action: close_connection | result: fail | ip: 127.0.0.1 | error: connection reset",
+        ]
+    );
+
+    // Whoever takes too long is told from the others.
+    let waits = [
+        (here, "", "a first byte"),
+        (probe, "", "a first byte"),
+        (probe, "half a line", "the rest of what it began to send"),
+    ];
+    for (ip, said, awaited) in waits {
+        let client = central.connect_from(ip);
+        if !said.is_empty() {
+            central.send(&client, said.as_bytes());
+        }
+        central.settle();
+        central.later(Limits::default().idle_timeout);
+        let timed_out = format!(
+            "WARNING  action: receive_message | result: fail | ip: {ip} | error: timed out waiting for {awaited}"
+        );
+        let lines = log.lines();
+        if ip == here {
+            assert_eq!(lines, [timed_out]);
+            continue;
+        }
+        assert_eq!(
+            lines,
+            [
+                format!("INFO     action: accept_connections | result: success | ip: {ip}"),
+                "INFO     action: accept_connections | result: in_progress".to_owned(),
+                timed_out,
+                format!("INFO     action: close_connection | result: success | ip: {ip}"),
+            ]
+        );
+    }
+    let client = central.connect_from(probe);
+    central.take(&client, Some(0));
+    central.send(&client, &encode(&finished(9)).0);
+    central.settle();
+    central.later(Limits::default().idle_timeout);
+    let lines = log.lines();
+    let awaited = "timed out waiting for the peer to take its replies";
+    assert!(lines[3].ends_with(awaited), "{lines:?}");
 }

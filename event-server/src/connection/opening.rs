@@ -178,4 +178,12 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_frame_in_the_clear_is_refused_in_the_reply_of_its_type() {
+        let query = refusal(kind::WINNERS_QUERY);
+        assert_eq!(query, Reply::Winners(Winners::Refused { reason: None }));
+        let reason = Some(ONLY_TLS.into());
+        assert_eq!(refusal(kind::BATCH), Reply::Ack(Ack::Failure { reason }));
+    }
 }

@@ -115,3 +115,32 @@ impl Identity {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_speaks_for_the_agency_of_its_certificate_and_for_the_first_one_that_it_was_accepted_for()
+     {
+        let [one, other] = [1, 2].map(|number| Agency::new(number).unwrap());
+        for identity in [Identity::New(None), Identity::Unbound(None)] {
+            assert!(identity.check(one).is_ok() && identity.check(other).is_ok());
+        }
+        for identity in [Identity::New(Some(one)), Identity::Unbound(Some(one))] {
+            assert!(identity.check(one).is_ok());
+            assert!(matches!(
+                identity.check(other),
+                Err(Refusal::NotCertified { .. })
+            ));
+        }
+        let mut identity = Identity::Unbound(None);
+        identity.bind(one);
+        identity.bind(other);
+        assert!(identity.check(one).is_ok());
+        assert!(matches!(
+            identity.check(other),
+            Err(Refusal::OtherAgency { .. })
+        ));
+    }
+}

@@ -161,3 +161,58 @@ impl From<NoSpace> for Refusal {
         Self::NoSpace(e)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REFUSED: Reply<'static> = Reply::Ack(Ack::Failure { reason: None });
+
+    fn agency(number: u32) -> Agency {
+        Agency::new(number).unwrap()
+    }
+
+    #[test]
+    fn a_verdict_has_a_name_in_traces() {
+        for (verdict, name) in [
+            (Verdict::Reply(Reply::Ack(Ack::Success)), "accepted"),
+            (Verdict::Reply(Reply::Resumed(3)), "accepted"),
+            (Verdict::Reply(REFUSED), "refused"),
+            (Verdict::Last(REFUSED), "refused"),
+            (Verdict::Replaced(REFUSED), "fenced"),
+            (Verdict::Hold(agency(1), 1), "held"),
+            (Verdict::Wait(agency(1)), "waits"),
+        ] {
+            assert_eq!(verdict.name(), name);
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_why_to_whom_it_helps() {
+        let not_certified = Refusal::NotCertified {
+            certified: agency(1),
+            named: agency(2),
+        };
+        for (reads_reasons, refusal, expected) in [
+            (false, Refusal::NoBets, None),
+            (true, Refusal::NoBets, Some("the batch holds no bet")),
+            (
+                false,
+                not_certified,
+                Some("the certificate speaks for agency 1, not 2"),
+            ),
+        ] {
+            let Verdict::Reply(Reply::Ack(Ack::Failure { reason })) =
+                failure(reads_reasons, &refusal)
+            else {
+                panic!("no failed ack");
+            };
+            assert_eq!(reason.as_deref(), expected);
+        }
+        let replaced = failure(false, &Refusal::Replaced(agency(1)));
+        assert!(matches!(
+            replaced,
+            Verdict::Replaced(Reply::Ack(Ack::Failure { reason: Some(_) }))
+        ));
+    }
+}

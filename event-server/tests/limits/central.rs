@@ -72,6 +72,9 @@ impl Write for End {
         if let Some(kind) = wire.write_error {
             return Err(kind.into());
         }
+        if wire.shut {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
         let count = wire.room.map_or(bytes.len(), |room| room.min(bytes.len()));
         if count == 0 {
             return Err(ErrorKind::WouldBlock.into());
@@ -185,9 +188,19 @@ impl<R: Store> Central<R> {
         limits: Limits,
         make: impl FnOnce(FileStore<Folder>) -> R,
     ) -> Self {
+        Self::of(2, acceptor, limits, make)
+    }
+
+    /// The same, with `agencies` agencies.
+    pub fn of(
+        agencies: u32,
+        acceptor: Option<TlsAcceptor>,
+        limits: Limits,
+        make: impl FnOnce(FileStore<Folder>) -> R,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let files = Folder::open(folder.path()).unwrap();
-        let mut lottery = Lottery::new(2);
+        let mut lottery = Lottery::new(agencies);
         let (store, _) =
             FileStore::open(files, Durability::Never, |fact| lottery.apply(fact)).unwrap();
         let service = Service::new(lottery, make(store), Number::new(7_574).unwrap()).unwrap();

@@ -6,7 +6,7 @@ use event_server::limits::Limits;
 
 use crate::MILLI;
 use crate::central::{Central, Client};
-use crate::common::{encode, winners};
+use crate::common::{encode, raw, winners};
 use crate::request;
 
 /// Whoever moved within this time gives way to nobody, but for one that has said nothing at all.
@@ -136,4 +136,32 @@ fn a_held_query_counts_as_waiting_for_its_peer_while_that_takes_no_replies() {
     assert_eq!(clients[0].replies(), 3);
     central.later(limits.idle_timeout);
     assert_eq!(clients.map(|client| client.is_dropped()), [false, true]);
+}
+
+#[test]
+fn last_replies_that_are_not_taken_count_as_such_only_where_a_request_was_served() {
+    let mut central = Central::new(Limits {
+        max_connections: 3,
+        ..Limits::default()
+    });
+    let [served, line] = [
+        [request(), raw(99, b"unknown")].concat(),
+        b"a line\n".to_vec(),
+    ]
+    .map(|bytes| {
+        let client = central.connect();
+        central.take(&client, Some(0));
+        central.send(&client, &bytes);
+        client
+    });
+    let idle = central.client(&request());
+    central.settle();
+    central.later(SILENT);
+    for next in [line, idle, served] {
+        assert!(!next.is_dropped());
+        let newcomer = central.client(&request());
+        assert!(next.is_dropped());
+        central.settle();
+        assert_eq!(newcomer.replies(), 1);
+    }
 }

@@ -15,7 +15,7 @@ use event_server::store::{
 use frame::Agency;
 
 use crate::central::{Central, Client};
-use crate::common::{agency, batch, bet, encode, finished, resume};
+use crate::common::{agency, batch, bet, encode, finished, raw, resume};
 
 /// The agency that is not served.
 type Hung = Rc<Cell<Option<Agency>>>;
@@ -225,6 +225,23 @@ fn replies_that_wait_for_two_commits_have_one_bound() {
         central.settle();
     });
     assert_eq!(client.replies(), 4);
+}
+
+#[test]
+fn replies_that_wait_for_two_commits_leave_before_the_connection_ends() {
+    let (mut central, client, withheld) = slow(Limits::default());
+    central.send(&client, &bets("1"));
+    central.settle();
+    central.send(&client, &[bets("2"), raw(99, b"unknown")].concat());
+    central.settle();
+    for replies in [1, 4] {
+        withheld.release();
+        central.settle();
+        assert_eq!(
+            (client.replies(), client.is_shut()),
+            (replies, replies == 4)
+        );
+    }
 }
 
 #[test]
