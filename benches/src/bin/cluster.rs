@@ -7,7 +7,7 @@
 //! log of what was done, and the log of every container, are then in `target/cluster`, and the next lottery is played
 //! all the same.
 //!
-//! `LANES=7` plays the lotteries of the seeds in seven clusters beside each other; pauses and speed are measured after them,
+//! `LANES=10` plays the lotteries of the seeds in ten clusters beside each other; pauses and speed are measured after them,
 //! in one cluster.
 //!
 //! `REPLICATION=asynchronous` breaks the cluster: a bet may be acknowledged that no standby has. The test has to find it.
@@ -25,7 +25,7 @@ use benches::cluster::{
 use benches::setting;
 
 /// How many times as long as the fixtures the agencies' files are: so that they last as long as all faults, and as one.
-const TIMES: usize = 10;
+const TIMES: usize = 8;
 const TIMES_ALONE: usize = 4;
 
 /// How often the speed is measured, in turns; the median counts.

@@ -17,6 +17,9 @@ const PROJECT: &str = "lottery-cluster-test";
 /// The image that has iptables: stage `partition` of `compose/cluster/Dockerfile`.
 const PARTITION: &str = "lottery-partition:latest";
 
+/// The changes to the definition where there are none.
+const UNCHANGED: &str = "services: {}\n";
+
 /// How fast bets are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
@@ -53,7 +56,7 @@ impl Cluster {
             definition: root.join("compose/cluster.yaml"),
             changes: tempfile::tempdir()?,
         };
-        std::fs::write(cluster.changes(), "services: {}\n")?;
+        cluster.change(UNCHANGED)?;
         cluster.down()?;
         Ok(cluster)
     }
@@ -63,6 +66,7 @@ impl Cluster {
     /// # Errors
     /// A container could not be started.
     pub(super) fn start(&self) -> io::Result<()> {
+        self.change(UNCHANGED)?;
         self.compose(&["up", "--detach", "--quiet-pull"]).map(drop)
     }
 
@@ -96,7 +100,7 @@ impl Cluster {
             let changes = json!({"environment": environment, "volumes": [bind]});
             services.insert(client(agency), changes);
         }
-        std::fs::write(self.changes(), json!({"services": services}).to_string())?;
+        self.change(&json!({"services": services}).to_string())?;
         let up = [
             "up",
             "--detach",
@@ -117,6 +121,11 @@ impl Cluster {
     pub fn down(&self) -> io::Result<()> {
         let down = ["down", "--volumes", "--remove-orphans", "--timeout", "0"];
         self.compose(&down).map(drop)
+    }
+
+    /// Changes the definition for what is started next.
+    fn change(&self, changes: &str) -> io::Result<()> {
+        std::fs::write(self.changes(), changes)
     }
 
     fn changes(&self) -> PathBuf {

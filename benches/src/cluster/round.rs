@@ -170,17 +170,23 @@ impl Round<'_> {
         };
         let now = Instant::now();
         let (lottery, roles) = (self.lottery, &self.roles);
-        let Some(target) = self.faults.begin(self.cluster, lottery, roles, &fault)? else {
-            return Ok((Some((now + LOOK, Event::Begin(fault))), false));
+        let name = fault.kind.name();
+        let target = match self.faults.begin(self.cluster, lottery, roles, &fault) {
+            Ok(Some(target)) => target,
+            found => {
+                if let Err(e) = found {
+                    self.fault_log.note(format!("{name}, put off: {e}"));
+                }
+                return Ok((Some((now + LOOK, Event::Begin(fault))), false));
+            }
         };
         if fault.kind == Kind::StandbysUnnamed {
             self.unnamed = Some((Timestamp::now() + RELOAD, target.clone()));
         }
-        let (name, lasts) = (fault.kind.name(), fault.lasts);
-        self.fault_log.note(format!(
-            "{name}: {target}, for {:.1} s",
-            lasts.as_secs_f64()
-        ));
+        let lasts = fault.lasts;
+        let seconds = lasts.as_secs_f64();
+        self.fault_log
+            .note(format!("{name}: {target}, for {seconds:.1} s"));
         Ok((Some((now + lasts, Event::End(target))), true))
     }
 
