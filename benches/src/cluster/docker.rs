@@ -259,10 +259,30 @@ impl Cluster {
     /// # Errors
     /// Those of [`docker`].
     pub(super) fn exit_code(&self, service: &str) -> io::Result<Option<i32>> {
-        let format = "{{.State.Status}} {{.State.ExitCode}}";
-        let text = self.container(&["inspect", "--format", format], service)?;
-        let code = text.strip_prefix("exited ").map(|code| code.trim().parse());
-        code.transpose().map_err(io::Error::other)
+        Ok(self.exit_codes(&[service])?.pop().flatten())
+    }
+
+    /// Returns the exit codes of the containers of several services, in their order.
+    ///
+    /// # Errors
+    /// Those of [`docker`].
+    pub(super) fn exit_codes(&self, services: &[impl AsRef<str>]) -> io::Result<Vec<Option<i32>>> {
+        let mut inspect = vec![
+            "inspect".to_owned(),
+            "--format".to_owned(),
+            "{{.State.Status}} {{.State.ExitCode}}".to_owned(),
+        ];
+        inspect.extend(
+            services
+                .iter()
+                .map(|service| container_name(service.as_ref())),
+        );
+        let inspect: Vec<&str> = inspect.iter().map(String::as_str).collect();
+        let code = |line: &str| {
+            let code = line.strip_prefix("exited ").map(|code| code.trim().parse());
+            code.transpose().map_err(io::Error::other)
+        };
+        docker(&inspect)?.lines().map(code).collect()
     }
 
     /// Returns how often the engine had to start a service's container again, because its program ended by itself.

@@ -18,8 +18,9 @@ use super::schedule::Planned;
 use super::services::{AGENCIES, CENTRALS, client};
 use super::unconfirmed::UnconfirmedPeriod;
 
-/// The time between two looks at who is the primary and which clients have ended.
-const LOOK: Duration = Duration::from_millis(500);
+/// The longest time between two looks at who is the primary and which clients have ended. Each fault is preceded by one, too;
+/// more of them would take more of the processors than the cluster does.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// How long it may take until the next fault begins or ends, a client is told something new, or all have ended. Only a broken
 /// cluster makes anybody wait that long.
@@ -157,6 +158,12 @@ impl Round<'_> {
             Event::Begin(fault) => fault,
             Event::End(service) => {
                 let until = Timestamp::now();
+                // What the database told a central while that stood still reaches the clients now.
+                if CENTRALS.contains(&service.as_str())
+                    && let Some((since, _)) = &mut self.unnamed
+                {
+                    *since = until + RELOAD;
+                }
                 // Another primary may wait for its standbys.
                 if let Some((since, node)) = self.unnamed.take_if(|(_, node)| *node == service)
                     && self.roles.primary == Some(node)
@@ -208,13 +215,11 @@ impl Round<'_> {
             self.roles = roles;
         }
         self.count_sessions();
-        for agency in 1..=AGENCIES {
-            let service = client(agency);
-            let code = match self.faults.is_reachable(&service) {
-                true => self.cluster.exit_code(&service)?,
-                false => None,
-            };
-            let before = std::mem::replace(&mut self.ended[agency - 1], code);
+        let clients: [String; AGENCIES] = std::array::from_fn(|i| client(i + 1));
+        let codes = self.cluster.exit_codes(&clients)?;
+        for ((service, code), ended) in clients.iter().zip(codes).zip(&mut self.ended) {
+            let code = code.filter(|_| self.faults.is_reachable(service));
+            let before = std::mem::replace(ended, code);
             if let (None, Some(code)) = (before, code) {
                 self.fault_log
                     .note(format!("{service} has ended with {code}"));
