@@ -70,7 +70,7 @@ test-containers: ## every exercise on its branch, in containers
 cluster: docker-image ## three database nodes, two centrals, five agencies, in containers: docs/cluster.md
 	docker compose -f compose/cluster.yaml up --build
 
-test-cluster: docker-image ## the cluster under faults, by SEED (1); SEEDS=100 LANES=10 is the long form, in ten clusters at once
+test-cluster: docker-image ## the cluster under faults, by SEED (1); SEEDS=100 LANES=6 is the long form, in six clusters at once
 	docker compose -f compose/cluster.yaml build --quiet etcd setup
 	docker build --quiet -f compose/cluster/Dockerfile --target partition -t lottery-partition:latest compose/cluster
 	cargo run --release --locked -q -p benches --bin cluster

@@ -7,7 +7,7 @@
 //! log of what was done, and the log of every container, are then in `target/cluster`, and the next lottery is played
 //! all the same.
 //!
-//! `LANES=10` plays the lotteries of the seeds in ten clusters beside each other; pauses and speed are measured after them,
+//! `LANES=6` plays the lotteries of the seeds in six clusters beside each other; pauses and speed are measured after them,
 //! in one cluster.
 //!
 //! `REPLICATION=asynchronous` breaks the cluster: a bet may be acknowledged that no standby has. The test has to find it.
