@@ -228,6 +228,20 @@ fn replies_that_wait_for_two_commits_have_one_bound() {
 }
 
 #[test]
+fn replies_of_one_commit_leave_together_while_the_next_one_is_under_way() {
+    let (mut central, client, withheld) = slow(Limits::default());
+    central.send(&client, &[bets("1"), bets("2")].concat());
+    central.settle();
+    central.send(&client, &bets("3"));
+    central.settle();
+    for replies in [3, 4] {
+        withheld.release();
+        central.settle();
+        assert_eq!(client.replies(), replies);
+    }
+}
+
+#[test]
 fn replies_that_wait_for_two_commits_leave_before_the_connection_ends() {
     let (mut central, client, withheld) = slow(Limits::default());
     central.send(&client, &bets("1"));

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use event_server::facts::Tally;
 use event_server::limits::Limits;
-use event_server::observe::Observe;
-use event_server::store::{Drawn, Event, Freshness, Ticket};
+use event_server::observe::{CloseReason, Observe};
+use event_server::store::{Declined, Drawn, Event, Freshness, Ticket};
 use frame::{Bet, Birthdate, Document, Name, Number, Request};
 
 use crate::central::{Central, Client};
@@ -57,6 +57,42 @@ fn a_request_that_waited_for_its_agency_is_judged_by_what_was_read() {
     central.settle();
     assert_eq!(orders.take_asked(), [(1, Freshness::Cached)]);
     assert_eq!(client.replies(), 1);
+}
+
+#[test]
+fn where_an_agency_cannot_be_read_whoever_reads_reasons_is_told_why() {
+    for why in [
+        Declined::NotNow("it is not here"),
+        Declined::Replaced(agency(1)),
+    ] {
+        let (mut central, orders) = central(2, Limits::default(), None);
+        let upload = central.client(&encode(&resume(1, 7)).0);
+        central.settle();
+        orders.reads.set(true);
+        ask(&mut central, &upload, &bets(1));
+        let resumes = central.client(&encode(&resume(1, 7)).0);
+        let plain = central.client(&bets(1));
+        central.settle();
+        let declined = Event::Declined(agency(1), why.clone());
+        orders.told.borrow_mut().push_back(declined);
+        central.settle();
+        let text = why.to_string();
+        for (client, replies) in [(&upload, 2), (&resumes, 1)] {
+            assert_eq!((client.replies(), client.is_shut()), (replies, true));
+            let told = client.received();
+            assert!(told.windows(text.len()).any(|part| part == text.as_bytes()));
+            central.close(client);
+        }
+        assert_eq!((plain.replies(), plain.is_dropped()), (0, true));
+        central.settle();
+        let reason = match why {
+            Declined::Replaced(_) => CloseReason::Fenced,
+            _ => CloseReason::Dropped,
+        };
+        let closed = central.hub.figures().counters;
+        let counts = closed.closed().filter(|(_, count)| *count > 0);
+        assert_eq!(counts.collect::<Vec<_>>(), [(reason, 3)]);
+    }
 }
 
 #[test]
@@ -179,7 +215,7 @@ fn a_batch_that_arrives_damaged_breaks_its_upload_and_a_damaged_resume_is_told_w
 
 #[test]
 fn names_of_quotes_alone_have_room_in_a_row() {
-    let (mut central, _) = central(2, Limits::default(), None);
+    let (mut central, orders) = central(2, Limits::default(), None);
     let quotes = [b'"'; 255];
     let name = || Name::parse(quotes.as_slice()).unwrap();
     let request = Request::Bet(Bet {
@@ -193,12 +229,15 @@ fn names_of_quotes_alone_have_room_in_a_row() {
     let client = central.client(&encode(&request).0);
     central.settle();
     assert_eq!((client.replies(), central.hub.bets()), (1, Some(1)));
+    assert!(orders.bytes.get() < 4 * quotes.len() + 100);
 }
 
 #[test]
 fn a_query_is_let_go_once_the_store_was_away_for_ten_seconds_of_its_wait() {
     let (mut central, orders) = central(2, Limits::default(), None);
     let query = encode(&winners(1)).0;
+    central.settle();
+    assert!(!orders.wanted.get().winners, "nobody waits for them");
     let before = central.client(&query);
     central.settle();
     let down = Event::Down("it is away".to_owned());
@@ -207,6 +246,7 @@ fn a_query_is_let_go_once_the_store_was_away_for_ten_seconds_of_its_wait() {
     central.later(Duration::from_secs(5));
     let later = central.client(&query);
     central.settle();
+    assert!(orders.wanted.get().winners);
     for (seconds, gone) in [(4, [false, false]), (1, [true, false]), (10, [true, true])] {
         central.later(Duration::from_secs(seconds));
         let clients = [&before, &later];

@@ -249,6 +249,7 @@ fn a_hub_that_stops_closes_whoever_has_nothing_to_take_and_lets_the_others_take_
     let held = central.client(&encode(&winners(1)).0);
     central.settle();
     assert_eq!(central.hub.figures().held, 1);
+    assert!(!central.hub.is_empty());
     central.hub.stop();
     central.tick();
     let dropped = [&idle, &echoed, &stuck].map(|client| client.is_dropped());
@@ -306,5 +307,44 @@ fn whoever_waits_for_a_commit_gives_way_only_with_bytes_that_wait_behind_it() {
         let gone = |client: &Client| client.is_dropped();
         assert!(slow.iter().any(gone));
         assert_eq!(waits.iter().all(gone), behind > 0, "{behind}");
+    }
+}
+
+#[test]
+fn no_timer_runs_for_replies_that_wait_for_a_commit() {
+    let (mut central, orders) = central(2, Limits::default(), None);
+    orders.keeps.set(true);
+    let client = central.client(&encode(&one(&bet(1, "1", false))).0);
+    central.settle();
+    for _ in 0..3 {
+        central.later(Limits::default().idle_timeout);
+    }
+    assert_eq!((client.replies(), client.is_dropped()), (0, false));
+    while orders.kept() > 0 {
+        orders.release();
+    }
+    central.settle();
+    assert_eq!(client.replies(), 1);
+}
+
+#[test]
+fn timeouts_are_looked_at_once_a_second_or_four_times_in_a_short_one_and_only_where_somebody_is() {
+    let second = Duration::from_secs(1);
+    for (idle_timeout, period) in [(60 * second, second), (2 * second, second / 2)] {
+        let limits = Limits {
+            idle_timeout,
+            ..Limits::default()
+        };
+        let (mut central, _) = central(2, limits, None);
+        assert_eq!(central.hub.deadline(), None);
+        let client = central.client(&encode(&finished(2)).0);
+        central.settle();
+        assert_eq!(central.hub.deadline(), Some(central.now + period));
+        central.later(period);
+        assert_eq!(central.hub.deadline(), Some(central.now + period));
+        central.close(&client);
+        central.later(period);
+        central.later(period);
+        assert_eq!(central.hub.deadline(), None);
     }
 }

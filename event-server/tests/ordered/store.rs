@@ -38,6 +38,8 @@ pub struct Orders {
     /// How often room was asked for, and how often a commit.
     pub drafts: Cell<u32>,
     pub commits: Cell<u32>,
+    /// For how many bytes room was asked last.
+    pub bytes: Cell<usize>,
     /// What the last turn wanted.
     pub wanted: Cell<Wanted>,
     pub is_closed: Cell<bool>,
@@ -107,6 +109,7 @@ impl Store for Ordered {
 
     fn draft(&mut self, bytes: usize) -> Result<FileDraft<'_>, NoSpace> {
         self.orders.drafts.set(self.orders.drafts.get() + 1);
+        self.orders.bytes.set(bytes);
         match self.orders.is_full.get() {
             true => Err(NoSpace::new("it is full".to_owned())),
             false => self.store.draft(bytes),
