@@ -337,7 +337,9 @@ fn timeouts_are_looked_at_once_a_second_or_four_times_in_a_short_one_and_only_wh
         };
         let (mut central, _) = central(2, limits, None);
         assert_eq!(central.hub.deadline(), None);
-        let client = central.client(&encode(&finished(2)).0);
+        let client = central.connect();
+        assert_eq!(central.hub.deadline(), Some(central.now + period));
+        central.send(&client, &encode(&finished(2)).0);
         central.settle();
         assert_eq!(central.hub.deadline(), Some(central.now + period));
         central.later(period);
@@ -347,4 +349,53 @@ fn timeouts_are_looked_at_once_a_second_or_four_times_in_a_short_one_and_only_wh
         central.later(period);
         assert_eq!(central.hub.deadline(), None);
     }
+}
+
+#[test]
+fn a_hub_is_full_where_all_places_are_taken_and_nobody_gives_way() {
+    let limits = Limits {
+        max_connections: 2,
+        max_frame: 300_000,
+        ..Limits::default()
+    };
+    let (mut central, orders) = central(2, limits, None);
+    assert_eq!(central.hub.bounds().inbox, 300_004);
+    orders.keeps.set(true);
+    let stored = encode(&one(&bet(1, "1", false))).0;
+    let clients = [(); 2].map(|()| central.client(&stored));
+    central.settle();
+    let why = central.hub.unavailable().unwrap();
+    assert!(why.starts_with("full: all 2 places "), "{why}");
+    central.reset(&clients[0]);
+    central.settle();
+    assert_eq!(central.hub.unavailable(), None);
+}
+
+#[test]
+fn beyond_half_of_the_places_the_oldest_held_query_of_the_same_agency_is_answered() {
+    let limits = Limits {
+        max_connections: 4,
+        ..Limits::default()
+    };
+    let (mut central, _) = central(2, limits, None);
+    let clients = [1, 2, 2].map(|number| {
+        let client = central.client(&encode(&winners(number)).0);
+        central.settle();
+        client
+    });
+    assert_eq!(clients.map(|client| client.replies()), [0, 1, 0]);
+}
+
+#[test]
+fn polls_and_turns_are_counted() {
+    let (mut central, _) = central(2, Limits::default(), None);
+    central.hub.measure();
+    for events in [3, 4] {
+        central.hub.polled(events);
+        central.tick();
+        central.hub.end_turn();
+    }
+    let counters = central.hub.figures().counters;
+    assert_eq!((counters.polls, counters.events), (2, 7));
+    assert_eq!(counters.turn_duration.count(), 2);
 }
