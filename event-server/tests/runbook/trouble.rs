@@ -92,7 +92,7 @@ pub fn full_disk(mut scene: Scene) {
     scene.stop(central);
     scene.end(&[(
         "action: sorteo | result: fail",
-        "a draw on a full disk is in tests/store_full.rs",
+        "a draw on a full disk is in tests/store/full.rs",
     )]);
 }
 

@@ -1,18 +1,16 @@
 //! A log that is written over: its old turns are never taken for new ones, and nobody who reads it is disturbed.
 
-mod store_disk;
-
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use crate::store_disk::{Disk, DiskFiles};
 use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
 use event_server::store::files::{
     Contents, Durability, FileName, Files, Folder, ReadOnlyFolder, WalStore,
 };
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
-use store_disk::{Disk, DiskFiles};
 
 /// Stores one bet as a turn.
 fn turn<F: Files>(store: &mut WalStore<F>, lottery: &mut Lottery, document: &str) {

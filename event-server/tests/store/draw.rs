@@ -1,8 +1,6 @@
 //! A disk that fails while the draw is counted or stored: the store says so in the same turn, and takes nothing more.
 //! A failed disk never passes for a full one.
 
-mod store_disk;
-
 use std::time::Instant;
 
 use event_server::facts::Fact;
@@ -10,7 +8,7 @@ use event_server::store::files::{Durability, FileStore};
 use event_server::store::{Draft as _, DrawToCount, Drawn, Event, Store as _, Wanted};
 use frame::{Agency, Bet, Birthdate, Document, Name, Number};
 
-use store_disk::{Disk, Fault};
+use crate::store_disk::{Disk, Fault};
 
 const WINNER: u32 = 7;
 

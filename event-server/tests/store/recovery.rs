@@ -1,10 +1,9 @@
 //! What becomes of a log that is cut at every byte, and of one with each byte flipped: all turns that were
 //! acknowledged, or a refusal that leaves the files as they are. Never less, never other bets.
 
-mod store_disk;
-
 use std::ops::ControlFlow;
 
+use crate::store_disk::{Disk, DiskFiles};
 use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
 use event_server::store::files::{
@@ -12,7 +11,6 @@ use event_server::store::files::{
     export,
 };
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};
-use store_disk::{Disk, DiskFiles};
 
 /// The files as they are after a turn.
 #[derive(Clone)]

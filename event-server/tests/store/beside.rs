@@ -1,20 +1,18 @@
 //! Programs that read the folder while a server works in it, each as slow as can be: the server goes on before every call
 //! of theirs. Seeded; BESIDE_SEED runs one seed.
 
-mod store_disk;
-
 use std::cell::RefCell;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
+use crate::store_disk::{Disk, DiskFiles};
 use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
 use event_server::store::files::{
     Durability, FileName, Files, RandomAccess, StoreError, WalStore, export,
 };
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
-use store_disk::{Disk, DiskFiles};
 
 /// A server that runs, and what it has acknowledged.
 struct Server {

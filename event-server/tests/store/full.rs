@@ -1,11 +1,10 @@
 //! A disk that is full when the server starts, or at a checkpoint: nothing is lost, nothing is done twice, and all goes on
 //! once there is room.
 
-mod store_disk;
-
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
+use crate::store_disk::{Disk, DiskFiles};
 use event_server::facts::{Fact, Source};
 use event_server::hub::Hub;
 use event_server::limits::Limits;
@@ -16,7 +15,6 @@ use event_server::service::Service;
 use event_server::store::files::{Durability, FileName, FileStore, StoreError, WalStore};
 use event_server::store::{Draft as _, RETRY_PAUSE, Store, Wake, Wanted};
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
-use store_disk::{Disk, DiskFiles};
 
 /// Bytes of the row of each bet here, and its request.
 const ROW: usize = 25;

@@ -11,7 +11,7 @@ use event_server::store::files::{
 };
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
 
-const GOLDEN: &str = include_str!("vectors/bets.csv");
+const GOLDEN: &str = include_str!("../vectors/bets.csv");
 
 /// The bets of the golden file, from the JSON beside it: one `"key": value` a line.
 fn golden_bets() -> Vec<Bet<'static>> {
@@ -23,7 +23,7 @@ fn golden_bets() -> Vec<Bet<'static>> {
             .and_then(|value| value.strip_suffix('"'));
         Some(quoted.unwrap_or(value).replace("\\\"", "\""))
     };
-    let values: Vec<String> = include_str!("vectors/bets.json")
+    let values: Vec<String> = include_str!("../vectors/bets.json")
         .lines()
         .filter_map(value)
         .collect();

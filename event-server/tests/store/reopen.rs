@@ -1,13 +1,11 @@
 //! Taking an agency's bets out: whole or not at all, whatever happens meanwhile. Seeded; REOPEN_SEED runs one seed.
 
-mod store_disk;
-
 use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
 use event_server::store::files::{Durability, FileName, WalStore, export};
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};
 
-use store_disk::{Disk, DiskFiles, Fault};
+use crate::store_disk::{Disk, DiskFiles, Fault};
 
 const AGENCIES: u32 = 3;
 

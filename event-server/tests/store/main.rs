@@ -1,0 +1,28 @@
+//! The store with files, over a disk that fails in every way, and on real folders.
+//!
+//! ```text
+//! recovery    a log that is cut at every byte, and one with each byte flipped
+//! reuse       a log that is written over
+//! full        a disk without room, at the start and at a checkpoint
+//! draw        a disk that fails while the draw is counted or stored
+//! reopen      an agency's bets are taken out: whole or not at all
+//! simulation  the store alone, seeded: kills, power cuts, failed calls
+//! beside      programs that read the folder slower than the server writes
+//! export      exporting beside a store that is open
+//! folder      a real folder: the format that Python wrote, files of others, modes, the lock
+//! new_folder  a lottery that is written into a new folder as a whole
+//! ```
+
+#[path = "../store_disk/mod.rs"]
+mod store_disk;
+
+mod beside;
+mod draw;
+mod export;
+mod folder;
+mod full;
+mod new_folder;
+mod recovery;
+mod reopen;
+mod reuse;
+mod simulation;
