@@ -364,4 +364,37 @@ mod tests {
             RowFlaw::Text(2)
         );
     }
+
+    #[test]
+    fn a_row_of_just_the_most_bytes_is_read_however_its_line_is_cut_and_one_more_is_too_long() {
+        let row = |bytes| {
+            let row = format!("1,{},b,3,2000-01-01,5", "a".repeat(bytes - 19));
+            assert_eq!(row.len(), bytes);
+            row.into_bytes()
+        };
+        assert!(Row::parse(&row(MAX_ROW)).is_ok());
+        assert_eq!(Row::parse(&row(MAX_ROW + 1)), Err(RowFlaw::TooLong));
+
+        let most = [&row(MAX_ROW)[..], b"\r\n"].concat();
+        for cut in [0, 1, 10, MAX_ROW, MAX_ROW + 1] {
+            let (mut lines, mut whole) = (Lines::default(), 0);
+            for piece in [&most[..cut], &most[cut..]] {
+                let count = |line: &[u8]| {
+                    Row::parse(line)?;
+                    whole += 1;
+                    Ok(())
+                };
+                lines.feed(piece, count).unwrap();
+            }
+            assert_eq!((whole, lines.end()), (1, Ok(())), "cut at {cut}");
+        }
+        // What cannot become a row any more is not gathered.
+        let endless = [b'a'; MAX_ROW + 2];
+        for cut in [0, 1, 10, MAX_ROW + 1] {
+            let mut lines = Lines::default();
+            lines.feed(&endless[..cut], |_| Ok(())).unwrap();
+            let refused = lines.feed(&endless[cut..], |_| Ok(()));
+            assert_eq!(refused, Err((1, RowFlaw::TooLong)), "cut at {cut}");
+        }
+    }
 }

@@ -121,6 +121,10 @@ impl Files for DiskFiles {
 
     fn create(&mut self, name: FileName) -> io::Result<DiskFile> {
         let created = self.rename_with(|state| {
+            if name == FileName::Lock && std::mem::take(&mut state.lock_is_made_first) {
+                let inode = state.add(b"");
+                state.bind(None, vec![(name, inode)]);
+            }
             if !name.is_new() && state.names.contains_key(&name) {
                 return Err(ErrorKind::AlreadyExists.into());
             }

@@ -57,6 +57,8 @@ struct State {
     bets_limit: u64,
     /// Whether no file gets another name, for lack of room in the folder.
     folder_full: bool,
+    /// Whether another program makes the lock file right before the next one here is made.
+    lock_is_made_first: bool,
     salts: u64,
 }
 
@@ -104,6 +106,7 @@ impl Disk {
             capacity: u64::MAX,
             bets_limit: u64::MAX,
             folder_full: false,
+            lock_is_made_first: false,
             // A salt that the tests know, so that rows may hold it.
             salts: u64::from_be_bytes(*b"SALT0000"),
         })))
@@ -176,6 +179,11 @@ impl Disk {
         self.0.borrow_mut().folder_full = full;
     }
 
+    /// Lets another program make the lock file right before the program here makes it.
+    pub fn make_lock_first(&self) {
+        self.0.borrow_mut().lock_is_made_first = true;
+    }
+
     /// Puts another file in the place of one, as an editor does.
     pub fn replace(&self, name: FileName, bytes: &[u8]) {
         let mut state = self.0.borrow_mut();
@@ -197,6 +205,18 @@ impl Disk {
     /// How many bytes programs have written to files.
     pub fn written(&self) -> u64 {
         self.0.borrow().written
+    }
+
+    /// How many bytes of a file were written since it was last synced.
+    pub fn unsynced(&self, name: FileName) -> u64 {
+        let state = self.0.borrow();
+        let written = |change: &Change| match change {
+            Change::Write(_, bytes) => bytes.len() as u64,
+            Change::Length(_) => 0,
+        };
+        state.names.get(&name).map_or(0, |inode| {
+            state.inodes[*inode].pending.iter().map(written).sum()
+        })
     }
 
     /// A file as programs see it.

@@ -351,3 +351,47 @@ impl fmt::Display for Distrust {
 }
 
 impl std::error::Error for Distrust {}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    fn failed(error: io::Error) -> StoreError {
+        StoreError::Io {
+            action: "open",
+            path: PathBuf::from("data"),
+            error: Arc::new(error),
+        }
+    }
+
+    #[test]
+    fn a_failed_call_says_what_to_do_and_why_it_failed() {
+        for (errno, remedy) in [
+            (Errno::MFILE, "raise the limit of open files (ulimit -n)"),
+            (Errno::NFILE, "raise the limit of open files (ulimit -n)"),
+            (Errno::FBIG, "raise the limit of file sizes (ulimit -f)"),
+            (Errno::NOSPC, "make room and start again"),
+            (Errno::DQUOT, "make room and start again"),
+            (
+                Errno::ACCESS,
+                "let the server's user do that, or set another",
+            ),
+            (Errno::BUSY, "end that program (fuser names it)"),
+            (
+                Errno::NOTDIR,
+                "set SERVER_DATA_DIR to a folder, or to where",
+            ),
+            (Errno::ROFS, "set SERVER_DATA_DIR to a folder, or to where"),
+            (Errno::IO, "check the disk and start again"),
+        ] {
+            let error = io::Error::from(errno);
+            let expected = format!("cannot open data: {error}; {remedy}");
+            let failed = failed(error);
+            assert!(failed.to_string().starts_with(&expected), "{failed}");
+            assert!(failed.source().is_some());
+        }
+        assert!(StoreError::Stopped.source().is_none());
+    }
+}

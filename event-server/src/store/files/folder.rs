@@ -413,4 +413,38 @@ mod tests {
             assert_eq!(is_unsupported(&errno.into()), is_so, "{errno}");
         }
     }
+
+    #[test]
+    fn a_name_is_that_of_one_file_and_only_a_file_that_was_being_made_is_replaced() {
+        let place = tempfile::tempdir().unwrap();
+        let mut files = Folder::open(place.path()).unwrap();
+        let log = files.create(FileName::Log).unwrap();
+        let new = files.create(FileName::NewLog).unwrap();
+        let reader = ReadOnlyFolder::open(place.path()).unwrap();
+        let named = |name, file| {
+            let both = [files.is_named(name, file), reader.is_named(name, file)];
+            let [found, read] = both.map(Result::unwrap);
+            assert_eq!(found, read);
+            found
+        };
+        assert!(named(FileName::Log, &log) && named(FileName::NewLog, &new));
+        assert!(!named(FileName::Log, &new) && !named(FileName::Bets, &log));
+
+        let kept = files.create(FileName::Log).unwrap_err();
+        assert_eq!(kept.kind(), ErrorKind::AlreadyExists);
+        files.create(FileName::NewLog).unwrap();
+        assert!(!files.is_named(FileName::NewLog, &new).unwrap());
+        files.remove(FileName::NewLog).unwrap();
+        let missing = files.exchange(FileName::NewLog, FileName::Log).unwrap_err();
+        assert_eq!(missing.kind(), ErrorKind::NotFound);
+        std::fs::create_dir(place.path().join("bets.wal.new")).unwrap();
+        let stays = files.create(FileName::NewLog).unwrap_err();
+        assert_eq!(stays.kind(), ErrorKind::IsADirectory);
+
+        RandomAccess::set_length(&log, 3).unwrap();
+        assert_eq!(log.length().unwrap(), 3);
+        assert_ne!(files.salt(), files.salt());
+        let error = ReadOnlyFolder::open(&place.path().join("bets.wal"));
+        assert!(matches!(error, Err(StoreError::Io { .. })));
+    }
 }

@@ -307,4 +307,22 @@ mod tests {
             None
         );
     }
+
+    #[test]
+    fn a_head_that_counts_just_so_far_is_one_and_one_farther_is_none() {
+        let far = |sequence, length| {
+            let head = Head {
+                version: VERSION,
+                durability: Durability::Always,
+                salt: 1,
+                sequence,
+                length,
+                bets_crc: 0,
+                facts: 0,
+            };
+            Head::decode(&head.encode(&Hasher::new())).is_some()
+        };
+        assert!(far(FAR, FAR));
+        assert!(!far(FAR + 1, 0) && !far(0, FAR + 1));
+    }
 }
