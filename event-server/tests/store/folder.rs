@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use event_server::facts::{Fact, Source};
+use event_server::facts::{Fact, MAX_AGENCIES, Source};
 use event_server::store::files::{
     Durability, ExportError, Folder, ReadOnlyFolder, Recovery, Scanner, StoreError, WalStore,
     export,
@@ -155,6 +155,28 @@ fn a_file_that_others_wrote_is_taken_over_as_it_is() {
 }
 
 #[test]
+fn as_many_agencies_as_a_lottery_knows_are_taken_over_and_not_one_more() {
+    for agencies in [0, MAX_AGENCIES, MAX_AGENCIES + 1] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bets.csv");
+        let row = |agency: usize| format!("{agency},a,b,3,2000-01-01,7\r\n");
+        fs::write(&path, (1..=agencies).map(row).collect::<String>()).unwrap();
+        match open(folder.path()) {
+            Ok((_, recovery, facts)) => {
+                assert!(facts.len() == agencies && agencies <= MAX_AGENCIES);
+                let rows = (agencies > 0).then_some(agencies as u64);
+                assert_eq!(recovery.taken_over, rows);
+            }
+            Err(refused) => {
+                assert_eq!(agencies, MAX_AGENCIES + 1);
+                let expected = format!("{}: row {agencies} is of one agency more", path.display());
+                assert!(refused.to_string().starts_with(&expected), "{refused}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_file_that_is_no_bets_csv_is_not_taken_over_and_the_row_is_named() {
     for (row, flaw) in [
         ("1,a,b,3,2000-01-01,7", "has no line end"),
@@ -218,7 +240,14 @@ fn the_folder_and_the_files_are_their_owners_alone() {
     assert!(matches!(third, StoreError::Locked { .. }), "{third}");
     assert!(!moved.join("lock").exists(), "it was touched");
     drop(store);
-    assert!(open(&moved).is_ok());
+    // What others may read since, they may not any more.
+    let names = ["bets.csv", "bets.wal", "lock"].map(|name| moved.join(name));
+    fs::write(&names[2], "").unwrap();
+    for name in &names {
+        fs::set_permissions(name, Permissions::from_mode(0o644)).unwrap();
+    }
+    let (_store, _, _) = open(&moved).unwrap();
+    assert_eq!(names.map(|name| mode(&name)), [0o600; 3]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::store_disk::{Disk, DiskFiles};
 use event_server::facts::{Fact, Source};
@@ -129,7 +130,12 @@ fn a_log_that_another_program_keeps_locked_is_waited_for_only_so_long() {
     let log = File::open(path.join("bets.wal")).unwrap();
     log.lock().unwrap();
     let mut reader = ReadOnlyFolder::open(path).unwrap();
+    let begun = Instant::now();
     let error = Contents::read(&mut reader).err().unwrap().to_string();
+    assert!(
+        begun.elapsed() >= Duration::from_secs(4),
+        "given up at once"
+    );
     let expected = "bets.wal: another program has had it locked for too long; end that program";
     assert!(error.contains(expected), "{error}");
     log.unlock().unwrap();

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use event_server::facts::{Fact, Source};
 use event_server::store::files::{
-    Durability, FileName, Progress, Recovery, StoreError, WalStore, Warning,
+    Durability, FileName, Progress, Recovery, StoreError, WalStore, Warning, export,
 };
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
 
@@ -100,7 +100,13 @@ fn without_durability_all_bytes_behind_the_last_turn_but_the_zeros_at_the_end_ar
         let recovery = start(&log).unwrap();
         let lost = Warning::TurnsLost { last: 0, bytes };
         assert_eq!((recovery.cut, recovery.warnings), (bytes, vec![lost]));
+        let disk = Disk::with(&[(FileName::Bets, b""), (FileName::Log, &log)]);
+        let warnings = export(disk.boot(), &mut Vec::new()).unwrap();
+        assert_eq!(warnings, [lost]);
     }
+    let lost = Warning::TurnsLost { last: 3, bytes: 1 }.to_string();
+    let expected = "the log cannot be read behind turn 3 and is cut there (1 byte), acknowledged";
+    assert!(lost.contains(expected), "{lost}");
 }
 
 #[test]
@@ -110,6 +116,9 @@ fn of_an_unfinished_turn_all_bytes_are_counted_that_the_log_has_of_it() {
     for bytes in 8..RECORD {
         let recovery = start(&log[..HEAD + RECORD + bytes]).unwrap();
         assert_eq!((recovery.turns, recovery.cut), (1, bytes as u64));
+        let found = recovery.to_string();
+        let expected = "25 bytes of bets.csv, 1 turn from the log, ";
+        assert!(found.starts_with(expected), "{found}");
     }
     let mut torn = log;
     *torn.last_mut().unwrap() ^= 1;
