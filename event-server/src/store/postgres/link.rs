@@ -421,3 +421,6 @@ impl<D: Dial> Database for Link<D> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
