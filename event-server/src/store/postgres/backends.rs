@@ -191,4 +191,27 @@ mod tests {
             "with the first and the fourth they are four"
         );
     }
+
+    #[test]
+    fn a_backend_that_does_not_end_is_named_and_one_of_another_server_is_forgotten() {
+        let backends = Backends::of(1);
+        assert!(backends.to_end().is_empty());
+        // Only a number goes into the text of a query.
+        for since in ["", "1.5) or (true", "now"] {
+            backends.give_up(backend(1), since.to_owned());
+            assert!(backends.to_end().is_empty(), "{since}");
+        }
+        backends.give_up(backend(2), "7.5".to_owned());
+        backends.keep_those_of("1.5");
+        let mut ending = backends.to_end();
+        assert!(!ending.is_empty());
+        ending.row(&[Some(b"2"), Some(b"t")]);
+        assert_eq!(ending.why_not(), None);
+        ending.row(&[Some(b"2"), Some(b"f")]);
+        ending.row(&[Some(b"3"), None]);
+        let why = ending.why_not().unwrap();
+        assert!(why.ends_with("process 2, 3"), "{why}");
+        backends.keep_those_of("another");
+        assert!(backends.to_end().is_empty());
+    }
 }

@@ -188,3 +188,57 @@ impl fmt::Display for SessionError {
 }
 
 impl std::error::Error for SessionError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use postgres_protocol::message::backend::Message;
+
+    fn read(fields: &str) -> DatabaseError {
+        let mut bytes = bytes::BytesMut::from(&b"E"[..]);
+        bytes.extend_from_slice(&(fields.len() as u32 + 5).to_be_bytes());
+        bytes.extend_from_slice(fields.as_bytes());
+        bytes.extend_from_slice(b"\0");
+        let Ok(Some(Message::ErrorResponse(body))) = Message::parse(&mut bytes) else {
+            panic!("{fields:?}");
+        };
+        DatabaseError::read(body.fields()).unwrap()
+    }
+
+    #[test]
+    fn an_error_is_fatal_in_every_language_and_from_an_older_server() {
+        assert!(read("SFATAL\0VFATAL\0C57P01\0").is_fatal());
+        assert!(read("SFATAL\0C57P01\0").is_fatal(), "older");
+        for order in ["SSCHWERWIEGEND\0VFATAL\0", "VFATAL\0SSCHWERWIEGEND\0"] {
+            assert!(read(order).is_fatal(), "{order}");
+        }
+        assert!(!read("SERROR\0VERROR\0").is_fatal());
+    }
+
+    #[test]
+    fn what_only_the_configuration_can_change_is_final_and_says_what_to_do() {
+        for (code, is_final, advice) in [
+            (
+                "28P01",
+                true,
+                ": check the password in SERVER_STORE, PGPASSWORD, SERVER_STORE_PASSWORD_FILE or ~/.pgpass",
+            ),
+            (
+                "28000",
+                true,
+                ": check the user in SERVER_STORE, and the database's pg_hba.conf",
+            ),
+            (
+                "3D000",
+                true,
+                ": create it, or name another in SERVER_STORE",
+            ),
+            ("57P03", false, ""),
+        ] {
+            let error = SessionError::Refused(read(&format!("VFATAL\0C{code}\0Mno\0")));
+            assert_eq!(error.is_final(), is_final, "{code}");
+            assert_eq!(error.to_string(), format!("no (SQLSTATE {code}){advice}"));
+        }
+        assert!(SessionError::NoTls.is_final() && !SessionError::Standby.is_final());
+    }
+}

@@ -253,4 +253,28 @@ mod tests {
         }
         assert_eq!(reads, 5, "21 agencies, five at once");
     }
+
+    #[test]
+    fn an_agency_that_another_central_has_changed_since_is_told_as_changed() {
+        let agency = Agency::new(1).unwrap();
+        let mut known = Known::new(2);
+        let version = |version| VersionedAccount {
+            version,
+            ..VersionedAccount::default()
+        };
+        assert_eq!(
+            known.read(agency, version(1)),
+            Read::Unchanged,
+            "the first time"
+        );
+        assert_eq!(known.read(agency, version(1)), Read::Unchanged);
+        known.session_lost();
+        assert_eq!(known.read(agency, version(2)), Read::Changed);
+        known.forget(agency);
+        assert_eq!(
+            known.read(agency, version(3)),
+            Read::Unchanged,
+            "it was forgotten"
+        );
+    }
 }

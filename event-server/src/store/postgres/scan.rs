@@ -329,4 +329,36 @@ mod tests {
         assert_eq!(told(3), Err(TooManyWinners));
         assert_eq!((tally.count(agency(1)), tally.count(agency(3))), (3, 10));
     }
+
+    #[test]
+    fn a_slice_that_takes_as_long_as_it_should_is_followed_by_one_of_the_same_length() {
+        for (took, length) in [(19, 16), (20, 8), (30, 8), (40, 8), (41, 4), (60, 4)] {
+            let mut scan = scan();
+            for _ in 0..3 {
+                scan.add(Winners::default(), layout("a", 1_000));
+            }
+            let mut layout = layout("a", 1_000).unwrap();
+            layout.took = Duration::from_millis(took);
+            assert!(!scan.add(Winners::default(), Some(layout)));
+            assert_eq!(scan.next(), Slice::Blocks(15..15 + length), "{took} ms");
+        }
+    }
+
+    #[test]
+    fn winners_whose_documents_fill_a_reply_are_kept_and_one_byte_more_is_too_much() {
+        let agency = Agency::new(1).unwrap();
+        let half = vec![b'7'; MAX_REPLY / 2];
+        for (more, kept) in [
+            (MAX_REPLY - half.len(), true),
+            (MAX_REPLY - half.len() + 1, false),
+        ] {
+            let (mut winners, mut part) = (Winners::default(), Winners::default());
+            winners.add(agency, 1, &half);
+            part.add(agency, 2, &vec![b'7'; more]);
+            winners.append(part);
+            let found = &winners.0[&agency];
+            assert_eq!((found.count, found.bytes), (2, half.len() + more));
+            assert_eq!(found.documents.len(), if kept { 2 } else { 0 });
+        }
+    }
 }

@@ -7,7 +7,7 @@ use frame::{Bet, Birthdate, Document, MessageId, Name, Number};
 
 use super::*;
 use crate::facts::Source;
-use crate::store::postgres::{Answer, PostgresStore};
+use crate::store::postgres::{Answer, PostgresStore, VersionedAccount};
 use crate::store::{Draft as _, Store, Wanted};
 
 /// A database that answers every query at once, and notes its kind.
@@ -197,4 +197,123 @@ fn however_much_is_staged_for_one_session_another_one_takes_more() {
     assert!(store.is_full(Some(even)));
     assert!(!store.is_full(Some(odd)), "its session has nothing to do");
     assert!(!store.is_full(None), "nobody knows yet whose peer it is");
+}
+
+fn stage(store: &mut PostgresStore<Instantly>, number: u32, bets: u32) {
+    let mut draft = store.draft(0).unwrap();
+    (0..bets).for_each(|_| draft.row(&bet(agency(number))));
+    draft.stage(Fact::Batch {
+        agency: agency(number),
+        source: Source::Plain,
+        id: MessageId([0; 16]),
+        bets,
+    });
+}
+
+/// A store that knows the first agencies, and has told all that happened until then.
+fn store_that_knows(agencies: u32) -> (PostgresStore<Instantly>, Instant) {
+    let (mut store, _) = store(100);
+    let now = Instant::now();
+    (1..=agencies).for_each(|number| _ = store.know(agency(number), Freshness::Latest));
+    (0..4).for_each(|_| store.advance(now, Wanted::default()).unwrap());
+    while store.poll().is_some() {}
+    (store, now)
+}
+
+#[test]
+fn a_reply_waits_for_the_commit_that_stores_what_it_tells_of_its_agency_and_for_no_other() {
+    let ticket = Ticket::first(0).next();
+    let group = |staged: &[u32], depends: &[u32]| {
+        let mut group = Group::new(ticket, Vec::new());
+        for number in staged {
+            group.add(agency(*number), &mut VersionedAccount::default(), 0);
+        }
+        depends
+            .iter()
+            .for_each(|number| group.depend(agency(*number)));
+        group
+    };
+    let waits = |work: &Option<Work>, split: &Option<SplitGroup>| -> Vec<u32> {
+        let waits = |number: &u32| under_way(work, split, agency(*number)) == Some(ticket);
+        (1..=5).filter(waits).collect()
+    };
+    assert!(waits(&None, &None).is_empty());
+    let commit = Work::Commit(group(&[1, 3], &[4]), SealedRows::default());
+    assert_eq!(waits(&Some(commit), &None), [1, 3, 4]);
+    let mut split = SplitGroup::of(group(&[1, 2, 3], &[4]), &SealedRows::default());
+    let (part, rows) = split.rest.pop_front().unwrap();
+    let split = Some(split);
+    assert_eq!(
+        waits(&Some(Work::CommitAlone(part, rows)), &split),
+        [1, 2, 3, 4]
+    );
+    assert_eq!(waits(&None, &split), [2, 3, 4]);
+}
+
+#[test]
+fn the_draw_waits_for_what_was_staged_before_and_not_for_what_comes_later() {
+    let (mut store, now) = store_that_knows(2);
+    assert!(store.queues[0].is_settled());
+    stage(&mut store, 1, 1);
+    store.queues[0].settle();
+    assert!(!store.queues[0].is_settled(), "it is not asked for yet");
+    store.advance(now, Wanted::default()).unwrap();
+    assert!(
+        !store.queues[0].is_settled(),
+        "nobody knows yet whether it is stored"
+    );
+    stage(&mut store, 2, 1);
+    assert!(!store.queues[0].is_settled());
+    store.advance(now, Wanted::default()).unwrap();
+    assert!(store.queues[0].is_settled());
+}
+
+#[test]
+fn a_commit_is_told_with_its_bets_its_bytes_and_its_time_and_its_memory_is_used_again() {
+    let (mut store, mut now) = store_that_knows(1);
+    for (bets, is_kept) in [(3, true), (50_000, false)] {
+        stage(&mut store, 1, bets);
+        let bytes = store.queues[0].staged() as u64;
+        store.advance(now, Wanted::default()).unwrap();
+        now += Duration::from_millis(5);
+        store.advance(now, Wanted::default()).unwrap();
+        let events: Vec<Event> = std::iter::from_fn(|| store.poll()).collect();
+        let commit = crate::store::Commit {
+            bets: bets.into(),
+            bytes,
+            took: Some(Duration::from_millis(5)),
+        };
+        assert!(events.contains(&Event::Stored(commit)), "{events:?}");
+        let spare = store.queues[0].spare.capacity() as u64;
+        assert_eq!(spare >= bytes, is_kept, "{spare} of {bytes}");
+        // The group after the next one is written into it.
+        store.queues[0].spare = Vec::new();
+    }
+}
+
+#[test]
+fn an_agency_that_is_changed_while_it_is_read_is_read_again() {
+    let (mut store, asked) = store(10);
+    let now = Instant::now();
+    let reads = || {
+        asked
+            .borrow()
+            .iter()
+            .filter(|asked| **asked == "read")
+            .count()
+    };
+    assert!(
+        store.status().unavailable.is_some(),
+        "it was not reached yet"
+    );
+    store.know(agency(1), Freshness::Latest);
+    store.advance(now, Wanted::default()).unwrap();
+    assert_eq!(store.status().unavailable, None);
+    assert_eq!(reads(), 1);
+    store.queues[0].read_anew(agency(1));
+    (0..8).for_each(|_| store.advance(now, Wanted::default()).unwrap());
+    assert_eq!(reads(), 2);
+    store.queues[0].read_anew(agency(1));
+    (0..8).for_each(|_| store.advance(now, Wanted::default()).unwrap());
+    assert_eq!(reads(), 3);
 }

@@ -305,3 +305,72 @@ fn distance(one: &str, other: &str) -> usize {
     }
     row[other.len()]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_that_changes_nothing_is_taken_with_the_values_that_change_nothing_alone() {
+        for (key, values, other) in [
+            ("keepalives", &["0", "1"][..], Some("x")),
+            ("fallback_application_name", &["any"], None),
+            ("krbsrvname", &["any"], None),
+            ("gsslib", &["any"], None),
+            ("gssdelegation", &["any"], None),
+            ("gssencmode", &["disable", "prefer"], Some("require")),
+            (
+                "target_session_attrs",
+                &["read-write", "primary", "any"],
+                Some("standby"),
+            ),
+            ("load_balance_hosts", &["disable", "random"], Some("x")),
+            ("sslcompression", &["0"], Some("1")),
+            ("sslsni", &["1"], Some("0")),
+            ("sslcertmode", &["allow"], Some("require")),
+            ("client_encoding", &["UTF8", "utf8", "auto"], Some("LATIN1")),
+            (
+                "ssl_min_protocol_version",
+                &["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"],
+                Some("x"),
+            ),
+            ("ssl_max_protocol_version", &["TLSv1.3"], Some("TLSv1")),
+        ] {
+            for value in values {
+                assert_eq!(without_effect(key, value), Ok(()), "{key}={value}");
+            }
+            if let Some(other) = other {
+                let why = without_effect(key, other).unwrap_err();
+                assert!(
+                    why.starts_with(key) && why.contains(", allowed is "),
+                    "{why}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_values_that_are_allowed_are_listed_and_a_single_one_stands_alone() {
+        let why = |allowed| not_allowed("key", "x", allowed);
+        assert_eq!(why(&["a"]), "key is \"x\", allowed is a");
+        assert_eq!(why(&["a", "b"]), "key is \"x\", allowed is a or b");
+        assert_eq!(why(&["a", "b", "c"]), "key is \"x\", allowed is a, b or c");
+    }
+
+    #[test]
+    fn the_distance_of_two_words_counts_the_letters_to_change() {
+        for (one, other, changes) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("abc", "abc", 0),
+            ("abc", "abd", 1),
+            ("abc", "xabc", 1),
+            ("abc", "ac", 1),
+            ("kitten", "sitting", 3),
+            ("ab", "ba", 2),
+        ] {
+            assert_eq!(distance(one, other), changes, "{one} {other}");
+        }
+    }
+}
