@@ -264,4 +264,24 @@ mod tests {
         let short = prologue.begin(LockWait::Short, false);
         assert!(short.contains("set local lock_timeout = '78ms'; ") && !short.contains("tcp_"));
     }
+
+    #[test]
+    fn every_setting_that_the_server_knows_is_set_and_those_of_a_copy_only_with_one() {
+        let mut prologue = Prologue::new(CommitMode::AsSet, Duration::from_secs(10));
+        let known = OPTIONAL.join(",");
+        prologue.learn(&[None, None, None, None, Some(known.as_bytes())]);
+        for (setting, always) in [
+            ("client_connection_check_interval = '1s'", true),
+            ("idle_in_transaction_session_timeout = '10000ms'", true),
+            ("transaction_timeout = '0'", true),
+            ("tcp_keepalives_idle = '5'", false),
+            ("tcp_keepalives_interval = '2'", false),
+            ("tcp_user_timeout = '10000ms'", false),
+        ] {
+            let setting = format!("set local {setting}; ");
+            let begin = |copies| prologue.begin(LockWait::Usual, copies);
+            assert!(begin(true).contains(&setting), "{setting}");
+            assert_eq!(begin(false).contains(&setting), always, "{setting}");
+        }
+    }
 }

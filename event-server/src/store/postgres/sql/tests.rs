@@ -102,3 +102,24 @@ fn only_where_anyone_may_take_part_are_first_versions_counted() {
         assert!(sql.ends_with(&most), "{sql}");
     }
 }
+
+#[test]
+fn the_draw_and_a_reopening_wait_for_each_other_by_the_row_of_the_lottery() {
+    let draw = statements().draw(Number::new(7).unwrap());
+    let lock = statements().lock_draw();
+    assert!(
+        lock.starts_with("update ") && lock.contains(".lottery set "),
+        "{lock}"
+    );
+    assert!(draw.starts_with(&lock), "{draw}");
+}
+
+#[test]
+fn a_session_listens_to_the_channel_of_its_lottery_and_says_there_who_listens() {
+    let channel = "\"it's \"\"mine\"\".draw\"";
+    let listen = statements().listen("a'b 1");
+    assert_eq!(
+        listen,
+        format!("listen {channel}; notify {channel}, 'a''b 1'")
+    );
+}

@@ -419,3 +419,10 @@ fn a_direct_handshake_and_a_timeout_are_those_of_the_url() {
     let url = parse("postgresql://a/db?connect_timeout=2").unwrap();
     assert_eq!(url.connect_timeout, Some(Duration::from_secs(2)));
 }
+
+#[test]
+fn a_password_is_never_shown() {
+    let url = parse("postgresql://a:secret@h/a?sslmode=disable").unwrap();
+    assert_eq!(url.password, Some(Secret("secret".to_owned())));
+    assert_eq!(format!("{:?}", url.password), "Some((secret))");
+}

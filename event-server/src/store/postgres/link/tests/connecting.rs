@@ -1,6 +1,7 @@
 //! How a link comes to a session: deadlines, hosts in turn, pauses, and what ends the central.
 
 use super::*;
+use crate::store::postgres::Secret;
 
 const TWO: &str = "127.0.0.1:1,127.0.0.2:2/a?";
 
@@ -273,10 +274,14 @@ fn a_session_that_is_given_up_while_it_works_is_ended_by_the_next_one_and_an_idl
 }
 
 #[test]
-fn the_password_of_the_host_is_sent_to_a_server_of_this_machine_that_asks_for_it() {
+fn the_password_that_was_read_last_is_sent_to_a_server_of_this_machine_that_asks_for_it() {
     let mut world = World::new("/a?host=/run/postgresql&", 1, CommitMode::AsSet);
+    let link = &world.links[0];
+    let mut url = link.options.url.clone();
+    url.password = Some(Secret("fresh".to_owned()));
+    link.access().read_again(Some(&url)).unwrap();
     world.net.borrow_mut().wants_password = true;
     assert!(matches!(world.run(0)[0], Answer::Up(_)));
     let heard = String::from_utf8_lossy(&world.net.borrow().heard).into_owned();
-    assert!(heard.contains("secret\0"), "{heard}");
+    assert!(heard.contains("fresh\0"), "{heard}");
 }
