@@ -1,7 +1,7 @@
 //! What a role, a database or an administrator has set changes no promise.
 
 use crate::common::{Peer, batch, bet, eventually, finished, resume};
-use crate::stage::{PATIENT, Stage, count, run, wait_for_replicas};
+use crate::stage::{Lock, PATIENT, Stage, count, run, wait_for_replicas};
 
 const SUCCESS: &str = "{result:success}";
 
@@ -16,7 +16,6 @@ fn settings_of_a_role_change_nothing() {
         "lock_timeout = 1",
         "search_path = nowhere",
         "standard_conforming_strings = off",
-        "statement_timeout = 1",
         "timezone = 'Pacific/Chatham'",
     ] {
         let sql = format!("alter role postgres set {setting}");
@@ -45,6 +44,25 @@ fn settings_of_a_role_change_nothing() {
     for (central, _) in &centrals {
         assert!(!central.log().contains("is lost"), "{}", central.log());
     }
+}
+
+#[test]
+fn a_time_limit_of_the_role_ends_no_statement_of_a_central() {
+    let Some(stage) = Stage::set() else { return };
+    let limit = "alter role postgres set statement_timeout = 250";
+    stage.database.sql(limit).unwrap();
+    let (_central, address) = stage.central(&[("SERVER_AGENCIES", "1"), PATIENT]);
+    let mut peer = Peer::connect(address);
+    assert_eq!(peer.ask(&resume(1, 7)), "{apuestas:0}");
+    let lock = Lock::table(&stage, "commits");
+    peer.send(&batch(&bet(1, "1", true)));
+    eventually("a statement has taken longer than that", || {
+        let slow = "pg_stat_activity where application_name like 'event-server%' \
+                    and wait_event_type = 'Lock' and query_start < now() - interval '300 ms'";
+        count(&stage, slow) == 1
+    });
+    drop(lock);
+    assert_eq!(peer.answer().unwrap().payload, SUCCESS);
 }
 
 /// What a transaction of a central has in force, as PostgreSQL writes it, where `SERVER_STORE_TIMEOUT` is 8 s.
