@@ -6,13 +6,14 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::store_disk::{Disk, DiskFiles};
 use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
 use event_server::store::files::{
     Durability, FileName, Files, RandomAccess, StoreError, WalStore, export,
 };
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
+
+use crate::store_disk::{Disk, DiskFiles};
 
 /// A server that runs, and what it has acknowledged.
 struct Server {

@@ -2,14 +2,11 @@
 
 use std::io;
 
-use event_server::facts::{Fact, Source};
+use event_server::facts::Fact;
 use event_server::store::files::{Durability, FileName, Files, RandomAccess, StoreError, WalStore};
-use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
 
 use crate::store_disk::{Disk, DiskFiles, Fault};
-
-/// The row of each bet here.
-const ROW: &[u8] = b"1,A,B,1234,1999-03-17,7\r\n";
+use crate::turn::{ROW, agency, stage, turn};
 
 fn open(disk: &Disk, durability: Durability) -> Result<(WalStore<DiskFiles>, u64), StoreError> {
     let (store, recovery) = WalStore::open(disk.boot(), durability, |_| {})?;
@@ -20,35 +17,13 @@ fn open(disk: &Disk, durability: Durability) -> Result<(WalStore<DiskFiles>, u64
 fn with_turns(disk: &Disk, durability: Durability, turns: usize) -> WalStore<DiskFiles> {
     let (mut store, _) = open(disk, durability).unwrap();
     for _ in 0..turns {
-        stage(&mut store);
-        store.commit().unwrap();
+        turn(&mut store, 1);
     }
     store
 }
 
-/// Stages one bet.
-fn stage(store: &mut WalStore<DiskFiles>) {
-    let agency = Agency::new(1).unwrap();
-    let mut draft = store.draft(ROW.len()).unwrap();
-    draft.row(&Bet {
-        agency,
-        first_name: frame::Name::parse(b"A").unwrap(),
-        last_name: frame::Name::parse(b"B").unwrap(),
-        document: Document::parse(b"1234").unwrap(),
-        birthdate: Birthdate::parse(b"1999-03-17").unwrap(),
-        number: Number::new(7).unwrap(),
-    });
-    draft.stage(Fact::Batch {
-        agency,
-        source: Source::Plain,
-        id: MessageId([7; 16]),
-        bets: 1,
-    });
-}
-
 fn finished() -> Fact {
-    let agency = Agency::new(1).unwrap();
-    Fact::Finished { agency }
+    Fact::Finished { agency: agency() }
 }
 
 /// Lets each call of `act` fail once, and asserts that it is an error after which the store takes nothing more.
@@ -80,7 +55,7 @@ fn a_call_that_fails_in_a_commit_a_checkpoint_or_a_retry_is_an_error_after_which
     let staged = |disk: &Disk| {
         // So many that a part of bets.csv is synced, too.
         let mut store = with_turns(disk, Durability::Always, 28);
-        stage(&mut store);
+        stage(&mut store, 1);
         store
     };
     assert_each_failed_call_ends_the_store(staged, WalStore::commit);
@@ -131,7 +106,7 @@ fn a_turn_that_a_start_finds_is_durable_before_the_start_tells_of_it() {
     for seed in 0..100 {
         let disk = Disk::new(seed);
         let mut store = with_turns(&disk, Durability::Always, 2);
-        stage(&mut store);
+        stage(&mut store, 1);
         // The record is written, and its sync fails: the kernel shows it all the same, and never tries again.
         disk.plan(1, Fault::Error);
         store.commit().unwrap_err();
@@ -200,7 +175,7 @@ fn bets_csv_is_synced_whenever_a_portion_of_it_is_not_and_no_sooner() {
     let (mut store, _) = open(&disk, Durability::Always).unwrap();
     let (mut before, mut syncs) = (0, 0);
     for _ in 0..TURNS {
-        stage(&mut store);
+        stage(&mut store, 1);
         store.commit().unwrap();
         let unsynced = disk.unsynced(FileName::Bets);
         assert!(unsynced <= DiskFiles::PORTION, "{unsynced} bytes");

@@ -4,8 +4,7 @@
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
-use crate::store_disk::{Disk, DiskFiles};
-use event_server::facts::{Fact, Source};
+use event_server::facts::Fact;
 use event_server::hub::Hub;
 use event_server::limits::Limits;
 use event_server::lottery::{Draw, Lottery};
@@ -14,37 +13,21 @@ use event_server::observe::{Observe as _, Stage};
 use event_server::service::Service;
 use event_server::store::files::{Durability, FileName, FileStore, StoreError, WalStore};
 use event_server::store::{Draft as _, RETRY_PAUSE, Store, Wake, Wanted};
-use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
+use frame::{Agency, Number};
+
+use crate::store_disk::{Disk, DiskFiles};
+use crate::turn::{self, batch, bet};
 
 /// Bytes of the row of each bet here, and its request.
-const ROW: usize = 25;
-
-fn bet() -> (Bet<'static>, Fact) {
-    let agency = Agency::new(1).unwrap();
-    let bet = Bet {
-        agency,
-        first_name: frame::Name::parse(b"A").unwrap(),
-        last_name: frame::Name::parse(b"B").unwrap(),
-        document: Document::parse(b"1234").unwrap(),
-        birthdate: Birthdate::parse(b"1999-03-17").unwrap(),
-        number: Number::new(7).unwrap(),
-    };
-    let batch = Fact::Batch {
-        agency,
-        source: Source::Plain,
-        id: MessageId([7; 16]),
-        bets: 1,
-    };
-    (bet, batch)
-}
+const ROW: usize = turn::ROW.len();
 
 /// A turn with one bet; `false` where it was refused.
 fn turn(store: &mut FileStore<DiskFiles>, lottery: &mut Lottery) -> bool {
-    let (bet, batch) = bet();
+    let batch = batch(1);
     let Ok(mut draft) = store.draft(ROW) else {
         return false;
     };
-    draft.row(&bet);
+    draft.row(&bet());
     draft.stage(batch);
     lottery.apply(&batch);
     store.commit(|| lottery.facts()).unwrap();
@@ -202,9 +185,9 @@ fn a_checkpoint_whose_renaming_finds_no_room_leaves_the_old_log_in_force() {
 fn a_checkpoint_keeps_the_log_where_bets_csv_was_replaced_by_another_file() {
     let disk = Disk::new(3);
     let (mut store, _) = WalStore::open(disk.boot(), Durability::Always, |_| {}).unwrap();
-    let (bet, batch) = bet();
+    let batch = batch(1);
     let mut draft = store.draft(ROW).unwrap();
-    draft.row(&bet);
+    draft.row(&bet());
     draft.stage(batch);
     store.commit().unwrap();
     let (bets, log) = (

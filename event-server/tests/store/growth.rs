@@ -1,49 +1,20 @@
 //! How the log grows, when a checkpoint is due, and which files are kept.
 
-use event_server::facts::{Fact, Source};
+use event_server::facts::Fact;
 use event_server::store::files::{Durability, FileName, Files, WalStore};
-use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
+use frame::{Agency, Number};
 
 use crate::store_disk::{Disk, DiskFiles};
-
-/// Bytes of the row of each bet here.
-const ROW: usize = 25;
-
-/// Bytes of its turn in the log: header, row and fact.
-const RECORD: u64 = 40 + ROW as u64 + 48;
-
-/// Bytes of a log with a checkpoint without facts.
-const HEAD: usize = 52;
+use crate::turn::{HEAD, RECORD, agency, turn};
 
 fn open(disk: &Disk, durability: Durability) -> WalStore<DiskFiles> {
     WalStore::open(disk.boot(), durability, |_| {}).unwrap().0
 }
 
-/// Stores one bet as a turn.
-fn turn(store: &mut WalStore<DiskFiles>) {
-    let agency = Agency::new(1).unwrap();
-    let mut draft = store.draft(ROW).unwrap();
-    draft.row(&Bet {
-        agency,
-        first_name: frame::Name::parse(b"A").unwrap(),
-        last_name: frame::Name::parse(b"B").unwrap(),
-        document: Document::parse(b"1234").unwrap(),
-        birthdate: Birthdate::parse(b"1999-03-17").unwrap(),
-        number: Number::new(7).unwrap(),
-    });
-    draft.stage(Fact::Batch {
-        agency,
-        source: Source::Plain,
-        id: MessageId([7; 16]),
-        bets: 1,
-    });
-    store.commit().unwrap();
-}
-
 /// How many turns there are until a checkpoint is due.
 fn turns_until_due(store: &mut WalStore<DiskFiles>) -> u64 {
     for turns in 1..1_000 {
-        turn(store);
+        turn(store, 1);
         if store.wants_checkpoint() {
             return turns;
         }
@@ -57,14 +28,14 @@ fn a_checkpoint_is_due_when_the_log_has_grown_by_the_interval_and_four_of_them_w
     for (durability, intervals) in [(Durability::Always, 1), (Durability::Never, 4)] {
         let disk = Disk::new(1);
         let mut store = open(&disk, durability);
-        let expected = (intervals * DiskFiles::INTERVAL).div_ceil(RECORD);
+        let expected = (intervals * DiskFiles::INTERVAL).div_ceil(RECORD as u64);
         for _ in 0..3 {
             store.checkpoint([]).unwrap();
             assert_eq!(turns_until_due(&mut store), expected);
         }
         let nobodys = Agency::new(2).unwrap();
         assert_eq!(store.remove_agency(nobodys, []).unwrap(), 0);
-        let expected = DiskFiles::INTERVAL.div_ceil(RECORD);
+        let expected = DiskFiles::INTERVAL.div_ceil(RECORD as u64);
         assert_eq!(turns_until_due(&mut store), expected);
     }
 }
@@ -77,7 +48,7 @@ fn a_checkpoint_that_finds_no_room_is_due_again_when_the_log_has_grown_by_its_le
     for _ in 0..3 {
         store.checkpoint([]).unwrap();
         assert!(!store.wants_checkpoint());
-        let expected = DiskFiles::ROOM.div_ceil(RECORD);
+        let expected = DiskFiles::ROOM.div_ceil(RECORD as u64);
         assert_eq!(turns_until_due(&mut store), expected);
     }
 }
@@ -86,15 +57,17 @@ fn a_checkpoint_that_finds_no_room_is_due_again_when_the_log_has_grown_by_its_le
 fn the_draw_makes_a_checkpoint_due_whatever_else_is_in_its_turn() {
     let disk = Disk::new(1);
     let mut store = open(&disk, Durability::Always);
-    let agency = Agency::new(1).unwrap();
-    store.draft(0).unwrap().stage(Fact::Finished { agency });
+    store
+        .draft(0)
+        .unwrap()
+        .stage(Fact::Finished { agency: agency() });
     store.commit().unwrap();
     assert!(!store.wants_checkpoint());
     let drawn = Fact::Drawn {
         position: 0,
         winner: Number::new(7).unwrap(),
     };
-    for fact in [drawn, Fact::Finished { agency }] {
+    for fact in [drawn, Fact::Finished { agency: agency() }] {
         store.draft(0).unwrap().stage(fact);
     }
     store.commit().unwrap();
@@ -108,7 +81,7 @@ fn the_log_grows_by_room_for_several_turns_at_once() {
     let length = || disk.bytes(FileName::Log).unwrap().len() as u64;
     let (first, mut before) = (length(), length());
     for _ in 0..50 {
-        turn(&mut store);
+        turn(&mut store, 1);
         let after = length();
         let grown = after - before;
         assert!(grown == 0 || grown >= DiskFiles::ROOM, "{grown} bytes");
@@ -123,17 +96,17 @@ fn the_log_before_is_kept_only_with_durability_and_if_this_run_made_it_and_never
         let disk = Disk::new(1);
         let is_kept = || disk.bytes(FileName::NewLog).is_some();
         let mut store = open(&disk, durability);
-        turn(&mut store);
+        turn(&mut store, 1);
         drop(store);
         let mut store = open(&disk, durability);
         store.checkpoint([]).unwrap();
         assert!(!is_kept(), "the log that was found at the start");
         for _ in 0..3 {
-            (0..20).for_each(|_| turn(&mut store));
+            (0..20).for_each(|_| turn(&mut store, 1));
             store.checkpoint([]).unwrap();
             assert_eq!(is_kept(), durability == Durability::Always);
         }
-        turn(&mut store);
+        turn(&mut store, 1);
         store.close([]).unwrap();
         assert!(!is_kept(), "at the end");
         let log = disk.bytes(FileName::Log).unwrap();

@@ -15,6 +15,7 @@
 //! export      exporting beside a store that is open
 //! folder      a real folder: the format that Python wrote, files of others, modes, the lock
 //! new_folder  a lottery that is written into a new folder as a whole
+//! turn        the turn of equal bets that some of them store
 //! ```
 
 #[path = "../store_disk/mod.rs"]
@@ -34,3 +35,4 @@ mod reuse;
 mod service;
 mod simulation;
 mod tail;
+mod turn;

@@ -3,7 +3,6 @@
 
 use std::ops::ControlFlow;
 
-use crate::store_disk::{Disk, DiskFiles};
 use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
 use event_server::store::files::{
@@ -11,6 +10,8 @@ use event_server::store::files::{
     export,
 };
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};
+
+use crate::store_disk::{Disk, DiskFiles};
 
 /// The files as they are after a turn.
 #[derive(Clone)]

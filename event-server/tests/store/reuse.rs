@@ -5,13 +5,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::store_disk::{Disk, DiskFiles};
 use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
 use event_server::store::files::{
     Contents, Durability, FileName, Files, Folder, ReadOnlyFolder, WalStore,
 };
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
+
+use crate::store_disk::{Disk, DiskFiles};
 
 /// Stores one bet as a turn.
 fn turn<F: Files>(store: &mut WalStore<F>, lottery: &mut Lottery, document: &str) {

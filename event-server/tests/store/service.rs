@@ -5,30 +5,13 @@ use std::time::Instant;
 use event_server::facts::Fact;
 use event_server::store::files::{Durability, FileName, FileStore};
 use event_server::store::{Draft as _, DrawToCount, Event, Store as _, Wake, Wanted};
-use frame::{Agency, Batch, Bet, Birthdate, Document, Name, Number};
+use frame::{Batch, Number};
 
 use crate::store_disk::{Disk, DiskFiles};
-
-/// Bytes of the row of each bet here.
-const ROW: usize = 25;
+use crate::turn::{ROW, agency, bet};
 
 /// Bytes staged for a turn with which the rest of the connections waits for the next one.
 const FULL: usize = 4 * 1024 * 1024;
-
-fn agency() -> Agency {
-    Agency::new(1).unwrap()
-}
-
-fn bet() -> Bet<'static> {
-    Bet {
-        agency: agency(),
-        first_name: Name::parse(b"A").unwrap(),
-        last_name: Name::parse(b"B").unwrap(),
-        document: Document::parse(b"1234").unwrap(),
-        birthdate: Birthdate::parse(b"1999-03-17").unwrap(),
-        number: Number::new(7).unwrap(),
-    }
-}
 
 fn open(disk: &Disk) -> (FileStore<DiskFiles>, u64) {
     let (store, recovery) = FileStore::open(disk.boot(), Durability::Always, |_| {}).unwrap();
@@ -36,7 +19,7 @@ fn open(disk: &Disk) -> (FileStore<DiskFiles>, u64) {
 }
 
 fn stage(store: &mut FileStore<DiskFiles>, bets: usize) {
-    let mut draft = store.draft(bets * ROW).unwrap();
+    let mut draft = store.draft(bets * ROW.len()).unwrap();
     (0..bets).for_each(|_| draft.row(&bet()));
     draft.stage(Fact::Bet { agency: agency() });
 }
@@ -46,7 +29,7 @@ fn a_store_is_full_with_four_mib_staged_and_wants_a_turn_while_something_is_stag
     let disk = Disk::new(1);
     let (mut store, _) = open(&disk);
     assert_eq!(store.wake(), Wake::Never);
-    let almost = (FULL - 100) / ROW;
+    let almost = (FULL - 100) / ROW.len();
     stage(&mut store, almost);
     assert!(!store.is_full(None));
     assert_eq!(store.wake(), Wake::Now);

@@ -9,11 +9,12 @@
 
 use std::fmt::Write as _;
 
-use crate::store_disk::{Disk, DiskFiles, Fault};
 use event_server::facts::{Fact, Source};
 use event_server::lottery::Lottery;
 use event_server::store::files::{Durability, FileName, StoreError, WalStore, export};
 use frame::{Agency, Bet, Birthdate, Document, MessageId, Number, UploadId};
+
+use crate::store_disk::{Disk, DiskFiles, Fault};
 
 /// What was staged in a turn.
 #[derive(Clone, Default)]

@@ -2,47 +2,15 @@
 
 use std::ops::ControlFlow;
 
-use event_server::facts::{Fact, Source};
 use event_server::store::files::{
     Durability, FileName, Progress, Recovery, StoreError, WalStore, Warning, export,
 };
-use frame::{Agency, Bet, Birthdate, Document, MessageId, Number};
 
-use crate::store_disk::{Disk, DiskFiles};
-
-/// Bytes of a log's head.
-const HEAD: usize = 52;
-
-/// The row of each bet here.
-const ROW: &[u8] = b"1,A,B,1234,1999-03-17,7\r\n";
-
-/// Bytes of a turn with one bet: header, row and fact.
-const RECORD: usize = 40 + ROW.len() + 48;
+use crate::store_disk::Disk;
+use crate::turn::{HEAD, RECORD, ROW, turn};
 
 /// Bytes of the buffer through which files are read.
 const BUFFER: usize = 48 * 1024;
-
-fn turn(store: &mut WalStore<DiskFiles>, bets: u32) {
-    let agency = Agency::new(1).unwrap();
-    let mut draft = store.draft(bets as usize * ROW.len()).unwrap();
-    for _ in 0..bets {
-        draft.row(&Bet {
-            agency,
-            first_name: frame::Name::parse(b"A").unwrap(),
-            last_name: frame::Name::parse(b"B").unwrap(),
-            document: Document::parse(b"1234").unwrap(),
-            birthdate: Birthdate::parse(b"1999-03-17").unwrap(),
-            number: Number::new(7).unwrap(),
-        });
-    }
-    draft.stage(Fact::Batch {
-        agency,
-        source: Source::Plain,
-        id: MessageId([7; 16]),
-        bets,
-    });
-    store.commit().unwrap();
-}
 
 /// A log with two turns of one bet.
 fn log(durability: Durability) -> Vec<u8> {
