@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use jiff::Timestamp;
+
 use super::docker::Cluster;
 use super::fault::Action;
 use super::nodes::Roles;
@@ -17,26 +19,41 @@ const LOCKER: &str = "lottery-test-lock";
 /// The faults that have begun and not ended, by the container that they hit.
 #[derive(Default)]
 pub(super) struct ActiveFaults {
-    active: BTreeMap<String, Action>,
+    active: BTreeMap<String, Active>,
     /// `synchronous_standby_names` was emptied in this lottery; a node that is made anew from another one takes that over.
     unnamed: bool,
+}
+
+/// A fault that has begun.
+struct Active {
+    action: Action,
+    since: Timestamp,
 }
 
 impl ActiveFaults {
     /// Returns whether a container can be asked something.
     pub(super) fn is_reachable(&self, service: &str) -> bool {
-        !matches!(
-            self.active.get(service),
-            Some(Action::Kill | Action::Freeze)
-        )
+        !matches!(self.action(service), Some(Action::Kill | Action::Freeze))
     }
 
     /// Returns the node on which sessions wait because of a fault in its database.
     pub(super) fn held_up(&self) -> Option<&str> {
         let holds_up =
-            |action: &Action| matches!(action, Action::LockTable | Action::UnnameStandbys);
+            |active: &Active| matches!(active.action, Action::LockTable | Action::UnnameStandbys);
         let mut active = self.active.iter();
-        active.find_map(|(node, action)| holds_up(action).then_some(node.as_str()))
+        active.find_map(|(node, active)| holds_up(active).then_some(node.as_str()))
+    }
+
+    /// Returns since when a central stands still, or is cut off: it tells later what it has been told.
+    pub(super) fn silent_since(&self, central: &str) -> Option<Timestamp> {
+        let active = self.active.get(central)?;
+        let is_silent =
+            CENTRALS.contains(&central) && matches!(active.action, Action::Freeze | Action::CutOff);
+        is_silent.then_some(active.since)
+    }
+
+    fn action(&self, service: &str) -> Option<Action> {
+        Some(self.active.get(service)?.action)
     }
 
     /// Begins a fault; returns the container that it hits. `None` where none has that role now, or the one that has it is hit
@@ -52,7 +69,7 @@ impl ActiveFaults {
         let Some(target) = target.filter(|target| !self.active.contains_key(target)) else {
             return Ok(None);
         };
-        let action = fault.kind.action();
+        let (action, since) = (fault.kind.action(), Timestamp::now());
         match action {
             // A client may have ended already: then it is only run again.
             Action::Kill if cluster.exit_code(&target)?.is_some() => {}
@@ -83,13 +100,13 @@ impl ActiveFaults {
                 cluster.psql(&target, end)?;
             }
         }
-        self.active.insert(target.clone(), action);
+        self.active.insert(target.clone(), Active { action, since });
         Ok(Some(target))
     }
 
     /// Ends the fault of a container.
     pub(super) fn end(&mut self, cluster: &Cluster, service: &str) -> io::Result<()> {
-        let ended = match self.active.remove(service) {
+        let ended = match self.active.remove(service).map(|active| active.action) {
             Some(Action::Kill) => cluster.container(&["start"], service).map(drop),
             Some(Action::Freeze) => cluster.container(&["unpause"], service).map(drop),
             Some(Action::CutOff | Action::CutOffButCentrals) => {
@@ -109,7 +126,7 @@ impl ActiveFaults {
 
     /// Where the standbys are to be waited for again, resets the empty setting on every reachable node.
     fn name_standbys(&self, cluster: &Cluster) {
-        let emptied = |action: &Action| *action == Action::UnnameStandbys;
+        let emptied = |active: &Active| active.action == Action::UnnameStandbys;
         if !self.unnamed || self.active.values().any(emptied) {
             return;
         }

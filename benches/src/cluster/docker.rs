@@ -267,17 +267,12 @@ impl Cluster {
     /// # Errors
     /// Those of [`docker`].
     pub(super) fn exit_codes(&self, services: &[impl AsRef<str>]) -> io::Result<Vec<Option<i32>>> {
-        let mut inspect = vec![
-            "inspect".to_owned(),
-            "--format".to_owned(),
-            "{{.State.Status}} {{.State.ExitCode}}".to_owned(),
-        ];
-        inspect.extend(
-            services
-                .iter()
-                .map(|service| container_name(service.as_ref())),
-        );
-        let inspect: Vec<&str> = inspect.iter().map(String::as_str).collect();
+        let names: Vec<String> = (services.iter())
+            .map(|service| container_name(service.as_ref()))
+            .collect();
+        let format = "{{.State.Status}} {{.State.ExitCode}}";
+        let mut inspect = vec!["inspect", "--format", format];
+        inspect.extend(names.iter().map(String::as_str));
         let code = |line: &str| {
             let code = line.strip_prefix("exited ").map(|code| code.trim().parse());
             code.transpose().map_err(io::Error::other)

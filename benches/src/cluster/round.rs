@@ -16,7 +16,7 @@ use super::files::Files;
 use super::nodes::Roles;
 use super::schedule::Planned;
 use super::services::{AGENCIES, CENTRALS, client};
-use super::unconfirmed::UnconfirmedPeriod;
+use super::unconfirmed::{UnconfirmedPeriod, Unnamed};
 
 /// The longest time between two looks at who is the primary and which clients have ended. Each fault is preceded by one, too;
 /// more of them would take more of the processors than the cluster does.
@@ -25,9 +25,6 @@ const LOOK: Duration = Duration::from_secs(2);
 /// How long it may take until the next fault begins or ends, a client is told something new, or all have ended. Only a broken
 /// cluster makes anybody wait that long.
 const PATIENCE: Duration = Duration::from_secs(300);
-
-/// After so long every session has read a setting anew, and what was acknowledged before has arrived.
-const RELOAD: Duration = Duration::from_secs(1);
 
 /// The most sessions that a central may have: two, as it is by default, and another that was given up. Those of an earlier life
 /// of it, which was killed while they waited, are not its own.
@@ -96,8 +93,8 @@ struct Round<'r> {
     lottery: &'r str,
     /// What was seen that must not be.
     found: Vec<String>,
-    /// Since when no standby is waited for, and the primary that does not.
-    unnamed: Option<(Timestamp, String)>,
+    /// While no standby is waited for.
+    unnamed: Option<Unnamed>,
     unconfirmed: Vec<UnconfirmedPeriod>,
 }
 
@@ -158,17 +155,16 @@ impl Round<'_> {
             Event::Begin(fault) => fault,
             Event::End(service) => {
                 let until = Timestamp::now();
-                // What the database told a central while that stood still reaches the clients now.
-                if CENTRALS.contains(&service.as_str())
-                    && let Some((since, _)) = &mut self.unnamed
+                if let (Some(from), Some(unnamed)) =
+                    (self.faults.silent_since(&service), &mut self.unnamed)
                 {
-                    *since = until + RELOAD;
+                    unnamed.goes_on(from, until);
                 }
                 // Another primary may wait for its standbys.
-                if let Some((since, node)) = self.unnamed.take_if(|(_, node)| *node == service)
-                    && self.roles.primary == Some(node)
+                if let Some(unnamed) = self.unnamed.take_if(|unnamed| unnamed.node == service)
+                    && self.roles.primary.as_ref() == Some(&unnamed.node)
                 {
-                    self.unconfirmed.push(UnconfirmedPeriod { since, until });
+                    self.unconfirmed.push(unnamed.end(until));
                 }
                 self.faults.end(self.cluster, &service)?;
                 self.fault_log.note(format!("{service} is mended"));
@@ -188,7 +184,7 @@ impl Round<'_> {
             }
         };
         if fault.kind == Kind::StandbysUnnamed {
-            self.unnamed = Some((Timestamp::now() + RELOAD, target.clone()));
+            self.unnamed = Some(Unnamed::begin(target.clone(), Timestamp::now()));
         }
         let lasts = fault.lasts;
         let seconds = lasts.as_secs_f64();
@@ -205,13 +201,8 @@ impl Round<'_> {
             let [primary, standby] = [name(&roles.primary), name(&roles.standby)];
             self.fault_log
                 .note(format!("primary is {primary}, its standby {standby}"));
-            if self
-                .unnamed
-                .as_ref()
-                .is_some_and(|(_, node)| roles.primary.as_ref() != Some(node))
-            {
-                self.unnamed = None;
-            }
+            self.unnamed
+                .take_if(|unnamed| roles.primary.as_ref() != Some(&unnamed.node));
             self.roles = roles;
         }
         self.count_sessions();
