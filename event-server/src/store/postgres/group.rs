@@ -132,21 +132,11 @@ impl Group {
 mod tests {
     use super::*;
     use crate::facts::{Fact, Source};
-    use frame::{Bet, Birthdate, Document, MessageId, Name, Number};
+    use crate::store::postgres::rows::any_bet;
+    use frame::MessageId;
 
     fn agency(number: u32) -> Agency {
         Agency::new(number).unwrap()
-    }
-
-    fn bet(number: u32) -> Bet<'static> {
-        Bet {
-            agency: agency(number),
-            first_name: Name::parse(b"Ana").unwrap(),
-            last_name: Name::parse(b"Paz").unwrap(),
-            document: Document::parse(b"1").unwrap(),
-            birthdate: Birthdate::parse(b"2000-01-01").unwrap(),
-            number: Number::new(7).unwrap(),
-        }
     }
 
     fn batch(number: u32, bets: u32) -> Fact {
@@ -191,9 +181,9 @@ mod tests {
     fn what_is_taken_out_of_a_group_leaves_nothing_behind() {
         let (mut one, mut two) = (VersionedAccount::default(), VersionedAccount::default());
         let mut group = Group::new(Ticket::first(0).next(), Vec::new());
-        (0..3).for_each(|seq| group.rows.push(&bet(1), seq));
+        (0..3).for_each(|seq| group.rows.push(&any_bet(agency(1)), seq));
         group.add(agency(1), &mut one, 3);
-        group.rows.push(&bet(2), 0);
+        group.rows.push(&any_bet(agency(2)), 0);
         group.add(agency(2), &mut two, 1);
         group.depend(agency(1));
         group.depend(agency(3));

@@ -211,6 +211,19 @@ fn days(date: &[u8; 10]) -> i32 {
     365 * year + leap_days + months + day - 1 - EPOCH
 }
 
+/// A bet for tests to which it is one like any other.
+#[cfg(test)]
+pub(super) fn any_bet(agency: frame::Agency) -> Bet<'static> {
+    Bet {
+        agency,
+        first_name: frame::Name::parse(b"Ana").unwrap(),
+        last_name: frame::Name::parse(b"Paz").unwrap(),
+        document: frame::Document::parse(b"1").unwrap(),
+        birthdate: frame::Birthdate::parse(b"2000-01-01").unwrap(),
+        number: frame::Number::new(7574).unwrap(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use frame::{Bet, Birthdate, Document, MessageId, Name, Number};
+use frame::{MessageId, Number};
 
 use super::*;
 use crate::facts::Source;
+use crate::store::postgres::rows::any_bet;
 use crate::store::postgres::{Answer, PostgresStore, VersionedAccount};
 use crate::store::{Draft as _, Store, Wanted};
 
@@ -129,17 +130,6 @@ fn however_many_agencies_come_without_end_each_kind_of_work_has_its_turn() {
     }
 }
 
-fn bet(agency: Agency) -> Bet<'static> {
-    Bet {
-        agency,
-        first_name: Name::parse(b"Ana").unwrap(),
-        last_name: Name::parse(b"Paz").unwrap(),
-        document: Document::parse(b"1").unwrap(),
-        birthdate: Birthdate::parse(b"2000-01-01").unwrap(),
-        number: Number::new(7574).unwrap(),
-    }
-}
-
 #[test]
 fn a_request_that_is_not_staged_leaves_no_rows_among_those_of_others() {
     let (mut store, _) = store(10);
@@ -150,7 +140,7 @@ fn a_request_that_is_not_staged_leaves_no_rows_among_those_of_others() {
     (0..4).for_each(|_| store.advance(now, Wanted::default()).unwrap());
     for (number, is_staged) in [(1, true), (2, false), (1, true), (1, false)] {
         let mut draft = store.draft(0).unwrap();
-        (0..3).for_each(|_| draft.row(&bet(agency(number))));
+        (0..3).for_each(|_| draft.row(&any_bet(agency(number))));
         match is_staged {
             true => {
                 _ = draft.stage(Fact::Batch {
@@ -187,7 +177,7 @@ fn however_much_is_staged_for_one_session_another_one_takes_more() {
     let now = Instant::now();
     (0..4).for_each(|_| store.advance(now, Wanted::default()).unwrap());
     let mut draft = store.draft(0).unwrap();
-    (0..20_000).for_each(|_| draft.row(&bet(even)));
+    (0..20_000).for_each(|_| draft.row(&any_bet(even)));
     draft.stage(Fact::Batch {
         agency: even,
         source: Source::Plain,
@@ -201,7 +191,7 @@ fn however_much_is_staged_for_one_session_another_one_takes_more() {
 
 fn stage(store: &mut PostgresStore<Instantly>, number: u32, bets: u32) {
     let mut draft = store.draft(0).unwrap();
-    (0..bets).for_each(|_| draft.row(&bet(agency(number))));
+    (0..bets).for_each(|_| draft.row(&any_bet(agency(number))));
     draft.stage(Fact::Batch {
         agency: agency(number),
         source: Source::Plain,

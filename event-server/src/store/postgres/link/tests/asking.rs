@@ -1,11 +1,11 @@
 //! What a link says and hears in a session that is ready.
 
-use frame::{Agency, Bet, Birthdate, Document, Name, Number};
+use frame::{Agency, Number};
 
 use super::*;
 use crate::facts::Account;
 use crate::store::postgres::known::VersionedAccount;
-use crate::store::postgres::rows::Rows;
+use crate::store::postgres::rows::{Rows, any_bet};
 use crate::store::postgres::scan::{DrawRow, Layout, Slice};
 use crate::store::postgres::setup::{ALONE, NO_STANDBY};
 use crate::store::postgres::{Failure, Part, SealedRows};
@@ -23,17 +23,6 @@ fn part(bets: u64) -> Part {
             ..Account::default()
         },
         bets,
-    }
-}
-
-fn bet() -> Bet<'static> {
-    Bet {
-        agency: agency(),
-        first_name: Name::parse(b"Ana").unwrap(),
-        last_name: Name::parse(b"Paz").unwrap(),
-        document: Document::parse(b"1").unwrap(),
-        birthdate: Birthdate::parse(b"2000-01-01").unwrap(),
-        number: Number::new(7574).unwrap(),
     }
 }
 
@@ -259,7 +248,7 @@ fn a_commit_that_must_be_replicated_is_done_once_it_is_known_to_be_so_and_nothin
 #[test]
 fn rows_go_behind_a_query_that_has_bets_and_behind_no_other_one() {
     let mut rows = Rows::default();
-    rows.push(&bet(), 1);
+    rows.push(&any_bet(agency()), 1);
     let rows = rows.seal();
     for (bets, sent) in [(1, true), (0, false)] {
         let mut world = World::ready(CommitMode::AsSet);
