@@ -248,3 +248,6 @@ impl Overview {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
