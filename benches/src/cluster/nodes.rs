@@ -13,6 +13,9 @@ use super::services::NODES;
 /// How long the nodes may take to take their roles. Only a broken cluster makes anybody wait that long.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// How long a node may take to follow the primary before it is made anew.
+const STUCK: Duration = Duration::from_secs(60);
+
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -71,11 +74,7 @@ pub fn arrange(cluster: &Cluster, replication: Replication, pace: Pace) -> io::R
         "postgresql": {"parameters": {"commit_delay": delay, "commit_siblings": 0}},
     });
     let [primary, _] = settled(cluster, |_| Ok(true))?;
-    let patch = format!(
-        "curl --silent --fail --user patroni:$(cat /secrets/patroni.password) \
-            --request PATCH --data '{change}' http://localhost:8008/config"
-    );
-    cluster.exec(&primary, &["sh", "-c", &patch])?;
+    request(cluster, &primary, "PATCH", "config", &change)?;
     settled(cluster, |database| {
         if database.query("show commit_delay")? != delay.to_string() {
             return Ok(false);
@@ -89,27 +88,89 @@ pub fn arrange(cluster: &Cluster, replication: Replication, pace: Pace) -> io::R
     })
 }
 
+/// Waits until every node follows the primary; returns those that had to be made anew from it, as an operator would do. A
+/// node that was rewound to a primary of a few seconds may need log that no later primary has, and waits for it without end.
+///
+/// # Errors
+/// The engine failed; the nodes did not do so in time.
+pub(super) fn heal(cluster: &Cluster) -> io::Result<Vec<&'static str>> {
+    let begin = Instant::now();
+    let mut made_anew = Vec::new();
+    await_roles(cluster, |roles| {
+        let Some(primary) = roles.primary else {
+            return Ok(None);
+        };
+        let streaming =
+            "select application_name from pg_stat_replication where state = 'streaming'";
+        // The primary may be another one by now.
+        let Ok(streaming) = cluster.psql(&primary, streaming) else {
+            return Ok(None);
+        };
+        let follows = |node: &str| node == primary || streaming.lines().any(|name| name == node);
+        let mut is_whole = true;
+        for node in NODES.into_iter().filter(|node| !follows(node)) {
+            is_whole = false;
+            if begin.elapsed() > STUCK && !made_anew.contains(&node) {
+                request(
+                    cluster,
+                    node,
+                    "POST",
+                    "reinitialize",
+                    &json!({"force": true}),
+                )?;
+                made_anew.push(node);
+            }
+        }
+        Ok(is_whole.then_some(()))
+    })?;
+    Ok(made_anew)
+}
+
+/// Sends a request to the Patroni of this node.
+fn request(
+    cluster: &Cluster,
+    node: &str,
+    method: &str,
+    path: &str,
+    body: &Value,
+) -> io::Result<()> {
+    let curl = format!(
+        "curl --silent --fail --user patroni:$(cat /secrets/patroni.password) \
+            --request {method} --data '{body}' http://localhost:8008/{path}"
+    );
+    cluster.exec(node, &["sh", "-c", &curl])?;
+    Ok(())
+}
+
 /// Waits until there are a primary and a standby, and the primary is as it should be.
 fn settled(
     cluster: &Cluster,
     mut is_right: impl FnMut(&Database<'_>) -> io::Result<bool>,
 ) -> io::Result<[String; 2]> {
+    await_roles(cluster, |roles| {
+        let (Some(primary), Some(standby)) = (roles.primary, roles.standby) else {
+            return Ok(None);
+        };
+        let (node, lottery) = (primary.as_str(), "public");
+        let is_right = is_right(&Database {
+            cluster,
+            node,
+            lottery,
+        })?;
+        Ok(is_right.then_some([primary, standby]))
+    })
+}
+
+/// Asks again and again who has which role, until this is what was waited for.
+fn await_roles<T>(
+    cluster: &Cluster,
+    mut awaited: impl FnMut(Roles) -> io::Result<Option<T>>,
+) -> io::Result<T> {
     let begin = Instant::now();
     while begin.elapsed() < PATIENCE {
         let roles = Roles::ask(cluster, |_| true).unwrap_or_default();
-        if let Roles {
-            primary: Some(primary),
-            standby: Some(standby),
-        } = roles
-        {
-            let (node, lottery) = (primary.as_str(), "public");
-            if is_right(&Database {
-                cluster,
-                node,
-                lottery,
-            })? {
-                return Ok([primary, standby]);
-            }
+        if let Some(found) = awaited(roles)? {
+            return Ok(found);
         }
         thread::sleep(PAUSE);
     }

@@ -13,7 +13,7 @@ use super::docker::{Cluster, Pace, Replication};
 use super::fault::Kind;
 use super::fault_log::FaultLog;
 use super::files::Files;
-use super::nodes::Roles;
+use super::nodes::{self, Roles};
 use super::schedule::Planned;
 use super::services::{AGENCIES, CENTRALS, client};
 use super::unconfirmed::{UnconfirmedPeriod, Unnamed};
@@ -50,6 +50,11 @@ pub fn play(
     replication: Replication,
     fault_log: &mut FaultLog,
 ) -> io::Result<Played> {
+    for node in nodes::heal(cluster)? {
+        fault_log.note(format!(
+            "{node} did not follow the primary, and was made anew from it"
+        ));
+    }
     cluster.play(lottery, files, Pace::Slow, replication)?;
     fault_log.note(format!("lottery {lottery}: the clients have started"));
     let mut round = Round {

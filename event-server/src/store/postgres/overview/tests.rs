@@ -115,11 +115,11 @@ fn somebody_who_waits_for_the_winners_makes_a_look_due_every_second() {
     };
     overview.want(Wanted::default(), start);
     assert_eq!(overview.deadline(), None);
-    overview.want(waits.clone(), start);
+    overview.want(waits, start);
     assert_eq!(overview.deadline(), Some(after(1_000)));
-    overview.want(waits.clone(), after(999));
+    overview.want(waits, after(999));
     assert!(asks(&mut overview).is_none());
-    overview.want(waits.clone(), after(1_000));
+    overview.want(waits, after(1_000));
     assert_eq!(overview.deadline(), Some(after(2_000)));
     answer(&mut overview, "look", []);
     assert!(asks(&mut overview).is_none(), "once");
@@ -128,7 +128,7 @@ fn somebody_who_waits_for_the_winners_makes_a_look_due_every_second() {
     assert_eq!(overview.deadline(), None);
     assert!(asks(&mut overview).is_none(), "nobody waits any more");
 
-    overview.want(waits.clone(), after(3_000));
+    overview.want(waits, after(3_000));
     overview.all_finished();
     overview.want(waits, after(4_000));
     assert_eq!(overview.deadline(), None, "the draw is on its way");
