@@ -136,33 +136,25 @@ fn somebody_who_waits_for_the_winners_makes_a_look_due_every_second() {
 
 #[test]
 fn a_draw_that_is_not_there_or_not_now_is_looked_for_again() {
-    let mut overview = overview();
-    overview.all_finished();
+    let due = || {
+        let mut overview = overview();
+        overview.all_finished();
+        overview
+    };
+    let mut overview = due();
     answer(&mut overview, "draw 1", []);
     assert!(asks(&mut overview).is_none());
 
     for failure in [Failure::Conflict, Failure::NotNow("locked".to_owned())] {
-        let mut scanning = scanning();
-        for way in ["draw 1", "winners 7, 1..3"] {
-            let (asked, look) = match way {
-                "draw 1" => {
-                    assert!(overview.all_finished(), "it begins again");
-                    asks(&mut overview).unwrap()
-                }
-                _ => asks(&mut scanning).unwrap(),
-            };
-            assert_eq!(asked, way);
-            let of = if way == "draw 1" {
-                &mut overview
-            } else {
-                &mut scanning
-            };
-            assert!(of.failed(&look, &failure, None));
-            assert!(asks(of).is_none());
-            of.look_again();
-            let (asked, look) = asks(of).unwrap();
-            assert_eq!(asked, "look");
-            assert!(of.failed(&look, &failure, None));
+        for (mut overview, query) in [(due(), "draw 1"), (scanning(), "winners 7, 1..3")] {
+            for query in [query, "look"] {
+                let (asked, look) = asks(&mut overview).expect("nothing is asked");
+                assert_eq!(asked, query);
+                assert!(overview.failed(&look, &failure, None));
+                assert!(asks(&mut overview).is_none());
+                overview.look_again();
+            }
+            assert!(overview.all_finished(), "it begins again");
         }
     }
 }
