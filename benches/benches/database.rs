@@ -1,8 +1,8 @@
 //! The whole path into a PostgreSQL on this machine, beside five `psql \\copy` of the same rows into the same table.
 //!
 //! ```text
-//! near    a central with 1 to 5 sessions, psql, and a central on files, in turns
-//! far     a central with 1, 2 and 4 sessions, and 5 ms and 20 ms between it and the database
+//! near    a central with 1, 2 and 4 sessions, psql, and a central on files, in turns
+//! far     the same centrals with 5 ms and 20 ms between them and the database
 //! one bet how long it takes until it is acknowledged, beside a row that psql inserts
 //! ```
 //!
@@ -30,11 +30,8 @@ const AGENCIES: u32 = 5;
 /// Ten times the official files.
 const BETS: u64 = 786_970;
 
-/// How many sessions a central has that is near its database: from one for all agencies to one for each.
-const SESSIONS: [u8; 5] = [1, 2, 3, 4, 5];
-
-/// The same, far away from it.
-const FAR_SESSIONS: [u8; 3] = [1, 2, 4];
+/// How many sessions a central has.
+const SESSIONS: [u8; 3] = [1, 2, 4];
 
 /// Round trips to a database that is far away.
 const ROUND_TRIPS: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(20)];
@@ -63,8 +60,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(table.save(&figures()?.join(DATABASE))?)
 }
 
-fn ways<const N: usize>(sessions: [u8; N], delay: Option<&Delay>) -> [Way<'_>; N] {
-    sessions.map(|sessions| Way { sessions, delay })
+fn ways(delay: Option<&Delay>) -> [Way<'_>; SESSIONS.len()] {
+    SESSIONS.map(|sessions| Way { sessions, delay })
 }
 
 fn several(sessions: u8) -> String {
@@ -87,7 +84,7 @@ fn near(database: &Postgres, upload: &Upload, table: &mut Table) -> io::Result<(
     let mut runs = SESSIONS.map(|_| Vec::new());
     let (mut copies, mut files) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        for (way, runs) in ways(SESSIONS, None).into_iter().zip(&mut runs) {
+        for (way, runs) in ways(None).into_iter().zip(&mut runs) {
             runs.push(run(database, upload, way)?);
         }
         copies.push(copy(database, upload)?.as_secs_f64());
@@ -122,7 +119,7 @@ fn near(database: &Postgres, upload: &Upload, table: &mut Table) -> io::Result<(
             Some((Goal::AtMost(24.0), memory)),
         );
     }
-    for way in ways(SESSIONS, None) {
+    for way in ways(None) {
         let (committed, acknowledged) = waits(database, way, QUIET_BETS)?;
         let (committed, acknowledged) = (percentile(committed), percentile(acknowledged));
         table.tell(
@@ -145,9 +142,9 @@ fn far(
     table: &mut Table,
 ) -> io::Result<()> {
     let delay = Delay::start(database.port(), round_trip)?;
-    let mut runs = FAR_SESSIONS.map(|_| Vec::new());
+    let mut runs = SESSIONS.map(|_| Vec::new());
     for _ in 0..FAR_ROUNDS {
-        for (way, runs) in ways(FAR_SESSIONS, Some(&delay)).into_iter().zip(&mut runs) {
+        for (way, runs) in ways(Some(&delay)).into_iter().zip(&mut runs) {
             runs.push(run(database, upload, way)?);
         }
     }
@@ -156,7 +153,7 @@ fn far(
         let (_, acknowledged) = waits(database, Way { sessions, delay }, count)?;
         io::Result::Ok(percentile(acknowledged))
     };
-    for (sessions, runs) in FAR_SESSIONS.iter().zip(&runs) {
+    for (sessions, runs) in SESSIONS.iter().zip(&runs) {
         let memory = median(runs.iter().map(|run| mib(run.memory)));
         table.tell(
             format!("{round_trip:?} away, {}", several(*sessions)),
