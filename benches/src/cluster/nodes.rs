@@ -10,7 +10,7 @@ use super::database::Database;
 use super::docker::{Cluster, Pace, Replication};
 use super::services::NODES;
 
-/// How long the nodes may take to take their roles. Only a broken cluster makes anybody wait that long.
+/// How long the nodes may take to take their roles, and to follow the primary. Only a broken cluster makes anybody wait that long.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How long a node may take to follow the primary before it is made anew.
@@ -100,30 +100,35 @@ pub(super) fn heal(cluster: &Cluster) -> io::Result<Vec<&'static str>> {
         let Some(primary) = roles.primary else {
             return Ok(None);
         };
-        let streaming =
-            "select application_name from pg_stat_replication where state = 'streaming'";
         // The primary may be another one by now.
-        let Ok(streaming) = cluster.psql(&primary, streaming) else {
+        let Ok(streaming) = cluster.psql(&primary, STREAMING) else {
             return Ok(None);
         };
-        let follows = |node: &str| node == primary || streaming.lines().any(|name| name == node);
-        let mut is_whole = true;
-        for node in NODES.into_iter().filter(|node| !follows(node)) {
-            is_whole = false;
-            if begin.elapsed() > STUCK && !made_anew.contains(&node) {
-                request(
-                    cluster,
-                    node,
-                    "POST",
-                    "reinitialize",
-                    &json!({"force": true}),
-                )?;
-                made_anew.push(node);
+        let behind = behind(&primary, &streaming);
+        if begin.elapsed() > STUCK {
+            let anew = json!({"force": true});
+            for node in &behind {
+                // Where Patroni refuses for a moment, it is asked again.
+                if !made_anew.contains(node)
+                    && request(cluster, node, "POST", "reinitialize", &anew).is_ok()
+                {
+                    made_anew.push(*node);
+                }
             }
         }
-        Ok(is_whole.then_some(()))
+        Ok(behind.is_empty().then_some(()))
     })?;
     Ok(made_anew)
+}
+
+/// The nodes that follow the primary, a line each.
+const STREAMING: &str =
+    "select application_name from pg_stat_replication where state = 'streaming'";
+
+/// Returns the nodes that do not follow the primary, which tells `streaming`.
+fn behind(primary: &str, streaming: &str) -> Vec<&'static str> {
+    let follows = |node: &str| node == primary || streaming.lines().any(|name| name == node);
+    NODES.into_iter().filter(|node| !follows(node)).collect()
 }
 
 /// Sends a request to the Patroni of this node.
@@ -175,7 +180,7 @@ fn await_roles<T>(
         thread::sleep(PAUSE);
     }
     Err(io::Error::other(
-        "the database nodes do not find their roles",
+        "the database nodes do not find their roles, or one does not follow the primary",
     ))
 }
 
@@ -203,5 +208,12 @@ mod tests {
             (None, Some("pg1"))
         );
         assert_eq!(Roles::read("no JSON"), None);
+    }
+
+    #[test]
+    fn a_node_is_behind_that_neither_is_the_primary_nor_streams_from_it() {
+        assert_eq!(behind("pg2", "pg1\npg3"), [""; 0]);
+        assert_eq!(behind("pg2", "pg3"), ["pg1"]);
+        assert_eq!(behind("pg2", ""), ["pg1", "pg3"]);
     }
 }

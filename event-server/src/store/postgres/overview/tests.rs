@@ -229,7 +229,7 @@ fn a_lost_session_costs_a_slice_and_the_next_one_reads_the_draw_first() {
 #[test]
 fn those_who_watch_see_how_the_agencies_stood_and_that_a_look_at_them_failed() {
     let now = Instant::now();
-    let watched = || Wanted {
+    let watched = Wanted {
         watched: Some(3),
         ..Wanted::default()
     };
@@ -239,7 +239,7 @@ fn those_who_watch_see_how_the_agencies_stood_and_that_a_look_at_them_failed() {
     };
     let mut overview = overview();
     assert!(overview.take_survey().is_none());
-    overview.want(watched(), now);
+    overview.want(watched, now);
     let mut look = overview.take_survey().expect("nobody looks");
     assert!(matches!(
         overview.query(&look),
@@ -259,7 +259,7 @@ fn those_who_watch_see_how_the_agencies_stood_and_that_a_look_at_them_failed() {
     let not_now = Failure::NotNow("locked".to_owned());
     for is_lost in [true, false] {
         let now = overview.deadline().expect("no round follows");
-        overview.want(watched(), now);
+        overview.want(watched, now);
         let look = overview.take_survey().expect("nobody looks again");
         match is_lost {
             true => overview.lost(Some(&look), Some(now)),
@@ -268,10 +268,9 @@ fn those_who_watch_see_how_the_agencies_stood_and_that_a_look_at_them_failed() {
         let is_current = shown(&overview).map(|(_, current)| current);
         assert_eq!(is_current, Some(false), "lost: {is_lost}");
         let now = overview.deadline().expect("no round follows");
-        overview.want(watched(), now);
+        overview.want(watched, now);
         let look = overview.take_survey().expect("nobody looks again");
         overview.done(look, Some(now), &mut VecDeque::new());
         assert_eq!(shown(&overview), Some((0, true)));
-        overview.want(watched(), now);
     }
 }
