@@ -266,3 +266,6 @@ impl<B: Database> Queue<B> {
         self.down = Some(why);
     }
 }
+
+#[cfg(test)]
+mod tests;
