@@ -107,7 +107,7 @@ impl<S: Stream> Connection<S> {
 
     /// Changes the state. There is no other way to change it.
     fn enter(&mut self, state: State) {
-        if trace::is_on() && state.trace_index() != self.state.trace_index() {
+        if state.trace_index() != self.state.trace_index() {
             trace::state(self.id.slot, State::TRACE_NAMES[state.trace_index()]);
         }
         self.state = state;

@@ -40,6 +40,8 @@ fn the_first_logger_that_is_installed_writes_the_lines_of_the_program_from_its_l
     }
     tracing::debug!("hidden");
     tracing::info!("told");
+    tracing::warn!("a warning");
+    tracing::error!("an error");
     // What ends the program is an error, too, and has a level of its own.
     logger.set_level(Level::Critical);
     tracing::error!("hidden");
@@ -48,6 +50,14 @@ fn the_first_logger_that_is_installed_writes_the_lines_of_the_program_from_its_l
     logger.finish();
     let text = first.0.lock().unwrap();
     let lines: Vec<&str> = text.lines().map(|line| &line[20..]).collect();
-    assert_eq!(lines, ["INFO     told", "CRITICAL the end"]);
+    assert_eq!(
+        lines,
+        [
+            "INFO     told",
+            "WARNING  a warning",
+            "ERROR    an error",
+            "CRITICAL the end"
+        ]
+    );
     assert_eq!(*second.0.lock().unwrap(), "");
 }

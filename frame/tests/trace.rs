@@ -432,3 +432,26 @@ fn more_events_than_are_gathered_are_all_there() {
     assert_eq!(tracks.len(), 4_001);
     assert_eq!(tracks[3_999], track(18 + 3_999, "slot 0, connection 3999"));
 }
+
+#[test]
+fn a_trace_of_a_thread_that_ends_without_it_has_its_events_and_an_end() {
+    let path = path("left");
+    let of_thread = path.clone();
+    thread::spawn(move || {
+        trace::begin(&of_thread, LARGE, "central").unwrap();
+        trace::phase("poll", Instant::now(), Instant::now());
+        trace::flush();
+    })
+    .join()
+    .unwrap();
+    // Another thread writes it.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let text = loop {
+        let text = fs::read_to_string(&path).unwrap();
+        if text.ends_with("\n]\n") || Instant::now() > deadline {
+            break text;
+        }
+        thread::yield_now();
+    };
+    assert_eq!(timeless(&text), [slice(1, "poll")]);
+}

@@ -28,6 +28,17 @@ fn only_agencies_one_to_n_take_part_and_with_zero_anyone_up_to_the_bound() {
     assert_eq!(five.check_bet(agency(6)), Err(refusal));
     assert_eq!(five.check_query(agency(6)), Err(refusal));
 
+    // One that took part when more were configured: after the draw it is told its winners, and no other is.
+    let mut fewer = Lottery::new(1);
+    fewer.apply(&batch(2, Source::Plain, 3));
+    assert!(fewer.check_agency(agency(2)).is_err());
+    fewer.apply(&Fact::Drawn {
+        position: 0,
+        winner: Number::new(7574).unwrap(),
+    });
+    assert_eq!(fewer.check_agency(agency(2)), Ok(()));
+    assert!(fewer.check_agency(agency(3)).is_err());
+
     let mut anyone = Lottery::new(0);
     for number in 1..=MAX_AGENCIES {
         anyone.apply(&Fact::Finished {

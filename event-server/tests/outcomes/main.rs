@@ -258,18 +258,18 @@ fn each_outcome_is_found_once_in_metrics_page_trace_and_closing_line() {
     }
     assert_eq!(trace::end().as_ref(), Some(&path));
     let traced: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let traced = traced.as_array().unwrap();
     let track = |serial: u64| {
-        let mut events = traced.as_array().unwrap().iter();
+        let mut events = traced.iter();
         let is_named = |event: &&Value| {
             let name = event["args"]["name"].as_str().unwrap_or_default();
             event["name"] == "thread_name" && name.ends_with(&format!(", connection {serial}"))
         };
         events.find(is_named).unwrap()["tid"].clone()
     };
-    let traced = |serial: u64, call: &str, outcome: &str| {
+    let calls = |serial: u64, call: &str, outcome: &str| {
         let track = track(serial);
-        let events = traced.as_array().unwrap().iter();
-        let of_call = events.filter(|event| {
+        let of_call = traced.iter().filter(|event| {
             event["tid"] == track
                 && event["args"]["outcome"] == outcome
                 && event["name"].as_str().unwrap().contains(call)
@@ -278,12 +278,40 @@ fn each_outcome_is_found_once_in_metrics_page_trace_and_closing_line() {
     };
     for (serial, each) in (0..).zip(all) {
         for (name, count) in READS.iter().zip(each.reads) {
-            assert_eq!(traced(serial, "read", name), count, "{name} of {serial}");
+            assert_eq!(calls(serial, "read", name), count, "{name} of {serial}");
         }
         for (name, count) in WRITES.iter().zip(each.writes) {
-            assert_eq!(traced(serial, "write", name), count, "{name} of {serial}");
+            assert_eq!(calls(serial, "write", name), count, "{name} of {serial}");
         }
     }
+    let names = watched.json()["states"].clone();
+    let states = |serial: u64| -> Vec<&Value> {
+        let track = track(serial);
+        let events = traced
+            .iter()
+            .filter(|event| event["tid"] == track && event["ph"] == "X");
+        let name = events.map(|event| &event["name"]);
+        let is_state = |name: &&Value| names.as_array().unwrap().contains(name);
+        name.filter(is_state).collect()
+    };
+    assert_eq!(states(0), ["sniffing", "open", "draining", "closed"]);
+    assert_eq!(states(1), ["sniffing", "closed"]);
+    let frames = |serial: u64| {
+        let track = track(serial);
+        let is_frame = |event: &&Value| event["tid"] == track && event["name"] == "frame";
+        traced.iter().filter(is_frame).count()
+    };
+    assert_eq!([0, 1, 2].map(frames), [3, 0, 1]);
+    let waits = |serial: u64| -> Vec<&Value> {
+        let track = track(serial);
+        let of_track = traced.iter().filter(|event| event["tid"] == track);
+        let waits = of_track.filter(|event| event["name"] == "waits");
+        waits.map(|event| &event["args"]["for"]).collect()
+    };
+    assert_eq!(
+        waits(0),
+        ["first_byte", "replies_taken", "nothing", "rest", "nothing"]
+    );
     let received: usize = all.iter().map(|each| each.received).sum();
     let metric = watched.metric("event_server_received_bytes_total ");
     assert_eq!(metric, received as u64);
@@ -291,5 +319,33 @@ fn each_outcome_is_found_once_in_metrics_page_trace_and_closing_line() {
     for (reason, count) in [("finished", 1), ("reset", 2), ("shutdown", 0)] {
         let sample = format!("event_server_closed_total{{reason=\"{reason}\"}} ");
         assert_eq!(watched.metric(&sample), count, "{reason}");
+    }
+
+    // A peer that is gone in the turn in which its time is over ends once.
+    let late = watched.connect();
+    watched.central.settle();
+    watched.central.reset(&late);
+    let patience = Limits::default().idle_timeout * 2;
+    watched.central.later(patience);
+    let lines = log.closings();
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    let silent = Expected {
+        received: 0,
+        sent: 0,
+        reads: [0, 0, 1, 0, 0],
+        writes: [0; 4],
+    };
+    assert_eq!(lines[3], silent.line());
+
+    // A trace that begins while a connection is there begins with it.
+    let present = watched.connect();
+    watched.central.send(&present, &begun[..7]);
+    watched.central.settle();
+    trace::begin(&path, 1_000_000, "test").unwrap();
+    watched.central.hub.begin_trace();
+    trace::end();
+    let text = std::fs::read_to_string(&path).unwrap();
+    for name in ["slot 0, connection 4", "\"open\"", "\"for\":\"rest\""] {
+        assert!(text.contains(name), "{text}");
     }
 }

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use event_server::limits::Limits;
+use frame::kind;
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 
 use crate::central::Central;
+use crate::common::raw;
 use crate::trust::Trust;
 
 /// The longest time between two looks at the connections' timeouts.
@@ -46,4 +48,18 @@ fn a_frame_in_the_clear_that_does_not_come_whole_is_ended_in_its_time() {
     assert!(!client.is_dropped());
     central.later(2 * SWEEP);
     assert!(client.is_dropped());
+}
+
+#[test]
+fn a_frame_in_the_clear_that_takes_many_turns_is_refused_as_soon_as_it_is_whole() {
+    let trust = Trust::new();
+    let limits = Limits {
+        turn_bytes: 1_000,
+        ..Limits::default()
+    };
+    let mut central = Central::with(Some(trust.acceptor()), limits);
+    let client = central.client(&raw(kind::FINISHED, &[b'x'; 60_000]));
+    central.settle();
+    assert_eq!(client.replies(), 1);
+    assert!(client.is_shut());
 }

@@ -234,6 +234,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
     use std::sync::mpsc::{Receiver, Sender, channel};
 
     use super::*;
@@ -332,6 +333,35 @@ mod tests {
         background.add("five\n");
         drop(background);
         assert_eq!(messages(&reads), ["one", "tw", "lost: 2", "four", "five"]);
+    }
+
+    /// Answers each write with the next of these; there have to be as many writes.
+    struct Counted(VecDeque<io::Result<usize>>);
+
+    impl Write for Counted {
+        fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+            self.0.pop_front().expect("it is not asked again")
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_sink_is_asked_again_until_it_has_all_or_fails_and_no_longer() {
+        let fails = |kind: ErrorKind| Err(kind.into());
+        for (answers, written) in [
+            (vec![Ok(1), Ok(2)], 3),
+            (vec![Ok(1), fails(ErrorKind::Interrupted), Ok(2)], 3),
+            (vec![Ok(1), fails(ErrorKind::WouldBlock), Ok(2)], 3),
+            (vec![Ok(2), fails(ErrorKind::StorageFull)], 2),
+            (vec![Ok(1), Ok(0)], 1),
+        ] {
+            let mut sink = Counted(answers.into());
+            assert_eq!(put(&mut sink, b"abc"), written);
+            assert!(sink.0.is_empty());
+        }
     }
 
     #[test]

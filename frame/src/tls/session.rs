@@ -205,3 +205,27 @@ fn append(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_needs_more_space_has_it_and_who_needs_what_there_was_has_failed() {
+        let mut outbox = Outbox::new(1_000);
+        let written = append(&mut outbox, 8, |space| match space.len() {
+            8 => Err(Some(20)),
+            _ => Ok(space.len()),
+        });
+        assert_eq!((written, outbox.waiting()), (Ok(()), 20));
+        for needed in [None, Some(7), Some(8)] {
+            let mut asked = 0;
+            let failed = append(&mut outbox, 8, |_| {
+                asked += 1;
+                assert_eq!(asked, 1);
+                Err(needed)
+            });
+            assert_eq!(failed, Err(Error::EncryptError));
+        }
+    }
+}

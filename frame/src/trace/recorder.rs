@@ -415,4 +415,17 @@ mod tests {
         recorder.flush();
         assert_eq!(recorder.writer.take(), b"");
     }
+
+    #[test]
+    fn events_are_handed_over_together_in_the_turn_only_where_there_are_very_many() {
+        let mut recorder = Recorder::new(Path::new("trace.json"), Writer::unwritten(), "central");
+        recorder.flush();
+        recorder.writer.take();
+        let mut open = |serial| {
+            recorder.opened(0, serial, "open");
+            recorder.writer.take().len()
+        };
+        let handed_over = (0..).map(&mut open).find(|bytes| *bytes > 0);
+        assert!((GATHERED..2 * GATHERED).contains(&handed_over.unwrap()));
+    }
 }

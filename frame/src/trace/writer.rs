@@ -286,6 +286,13 @@ mod tests {
         Ok(())
     }
 
+    /// The bytes of a file of all events with its end.
+    fn bound_that_holds_all() -> u64 {
+        let mut pages = pages(usize::MAX, u64::MAX);
+        add(&mut pages).unwrap();
+        pages.at + END.len() as u64
+    }
+
     /// The whole events of a text, which may have no end.
     fn read(text: &str) -> Vec<String> {
         let text = text.trim_end().strip_suffix("\n]").unwrap_or(text);
@@ -318,6 +325,13 @@ mod tests {
         let text = String::from_utf8(bound.file.writes.concat()).unwrap();
         assert!((6_000..=10_000).contains(&text.len()), "{}", text.len());
         assert!(text.ends_with("\n]\n") && read(&text).len() > 20);
+
+        let all = bound_that_holds_all();
+        assert_eq!(add(&mut pages(usize::MAX, all)), Ok(()));
+        assert_eq!(
+            add(&mut pages(usize::MAX, all - 1)),
+            Err(Ended::Bound(all - 1))
+        );
 
         let mut full = pages(10_000, u64::MAX);
         assert!(matches!(add(&mut full), Err(Ended::Failed(_))));

@@ -189,6 +189,28 @@ fn however_much_is_staged_for_one_session_another_one_takes_more() {
     assert!(!store.is_full(None), "nobody knows yet whose peer it is");
 }
 
+#[test]
+fn the_groups_of_many_sessions_are_smaller_so_that_all_together_take_no_more_memory() {
+    let mebibyte = 1024 * 1024;
+    for (sessions, most) in [(1, mebibyte), (2, mebibyte), (4, mebibyte / 2)] {
+        let database = |_| Instantly {
+            asked: Rc::default(),
+            answers: [Answer::Up(Vec::new())].into(),
+        };
+        let winner = Number::new(7574).unwrap();
+        let databases = (0..sessions).map(database).collect();
+        let mut store = PostgresStore::new(databases, winner, 1_000);
+        let agency = agency(sessions);
+        store.know(agency, Freshness::Latest);
+        (0..4).for_each(|_| store.advance(Instant::now(), Wanted::default()).unwrap());
+        while !store.is_full(Some(agency)) {
+            stage(&mut store, agency.get(), 1);
+        }
+        let staged = store.queues[0].staged();
+        assert!((most..most + 200).contains(&staged), "{staged}");
+    }
+}
+
 fn stage(store: &mut PostgresStore<Instantly>, number: u32, bets: u32) {
     let mut draft = store.draft(0).unwrap();
     (0..bets).for_each(|_| draft.row(&any_bet(agency(number))));

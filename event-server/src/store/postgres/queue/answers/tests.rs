@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use frame::{MessageId, Number};
 
@@ -20,6 +20,7 @@ struct Told {
     answers: VecDeque<Answer>,
     is_busy: bool,
     given_up: Vec<String>,
+    is_closed: bool,
 }
 
 struct Scripted(Rc<RefCell<Told>>);
@@ -70,7 +71,9 @@ impl Database for Scripted {
         self.0.borrow_mut().given_up.push(why);
     }
 
-    fn close(&mut self) {}
+    fn close(&mut self) {
+        self.0.borrow_mut().is_closed = true;
+    }
 }
 
 fn agency(number: u32) -> Agency {
@@ -516,4 +519,29 @@ fn each_end_of_a_group_is_in_the_trace_with_its_bets() {
         (lost, 7),
     ];
     assert_eq!(groups, expected);
+}
+
+#[test]
+fn a_database_without_space_is_tried_again_after_a_second() {
+    let mut scene = Scene::committing();
+    let failed = Answer::Failed(Failure::NoSpace(why()));
+    scene.told.borrow_mut().answers.push_back(failed);
+    let start = Instant::now();
+    for (millis, is_full) in [(0, true), (999, true), (1_000, false), (2_000, false)] {
+        let now = start + Duration::from_millis(millis);
+        scene.store.advance(now, Wanted::default()).unwrap();
+        assert_eq!(scene.store.draft(0).is_err(), is_full, "{millis}");
+        assert_eq!(scene.store.status().unavailable.is_some(), is_full);
+    }
+}
+
+#[test]
+fn a_commit_is_sent_at_once_and_a_store_that_closes_closes_its_sessions() {
+    let mut scene = Scene::with([1]);
+    scene.stage(1, 1);
+    scene.store.commit(std::iter::empty).unwrap();
+    assert_eq!(scene.asks().unwrap(), "append 1v1+1, Usual");
+    assert!(!scene.told.borrow().is_closed);
+    scene.store.close(std::iter::empty()).unwrap();
+    assert!(scene.told.borrow().is_closed);
 }
