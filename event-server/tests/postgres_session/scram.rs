@@ -148,8 +148,14 @@ fn both_sides_prove_the_password_bound_to_the_certificate_where_that_can_be() {
 
 #[test]
 fn a_server_that_offers_nothing_that_can_be_spoken_is_left_without_a_word() {
-    for transport in [Transport::Plain, Transport::Tls] {
-        let mut session = asked(false, transport, None, PLUS);
+    let other: &[u8] = b"SCRAM-SHA-1\0\0";
+    for (transport, hash, offer) in [
+        (Transport::Plain, None, PLUS),
+        (Transport::Plain, None, other),
+        (Transport::Tls, None, PLUS),
+        (Transport::Tls, Some(HASH), other),
+    ] {
+        let mut session = asked(false, transport, hash, offer);
         let outcome = session.poll().map(drop);
         assert_eq!(outcome.unwrap_err(), SessionError::Authentication);
         assert!(session.take_output().is_empty());

@@ -10,13 +10,13 @@ use crate::store::postgres::rows::SealedRows;
 use crate::store::{Commit, Declined, Event, NoSpace};
 
 /// What an agency's client is told where a read or a commit for it waited for a lock in vain.
-const LOCKED: &str = "the database waits for a lock that somebody holds";
+pub(super) const LOCKED: &str = "the database waits for a lock that somebody holds";
 
 /// What the client is told where the database does not have what this server knows of the agency.
-const UNFOUNDED: &str = "what this server knew of the agency is out of date";
+pub(super) const UNFOUNDED: &str = "what this server knew of the agency is out of date";
 
 /// What the client is told where the database does not store what it sent for another reason, which the log has.
-const REFUSED: &str = "the database refuses to store it, and the server's log says why";
+pub(super) const REFUSED: &str = "the database refuses to store it, and the server's log says why";
 
 impl<B: Database> Queue<B> {
     /// Notes that the database can be asked.
@@ -266,6 +266,3 @@ impl<B: Database> Queue<B> {
         self.down = Some(why);
     }
 }
-
-#[cfg(test)]
-mod tests;

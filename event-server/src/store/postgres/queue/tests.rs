@@ -1,4 +1,8 @@
-//! The store over a database that answers at once.
+//! The store over a database that answers at once; below it over one that answers what a test says.
+
+mod failures;
+mod scene;
+mod work;
 
 use std::cell::RefCell;
 use std::rc::Rc;
