@@ -21,6 +21,12 @@ const QUIET: Duration = Duration::from_millis(30);
 /// How long a run may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How often a central is started where another program takes its address first: a connection that goes out is enough.
+const TRIES: u32 = 10;
+
+/// What a central says then.
+const IN_USE: &str = "Address already in use";
+
 /// Returns the value of `SERVER_DURABILITY`.
 pub fn durability(durable: bool) -> &'static str {
     if durable { "always" } else { "never" }
@@ -32,7 +38,21 @@ pub fn durability(durable: bool) -> &'static str {
 /// # Errors
 /// It could not be started.
 pub fn central(folder: &Path, environment: &[(&str, &str)]) -> io::Result<(Process, SocketAddr)> {
-    let address = free_address()?;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match central_at(free_address()?, folder, environment) {
+            Err(e) if tries < TRIES && e.to_string().contains(IN_USE) => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+fn central_at(
+    address: SocketAddr,
+    folder: &Path,
+    environment: &[(&str, &str)],
+) -> io::Result<(Process, SocketAddr)> {
     let mut command = Command::new(program("event-server")?);
     command
         .current_dir(folder)
@@ -40,9 +60,13 @@ pub fn central(folder: &Path, environment: &[(&str, &str)]) -> io::Result<(Proce
         .env("SERVER_PORT", address.port().to_string())
         .env("SERVER_DATA_DIR", folder)
         .envs(environment.iter().copied());
-    let server = Process::start(&mut command, &folder.join("server.log"))?;
+    let mut server = Process::start(&mut command, &folder.join("server.log"))?;
     let until = Instant::now() + PATIENCE;
     while echo(address).is_err() {
+        if server.child.try_wait()?.is_some() {
+            server.end()?;
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         if Instant::now() > until {
             return Err(io::ErrorKind::TimedOut.into());
         }
@@ -56,11 +80,12 @@ pub fn central(folder: &Path, environment: &[(&str, &str)]) -> io::Result<(Proce
 /// It was not echoed.
 pub fn echo(address: SocketAddr) -> io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(b"\n")?;
     stream.read_exact(&mut [0])
 }
 
-/// Returns an address at which nothing listens. Another program may take it before the caller does: then the run fails.
+/// Returns an address at which nothing listens. Another program may take it before the caller does.
 ///
 /// # Errors
 /// The system has none.
@@ -211,4 +236,22 @@ fn number(line: Option<&str>) -> io::Result<u64> {
     let word = line.and_then(|line| line.split_whitespace().next());
     word.and_then(|word| word.parse().ok())
         .ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    #[test]
+    fn a_central_whose_address_is_taken_is_not_waited_for() {
+        let address = free_address().unwrap();
+        let taken = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        taken.bind(&address.into()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let started = central_at(address, folder.path(), &[]);
+        let error = started.err().unwrap().to_string();
+        assert!(error.contains(IN_USE), "{error}");
+    }
 }

@@ -253,3 +253,15 @@ fn a_query_is_let_go_once_the_store_was_away_for_ten_seconds_of_its_wait() {
         assert_eq!(clients.map(|client| client.is_shut()), gone);
     }
 }
+
+#[test]
+fn a_store_that_is_away_makes_nothing_due_where_no_query_is_held() {
+    let (mut central, orders) = central(2, Limits::default(), None);
+    let down = Event::Down("it is away".to_owned());
+    orders.told.borrow_mut().push_back(down);
+    central.settle();
+    assert_eq!(central.hub.deadline(), None);
+    let _held = central.client(&encode(&winners(1)).0);
+    central.settle();
+    assert!(central.hub.deadline().is_some());
+}

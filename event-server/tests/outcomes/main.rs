@@ -34,9 +34,13 @@ impl Write for Log {
 }
 
 impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
     /// The lines about closed connections, from their address on.
     fn closings(&self) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let text = self.text();
         let lines = text
             .lines()
             .filter(|line| line.contains("close_connection"));
@@ -337,6 +341,21 @@ fn each_outcome_is_found_once_in_metrics_page_trace_and_closing_line() {
     };
     assert_eq!(lines[3], silent.line());
 
+    // The turns of the last seconds are on the page.
+    let seconds = watched.json()["turns"]["rows"].clone();
+    assert!(!seconds.as_array().unwrap().is_empty());
+
+    // A frame for a bet that holds none is told as a bet that is refused.
+    let bad = watched.connect();
+    watched.central.send(&bad, &raw(kind::BET, b"{}"));
+    watched.central.settle();
+    watched.central.close(&bad);
+    watched.central.settle();
+    assert!(
+        log.text()
+            .contains("action: apuesta_almacenada | result: fail")
+    );
+
     // A trace that begins while a connection is there begins with it.
     let present = watched.connect();
     watched.central.send(&present, &begun[..7]);
@@ -345,7 +364,7 @@ fn each_outcome_is_found_once_in_metrics_page_trace_and_closing_line() {
     watched.central.hub.begin_trace();
     trace::end();
     let text = std::fs::read_to_string(&path).unwrap();
-    for name in ["slot 0, connection 4", "\"open\"", "\"for\":\"rest\""] {
+    for name in ["slot 0, connection 5", "\"open\"", "\"for\":\"rest\""] {
         assert!(text.contains(name), "{text}");
     }
 }

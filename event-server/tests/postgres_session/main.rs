@@ -475,4 +475,11 @@ fn a_message_that_is_announced_too_large_is_not_waited_for() {
         error.contains("a message of 2147483647 bytes is announced"),
         "{error}"
     );
+    const MOST: u32 = 1024 * 1024;
+    for (length, is_taken) in [(MOST, true), (MOST + 1, false)] {
+        let mut session = Session::new(login(), Transport::Plain);
+        session.receive(b"D");
+        session.receive(&length.to_be_bytes());
+        assert_eq!(session.poll().is_ok(), is_taken);
+    }
 }

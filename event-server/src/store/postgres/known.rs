@@ -237,14 +237,18 @@ mod tests {
         assert!(known.get(agency(3)).is_none() && known.get(agency(4)).is_some());
         assert_eq!(known.queue_read(agency(34), |_| true), [], "all are needed");
 
-        let mut known = Known::new(2);
-        for number in [1, 2] {
-            known.queue_read(agency(number), |_| false);
-            known.read(agency(number), VersionedAccount::default());
+        // To be read is a use, too, and so is each time that it is asked for.
+        for asked_for in [&[][..], &[2, 1]] {
+            let mut known = Known::new(2);
+            for number in [2, 1] {
+                known.queue_read(agency(number), |_| false);
+                known.read(agency(number), VersionedAccount::default());
+            }
+            for number in asked_for {
+                known.get(agency(*number));
+            }
+            assert_eq!(known.queue_read(agency(3), |_| false), [agency(2)]);
         }
-        known.get(agency(2));
-        known.get(agency(1));
-        assert_eq!(known.queue_read(agency(3), |_| false), [agency(2)]);
     }
 
     #[test]

@@ -315,7 +315,7 @@ impl<D: Dial> Link<D> {
 impl<D: Dial> Database for Link<D> {
     fn is_idle(&self) -> bool {
         match &self.state {
-            State::Open(open) => matches!(open.phase, Phase::Ready) && open.session.is_idle(),
+            State::Open(open) => matches!(open.phase, Phase::Ready),
             _ => false,
         }
     }

@@ -69,8 +69,8 @@ const COPY_HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// What that stream ends with, behind its tuples.
 const COPY_TRAILER: &[u8] = &[0xff, 0xff];
 
-/// Bytes of a message before its body: its type and its length.
-const MESSAGE_HEADER: usize = 5;
+/// Bytes of a message before its length, which counts its own bytes, too: its type.
+const TYPE: usize = 1;
 
 /// What a server says about itself at the beginning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -340,7 +340,7 @@ impl Session {
                 "a message of {length} bytes is announced, at most {MAX_MESSAGE} are taken"
             )));
         }
-        if self.received.len() < MESSAGE_HEADER - 4 + length {
+        if self.received.len() < TYPE + length {
             return Ok(None);
         }
         Message::parse(&mut self.received).map_err(|e| SessionError::protocol(&e))

@@ -43,6 +43,24 @@ fn a_copy_is_the_last_statement_and_stands_only_where_there_are_rows() {
 }
 
 #[test]
+fn a_look_asks_for_the_last_version_of_all_agencies_and_a_survey_for_those_that_were_named() {
+    let look = statements().look();
+    let table = "\"it's \"\"mine\"\"\"";
+    assert!(look.contains("generate_series(1, 5)"), "{look}");
+    assert!(
+        look.contains("finished") && look.contains(&format!("{table}.draw")),
+        "{look}"
+    );
+    let agency = |number| Agency::new(number).unwrap();
+    let survey = statements().survey(agency(3), agency(9));
+    assert!(survey.contains("generate_series(3, 9)"), "{survey}");
+    assert!(
+        survey.contains(&format!("from {table}.commits")),
+        "{survey}"
+    );
+}
+
+#[test]
 fn an_agencys_row_is_read_as_it_was_appended() {
     let account = part(1, true, 0).account;
     let upload = "ab".repeat(16);

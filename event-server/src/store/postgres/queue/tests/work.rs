@@ -162,7 +162,7 @@ fn no_more_than_1_024_agencies_are_remembered_as_blocked_or_as_claimed() {
 
 #[test]
 fn a_store_is_due_when_one_of_its_sessions_is() {
-    let mut scene = Scene::with([1]);
+    let scene = Scene::with([1]);
     assert_eq!(scene.store.wake(), Wake::Never);
     let due = Instant::now();
     scene.told.borrow_mut().deadline = Some(due);
