@@ -398,4 +398,6 @@ fn polls_and_turns_are_counted() {
     let counters = central.hub.figures().counters;
     assert_eq!((counters.polls, counters.events), (2, 7));
     assert_eq!(counters.turn_duration.count(), 2);
+    let recent = central.hub.turns().recent();
+    assert_eq!(recent.map(|second| second.turns).sum::<u64>(), 2);
 }

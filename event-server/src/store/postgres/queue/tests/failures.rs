@@ -145,9 +145,10 @@ fn a_read_and_a_commit_without_parts_cost_the_session_where_they_fail() {
         (Failure::Other(why()), why()),
         (Failure::Unknown(why()), why()),
     ] {
+        let given_up = [reason];
         for mut scene in [reading(), confirming()] {
             assert_eq!(scene.fail(failure.clone()), []);
-            assert_eq!(scene.told.borrow().given_up, [reason.clone()]);
+            assert_eq!(scene.told.borrow().given_up, given_up);
         }
     }
 }
