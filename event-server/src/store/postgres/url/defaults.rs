@@ -51,7 +51,20 @@ fn name_of(id: u32, users: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
+
+    #[test]
+    fn a_user_who_stands_in_the_file_of_users_is_named_as_the_system_names_it() {
+        let id = Command::new("id").arg("-un").output().unwrap();
+        let name = String::from_utf8(id.stdout).unwrap().trim().to_owned();
+        let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let stands = users
+            .lines()
+            .any(|line| line.starts_with(&format!("{name}:")));
+        assert_eq!(system_user(), stands.then_some(name));
+    }
 
     #[test]
     fn the_user_is_that_of_pguser_else_that_of_the_system_and_the_database_is_named_like_it() {

@@ -131,7 +131,6 @@ fn name_and_port(host: &str) -> Result<(&str, &str), String> {
 
 fn hosts(names: &[String], ports: &[String]) -> Result<Vec<Host>, String> {
     let port_of = |place: usize| match ports {
-        [] => Ok(""),
         [one] => Ok(one.as_str()),
         all if all.len() == names.len() => Ok(&*all[place]),
         _ => Err(format!(

@@ -405,6 +405,10 @@ fn a_password_file_that_others_may_read_is_ignored_and_no_password_is_shown() {
         "{ignored}"
     );
     assert_eq!(url.read_password_file(&folder.path().join("none")), Ok(()));
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let ignored = url.read_password_file(&file.join("none")).unwrap_err();
+    assert!(ignored.contains(" is ignored: "), "{ignored}");
 }
 
 #[test]
