@@ -17,9 +17,8 @@ use benches::soak::pressure::scenarios::{SCENARIOS, Scenario};
 use benches::soak::{Beside, Latencies, Lottery, Seen};
 use event_server::limits::room_for_connections;
 
-/// Bets of a lottery, where `SOAK_BETS` does not say it: an upload takes a second or more, so that what an abuse costs once, as
-/// until the kernel's buffers of a peer that never reads are full, is not taken for what it costs all the time.
-const BETS: u64 = 4_000_000;
+/// Bets of a lottery, where `SOAK_BETS` does not say it.
+const BETS: u64 = 2_000_000;
 
 /// How often each abuse is measured.
 const PAIRS: usize = 3;
