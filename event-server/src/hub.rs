@@ -160,16 +160,13 @@ impl<S: Stream, R: Store> Hub<S, R> {
 
     /// Puts a connection into the ready queue.
     fn enqueue(&mut self, slot: usize) {
-        if self.connections.queue(slot) {
-            self.silence.end(slot);
-        }
+        self.connections.queue(slot);
     }
 
     /// Lets a connection send, or end, at the end of this turn, without being served.
     fn attend(&mut self, slot: usize) {
         if self.connections.claim(slot) {
             self.served.push(slot);
-            self.silence.end(slot);
         }
     }
 
@@ -288,8 +285,12 @@ impl<S: Stream, R: Store> Hub<S, R> {
             self.connections.release(slot);
             match sent {
                 Some((true, _)) => self.ended.push(slot),
-                Some((false, true)) => self.enqueue(slot),
-                Some((false, false)) => self.fall_silent(slot),
+                Some((false, moves)) => {
+                    self.note_silence(slot, moves, now);
+                    if moves {
+                        self.enqueue(slot);
+                    }
+                }
                 None => {}
             }
         }

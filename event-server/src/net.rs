@@ -185,6 +185,11 @@ impl<T> Slots<T> {
         self.ready.iter().filter_map(|slot| self.get(*slot))
     }
 
+    /// Returns whether a slot is neither in the queue nor in its turn.
+    pub fn is_idle(&self, slot: usize) -> bool {
+        self.slab.get(slot).is_some_and(|slot| !slot.queued)
+    }
+
     /// Puts an idle slot at the end of the queue. Returns whether it was idle.
     pub fn queue(&mut self, slot: usize) -> bool {
         let was_idle = self.claim(slot);

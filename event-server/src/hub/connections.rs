@@ -86,6 +86,11 @@ impl<S: Stream> Connections<S> {
         self.slots.iter_ready()
     }
 
+    /// Returns whether a connection is neither in the ready queue nor in its turn.
+    pub(super) fn is_idle(&self, slot: usize) -> bool {
+        self.slots.is_idle(slot)
+    }
+
     /// Puts a connection into the ready queue. Returns whether it was neither there nor in its turn.
     pub(super) fn queue(&mut self, slot: usize) -> bool {
         self.slots.queue(slot)

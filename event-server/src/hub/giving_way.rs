@@ -72,26 +72,35 @@ impl<S: Stream, R: Store> Hub<S, R> {
             && self.connections.len() - self.connections.verified() >= most - verified
     }
 
-    /// Returns the slots that may give way, in this order, and from when on: the longest silent one of each rank.
+    /// Returns the slots that may give way, in this order, and from when on: the longest silent one of each rank. Whoever an
+    /// event has come for since the last turn is passed over, since it may not be silent any more.
     fn longest_silent(&self) -> impl Iterator<Item = (usize, Instant)> {
         let ranks: &[Rank] = match self.keeps_places_for_verified() {
             true => &[Rank::Silent, Rank::Opening],
             false => &Rank::ALL,
         };
         ranks.iter().filter_map(|&rank| {
-            let slot = self.silence.longest(rank)?;
+            let mut silent = self.silence.iter(rank);
+            let slot = silent.find(|slot| self.connections.is_idle(*slot))?;
             let since = self.connections.get(slot)?.silent_since();
             Some((slot, since + patience(rank)))
         })
     }
 
-    /// Notes, at the end of a turn, the rank of a connection that does not move any more.
-    pub(super) fn fall_silent(&mut self, slot: usize) {
+    /// Notes, at the end of a turn, since when a connection has been silent, and in which rank. Whoever did nothing in this turn
+    /// keeps its place among the silent ones: an event alone makes nobody less silent. Who `moves` on begins again later.
+    pub(super) fn note_silence(&mut self, slot: usize, moves: bool, now: Instant) {
         let Some(connection) = self.connections.get(slot) else {
             return;
         };
+        let has_done_something = connection.silent_since() >= now;
         match connection.rank() {
-            Some(rank) => self.silence.begin(slot, rank),
+            Some(_) if moves && has_done_something => self.silence.end(slot),
+            Some(_) if moves => {}
+            Some(rank) if has_done_something || self.silence.rank(slot) != Some(rank) => {
+                self.silence.begin(slot, rank);
+            }
+            Some(_) => {}
             None => self.silence.end(slot),
         }
     }

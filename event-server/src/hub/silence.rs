@@ -1,7 +1,8 @@
 //! Which connection has been silent the longest: it is found at once when a place is needed.
 //!
-//! A list for each [`Rank`]: a slot that moved goes to the end of its list, so the one in front has been silent the
-//! longest. The lists are links between slots, 12 bytes for each slot, and nothing is ever searched.
+//! A list for each [`Rank`]: a slot that did something goes to the end of its list, so the one in front has been silent the
+//! longest. The lists are links between slots, 12 bytes for each slot. Nothing is searched; slots of which nobody knows yet
+//! whether they are silent any more keep their places, and are passed over.
 
 use crate::connection::Rank;
 
@@ -32,10 +33,18 @@ impl Silence {
         }
     }
 
-    /// Returns the slot of this rank that has been silent the longest.
-    pub(super) fn longest(&self, rank: Rank) -> Option<usize> {
+    /// Returns the slots of this rank, the one that has been silent the longest first.
+    pub(super) fn iter(&self, rank: Rank) -> impl Iterator<Item = usize> {
         let (first, _) = self.ends[rank as usize];
-        (first != NONE).then_some(first as usize)
+        let next = |slot: &u32| self.links.get(*slot as usize).map(|link| link.after);
+        std::iter::successors(Some(first), next)
+            .take_while(|slot| *slot != NONE)
+            .map(|slot| slot as usize)
+    }
+
+    /// Returns the rank in which a slot is silent.
+    pub(super) fn rank(&self, slot: usize) -> Option<Rank> {
+        self.links.get(slot)?.rank
     }
 
     /// Notes that the slot is silent from now on, in this rank.
@@ -99,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_of_each_rank_is_always_the_one_that_has_been_silent_the_longest() {
+    fn the_slots_of_each_rank_are_in_the_order_in_which_they_fell_silent() {
         let mut rng = fastrand::Rng::with_seed(1);
         let mut silence = Silence::new();
         // In the order in which they fell silent.
@@ -116,8 +125,10 @@ mod tests {
                 }
             }
             for rank in Rank::ALL {
-                let first = model.iter().find(|(_, other)| *other == rank);
-                assert_eq!(silence.longest(rank), first.map(|(slot, _)| *slot));
+                let silent = model.iter().filter(|(_, other)| *other == rank);
+                let slots: Vec<usize> = silent.map(|(slot, _)| *slot).collect();
+                assert_eq!(silence.iter(rank).collect::<Vec<_>>(), slots);
+                assert!(slots.iter().all(|slot| silence.rank(*slot) == Some(rank)));
             }
             if rng.u8(..100) == 0 {
                 let most = model.iter().map(|(slot, _)| slot + 1).max();

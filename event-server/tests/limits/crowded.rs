@@ -79,6 +79,37 @@ fn whoever_moves_within_half_a_second_keeps_its_place_and_in_the_order_of_their_
 }
 
 #[test]
+fn neither_an_event_that_brings_nothing_nor_a_part_of_a_frame_makes_a_peer_less_silent() {
+    for begins in [false, true] {
+        let mut central = Central::new(Limits {
+            max_connections: 2,
+            ..Limits::default()
+        });
+        let said = match begins {
+            true => &request()[..10],
+            false => &request()[..],
+        };
+        let old = central.client(said);
+        central.settle();
+        central.later(100 * MILLI);
+        let young = central.client(said);
+        central.settle();
+        central.later(200 * MILLI);
+        match begins {
+            true => central.send(&old, &request()[10..11]),
+            false => central.take(&old, None),
+        }
+        assert!(!central.has_room(), "nobody knows yet what it brings");
+        central.settle();
+        central.later(SILENT - 300 * MILLI - MILLI);
+        assert!(!central.has_room());
+        central.later(MILLI);
+        let _newcomer = central.client(&request());
+        assert_eq!([&old, &young].map(Client::is_dropped), [true, false]);
+    }
+}
+
+#[test]
 fn whoever_comes_has_a_tenth_of_a_second_for_its_first_byte_and_then_gives_way_before_all_others() {
     const FIRST: Duration = Duration::from_millis(100);
     let mut central = Central::new(Limits {
