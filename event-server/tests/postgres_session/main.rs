@@ -299,6 +299,22 @@ fn server(certificate: Option<Vec<u8>>, verified: bool) -> Shown {
     }
 }
 
+/// A session that was begun over this transport, with a server of this certificate; its password has to be bound to that, or not.
+fn begun(bound: bool, transport: Transport, hash: Option<Vec<u8>>) -> Session {
+    let login = Login {
+        channel_binding_required: bound,
+        ..login()
+    };
+    let mut session = Session::new(login, transport);
+    if transport == Transport::Tls {
+        session.receive(b"S");
+        assert!(matches!(session.poll(), Ok(Some(SessionEvent::BeginTls))));
+        session.tls_established(server(hash, true)).unwrap();
+    }
+    session.take_output();
+    session
+}
+
 /// A session over TLS with a server whose certificate was verified, or not, and that says this.
 fn over_tls(verified: bool, messages: &[Vec<u8>]) -> (Session, Result<(), SessionError>) {
     let mut session = Session::new(login(), Transport::Tls);
@@ -348,17 +364,7 @@ fn over_a_socket_of_the_machine_a_password_may_go_in_the_clear() {
 fn where_the_password_has_to_be_bound_nothing_of_it_is_sent_to_a_server_that_cannot_bind_it() {
     let both = || authentication(10, b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0");
     let session = |transport: Transport, hash: Option<Vec<u8>>, request: Vec<u8>| {
-        let login = Login {
-            channel_binding_required: true,
-            ..login()
-        };
-        let mut session = Session::new(login, transport);
-        if transport == Transport::Tls {
-            session.receive(b"S");
-            session.poll().unwrap();
-            session.tls_established(server(hash, true)).unwrap();
-        }
-        session.take_output();
+        let mut session = begun(true, transport, hash);
         session.receive(&request);
         let outcome = session.poll().map(drop);
         (session.take_output(), outcome)

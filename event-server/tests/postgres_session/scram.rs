@@ -2,11 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use event_server::store::postgres::{Login, Session, SessionError, SessionEvent, Transport};
+use event_server::store::postgres::{Session, SessionError, SessionEvent, Transport};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
-use super::{authentication, established, login, server};
+use super::{authentication, begun, established};
 
 const SALT: &[u8] = b"any salt";
 const ITERATIONS: u32 = 2;
@@ -76,20 +76,9 @@ impl ServerSide {
     }
 }
 
-/// A session that has to be bound, or not, over this transport, with a server of this certificate that offers this.
-fn asked(required: bool, transport: Transport, hash: Option<[u8; 32]>, offer: &[u8]) -> Session {
-    let login = Login {
-        channel_binding_required: required,
-        ..login()
-    };
-    let mut session = Session::new(login, transport);
-    if transport == Transport::Tls {
-        session.receive(b"S");
-        assert!(matches!(session.poll(), Ok(Some(SessionEvent::BeginTls))));
-        let shown = server(hash.map(Vec::from), true);
-        session.tls_established(shown).unwrap();
-    }
-    session.take_output();
+/// A session that was [begun](begun), and whose server offers this.
+fn asked(bound: bool, transport: Transport, hash: Option<[u8; 32]>, offer: &[u8]) -> Session {
+    let mut session = begun(bound, transport, hash.map(Vec::from));
     session.receive(&authentication(10, offer));
     session
 }

@@ -215,7 +215,7 @@ fn the_groups_of_many_sessions_are_smaller_so_that_all_together_take_no_more_mem
     }
 }
 
-fn stage(store: &mut PostgresStore<Instantly>, number: u32, bets: u32) {
+fn stage<B: Database>(store: &mut PostgresStore<B>, number: u32, bets: u32) -> Ticket {
     let mut draft = store.draft(0).unwrap();
     (0..bets).for_each(|_| draft.row(&any_bet(agency(number))));
     draft.stage(Fact::Batch {
@@ -223,7 +223,7 @@ fn stage(store: &mut PostgresStore<Instantly>, number: u32, bets: u32) {
         source: Source::Plain,
         id: MessageId([0; 16]),
         bets,
-    });
+    })
 }
 
 /// A store that knows the first agencies, and has told all that happened until then.

@@ -2,6 +2,7 @@
 
 use frame::trace;
 
+use super::agency;
 use super::scene::*;
 use crate::store::postgres::queue::answers::{LOCKED, REFUSED, UNFOUNDED};
 use crate::store::postgres::{Answer, Failure};

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Instant;
 
-use frame::{Agency, MessageId, Number};
+use frame::Number;
 
-use crate::facts::{Fact, Source};
-use crate::store::postgres::rows::any_bet;
+use super::{agency, stage};
+use crate::facts::Fact;
 use crate::store::postgres::{Answer, Database, Failure, Part, PostgresStore, Query, Unusable};
 use crate::store::{
     Declined, Draft as _, Event, Freshness, Knowledge, NoSpace, Store, Ticket, Wanted,
@@ -78,14 +78,6 @@ impl Database for Scripted {
     }
 }
 
-pub(super) fn agency(number: u32) -> Agency {
-    Agency::new(number).unwrap()
-}
-
-pub(super) fn agencies(numbers: impl IntoIterator<Item = u32>) -> Vec<Agency> {
-    numbers.into_iter().map(agency).collect()
-}
-
 pub(super) struct Scene {
     pub(super) store: PostgresStore<Scripted>,
     pub(super) told: Rc<RefCell<Told>>,
@@ -150,14 +142,7 @@ impl Scene {
     }
 
     pub(super) fn stage(&mut self, number: u32, bets: u32) -> Ticket {
-        let mut draft = self.store.draft(0).unwrap();
-        (0..bets).for_each(|_| draft.row(&any_bet(agency(number))));
-        draft.stage(Fact::Batch {
-            agency: agency(number),
-            source: Source::Plain,
-            id: MessageId([0; 16]),
-            bets,
-        })
+        stage(&mut self.store, number, bets)
     }
 
     pub(super) fn finish(&mut self, number: u32) {
@@ -209,8 +194,6 @@ pub(super) fn no_space() -> Declined {
 }
 
 pub(super) fn forgotten(numbers: impl IntoIterator<Item = u32>) -> Vec<Event> {
-    agencies(numbers)
-        .into_iter()
-        .map(Event::Forgotten)
-        .collect()
+    let forgotten = |number| Event::Forgotten(agency(number));
+    numbers.into_iter().map(forgotten).collect()
 }

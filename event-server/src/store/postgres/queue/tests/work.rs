@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::agency;
 use super::scene::*;
 use crate::facts::Account;
 use crate::store::postgres::{Answer, Failure, VersionedAccount};
